@@ -1,0 +1,23 @@
+//! The words everything else is written in: values that are valid by
+//! construction, secrets that do not print, time and randomness as parameters.
+//!
+//! Tier 0: imports nothing of the project.
+
+mod clock;
+mod identity;
+mod random;
+mod redirect;
+mod seal;
+mod secret;
+mod token_hash;
+
+pub use clock::{Clock, ManualClock, Timestamp};
+pub use identity::{
+    CoderUserId, Email, EmailDomain, GrantId, IdentityKey, InvalidEmail, InvalidId, InvalidIssuer, Issuer,
+    Subject,
+};
+pub use random::{RequestId, random_bytes, random_token};
+pub use redirect::LocalRedirect;
+pub use seal::{KEY_BYTES, Keyring, OpenError, Purpose, Sealer};
+pub use secret::Secret;
+pub use token_hash::{TokenHash, TokenHashState};

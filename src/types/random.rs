@@ -1,0 +1,46 @@
+//! The one source of tokens, nonces and identifiers.
+
+use std::fmt;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// `N` bytes from the operating system's generator.
+///
+/// # Panics
+/// When the system has no randomness to give: nothing could be made safely then.
+#[expect(clippy::expect_used, reason = "without randomness no token may be made at all")]
+#[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
+pub fn random_bytes<const N: usize>() -> [u8; N] {
+    let mut bytes = [0; N];
+    aws_lc_rs::rand::fill(&mut bytes).expect("the system gives random bytes");
+    bytes
+}
+
+/// A fresh token: 32 random bytes (256 bits) as 43 characters of base64url.
+pub fn random_token() -> String {
+    URL_SAFE_NO_PAD.encode(random_bytes::<32>())
+}
+
+/// Names one request on every page, log line and audit event: 16 lower-case hexadecimal digits.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct RequestId(u64);
+
+impl RequestId {
+    /// A fresh one.
+    pub fn random() -> Self {
+        Self(u64::from_le_bytes(random_bytes()))
+    }
+}
+
+impl fmt::Display for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Debug for RequestId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
