@@ -57,8 +57,8 @@ impl Issuer {
     }
 }
 
-/// Whether a URL's host is a loopback address or `localhost`.
-fn is_loopback(url: &Url) -> bool {
+/// Whether a URL's host is a loopback address or `localhost`: where plain http is taken.
+pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),

@@ -14,7 +14,7 @@ mod token_hash;
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use identity::{
     CoderUserId, Email, EmailDomain, GrantId, IdentityKey, InvalidEmail, InvalidId, InvalidIssuer, Issuer,
-    Subject,
+    Subject, is_loopback,
 };
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
