@@ -1,1 +1,22 @@
-//! (being written)
+//! The policy: the class of a route, who presents the request and the operator's rules make a [`Decision`].
+//!
+//! Pure: no clock, no store, no network. [`Permit`] has private fields and one maker, [`decide`]; the
+//! proxy forwards with nothing less. A route that no rule names is for people ([`RouteClass::User`]).
+//!
+//! Tier 4.
+
+mod bearer;
+mod class;
+mod decide;
+mod decision;
+mod rules;
+mod standing;
+
+pub use bearer::{Bearer, Judged, MachineCredential};
+pub use class::{ClassName, CreatesKey, Denied, Judging, Machine, Public, RouteClass, UnknownClass};
+pub use decide::{Question, decide};
+pub use decision::{ANONYMOUS_BODY_LIMIT, Cause, Credentials, Decision, OwnAnswer, Permit, Refusal};
+pub use rules::{
+    Effect, Networks, NoNetworks, RouteRule, Rules, Switch, TunnelLimits, Verdict, WithoutGrant,
+};
+pub use standing::Standing;

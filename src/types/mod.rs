@@ -5,6 +5,7 @@
 
 mod clock;
 mod identity;
+mod login_type;
 mod random;
 mod redirect;
 mod seal;
@@ -16,6 +17,7 @@ pub use identity::{
     CoderUserId, Email, EmailDomain, GrantId, IdentityKey, InvalidEmail, InvalidId, InvalidIssuer, Issuer,
     Subject, is_loopback,
 };
+pub use login_type::LoginType;
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
 pub use seal::{KEY_BYTES, Keyring, OpenError, Purpose, Sealer};

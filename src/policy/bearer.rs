@@ -1,0 +1,65 @@
+//! Who presents a request, as far as it is known.
+
+use std::time::Duration;
+
+use crate::types::LoginType;
+
+use super::Standing;
+
+/// What a request presents as its credential.
+#[derive(Clone, Debug)]
+pub enum Bearer {
+    /// Nothing.
+    Nobody,
+    /// A person's session or token, and what became of asking about it.
+    Person(Judged),
+    /// A machine's credential, known only by its shape: Coder judges it.
+    Machine(MachineCredential),
+    /// Something in a place for credentials that has no credential's shape.
+    Malformed,
+}
+
+/// What is known of a person's session or token.
+#[derive(Clone, Debug)]
+pub enum Judged {
+    /// Its user may be served now.
+    Served(Standing),
+    /// Valid at Coder; its user has no live grant.
+    WithoutGrant {
+        /// How that user signs in.
+        login_type: LoginType,
+        /// What to forward with when the rules let it pass.
+        standing: Standing,
+    },
+    /// Valid at Coder, but Coder does not say whose it is (a scoped token).
+    Unattributed {
+        /// What to forward with when the rules let it pass.
+        standing: Standing,
+    },
+    /// Its session or its user's standing has ended.
+    Ended,
+    /// No credential of Coder, or no longer one.
+    Garbage,
+    /// Nobody could be asked whether it may be served.
+    Unreachable {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+    /// Not asked, because the class of the route does not need it. Serves nowhere else.
+    Unasked,
+}
+
+/// A machine's credential, by its shape and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum MachineCredential {
+    /// A workspace agent's UUID.
+    Agent,
+    /// A provisioner daemon's key, or the key that all of them share.
+    Provisioner,
+    /// A workspace proxy's token.
+    WorkspaceProxy,
+    /// The SCIM header.
+    Scim,
+    /// The key of a stand-alone AI gateway.
+    AiGatewayNode,
+}

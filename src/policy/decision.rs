@@ -1,0 +1,191 @@
+//! The answers of the policy, and the proof that a request may be forwarded.
+
+use std::time::Duration;
+
+use crate::types::LoginType;
+
+use super::rules::TunnelLimits;
+use super::{ClassName, Standing};
+
+/// The most that anybody without a credential may send in one request, in bytes: no route that is
+/// open to everybody takes more than a small form (CVE-2026-55078, CVE-2026-55079, CVE-2026-55434).
+pub const ANONYMOUS_BODY_LIMIT: u64 = 1024 * 1024;
+
+/// What is to be done with a request.
+#[derive(Debug)]
+pub enum Decision {
+    /// Forward it to Coder.
+    Forward(Permit),
+    /// The gateway answers it itself.
+    Answer(OwnAnswer),
+    /// A browser is to sign in first and come back.
+    SignIn(Cause),
+    /// Refuse it.
+    Refuse(Refusal),
+}
+
+/// What the gateway answers itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OwnAnswer {
+    /// An endpoint of its own.
+    Endpoint,
+    /// The OpenID Connect callback: begins or completes a sign-in.
+    SignInCallback,
+    /// The list of sign-in methods.
+    AuthMethods,
+}
+
+/// The proof that a request may be forwarded. Only [`super::decide`] makes one.
+#[derive(Debug)]
+pub struct Permit {
+    class: ClassName,
+    standing: Option<Standing>,
+    credentials: Credentials,
+    tunnel: TunnelLimits,
+    body_limit: Option<u64>,
+}
+
+/// What happens to Coder's credentials in a forwarded request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Credentials {
+    /// They are what was judged, and are forwarded.
+    AsPresented,
+    /// They were not judged, or not found good: every one of them is removed before forwarding.
+    Withheld,
+}
+
+impl Permit {
+    /// For a person: what is open for them ends with their standing.
+    pub(super) fn person(class: ClassName, standing: Standing, tunnel: TunnelLimits) -> Self {
+        Self {
+            class,
+            standing: Some(standing),
+            credentials: Credentials::AsPresented,
+            tunnel,
+            body_limit: None,
+        }
+    }
+
+    /// For a machine, whose credential Coder judges.
+    pub(super) fn machine(class: ClassName, body_limit: Option<u64>) -> Self {
+        Self {
+            class,
+            standing: None,
+            credentials: Credentials::AsPresented,
+            tunnel: TunnelLimits::default(),
+            body_limit,
+        }
+    }
+
+    /// For nobody in particular; Coder sees no credential of its own.
+    pub(super) fn anonymous(class: ClassName, body_limit: Option<u64>) -> Self {
+        Self {
+            class,
+            standing: None,
+            credentials: Credentials::Withheld,
+            tunnel: TunnelLimits::default(),
+            body_limit,
+        }
+    }
+
+    /// The class of the route, for the access log.
+    pub fn class(&self) -> ClassName {
+        self.class
+    }
+
+    /// Whose request it is; `None` for machines and for nobody.
+    pub fn standing(&self) -> Option<&Standing> {
+        self.standing.as_ref()
+    }
+
+    /// What happens to Coder's credentials in the request.
+    pub fn credentials(&self) -> Credentials {
+        self.credentials
+    }
+
+    /// Limits for a tunnel or another long response; none for machines.
+    pub fn tunnel(&self) -> TunnelLimits {
+        self.tunnel
+    }
+
+    /// The most bytes the request's body may have; `None` is without limit.
+    pub fn body_limit(&self) -> Option<u64> {
+        self.body_limit
+    }
+}
+
+/// A refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// The class of the route.
+    pub class: ClassName,
+    /// Why.
+    pub cause: Cause,
+}
+
+/// Why a request is not forwarded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No credential, where one is needed.
+    NoCredential,
+    /// The session, or its user's standing, has ended.
+    Ended,
+    /// Coder does not know the credential, or no longer.
+    Garbage,
+    /// No credential of Coder has this shape.
+    Malformed,
+    /// A person's credential where a machine's belongs, or the other way round.
+    WrongKind,
+    /// The token's user has not signed in through the gateway.
+    WithoutGrant(LoginType),
+    /// Coder does not say whose token it is.
+    Unattributed,
+    /// This way to sign in is switched off, or is off for the client's address.
+    MethodOff,
+    /// The class is closed.
+    Closed,
+    /// The class is closed for the client's address.
+    Address,
+    /// Nobody could be asked whether the credential may be served.
+    Unreachable {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+}
+
+impl Cause {
+    /// The status of the answer for a program.
+    ///
+    /// 401 says: another credential may help, sign in. 403 says: none will, for now.
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::NoCredential
+            | Self::Ended
+            | Self::Garbage
+            | Self::Malformed
+            | Self::WrongKind
+            | Self::WithoutGrant(LoginType::Oidc) => 401,
+            Self::WithoutGrant(_) | Self::Unattributed | Self::MethodOff | Self::Closed | Self::Address => {
+                403
+            }
+            Self::Unreachable { .. } => 503,
+        }
+    }
+
+    /// A closed word for logs and metrics.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoCredential => "no_credential",
+            Self::Ended => "ended",
+            Self::Garbage => "garbage",
+            Self::Malformed => "malformed",
+            Self::WrongKind => "wrong_kind",
+            Self::WithoutGrant(_) => "without_grant",
+            Self::Unattributed => "unattributed",
+            Self::MethodOff => "method_off",
+            Self::Closed => "closed",
+            Self::Address => "address",
+            Self::Unreachable { .. } => "unreachable",
+        }
+    }
+}

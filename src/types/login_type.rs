@@ -1,0 +1,63 @@
+//! How a user of Coder signs in.
+
+use std::fmt;
+
+/// A user's login type, as Coder's `users.login_type` says it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoginType {
+    /// Signs in by OpenID Connect.
+    Oidc,
+    /// Signs in by email and password.
+    Password,
+    /// Signs in by GitHub.
+    Github,
+    /// Never signs in: a service account, known only by its tokens.
+    None,
+    /// A word this version does not know. No rule allows it.
+    Unknown,
+}
+
+impl LoginType {
+    /// Reads Coder's word; a word that is not known becomes [`Self::Unknown`].
+    pub fn from_word(word: &str) -> Self {
+        match word {
+            "oidc" => Self::Oidc,
+            "password" => Self::Password,
+            "github" => Self::Github,
+            "none" => Self::None,
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Coder's word for it; `unknown` for [`Self::Unknown`].
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Oidc => "oidc",
+            Self::Password => "password",
+            Self::Github => "github",
+            Self::None => "none",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
+impl fmt::Display for LoginType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_known_word_is_read_back_and_any_other_is_unknown() {
+        for kind in [LoginType::Oidc, LoginType::Password, LoginType::Github, LoginType::None] {
+            assert_eq!(LoginType::from_word(kind.word()), kind);
+        }
+        for word in ["", "OIDC", "token", "unknown"] {
+            assert_eq!(LoginType::from_word(word), LoginType::Unknown);
+        }
+    }
+}
