@@ -1,3 +1,16 @@
-//! (being written)
+//! The integration tests: the real gateway in-process on port 0, against scriptable
+//! stand-ins of both neighbours, over real sockets.
 
-fn main() {}
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "test equipment: a surprise must end the test, and not every binary uses every part"
+)]
+
+mod support;

@@ -1,0 +1,10 @@
+//! What the integration tests are made of.
+
+pub mod client;
+pub mod coder;
+mod coder_pages;
+mod coder_sign_in;
+mod coder_tunnels;
+pub mod keys;
+pub mod provider;
+pub mod server;

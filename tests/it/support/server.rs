@@ -1,0 +1,112 @@
+//! A small HTTP/1.1 server on a loopback port for the stand-ins.
+
+use std::convert::Infallible;
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::{Request, Response, StatusCode, header};
+use http_body_util::{BodyExt as _, combinators::BoxBody};
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpListener;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+pub type Body = BoxBody<Bytes, Infallible>;
+pub type Answer = Result<Response<Body>, HangUp>;
+
+/// The answer is to close the connection without one.
+#[derive(Debug)]
+pub struct HangUp;
+
+impl std::fmt::Display for HangUp {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("scripted to hang up")
+    }
+}
+
+impl std::error::Error for HangUp {}
+
+/// A running server; it stops when this is dropped.
+pub struct Server {
+    pub address: SocketAddr,
+    _stop: DropGuard,
+}
+
+impl Server {
+    /// Binds a free port of 127.0.0.1.
+    pub async fn bind() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    /// Serves `listener` with `handle` until dropped.
+    pub fn start<F, H>(listener: TcpListener, handle: H) -> Self
+    where
+        H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let address = listener.local_addr().unwrap();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let handle = Arc::new(handle);
+        tokio::spawn(async move {
+            loop {
+                let (stream, peer) = tokio::select! {
+                    () = stopped.cancelled() => return,
+                    accepted = listener.accept() => match accepted { Ok(accepted) => accepted, Err(_) => continue },
+                };
+                let handle = Arc::clone(&handle);
+                let stopped = stopped.clone();
+                tokio::spawn(async move {
+                    let service = service_fn(move |request| handle(request, peer));
+                    let connection = hyper::server::conn::http1::Builder::new()
+                        .serve_connection(TokioIo::new(stream), service)
+                        .with_upgrades();
+                    tokio::select! { () = stopped.cancelled() => {}, _ = connection => {} }
+                });
+            }
+        });
+        Self { address, _stop: stop.drop_guard() }
+    }
+}
+
+/// An answer with a text body.
+pub fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Body> {
+    Response::builder()
+        .status(StatusCode::from_u16(status).unwrap())
+        .header(header::CONTENT_TYPE, content_type)
+        .body(http_body_util::Full::new(body.into()).boxed())
+        .unwrap()
+}
+
+/// An answer with a JSON body.
+pub fn json(status: u16, body: &Value) -> Response<Body> {
+    text(status, "application/json", body.to_string())
+}
+
+/// A redirect.
+pub fn redirect(status: u16, to: &str) -> Response<Body> {
+    let mut response = text(status, "text/html; charset=utf-8", "");
+    response.headers_mut().insert(header::LOCATION, to.parse().unwrap());
+    response
+}
+
+/// A form's or a query's fields.
+pub fn fields(encoded: &str) -> Vec<(String, String)> {
+    url::form_urlencoded::parse(encoded.as_bytes()).into_owned().collect()
+}
+
+/// The first field of a name.
+pub fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
+    fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+}
+
+/// Reads a request's whole body as text.
+pub async fn body_text(request: Request<Incoming>) -> String {
+    let bytes =
+        request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+    String::from_utf8_lossy(&bytes).into_owned()
+}
