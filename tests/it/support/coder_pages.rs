@@ -141,11 +141,11 @@ document.getElementById('sign-out').onclick = async () => {
   await fetch('/api/v2/users/logout', {method: 'POST', headers: {'X-CSRF-TOKEN': 'token'}});
   location.href = '/';
 };
-</script>##;
+</script></html>"#;
 
 const CLI_AUTH: &str = r#"<!doctype html><html lang="en"><meta charset="utf-8"><title>CLI token</title>
 <h1>Session token</h1><p><code id="token">…</code></p>
 <script>
 fetch('/api/v2/users/me/keys', {method: 'POST', headers: {'X-CSRF-TOKEN': 'token'}})
   .then(r => r.json()).then(made => { document.getElementById('token').textContent = made.key || made.message });
-</script>##;
+</script></html>"#;
