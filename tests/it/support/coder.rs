@@ -218,7 +218,7 @@ pub(super) fn alphanumeric<const N: usize>() -> String {
 }
 
 pub(super) fn uuid() -> String {
-    let hex: String = random_bytes::<16>().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = format!("{:032x}", u128::from_le_bytes(random_bytes()));
     format!("{}-{}-4{}-8{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
 }
 

@@ -125,22 +125,7 @@ impl Shared {
             return Err(Box::new(message(500, "Failed to obtain user information claims.", None)));
         };
         claims.as_object_mut().unwrap().extend(answer.json().as_object().unwrap().clone());
-        self.refuse(setup, &claims).map_or(Ok(claims), |refusal| Err(Box::new(refusal)))
-    }
-
-    fn refuse(&self, setup: &Setup, claims: &Value) -> Option<Response<Body>> {
-        let email = claims["email"].as_str().unwrap_or_default();
-        if claims["email_verified"] == json!(false) {
-            let why = format!("Verify the \"{email}\" email address on your OIDC provider to authenticate!");
-            return Some(message(403, &why, None));
-        }
-        if !email.to_ascii_lowercase().ends_with(&format!("@{}", setup.email_domain)) {
-            let why = format!(
-                "Your email \"{email}\" is not from an authorized domain! Please contact your administrator."
-            );
-            return Some(message(403, &why, None));
-        }
-        None
+        refuse(setup, &claims).map_or(Ok(claims), |refusal| Err(Box::new(refusal)))
     }
 
     fn sign_in(
@@ -254,7 +239,7 @@ impl Shared {
         if let Some(user) = state.users.iter_mut().find(|user| user.id == key.user)
             && let Some(link) = &mut user.link
         {
-            link.access_token = tokens["access_token"].as_str().unwrap().to_owned();
+            tokens["access_token"].as_str().unwrap().clone_into(&mut link.access_token);
             if let Some(refresh_token) = tokens["refresh_token"].as_str() {
                 refresh_token.clone_into(&mut link.refresh_token);
             }
@@ -262,6 +247,21 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+fn refuse(setup: &Setup, claims: &Value) -> Option<Response<Body>> {
+    let email = claims["email"].as_str().unwrap_or_default();
+    if claims["email_verified"] == json!(false) {
+        let why = format!("Verify the \"{email}\" email address on your OIDC provider to authenticate!");
+        return Some(message(403, &why, None));
+    }
+    if !email.to_ascii_lowercase().ends_with(&format!("@{}", setup.email_domain)) {
+        let why = format!(
+            "Your email \"{email}\" is not from an authorized domain! Please contact your administrator."
+        );
+        return Some(message(403, &why, None));
+    }
+    None
 }
 
 fn callback_url(setup: &Setup) -> String {
