@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use http::{HeaderMap, Request};
+use http::{HeaderMap, Request, Response};
 use hyper::body::Incoming;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -15,7 +15,7 @@ use tokio::sync::Semaphore;
 use vestibule::types::{Clock, random_token};
 
 use super::keys::{SigningKey, at_hash};
-use super::server::{Answer, HangUp, Server, body_text, field, fields, json, redirect, text};
+use super::server::{Answer, Body, HangUp, Server, body_text, field, fields, json, redirect, text};
 
 /// A person at the provider.
 #[derive(Clone, Debug)]
@@ -43,6 +43,7 @@ pub enum Fault {
 
 /// How the stand-in behaves; the defaults are authentik's.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
 pub struct Knobs {
     pub access_token_life: Duration,
     /// `offline_access` is granted: a refresh token comes.
@@ -332,8 +333,8 @@ fn overlay(onto: &mut Map<String, Value>, changes: &Map<String, Value>) {
     }
 }
 
-fn oauth_error(status: u16, error: &str) -> Answer {
-    Ok(json(status, &json!({"error": error, "error_description": "scripted", "request_id": "r"})))
+fn oauth_error(status: u16, error: &str) -> Response<Body> {
+    json(status, &json!({"error": error, "error_description": "scripted", "request_id": "r"}))
 }
 
 impl Shared {
@@ -364,10 +365,10 @@ impl Shared {
         match endpoint.as_str() {
             "openid-configuration" => Ok(json(200, &self.discovery())),
             "jwks" => Ok(json(200, &self.jwks())),
-            "authorize" => self.authorize(request.uri().query().unwrap_or_default()),
-            "token" => self.token(request).await,
-            "userinfo" => self.userinfo(request.headers()),
-            "revoke" => self.revoke(request).await,
+            "authorize" => Ok(self.authorize(request.uri().query().unwrap_or_default())),
+            "token" => Ok(self.token(request).await),
+            "userinfo" => Ok(self.userinfo(request.headers())),
+            "revoke" => Ok(self.revoke(request).await),
             "end-session" => Ok(text(200, "text/html", "<p>You are signed out of coder.</p>")),
             _ => Ok(text(404, "text/html", "not found")),
         }
@@ -412,13 +413,13 @@ impl Shared {
         if keys.is_empty() { json!({}) } else { json!({"keys": keys}) }
     }
 
-    fn authorize(&self, query: &str) -> Answer {
+    fn authorize(&self, query: &str) -> Response<Body> {
         let query = fields(query);
         let mut state = self.state.lock().unwrap();
         state.forms.push(("authorize".to_owned(), query.clone()));
         let (Some(redirect_uri), Some(name)) = (field(&query, "redirect_uri"), state.signed_in.clone())
         else {
-            return Ok(text(400, "text/html", "no redirect_uri, or nobody is signed in"));
+            return text(400, "text/html", "no redirect_uri, or nobody is signed in");
         };
         let code = random_token();
         let mut back = url::Url::parse(redirect_uri).unwrap();
@@ -436,10 +437,10 @@ impl Shared {
             redirect_uri: redirect_uri.to_owned(),
         };
         state.codes.insert(code, entry);
-        Ok(redirect(302, back.as_str()))
+        redirect(302, back.as_str())
     }
 
-    async fn token(&self, request: Request<Incoming>) -> Answer {
+    async fn token(&self, request: Request<Incoming>) -> Response<Body> {
         let basic = basic_credentials(request.headers());
         let form = fields(&body_text(request).await);
         self.state.lock().unwrap().forms.push(("token".to_owned(), form.clone()));
@@ -455,7 +456,7 @@ impl Shared {
         }
     }
 
-    fn redeem(&self, form: &[(String, String)]) -> Answer {
+    fn redeem(&self, form: &[(String, String)]) -> Response<Body> {
         let mut state = self.state.lock().unwrap();
         let Some(code) = field(form, "code").and_then(|code| state.codes.remove(code)) else {
             return oauth_error(400, "invalid_grant");
@@ -471,10 +472,10 @@ impl Shared {
             return oauth_error(400, "invalid_grant");
         }
         let answer = self.issue(&mut state, &code.user, code.nonce.as_deref(), false);
-        Ok(json(200, &answer))
+        json(200, &answer)
     }
 
-    fn refresh(&self, form: &[(String, String)]) -> Answer {
+    fn refresh(&self, form: &[(String, String)]) -> Response<Body> {
         let mut state = self.state.lock().unwrap();
         let presented = field(form, "refresh_token").unwrap_or_default().to_owned();
         let Some(user) = state.refresh_tokens.get(&presented).cloned() else {
@@ -484,7 +485,7 @@ impl Shared {
             state.refresh_tokens.remove(&presented);
         }
         let answer = self.issue(&mut state, &user, None, true);
-        Ok(json(200, &answer))
+        json(200, &answer)
     }
 
     fn issue(&self, state: &mut State, name: &str, nonce: Option<&str>, refreshed: bool) -> Value {
@@ -527,7 +528,7 @@ impl Shared {
         answer
     }
 
-    fn userinfo(&self, headers: &HeaderMap) -> Answer {
+    fn userinfo(&self, headers: &HeaderMap) -> Response<Body> {
         let state = self.state.lock().unwrap();
         let bearer =
             headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
@@ -541,17 +542,17 @@ impl Shared {
         let mut claims = user.claims.clone();
         claims.insert("sub".to_owned(), json!(user.subject));
         overlay(&mut claims, &state.knobs.userinfo);
-        Ok(json(200, &Value::Object(claims)))
+        json(200, &Value::Object(claims))
     }
 
-    async fn revoke(&self, request: Request<Incoming>) -> Answer {
+    async fn revoke(&self, request: Request<Incoming>) -> Response<Body> {
         let form = fields(&body_text(request).await);
         let mut state = self.state.lock().unwrap();
         state.forms.push(("revoke".to_owned(), form.clone()));
         let token = field(&form, "token").unwrap_or_default();
         state.refresh_tokens.remove(token);
         state.access_tokens.remove(token);
-        Ok(json(200, &json!({})))
+        json(200, &json!({}))
     }
 }
 
