@@ -1,0 +1,61 @@
+# Shared by scripts/test, scripts/demo and .ci/run. Sourced by bash with -euo pipefail; `root` is the repository.
+
+say() { printf '\n== %s\n' "$*" >&2; }
+die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 69; }
+have() { command -v "$1" >/dev/null 2>&1; }
+
+# apt_install PACKAGE...: Debian packages, as root or through a sudo that asks nothing.
+apt_install() {
+  local as=()
+  if [ "$(id -u)" != 0 ]; then
+    sudo -n true 2>/dev/null || die "please install: $*"
+    as=(sudo -n)
+  fi
+  have apt-get || die "please install: $*"
+  say "installing $*"
+  timeout 300 "${as[@]}" apt-get -q update >&2
+  timeout 900 "${as[@]}" env DEBIAN_FRONTEND=noninteractive apt-get -q -y --no-install-recommends install "$@" >&2
+}
+
+need_rust() {
+  have cargo || die "no cargo: install Rust from https://rustup.rs and start again"
+  have cc || apt_install gcc libc6-dev
+}
+
+node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
+
+# Node.js 20 or newer: the one in PATH, else Debian's, else (Debian 12 has 18) one from npm, kept under target/.
+need_node() {
+  local tools=$root/target/node-22
+  have npm || apt_install nodejs npm
+  [ "$(node_major)" -ge 20 ] && return
+  [ -x "$tools/node_modules/.bin/node" ] || timeout 600 npm install --prefix "$tools" --no-save node@22 >&2
+  PATH=$tools/node_modules/.bin:$PATH
+  export PATH
+  [ "$(node_major)" -ge 20 ] || die "please install Node.js 20 or newer"
+}
+
+# The packages of e2e/, only when the lock file is not the one that was installed.
+need_e2e_packages() {
+  local stamp=$root/e2e/node_modules/.lock-installed
+  cmp -s "$root/e2e/package-lock.json" "$stamp" && return
+  say "npm ci in e2e"
+  (cd "$root/e2e" && timeout 600 npm ci --no-fund --no-audit --loglevel=error >&2)
+  cp "$root/e2e/package-lock.json" "$stamp"
+}
+
+# Chromium for the browser suite; CHROMIUM names another binary.
+need_chromium() {
+  CHROMIUM=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+  [ -n "$CHROMIUM" ] || { apt_install chromium; CHROMIUM=$(command -v chromium); }
+  export CHROMIUM
+}
+
+# PostgreSQL's server programs for a real Coder; PGBIN names their folder.
+need_postgres() {
+  local newest
+  newest() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }
+  [ -n "${PGBIN:-}" ] || PGBIN=$(dirname "$(newest || command -v initdb || echo .)")
+  [ -x "$PGBIN/initdb" ] || { apt_install postgresql; PGBIN=$(dirname "$(newest)"); }
+  export PGBIN
+}
