@@ -1,1 +1,27 @@
-//! (being written)
+//! HTTP as this gateway needs it: bodies, the outbound client, cookies, the parsed target,
+//! and requests that are fit to be forwarded.
+//!
+//! Tier 1: imports only `types`. Knows neither Coder nor OpenID Connect.
+
+mod address;
+mod body;
+mod client;
+pub mod cookies;
+mod manner;
+mod message;
+mod sanitize;
+mod target;
+
+pub use address::TrustedProxies;
+pub use body::{Body, BodyEnd, BodyError, ReadError, read_limited};
+pub use client::{Client, ClientError, ClientSettings, ClientSetupError};
+pub use manner::{Manner, manner};
+pub use message::{BadRequest, Host, check_message};
+pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
+pub use target::{BadTarget, Target};
+
+/// A request as it arrived.
+pub type Request = ::http::Request<hyper::body::Incoming>;
+
+/// An answer of the gateway or of Coder.
+pub type Response = ::http::Response<Body>;

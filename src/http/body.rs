@@ -1,0 +1,219 @@
+//! One type for every body that is answered, without boxing the common ones.
+
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use http_body::{Body as _, Frame, SizeHint};
+use http_body_util::BodyExt as _;
+use http_body_util::combinators::UnsyncBoxBody;
+use hyper::body::Incoming;
+use thiserror::Error;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+/// Told when a body was delivered to its end.
+pub trait BodyEnd: Send {
+    /// The last frame was delivered. A body that is dropped early never calls this.
+    fn finished(self: Box<Self>);
+}
+
+/// A body broke off.
+#[derive(Debug, Error)]
+pub enum BodyError {
+    /// The peer that sent it.
+    #[error("the body broke off")]
+    Broken(#[source] hyper::Error),
+    /// The standing it was served under has ended.
+    #[error("the standing of this answer has ended")]
+    Ended,
+    /// Another source.
+    #[error("the body broke off: {0}")]
+    Other(Box<dyn std::error::Error + Send + Sync>),
+}
+
+/// A body.
+#[derive(Default)]
+pub enum Body {
+    /// Nothing.
+    #[default]
+    Empty,
+    /// Bytes that are all there. Taken when delivered.
+    Full(Bytes),
+    /// Streamed from a connection.
+    Incoming(Incoming),
+    /// Streamed from a connection, with somebody to tell of its end and a moment to end it at.
+    Guarded(Box<Guarded>),
+    /// Anything else.
+    Boxed(UnsyncBoxBody<Bytes, BodyError>),
+}
+
+/// See [`Body::Guarded`].
+pub struct Guarded {
+    inner: Incoming,
+    on_end: Option<Box<dyn BodyEnd>>,
+    cancel: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+impl Body {
+    /// No body.
+    pub const fn empty() -> Self {
+        Self::Empty
+    }
+
+    /// A body of bytes at hand.
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+
+    /// A body streamed from a connection.
+    pub const fn incoming(inner: Incoming) -> Self {
+        Self::Incoming(inner)
+    }
+
+    /// A streamed body that tells `on_end` of its end, and breaks off when `cancel` completes.
+    pub fn guarded(
+        inner: Incoming,
+        on_end: Option<Box<dyn BodyEnd>>,
+        cancel: Option<WaitForCancellationFutureOwned>,
+    ) -> Self {
+        Self::Guarded(Box::new(Guarded { inner, on_end, cancel: cancel.map(Box::pin) }))
+    }
+
+    /// Any other body.
+    pub fn boxed<B>(body: B) -> Self
+    where
+        B: http_body::Body<Data = Bytes> + Send + 'static,
+        B::Error: std::error::Error + Send + Sync + 'static,
+    {
+        Self::Boxed(body.map_err(|error| BodyError::Other(Box::new(error))).boxed_unsync())
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Body::Empty",
+            Self::Full(_) => "Body::Full",
+            Self::Incoming(_) => "Body::Incoming",
+            Self::Guarded(_) => "Body::Guarded",
+            Self::Boxed(_) => "Body::Boxed",
+        })
+    }
+}
+
+type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
+
+impl Guarded {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
+        if let Some(cancel) = &mut self.cancel
+            && cancel.as_mut().poll(cx).is_ready()
+        {
+            self.cancel = None;
+            return Poll::Ready(Some(Err(BodyError::Ended)));
+        }
+        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.inner.is_end_stream()) {
+            self.finish();
+        }
+        polled.map_err(BodyError::Broken)
+    }
+
+    fn finish(&mut self) {
+        if let Some(on_end) = self.on_end.take() {
+            on_end.finished();
+        }
+    }
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
+        match self.get_mut() {
+            Self::Empty => Poll::Ready(None),
+            full @ Self::Full(_) => match std::mem::take(full) {
+                Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
+                _ => Poll::Ready(None),
+            },
+            Self::Incoming(inner) => Pin::new(inner).poll_frame(cx).map_err(BodyError::Broken),
+            Self::Guarded(guarded) => guarded.poll(cx),
+            Self::Boxed(inner) => Pin::new(inner).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Full(_) => false,
+            Self::Incoming(inner) => inner.is_end_stream(),
+            // Its end is told only by polling, unless it has none.
+            Self::Guarded(guarded) => guarded.inner.is_end_stream() && guarded.on_end.is_none(),
+            Self::Boxed(inner) => inner.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Self::Incoming(inner) => inner.size_hint(),
+            Self::Guarded(guarded) => guarded.inner.size_hint(),
+            Self::Boxed(inner) => inner.size_hint(),
+        }
+    }
+}
+
+/// A body could not be read whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum ReadError {
+    /// Longer than allowed here.
+    #[error("the body is too large")]
+    TooLarge,
+    /// It broke off.
+    #[error("the body broke off")]
+    Broken,
+}
+
+/// Reads a whole body of at most `limit` bytes. Trailers are dropped.
+pub async fn read_limited<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
+where
+    B: http_body::Body<Data = Bytes>,
+{
+    let limit_hint = u64::try_from(limit).unwrap_or(u64::MAX);
+    if body.size_hint().lower() > limit_hint {
+        return Err(ReadError::TooLarge);
+    }
+    let mut body = std::pin::pin!(body);
+    let mut whole = Vec::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| ReadError::Broken)?;
+        let Ok(data) = frame.into_data() else { continue };
+        if whole.len() + data.len() > limit {
+            return Err(ReadError::TooLarge);
+        }
+        whole.extend_from_slice(&data);
+    }
+    Ok(Bytes::from(whole))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_body_up_to_the_limit_is_read_and_a_longer_one_refused() {
+        assert_eq!(read_limited(Body::full("1234"), 4).await, Ok(Bytes::from_static(b"1234")));
+        assert_eq!(read_limited(Body::full("12345"), 4).await, Err(ReadError::TooLarge));
+        assert_eq!(read_limited(Body::empty(), 0).await, Ok(Bytes::new()));
+    }
+
+    #[tokio::test]
+    async fn a_stream_without_a_length_is_cut_at_the_limit() {
+        let frames = (0..10).map(|_| Ok::<_, std::io::Error>(Frame::data(Bytes::from_static(b"abc"))));
+        let body = http_body_util::StreamBody::new(futures_util::stream::iter(frames));
+        assert_eq!(read_limited(Body::boxed(body), 20).await, Err(ReadError::TooLarge));
+    }
+}
