@@ -1,0 +1,138 @@
+//! What every page has in common: the frame around it, and the headers it is sent with.
+
+use std::time::Duration;
+
+use ::http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use ::http::{HeaderName, HeaderValue, StatusCode};
+use askama::Template;
+use aws_lc_rs::digest::{SHA256, digest};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use url::Url;
+
+use super::text::{Link, Text};
+use crate::http::{Body, Response};
+use crate::types::RequestId;
+
+/// The one style sheet, written into every page and allowed by its hash.
+const STYLE: &str = include_str!("../../templates/style.css");
+
+/// What a page's template needs around its content.
+pub(super) struct Frame<'a> {
+    pub(super) title: Text,
+    pub(super) site: &'a Text,
+    pub(super) request: RequestId,
+    pub(super) style: &'static str,
+    pub(super) retry: Option<Retry<'a>>,
+    pub(super) wide: bool,
+}
+
+impl<'a> Frame<'a> {
+    pub(super) fn new(title: &str, site: &'a Text, request: RequestId) -> Self {
+        Self { title: Text::new(title), site, request, style: STYLE, retry: None, wide: false }
+    }
+}
+
+/// A page that loads something again by itself, without a script.
+pub(super) struct Retry<'a> {
+    pub(super) after: Duration,
+    pub(super) to: &'a Link,
+}
+
+/// What a page may load and send, beside the style sheet (Content Security Policy Level 3).
+#[derive(Clone, Copy)]
+pub(super) enum Allow<'a> {
+    /// Nothing.
+    Nothing,
+    /// Images of one origin.
+    Images(&'a Origin),
+    /// Forms to this very origin.
+    OwnForms,
+    /// Forms to another origin.
+    FormsTo(&'a Origin),
+}
+
+/// The origin of an http(s) URL, fit to stand in a policy.
+#[derive(Clone, Debug)]
+pub(super) struct Origin(String);
+
+impl Origin {
+    /// `None` for a URL that has no such origin.
+    pub(super) fn of(url: &Url) -> Option<Self> {
+        let origin = url.origin().ascii_serialization();
+        // A host may hold `;` and `,`, which end a directive or a policy.
+        let plain =
+            |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '[' | ']');
+        let http = matches!(url.scheme(), "http" | "https");
+        (http && origin.chars().all(plain)).then_some(Self(origin))
+    }
+}
+
+/// Sends pages with the headers that all of them carry.
+#[derive(Clone, Debug)]
+pub(super) struct Sender {
+    style_source: String,
+}
+
+impl Sender {
+    pub(super) fn new() -> Self {
+        let hash = STANDARD.encode(digest(&SHA256, STYLE.as_bytes()).as_ref());
+        Self { style_source: format!("'sha256-{hash}'") }
+    }
+
+    /// Renders and sends a page.
+    pub(super) fn send(&self, status: StatusCode, page: &impl Template, allow: Allow<'_>) -> Response {
+        let html = page.render().unwrap_or_else(|error| {
+            tracing::error!(%error, "a page could not be rendered");
+            "<!doctype html><title>Error</title><p>This page could not be made.".to_owned()
+        });
+        let mut response = Response::new(Body::full(html));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        for (name, value) in HEADERS {
+            headers.insert(name, HeaderValue::from_static(value));
+        }
+        headers.insert(CONTENT_SECURITY_POLICY, self.policy(allow));
+        if matches!(allow, Allow::OwnForms) {
+            // With `no-referrer` a browser sends `Origin: null` with a form: the receiver could not
+            // tell it from a foreign one. To other origins this tells as little.
+            headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+        }
+        response
+    }
+
+    fn policy(&self, allow: Allow<'_>) -> HeaderValue {
+        let (images, forms) = match allow {
+            Allow::Nothing => ("'none'", "'none'"),
+            Allow::Images(origin) => (origin.0.as_str(), "'none'"),
+            Allow::OwnForms => ("'none'", "'self'"),
+            Allow::FormsTo(origin) => ("'none'", origin.0.as_str()),
+        };
+        let policy = format!(
+            "default-src 'none'; style-src {}; img-src {images}; form-action {forms}; base-uri 'none'; \
+             frame-ancestors 'none'",
+            self.style_source
+        );
+        HeaderValue::from_str(&policy).unwrap_or(HeaderValue::from_static("default-src 'none'"))
+    }
+}
+
+/// What every page is sent with. Pages hold names and one-time targets: no cache keeps them, no
+/// frame holds them, no other site learns where the browser came from.
+const HEADERS: [(HeaderName, &str); 7] = [
+    (CONTENT_TYPE, "text/html; charset=utf-8"),
+    (CACHE_CONTROL, "no-store"),
+    (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    (X_FRAME_OPTIONS, "DENY"),
+    (REFERRER_POLICY, "no-referrer"),
+    (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
+    (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+];
+
+/// Tells clients when to come again (RFC 9110 §10.2.3), in whole seconds and at least one.
+pub(super) fn retry_after(response: &mut Response, after: Duration) {
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+}

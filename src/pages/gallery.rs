@@ -1,0 +1,108 @@
+//! The pages as people see them, written to files to be looked at:
+//! `VESTIBULE_PAGES_DIR=folder cargo test --lib pages::gallery`.
+
+use super::tests::{html, url};
+use super::*;
+use crate::types::{LocalRedirect, Timestamp};
+
+fn link() -> Link {
+    Link::to(&LocalRedirect::parse_or_root("/start")).with("redirect", "/workspaces")
+}
+
+fn settings() -> Settings {
+    Settings {
+        access_url: url("https://coder.company/"),
+        sign_in_text: "Log in with authentik".to_owned(),
+        icon_url: Some(url("https://authentik.company/static/dist/assets/icons/icon.svg")),
+    }
+}
+
+fn unverified() -> Refused<'static> {
+    Refused {
+        happened: "The sign-in service does not say that your email address alice@acme.company is verified.",
+        advice: "Ask your administrator to confirm your address, then sign in again.",
+        detail: Some(
+            "The claim email_verified is false. In authentik, add a scope mapping that sets it to true, or \
+             set oidc.ignoreEmailVerified.",
+        ),
+        another_account: link(),
+    }
+}
+
+fn rows() -> (Vec<Row<'static>>, Vec<Row<'static>>) {
+    let row = |name, address: &str, since: i64, seen: i64, current| Row {
+        id: "0123456789ab".to_owned(),
+        name,
+        address: address.parse().ok(),
+        since: Timestamp::from_seconds(1_795_500_000 - since),
+        seen: Timestamp::from_seconds(1_795_500_000 - seen),
+        current,
+    };
+    let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+    let iphone = "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) Version/18.0 Safari/604.1";
+    let sessions = vec![
+        row(firefox, "192.0.2.17", 5_000, 20, true),
+        row(iphone, "2001:db8:2:1f::a41", 260_000, 90_000, false),
+    ];
+    let tokens = vec![row("laptop", "192.0.2.17", 900_000, 300, false), row("CI", "", 90_000, 7_300, false)];
+    (sessions, tokens)
+}
+
+fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
+    let id = RequestId::random();
+    let (sessions, tokens) = rows();
+    let (csrf, fields) = (Secret::new("csrf"), [("id_token_hint", Secret::new("hint"))]);
+    let leave = url("https://authentik.company/application/o/coder/end-session/");
+    let ended = "Your session at the sign-in service has ended, so this one ended too.";
+    let sign_in = |notice, password| SignIn { start: link(), password, notice };
+    let signed_out = SignedOut { sign_in: link(), at_provider: false, tokens: false };
+    let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
+    let problem = Problem {
+        status: StatusCode::INTERNAL_SERVER_ERROR,
+        title: "Something went wrong here",
+        happened: "The gateway could not finish your request.",
+        advice: "Try again. If it happens again, tell your administrator the request number below.",
+        detail: None,
+        again: Some(link()),
+    };
+    let sessions = Sessions {
+        person: "alice@acme.company",
+        sessions: &sessions,
+        tokens: &tokens,
+        csrf: &csrf,
+        action: link(),
+        notice: Some("The session in Firefox on Windows was ended."),
+        now: Timestamp::from_seconds(1_795_500_000),
+    };
+    let why = "The request names two different credentials.";
+    vec![
+        ("sign-in", pages.sign_in(&sign_in(None, None), id)),
+        ("sign-in-notice", pages.sign_in(&sign_in(Some(ended), Some(link())), id)),
+        ("refused", pages.refused(&unverified(), id)),
+        ("problem", pages.problem(&problem, id)),
+        ("provider-unavailable", pages.provider_unavailable(&link(), id)),
+        ("coder-unavailable", pages.coder_unavailable(Some(&link()), id)),
+        ("signed-out", pages.signed_out(&signed_out, id)),
+        ("signed-out-elsewhere", pages.signed_out_elsewhere(ended, &link(), id)),
+        ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
+        ("loop", pages.sign_in_loop(&link(), id)),
+        ("bad-request", pages.bad_request(why, Some(&link()), id)),
+        ("not-found", pages.not_found(id)),
+        ("misdirected", pages.misdirected(id)),
+        ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),
+        ("sessions", pages.sessions(&sessions, id)),
+    ]
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "a folder that only whoever wants to look names")]
+async fn pages_are_written_to_the_folder_that_is_named() {
+    let folder = std::env::var("VESTIBULE_PAGES_DIR").ok();
+    for (name, response) in plain_pages(&Pages::new(settings())) {
+        let html = html(response).await;
+        assert!(html.ends_with("</html>"), "{name} is not whole");
+        if let Some(folder) = &folder {
+            std::fs::write(format!("{folder}/{name}.html"), html).expect("a folder to write to");
+        }
+    }
+}

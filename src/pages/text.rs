@@ -1,0 +1,120 @@
+//! What may be shown, and where a page may lead.
+
+use std::fmt;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+use crate::types::LocalRedirect;
+
+/// The longest text shown, in characters; the rest becomes an ellipsis.
+const MAX_CHARACTERS: usize = 600;
+
+/// Text for a page. What came from outside can neither break a line nor turn the reading
+/// direction: control characters become spaces, and characters that are invisible or
+/// reorder their neighbours (Unicode bidirectional controls) become U+FFFD.
+///
+/// Escaping for HTML is the template engine's: it escapes everything that it prints.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text(String);
+
+impl Text {
+    /// Makes text fit to be shown.
+    pub(super) fn new(text: &str) -> Self {
+        let mut shown: String = text.chars().take(MAX_CHARACTERS).map(visible).collect();
+        if text.chars().nth(MAX_CHARACTERS).is_some() {
+            shown.push('…');
+        }
+        Self(shown)
+    }
+}
+
+impl fmt::Display for Text {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn visible(c: char) -> char {
+    match c {
+        _ if c.is_control() => ' ',
+        '\u{2028}' | '\u{2029}' => ' ',
+        '\u{061c}'
+        | '\u{200b}'
+        | '\u{200e}'
+        | '\u{200f}'
+        | '\u{202a}'..='\u{202e}'
+        | '\u{2060}'..='\u{2069}'
+        | '\u{feff}'
+        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
+        _ => c,
+    }
+}
+
+/// A link to somewhere on this very origin: a path that cannot leave it, and a query whose
+/// values are encoded. No page can be made to lead elsewhere with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Link(String);
+
+/// What stands in a query value as it is (RFC 3986 §2.3).
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+impl Link {
+    /// To a path, with the query that it has.
+    pub fn to(path: &LocalRedirect) -> Self {
+        Self(path.as_str().to_owned())
+    }
+
+    /// With one more query parameter; `name` and `value` are percent-encoded.
+    #[must_use]
+    pub fn with(mut self, name: &str, value: &str) -> Self {
+        self.0.push(if self.0.contains('?') { '&' } else { '?' });
+        self.0.extend(utf8_percent_encode(name, UNRESERVED));
+        self.0.push('=');
+        self.0.extend(utf8_percent_encode(value, UNRESERVED));
+        self
+    }
+
+    /// Path and query.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Link {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl From<&LocalRedirect> for Link {
+    fn from(path: &LocalRedirect) -> Self {
+        Self::to(path)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_breaks_lines_or_turns_the_reading_direction_is_not_shown() {
+        assert_eq!(Text::new("a\r\nb\tc\0d\u{85}e").to_string(), "a  b c d e");
+        assert_eq!(Text::new("user\u{202e}moc.live@x\u{2066}").to_string(), "user\u{fffd}moc.live@x\u{fffd}");
+        assert_eq!(Text::new("Zoë 名前 <b>").to_string(), "Zoë 名前 <b>");
+    }
+
+    #[test]
+    fn a_text_without_end_is_cut() {
+        let long = Text::new(&"é".repeat(10_000)).to_string();
+        assert_eq!(long.chars().count(), MAX_CHARACTERS + 1);
+        assert!(long.ends_with('…'));
+    }
+
+    #[test]
+    fn a_link_keeps_what_it_is_given_inside_one_parameter() {
+        let start = LocalRedirect::parse_or_root("/start");
+        let link = Link::to(&start).with("redirect", "/a?b=\"><script>&c=d#e\r\n");
+        assert_eq!(link.as_str(), "/start?redirect=%2Fa%3Fb%3D%22%3E%3Cscript%3E%26c%3Dd%23e%0D%0A");
+        assert_eq!(link.with("x", "é").as_str().rsplit('&').next(), Some("x=%C3%A9"));
+    }
+}

@@ -1,0 +1,71 @@
+//! What has to be known to show a page.
+
+use ::http::StatusCode;
+use url::Url;
+
+use super::text::Link;
+use crate::types::Secret;
+
+/// The sign-in page.
+#[derive(Clone, Debug)]
+pub struct SignIn<'a> {
+    /// Where the sign-in starts, with what brings the browser back to where it was.
+    pub start: Link,
+    /// Where to sign in with a password, when this address may.
+    pub password: Option<Link>,
+    /// Why one is here although one was signed in before, as a sentence.
+    pub notice: Option<&'a str>,
+}
+
+/// Somebody was signed in at the provider but is not let in.
+#[derive(Clone, Debug)]
+pub struct Refused<'a> {
+    /// What happened: a sentence for the person.
+    pub happened: &'a str,
+    /// What the person can do: a sentence.
+    pub advice: &'a str,
+    /// Which claim, setting or mapping decided: for whoever can change it.
+    pub detail: Option<&'a str>,
+    /// Where to sign in with another account.
+    pub another_account: Link,
+}
+
+/// Something went wrong.
+#[derive(Clone, Debug)]
+pub struct Problem<'a> {
+    /// The status to answer with.
+    pub status: StatusCode,
+    /// The heading.
+    pub title: &'a str,
+    /// What happened: a sentence.
+    pub happened: &'a str,
+    /// What to do: a sentence.
+    pub advice: &'a str,
+    /// More for whoever runs this.
+    pub detail: Option<&'a str>,
+    /// Where to try again.
+    pub again: Option<Link>,
+}
+
+/// Signed out, on purpose.
+#[derive(Clone, Debug)]
+pub struct SignedOut {
+    /// Where to sign in again; nothing goes there by itself.
+    pub sign_in: Link,
+    /// Whether the session at the provider was ended too.
+    pub at_provider: bool,
+    /// Whether the person's tokens (CLI, IDE) were ended too.
+    pub tokens: bool,
+}
+
+/// The last step of a sign-out that also ends the session at the provider: a form, because the
+/// ID token hint is too large, or not meant, for a URL (OpenID Connect RP-Initiated Logout 1.0 §2).
+#[derive(Clone, Debug)]
+pub struct SignOutAtProvider<'a> {
+    /// The provider's `end_session_endpoint`.
+    pub action: &'a Url,
+    /// The form's fields.
+    pub fields: &'a [(&'a str, Secret)],
+    /// Where to go instead.
+    pub stay: Link,
+}
