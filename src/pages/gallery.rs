@@ -19,11 +19,11 @@ fn settings() -> Settings {
 
 fn unverified() -> Refused<'static> {
     Refused {
-        happened: "The sign-in service does not say that your email address alice@acme.company is verified.",
-        advice: "Ask your administrator to confirm your address, then sign in again.",
+        sentence: "Your email address alice@acme.company is not verified. Verify it where you sign in, or show \
+                   this page to your administrator.",
         detail: Some(
-            "The claim email_verified is false. In authentik, add a scope mapping that sets it to true, or \
-             set oidc.ignoreEmailVerified.",
+            "The claim email_verified must be the JSON value true and is false. In authentik, give the provider \
+             a scope mapping for email that says so, or set oidc.ignoreEmailVerified.",
         ),
         another_account: link(),
     }

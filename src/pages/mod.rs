@@ -122,7 +122,7 @@ impl Pages {
     pub fn refused(&self, view: &Refused<'_>, request: RequestId) -> Response {
         let actions = [Action { text: "Sign in with another account", to: view.another_account.as_str() }];
         let frame = Frame::new("You cannot be let in", &self.site, request);
-        let text = (view.happened, view.advice, view.detail);
+        let text = (view.sentence, "", view.detail);
         self.message(StatusCode::FORBIDDEN, frame, text, &actions)
     }
 

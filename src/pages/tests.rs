@@ -65,8 +65,7 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let fields = [("id_token_hint", Secret::new("\"><script>"))];
     let leave = url("https://authentik.company/application/o/coder/end-session/");
     let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
-    let refused =
-        Refused { happened: HOSTILE, advice: HOSTILE, detail: Some(HOSTILE), another_account: link() };
+    let refused = Refused { sentence: HOSTILE, detail: Some(HOSTILE), another_account: link() };
     let sign_in = SignIn { start: link(), password: Some(link()), notice: Some(HOSTILE) };
     let signed_out = SignedOut { sign_in: link(), at_provider: false, tokens: false };
     vec![

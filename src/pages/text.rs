@@ -26,6 +26,10 @@ impl Text {
         }
         Self(shown)
     }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl fmt::Display for Text {

@@ -20,10 +20,8 @@ pub struct SignIn<'a> {
 /// Somebody was signed in at the provider but is not let in.
 #[derive(Clone, Debug)]
 pub struct Refused<'a> {
-    /// What happened: a sentence for the person.
-    pub happened: &'a str,
-    /// What the person can do: a sentence.
-    pub advice: &'a str,
+    /// What happened and what to do: one or two sentences for the person.
+    pub sentence: &'a str,
     /// Which claim, setting or mapping decided: for whoever can change it.
     pub detail: Option<&'a str>,
     /// Where to sign in with another account.
