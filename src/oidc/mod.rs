@@ -1,1 +1,56 @@
-//! (being written)
+//! The OpenID Connect relying party against authentik (or another provider): discovery, keys, the
+//! authorization code flow with PKCE, state and nonce, the ID token's rules, userinfo, who may come in,
+//! refresh, revocation and both ways of signing out. It knows nothing of Coder's routes.
+//!
+//! | step | file |
+//! | --- | --- |
+//! | discovery document, held to the letter | `discovery.rs` |
+//! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
+//! | a sign-in attempt and the provider's answer to it | `login.rs` |
+//! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs` |
+//! | codes and refresh tokens at the token endpoint | `token.rs` |
+//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
+//! | the ID token's numbered rules | `id_token.rs` |
+//! | userinfo | `user_info.rs` |
+//! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
+//! | refresh, and the person judged again | `refresh.rs` |
+//! | revocation, sign-out at the provider | `logout.rs` |
+//! | back-channel logout tokens | `backchannel.rs` |
+
+mod algorithm;
+mod backchannel;
+mod callback;
+mod discovery;
+mod error;
+mod id_token;
+mod identity;
+mod jwk;
+mod jws;
+mod keys;
+mod login;
+mod logout;
+mod person;
+mod provider;
+mod refresh;
+mod refusal;
+mod settings;
+mod text;
+mod token;
+mod upkeep;
+mod user_info;
+
+pub use algorithm::{Algorithm, UnknownAlgorithm};
+pub use backchannel::{LogoutToken, LogoutTokenError};
+pub use callback::LoginError;
+pub use error::{Cause, DiscoveryError, OAuthError, ProviderFault, Unreachable, UserInfoError};
+pub use id_token::IdTokenError;
+pub use identity::{IdentityParts, Refreshed, Sid, VerifiedIdentity};
+pub use jws::JwsError;
+pub use keys::JwksError;
+pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, PendingLogin};
+pub use logout::{EndSession, RevokeError, TokenKind};
+pub use person::ClaimMap;
+pub use provider::{Documents, NotReady, Provider};
+pub use refresh::{InvalidGrant, RefreshError};
+pub use refusal::{EmailVerified, Refusal};
+pub use settings::Settings;

@@ -1,0 +1,236 @@
+//! A sign-in from its beginning to a [`VerifiedIdentity`].
+
+use openidconnect::core::CoreResponseType;
+use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, Scope};
+use thiserror::Error;
+use tracing::{info, warn};
+use url::Url;
+
+use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
+use super::id_token::{Expected, IdToken, IdTokenError, verify};
+use super::identity::{IdentityParts, VerifiedIdentity};
+use super::login::{AuthorizationResponse, BadAnswer, PendingLogin};
+use super::person::{judge, merge};
+use super::provider::{Live, NotReady, Provider};
+use super::refusal::Refusal;
+use super::settings::RESERVED_PARAMETERS;
+use super::token::{INVALID_GRANT, TokenError, Tokens, exchange};
+use super::user_info::AskError;
+use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
+
+/// Why a sign-in does not come about, in the order in which it is looked at.
+#[derive(Debug, Error)]
+pub enum LoginError {
+    /// The browser's answer cannot be read.
+    #[error(transparent)]
+    Answer(#[from] BadAnswer),
+    /// The attempt took longer than 10 minutes.
+    #[error("the sign-in took too long")]
+    Expired,
+    /// The answer is not one to this attempt.
+    #[error("the answer belongs to another sign-in (state)")]
+    State,
+    /// The answer comes from another issuer, or does not say from which (RFC 9207).
+    #[error("the answer does not come from the provider that was asked (iss)")]
+    Issuer,
+    /// The provider says no.
+    #[error(transparent)]
+    Denied(OAuthError),
+    /// The code was used or has expired (authentik's live one minute): signing in again helps.
+    #[error("the provider does not take the code: it was used before, or a minute has passed")]
+    Code,
+    /// The provider does not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// The provider answers, and the answer is of no use.
+    #[error(transparent)]
+    Provider(#[from] ProviderFault),
+    /// The provider vouches for them, and they may not come in.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+impl From<TokenError> for LoginError {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Unreachable(unreachable) => Self::Unreachable(unreachable),
+            TokenError::Fault(ProviderFault::OAuth(error)) if error.code == INVALID_GRANT => Self::Code,
+            TokenError::Fault(fault) => Self::Provider(fault),
+        }
+    }
+}
+
+impl From<AskError> for LoginError {
+    fn from(error: AskError) -> Self {
+        match error {
+            AskError::Unreachable(unreachable) => Self::Unreachable(unreachable),
+            AskError::Fault(fault) => Self::Provider(fault),
+        }
+    }
+}
+
+impl From<IdTokenError> for LoginError {
+    fn from(error: IdTokenError) -> Self {
+        Self::Provider(error.into())
+    }
+}
+
+impl Provider {
+    /// Begins a sign-in: what to remember, and where to send the browser.
+    pub fn begin(
+        &self,
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+    ) -> Result<(PendingLogin, Url), NotReady> {
+        let live = self.live().ok_or_else(|| NotReady(self.trouble()))?;
+        let login = PendingLogin::new(redirect, merge_state, self.clock.now());
+        let url = self.authorization_url(&live, &login);
+        Ok((login, url))
+    }
+
+    fn authorization_url(&self, live: &Live, login: &PendingLogin) -> Url {
+        let verifier = PkceCodeVerifier::new(login.verifier.expose().to_owned());
+        let state = CsrfToken::new(login.state.expose().to_owned());
+        let nonce = Nonce::new(login.nonce.expose().to_owned());
+        let flow = AuthenticationFlow::<CoreResponseType>::AuthorizationCode;
+        let mut request = live
+            .relying
+            .authorize_url(flow, move || state, move || nonce)
+            .set_pkce_challenge(PkceCodeChallenge::from_code_verifier_sha256(&verifier));
+        for scope in scopes(&self.settings.scopes) {
+            request = request.add_scope(Scope::new(scope.to_owned()));
+        }
+        if let Some(prompt) = &self.settings.prompt {
+            request = request.add_extra_param("prompt", prompt);
+        }
+        if let Some(max_age) = self.settings.max_age {
+            request = request.add_extra_param("max_age", max_age.as_secs().to_string());
+        }
+        let own = |name: &str| {
+            (name == "prompt" && self.settings.prompt.is_some())
+                || (name == "max_age" && self.settings.max_age.is_some())
+        };
+        for (name, value) in &self.settings.auth_url_params {
+            if !RESERVED_PARAMETERS.contains(&name.as_str()) && !own(name) {
+                request = request.add_extra_param(name, value);
+            }
+        }
+        request.url().0
+    }
+
+    /// Completes a sign-in: the only maker of a [`VerifiedIdentity`]. Everything is checked in this
+    /// order: state, issuer, error, code; then tokens, ID token, userinfo, and who it is.
+    pub async fn complete(
+        &self,
+        login: PendingLogin,
+        answer: AuthorizationResponse,
+    ) -> Result<VerifiedIdentity, LoginError> {
+        let live = self.live();
+        let needs_issuer = live.as_ref().is_some_and(|live| live.metadata.response_has_issuer);
+        let code = accept(&login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
+        let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
+
+        let tokens = exchange(&live.relying, &self.client, &code, &login.verifier).await?;
+        // `expires_in` counts from the answer, not from when everything else is done.
+        let answered_at = self.clock.now();
+        let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
+        let id_token = self
+            .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
+                verify(unverified, keys, &self.expected(&login, &tokens.access_token))
+            })
+            .await?;
+        let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await?;
+        Ok(self.identify(tokens, id_token, user_info, answered_at)?)
+    }
+
+    fn expected<'a>(&'a self, login: &'a PendingLogin, access_token: &'a Secret) -> Expected<'a> {
+        Expected {
+            issuer: self.settings.issuer.as_str(),
+            client_id: &self.settings.client_id,
+            algorithms: &self.settings.algorithms,
+            now: self.clock.now(),
+            nonce: Some(&login.nonce),
+            access_token,
+            max_age: self.settings.max_age,
+            subject: None,
+        }
+    }
+
+    fn identify(
+        &self,
+        tokens: Tokens,
+        id_token: IdToken,
+        user_info: Option<super::person::ClaimMap>,
+        answered_at: Timestamp,
+    ) -> Result<VerifiedIdentity, Refusal> {
+        let claims = match &user_info {
+            Some(user_info) => merge(id_token.claims, user_info),
+            None => id_token.claims,
+        };
+        let person = judge(&claims, &self.settings)?;
+        let key = IdentityKey { issuer: self.settings.issuer.clone(), subject: id_token.subject };
+        if tokens.refresh_token.is_none() {
+            // GHSA-3rw9-wmc8-8948: such a sign-in can only end with its access token.
+            warn!(sub = %key.subject, "no refresh token came: ask for offline_access (oidc.scopes), and give the \
+                provider that scope mapping in authentik; the session ends with the access token");
+        }
+        info!(sub = %key.subject, "a sign-in at the provider holds");
+        Ok(VerifiedIdentity::new(IdentityParts {
+            key,
+            sid: id_token.sid,
+            email: person.email,
+            groups: person.groups,
+            claims,
+            user_info,
+            access_expires_at: expiry(tokens.expires_in, answered_at, id_token.expires_at),
+            id_token: tokens.unverified_id_token.unwrap_or_else(|| Secret::new("")),
+            access_token: tokens.access_token,
+            refresh_token: tokens.refresh_token,
+            scope: tokens.scope,
+        }))
+    }
+}
+
+/// When an access token expires: by `expires_in`, else with the ID token, which at authentik is the same.
+pub(super) fn expiry(
+    expires_in: Option<std::time::Duration>,
+    answered_at: Timestamp,
+    id_token_expires_at: Timestamp,
+) -> Timestamp {
+    expires_in.map_or(id_token_expires_at, |life| answered_at + life)
+}
+
+/// `openid` first (OpenID Connect Core §3.1.2.1), every scope once.
+fn scopes(configured: &[String]) -> Vec<&str> {
+    let mut all = vec!["openid"];
+    for scope in configured.iter().map(String::as_str).filter(|scope| !scope.is_empty()) {
+        if !all.contains(&scope) {
+            all.push(scope);
+        }
+    }
+    all
+}
+
+/// Takes the code out of an answer that is one to this attempt, of this provider, and no error.
+fn accept(
+    login: &PendingLogin,
+    answer: AuthorizationResponse,
+    issuer: &str,
+    needs_issuer: bool,
+    now: Timestamp,
+) -> Result<Secret, LoginError> {
+    // Compared in constant time.
+    if answer.state != login.state {
+        return Err(LoginError::State);
+    }
+    if login.expired(now) {
+        return Err(LoginError::Expired);
+    }
+    // RFC 9207 §2.4, also for errors: equal when there, and there when the provider says it always is.
+    match answer.issuer {
+        Some(found) if found != issuer => return Err(LoginError::Issuer),
+        None if needs_issuer => return Err(LoginError::Issuer),
+        _ => {}
+    }
+    answer.outcome.map_err(LoginError::Denied)
+}

@@ -1,0 +1,232 @@
+//! What can go wrong at the provider's endpoints, sorted by who is at fault.
+
+use std::fmt;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::id_token::IdTokenError;
+use super::keys::JwksError;
+use super::text::printable;
+use crate::http::ClientError;
+
+/// The longest `Retry-After` that is taken over.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
+
+/// The provider could not be asked, or said that it cannot answer now. It says nothing about anybody.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unreachable {
+    /// What happened.
+    pub cause: Cause,
+    /// How long the provider asks to be left alone (`Retry-After` in seconds, at most 5 minutes).
+    pub retry_after: Option<Duration>,
+}
+
+/// Why the provider gave no answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Cause {
+    /// No connection: name, network, TLS.
+    Connect,
+    /// No answer in time.
+    Timeout,
+    /// The connection broke, or what came is no HTTP.
+    Broken,
+    /// The answer is beyond the size limit.
+    TooLarge,
+    /// 408, 429 or 5xx; authentik answers 503 while it starts and 502 when its core is down.
+    Status(u16),
+    /// Its discovery document has not been read yet.
+    NotDiscovered,
+}
+
+impl Unreachable {
+    /// Without a `Retry-After`.
+    pub(super) const fn because(cause: Cause) -> Self {
+        Self { cause, retry_after: None }
+    }
+
+    /// An answer whose status says "not now".
+    pub(super) fn by_status(parts: &http::response::Parts) -> Option<Self> {
+        let status = parts.status;
+        let not_now = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
+        let header = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let seconds = header.and_then(|text| text.trim().parse().ok());
+        let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
+        not_now.then_some(Self { cause: Cause::Status(status.as_u16()), retry_after })
+    }
+}
+
+impl From<ClientError> for Unreachable {
+    fn from(error: ClientError) -> Self {
+        Self::because(match error {
+            ClientError::Connect => Cause::Connect,
+            ClientError::Timeout => Cause::Timeout,
+            ClientError::TooLarge => Cause::TooLarge,
+            ClientError::Broken => Cause::Broken,
+        })
+    }
+}
+
+impl fmt::Display for Unreachable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.cause {
+            Cause::Connect => f.write_str("the provider cannot be reached (name, network or certificate)"),
+            Cause::Timeout => f.write_str("the provider did not answer in time"),
+            Cause::Broken => f.write_str("the connection to the provider broke"),
+            Cause::TooLarge => f.write_str("the provider's answer is too large"),
+            Cause::Status(status) => {
+                write!(f, "the provider answers {status}: it is starting, busy or failing")
+            }
+            Cause::NotDiscovered => f.write_str("the provider's discovery document has not been read yet"),
+        }
+    }
+}
+
+impl std::error::Error for Unreachable {}
+
+/// An error answer of OAuth 2.0 (RFC 6749 §4.1.2.1, §5.2), shortened and without control characters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OAuthError {
+    /// The error code, `invalid_client` for example; `unknown` when it is none.
+    pub code: String,
+    /// What the provider adds, at most 200 characters.
+    pub description: Option<String>,
+}
+
+impl OAuthError {
+    /// Takes over what the provider, or whoever made the callback's query, said.
+    pub(super) fn new(code: &str, description: Option<&str>) -> Self {
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+        let is_code = !code.is_empty() && code.len() <= 64 && code.chars().all(plain);
+        let code = if is_code { code } else { "unknown" }.to_owned();
+        let description = description.map(|text| printable(text, 200)).filter(|text| !text.is_empty());
+        Self { code, description }
+    }
+
+    /// What an operator of authentik can do about it.
+    fn remedy(&self) -> Option<&'static str> {
+        match self.code.as_str() {
+            "invalid_client" => Some(
+                "check oidc.clientID and oidc.clientSecret; authentik also answers so when the redirect URI is \
+                 not registered as it is sent",
+            ),
+            "invalid_request" | "unauthorized_client" | "unsupported_grant_type" => Some(
+                "authentik since 2026.5 answers so when the provider's grant types are empty: allow \
+                 authorization_code and refresh_token",
+            ),
+            "invalid_scope" => Some("check oidc.scopes against the provider's scope mappings"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for OAuthError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the provider answers \"{}\"", self.code)?;
+        if let Some(description) = &self.description {
+            write!(f, ": {description}")?;
+        }
+        self.remedy().map_or(Ok(()), |remedy| write!(f, " ({remedy})"))
+    }
+}
+
+impl std::error::Error for OAuthError {}
+
+/// The provider answered, and the answer is of no use. It says nothing about anybody either.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ProviderFault {
+    /// An error of OAuth 2.0 other than the one that means the person.
+    #[error(transparent)]
+    OAuth(#[from] OAuthError),
+    /// The token endpoint's answer is not what RFC 6749 §5.1 says.
+    #[error("the answer of the token endpoint is not understood: {0}")]
+    TokenAnswer(&'static str),
+    /// The ID token does not hold.
+    #[error(transparent)]
+    IdToken(#[from] IdTokenError),
+    /// The userinfo answer does not hold.
+    #[error(transparent)]
+    UserInfo(#[from] UserInfoError),
+    /// A refresh gave neither an ID token nor userinfo, so nobody can be judged.
+    #[error(
+        "the provider sends no ID token at a refresh and userinfo is not asked: allow userinfo \
+         (oidc.ignoreUserInfo: false)"
+    )]
+    NothingToJudge,
+}
+
+/// Why a userinfo answer does not hold (OpenID Connect Core §5.3.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+pub enum UserInfoError {
+    /// Another status than 200.
+    #[error(
+        "the userinfo endpoint answers {0} (authentik answers 403 when the scope \"openid\" was not granted)"
+    )]
+    Status(u16),
+    /// A signed or encrypted answer, or no JSON object.
+    #[error("the answer of the userinfo endpoint is not a JSON object")]
+    NotAnObject,
+    /// `sub` is missing or not the ID token's.
+    #[error("the answer of the userinfo endpoint is about another person (sub)")]
+    Subject,
+}
+
+/// Why the provider's discovery document or keys cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum DiscoveryError {
+    /// It did not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// Another status than 200.
+    #[error(
+        "{url} answers {status}: oidc.issuerURL must be the provider's \"OpenID Configuration Issuer\" in \
+         authentik (https://…/application/o/<slug>/), and its issuer mode \"Each provider has a different \
+         issuer\""
+    )]
+    Status {
+        /// What was asked for.
+        url: String,
+        /// The status.
+        status: u16,
+    },
+    /// Not a discovery document.
+    #[error("the discovery document is not understood: {0}")]
+    Document(String),
+    /// `issuer` is another.
+    #[error(
+        "the discovery document is that of the issuer \"{found}\", not of \"{expected}\": they must be equal to \
+         the letter (mind the trailing slash); authentik takes its issuer from the host name it is asked under"
+    )]
+    Issuer {
+        /// What the document says.
+        found: String,
+        /// What is configured.
+        expected: String,
+    },
+    /// An endpoint is missing, no URL, or on plain http beyond loopback.
+    #[error("the discovery document's \"{0}\" is missing, not a URL, or not https")]
+    Endpoint(&'static str),
+    /// The authorization code flow is not offered.
+    #[error(
+        "the provider does not offer the authorization code flow (response_types_supported lacks \"code\")"
+    )]
+    CodeFlow,
+    /// PKCE with S256 is not offered.
+    #[error("the provider does not offer PKCE with S256 (code_challenge_methods_supported)")]
+    Pkce,
+    /// Neither way to send a client secret is offered.
+    #[error("the provider takes neither client_secret_basic nor client_secret_post")]
+    ClientAuthentication,
+    /// ID tokens are signed with the client secret only.
+    #[error(
+        "the provider signs with the client secret ({0}), which is never accepted: choose a certificate in the \
+         field \"Signing Key\" on the provider in authentik"
+    )]
+    SharedSecret(String),
+    /// None of its algorithms is allowed.
+    #[error("the provider signs with none of oidc.algorithms (it lists {0})")]
+    Algorithms(String),
+    /// Its keys cannot be used.
+    #[error(transparent)]
+    Keys(#[from] JwksError),
+}

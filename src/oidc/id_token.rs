@@ -1,0 +1,242 @@
+//! The rules of an ID token (OpenID Connect Core 1.0 §3.1.3.7), in their order and by their numbers.
+//!
+//! `openidconnect` has a verifier too. It cannot be used here: it reads the claims into fixed types
+//! first, so a token with `"email_verified": "true"` or an `address` that is a string is a parse
+//! error there, while the first must be refused *by name* (or, when ignored, taken as Coder takes
+//! it) and the second is nobody's business. It also leaves `iat`, `nbf`, `azp`, `auth_time` and
+//! `at_hash` to its caller. The tests hold both against each other.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::digest;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::{Map, Value};
+use subtle::ConstantTimeEq as _;
+use thiserror::Error;
+
+use super::algorithm::Algorithm;
+use super::jws::{Claims, JwsError, UnverifiedJws, numeric_date};
+use super::keys::KeySet;
+use crate::types::{Secret, Subject, Timestamp};
+
+/// How far two clocks may differ, in both directions.
+pub(super) const LEEWAY: Duration = Duration::from_mins(1);
+/// The types an ID token may say it has: `JWT`, as authentik writes, or `JOSE` (RFC 7515 §4.1.9).
+const TYPES: [&str; 2] = ["jwt", "jose"];
+
+/// Why an ID token is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum IdTokenError {
+    /// The answer has no `id_token`: the scope `openid` was not granted.
+    #[error("the provider sent no ID token: the scope \"openid\" must be asked for and granted")]
+    Missing,
+    /// It is no token of the provider.
+    #[error("the ID token is refused: {0}")]
+    Token(#[from] JwsError),
+    /// A required claim is missing, or a claim has a type or value it cannot have.
+    #[error("the ID token is refused: its claim \"{0}\" is missing or not what it must be")]
+    Claim(&'static str),
+    /// `iss` is another issuer.
+    #[error(
+        "the ID token is refused: its issuer is not oidc.issuerURL to the letter (mind the trailing slash, \
+         and that authentik takes it from the host name it is asked under)"
+    )]
+    Issuer,
+    /// `aud` is not us, or not us alone.
+    #[error("the ID token is refused: it is for another client (aud)")]
+    Audience,
+    /// `azp` is missing though there are several audiences, or is not us.
+    #[error("the ID token is refused: it was given to another client (azp)")]
+    AuthorizedParty,
+    /// `exp` has passed.
+    #[error("the ID token has expired: compare the clocks of both machines")]
+    Expired,
+    /// `iat` or `nbf` lies ahead.
+    #[error("the ID token is not valid yet ({0} lies ahead): compare the clocks of both machines")]
+    Future(&'static str),
+    /// `nonce` is not the one of this sign-in.
+    #[error("the ID token belongs to another sign-in (nonce)")]
+    Nonce,
+    /// `auth_time` is missing or too long ago for `max_age`.
+    #[error("the ID token does not show a sign-in at the provider that is recent enough (auth_time)")]
+    AuthTime,
+    /// `at_hash` is not that of the access token.
+    #[error("the ID token belongs to another access token (at_hash)")]
+    AccessTokenHash,
+    /// It is an access token.
+    #[error("the provider sent an access token where the ID token belongs")]
+    AccessToken,
+    /// `sub` is somebody else.
+    #[error("the ID token is about another person (sub)")]
+    Subject,
+}
+
+impl IdTokenError {
+    /// Whether reading the provider's keys anew may help.
+    pub(super) fn wants_newer_keys(&self) -> bool {
+        matches!(self, Self::Token(error) if error.wants_newer_keys())
+    }
+}
+
+/// What an ID token is held against.
+pub(super) struct Expected<'a> {
+    /// The issuer, to the letter.
+    pub(super) issuer: &'a str,
+    /// Us.
+    pub(super) client_id: &'a str,
+    /// The allow-list.
+    pub(super) algorithms: &'a [Algorithm],
+    /// The present moment.
+    pub(super) now: Timestamp,
+    /// The nonce sent. None after a refresh: authentik sends none then (Core §12.2 allows it), and
+    /// the first one is not kept.
+    pub(super) nonce: Option<&'a Secret>,
+    /// The access token of the same answer.
+    pub(super) access_token: &'a Secret,
+    /// The `max_age` sent.
+    pub(super) max_age: Option<Duration>,
+    /// Who it must be about, after a refresh (Core §12.2).
+    pub(super) subject: Option<&'a Subject>,
+}
+
+/// An ID token that holds. Made only by [`verify`].
+#[derive(Clone)]
+pub(super) struct IdToken {
+    /// `sub`.
+    pub(super) subject: Subject,
+    /// `sid`: the session at the provider; authentik leaves it out when that has ended.
+    pub(super) sid: Option<String>,
+    /// `exp`.
+    pub(super) expires_at: Timestamp,
+    /// All claims.
+    pub(super) claims: Map<String, Value>,
+}
+
+/// Verifies an ID token that came from the token endpoint's field `id_token`.
+pub(super) fn verify(
+    token: &Secret,
+    keys: &KeySet,
+    expected: &Expected<'_>,
+) -> Result<IdToken, IdTokenError> {
+    // authentik gives ID and access token the same issuer, audience, nonce and signature: what is
+    // distinguishable is told apart here and in `is_access_token`.
+    if token == expected.access_token {
+        return Err(IdTokenError::AccessToken);
+    }
+    // (1) Decrypt: nothing is. (7) The algorithm is an allowed one. (8) It is no MAC.
+    let unverified = UnverifiedJws::parse(token.expose(), expected.algorithms, &TYPES)?;
+    // (6) The signature, by a key of the provider.
+    let claims = unverified.verify(keys)?;
+    check(claims, expected)
+}
+
+fn check(claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
+    let map = &claims.map;
+    if is_access_token(map) {
+        return Err(IdTokenError::AccessToken);
+    }
+    // (2) `iss` is the issuer of discovery, exactly.
+    if text(map, "iss")? != expected.issuer {
+        return Err(IdTokenError::Issuer);
+    }
+    // (3), (4), (5)
+    check_audience(map, expected.client_id)?;
+    // (9), (10)
+    let expires_at = check_times(map, expected.now)?;
+    // (11) The nonce that was sent.
+    if let Some(nonce) = expected.nonce {
+        let same = text(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
+        same.then_some(()).ok_or(IdTokenError::Nonce)?;
+    }
+    // (12) No `acr` was asked for. (13) `auth_time`, when `max_age` was sent.
+    if let Some(max_age) = expected.max_age {
+        let at = map.get("auth_time").and_then(numeric_date).ok_or(IdTokenError::AuthTime)?;
+        if at > expected.now + LEEWAY || expected.now.since(at) > max_age.saturating_add(LEEWAY) {
+            return Err(IdTokenError::AuthTime);
+        }
+    }
+    check_access_token_hash(map, claims.algorithm, expected.access_token)?;
+    let subject = Subject::parse(text(map, "sub")?).map_err(|_| IdTokenError::Claim("sub"))?;
+    if expected.subject.is_some_and(|expected| *expected != subject) {
+        return Err(IdTokenError::Subject);
+    }
+    let sid = session_id(map)?;
+    Ok(IdToken { subject, sid, expires_at, claims: claims.map })
+}
+
+/// A required claim that is text.
+fn text<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str, IdTokenError> {
+    map.get(name).and_then(Value::as_str).ok_or(IdTokenError::Claim(name))
+}
+
+/// authentik's access token carries `uid` (a random value), `scope` and `azp` (since 2025.10); its
+/// ID token has none of them. RFC 9068 access tokens say so in `typ`, which the header check sees.
+/// An access token with nothing of that kind cannot be told apart by its content: therefore an ID
+/// token is only ever taken from the field `id_token` of an answer of the token endpoint.
+fn is_access_token(map: &Map<String, Value>) -> bool {
+    ["uid", "scope", "azp"].into_iter().all(|name| map.contains_key(name))
+}
+
+/// (3) `aud` has us. (4) With others beside us, `azp` is there. (5) `azp`, when there, is us.
+pub(super) fn check_audience(map: &Map<String, Value>, client_id: &str) -> Result<(), IdTokenError> {
+    let audiences: Vec<&str> = match map.get("aud") {
+        Some(Value::String(one)) => vec![one],
+        Some(Value::Array(all)) => {
+            let texts: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
+            texts.ok_or(IdTokenError::Claim("aud"))?
+        }
+        _ => return Err(IdTokenError::Claim("aud")),
+    };
+    if !audiences.contains(&client_id) {
+        return Err(IdTokenError::Audience);
+    }
+    let alone = audiences.iter().all(|audience| *audience == client_id);
+    match map.get("azp") {
+        None if alone => Ok(()),
+        Some(Value::String(party)) if party == client_id => Ok(()),
+        _ => Err(IdTokenError::AuthorizedParty),
+    }
+}
+
+/// (9) `exp` lies ahead. (10) `iat` does not, nor does `nbf` (RFC 7519 §4.1.5). Each with
+/// [`LEEWAY`]. Gives `exp`.
+pub(super) fn check_times(map: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, IdTokenError> {
+    let date = |name| map.get(name).and_then(numeric_date).ok_or(IdTokenError::Claim(name));
+    let expires_at = date("exp")?;
+    if now >= expires_at + LEEWAY {
+        return Err(IdTokenError::Expired);
+    }
+    if date("iat")? > now + LEEWAY {
+        return Err(IdTokenError::Future("iat"));
+    }
+    if map.contains_key("nbf") && date("nbf")? > now + LEEWAY {
+        return Err(IdTokenError::Future("nbf"));
+    }
+    Ok(expires_at)
+}
+
+/// `at_hash` (Core §3.1.3.8), when there: the left half of the access token's hash.
+/// CVE-2026-28498: whatever cannot be compared is wrong, never skipped.
+fn check_access_token_hash(
+    map: &Map<String, Value>,
+    algorithm: Algorithm,
+    access_token: &Secret,
+) -> Result<(), IdTokenError> {
+    let Some(found) = map.get("at_hash") else { return Ok(()) };
+    let hash = digest(algorithm.hash(), access_token.expose().as_bytes());
+    let (left, _) = hash.as_ref().split_at(hash.as_ref().len() / 2);
+    let expected = URL_SAFE_NO_PAD.encode(left);
+    let found = found.as_str().ok_or(IdTokenError::AccessTokenHash)?;
+    let same: bool = expected.as_bytes().ct_eq(found.as_bytes()).into();
+    same.then_some(()).ok_or(IdTokenError::AccessTokenHash)
+}
+
+/// `sid`: none when it is missing, null or empty; an error when it is no text or longer than 512 bytes.
+pub(super) fn session_id(map: &Map<String, Value>) -> Result<Option<String>, IdTokenError> {
+    match map.get("sid") {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(sid)) if sid.len() <= 512 => Ok(Some(sid.clone()).filter(|sid| !sid.is_empty())),
+        Some(_) => Err(IdTokenError::Claim("sid")),
+    }
+}

@@ -1,0 +1,162 @@
+//! What a sign-in and a refresh give: proofs that somebody was vouched for and judged.
+
+use std::fmt;
+
+use super::person::ClaimMap;
+use crate::types::{Email, IdentityKey, Secret, Timestamp};
+
+/// Everything a sign-in gave, taken apart.
+#[derive(Clone)]
+pub struct IdentityParts {
+    /// `iss` and `sub`.
+    pub key: IdentityKey,
+    /// The session at the provider (`sid`); none when the ID token has none.
+    pub sid: Option<String>,
+    /// The address that was judged.
+    pub email: Email,
+    /// The groups in the group claim; empty without one.
+    pub groups: Vec<String>,
+    /// ID token and userinfo, merged as Coder merges them: userinfo overrides.
+    pub claims: ClaimMap,
+    /// The userinfo answer as it came; none when it was not asked for (`ignoreUserInfo`, or the
+    /// provider has no such endpoint).
+    pub user_info: Option<ClaimMap>,
+    /// The ID token, as the provider signed it.
+    pub id_token: Secret,
+    /// The access token.
+    pub access_token: Secret,
+    /// When the access token expires (`expires_in`, else the ID token's `exp`).
+    pub access_expires_at: Timestamp,
+    /// The refresh token; none without `offline_access`.
+    pub refresh_token: Option<Secret>,
+    /// The granted scope, when the provider named it; in no particular order.
+    pub scope: Option<String>,
+}
+
+/// Somebody who signed in at the provider, verified and judged.
+///
+/// The proof that the grant accepts: it has private fields, and `Provider::complete` is its only maker.
+pub struct VerifiedIdentity(IdentityParts);
+
+impl VerifiedIdentity {
+    /// For `Provider::complete` alone.
+    pub(super) fn new(parts: IdentityParts) -> Self {
+        Self(parts)
+    }
+
+    /// One for the tests of other modules.
+    #[cfg(test)]
+    pub fn for_test(parts: IdentityParts) -> Self {
+        Self(parts)
+    }
+
+    /// `iss` and `sub`: who it is.
+    pub fn key(&self) -> &IdentityKey {
+        &self.0.key
+    }
+
+    /// The session at the provider (`sid`).
+    pub fn sid(&self) -> Option<&str> {
+        self.0.sid.as_deref()
+    }
+
+    /// The address that was judged.
+    pub fn email(&self) -> &Email {
+        &self.0.email
+    }
+
+    /// The groups in the group claim.
+    pub fn groups(&self) -> &[String] {
+        &self.0.groups
+    }
+
+    /// ID token and userinfo, merged.
+    pub fn claims(&self) -> &ClaimMap {
+        &self.0.claims
+    }
+
+    /// The userinfo answer as it came.
+    pub fn user_info(&self) -> Option<&ClaimMap> {
+        self.0.user_info.as_ref()
+    }
+
+    /// The ID token, as the provider signed it.
+    pub fn id_token(&self) -> &Secret {
+        &self.0.id_token
+    }
+
+    /// The access token.
+    pub fn access_token(&self) -> &Secret {
+        &self.0.access_token
+    }
+
+    /// When the access token expires.
+    pub fn access_expires_at(&self) -> Timestamp {
+        self.0.access_expires_at
+    }
+
+    /// The refresh token; none without `offline_access`.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.0.refresh_token.as_ref()
+    }
+
+    /// The granted scope, when the provider named it.
+    pub fn scope(&self) -> Option<&str> {
+        self.0.scope.as_deref()
+    }
+
+    /// Takes it apart, to be stored.
+    pub fn into_parts(self) -> IdentityParts {
+        self.0
+    }
+}
+
+impl fmt::Debug for VerifiedIdentity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("VerifiedIdentity").field(&self.0.key).finish()
+    }
+}
+
+impl fmt::Debug for IdentityParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("IdentityParts").field("key", &self.key).finish_non_exhaustive()
+    }
+}
+
+/// What a refresh says about the session at the provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Sid {
+    /// It lives, under this `sid`.
+    Present(String),
+    /// The new ID token has no `sid`: at authentik the browser's session there has ended.
+    Missing,
+    /// There was no new ID token.
+    NotTold,
+}
+
+/// What a refresh gave: new tokens, and the person judged again.
+#[derive(Clone)]
+pub struct Refreshed {
+    /// The new access token.
+    pub access_token: Secret,
+    /// When it expires (`expires_in`, else the ID token's `exp`).
+    pub access_expires_at: Timestamp,
+    /// The next refresh token; none means that the old one goes on.
+    pub refresh_token: Option<Secret>,
+    /// The new ID token, when one came.
+    pub id_token: Option<Secret>,
+    /// The session at the provider.
+    pub sid: Sid,
+    /// The address that was judged.
+    pub email: Email,
+    /// The groups in the group claim.
+    pub groups: Vec<String>,
+    /// The claims that were judged: the new ID token's, merged with userinfo when that was asked.
+    pub claims: ClaimMap,
+}
+
+impl fmt::Debug for Refreshed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refreshed").field("sid", &self.sid).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,84 @@
+//! The provider's keys (JWKS, RFC 7517 §5) and the choice of one for a token.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use thiserror::Error;
+
+use super::algorithm::Algorithm;
+use super::jwk::Jwk;
+
+/// The most keys read from a set; a provider has one to three.
+const MAX_KEYS: usize = 100;
+
+/// Why a JWKS document is not taken.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JwksError {
+    /// Not a JSON object with an array `keys`.
+    #[error("the JWKS document is not a JSON Web Key Set")]
+    NotASet,
+    /// No key at all: authentik's answer when the provider has no signing key.
+    #[error(
+        "the JWKS document has no keys: choose a \"Signing Key\" on the provider in authentik \
+         (without one authentik signs with the client secret, HS256, which is never accepted)"
+    )]
+    Empty,
+    /// Keys, but none that a signature can be checked with.
+    #[error(
+        "the JWKS document has no key that signatures are checked with here (RSA from 2048 bits, P-256, \
+         P-384, Ed25519, for signing): choose such a certificate as \"Signing Key\" on the provider in \
+         authentik"
+    )]
+    NoneUsable,
+}
+
+/// Why no key was found for a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoKey {
+    /// None fits: the provider may have changed its keys.
+    Unknown,
+    /// The token names no key and several fit (OpenID Connect Core §10.1).
+    Ambiguous,
+}
+
+/// The keys that a signature can be checked with; the others are left out.
+#[derive(Clone, Debug, Default)]
+pub(super) struct KeySet(Vec<Jwk>);
+
+#[derive(Deserialize)]
+struct RawSet<'a> {
+    #[serde(borrow, default)]
+    keys: Vec<&'a RawValue>,
+}
+
+impl KeySet {
+    /// Parses a JWKS document. A key that is not understood is left out (RFC 7517 §5), a set
+    /// without any usable key is an error.
+    pub(super) fn parse(json: &str) -> Result<Self, JwksError> {
+        let raw: RawSet<'_> = serde_json::from_str(json).map_err(|_| JwksError::NotASet)?;
+        if raw.keys.is_empty() {
+            return Err(JwksError::Empty);
+        }
+        let read = |key: &&RawValue| serde_json::from_str::<Jwk>(key.get()).ok();
+        let mut keys: Vec<Jwk> = raw.keys.iter().take(MAX_KEYS).filter_map(read).collect();
+        keys.retain(|key| Algorithm::ALL.into_iter().any(|algorithm| key.fits(algorithm)));
+        if keys.is_empty() {
+            return Err(JwksError::NoneUsable);
+        }
+        Ok(Self(keys))
+    }
+
+    /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must
+    /// agree; without `kid` exactly one key may.
+    pub(super) fn choose(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&Jwk, NoKey> {
+        let named = |key: &&Jwk| kid.is_none_or(|kid| key.kid() == Some(kid));
+        let mut fitting = self.0.iter().filter(named).filter(|key| key.fits(algorithm));
+        let key = fitting.next().ok_or(NoKey::Unknown)?;
+        if fitting.next().is_some() { Err(NoKey::Ambiguous) } else { Ok(key) }
+    }
+
+    /// All of them, for a second opinion.
+    #[cfg(test)]
+    pub(super) fn all(&self) -> &[Jwk] {
+        &self.0
+    }
+}

@@ -1,0 +1,155 @@
+//! The end, asked for by us: revocation (RFC 7009) and sign-out at the provider (RP-Initiated Logout 1.0).
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use serde::Deserialize;
+use thiserror::Error;
+use url::{Url, form_urlencoded};
+
+use super::discovery::ClientAuthentication;
+use super::error::{Cause, OAuthError, Unreachable};
+use super::provider::{Live, Provider};
+use crate::types::Secret;
+
+/// The longest URL that a sign-out is asked for with; beyond, the parameters are sent as a form.
+/// authentik's ID token, the hint, can have 8 KiB, which servers refuse in a request line.
+const MAX_URL: usize = 2000;
+
+/// What kind of token is revoked (RFC 7009 §2.1, `token_type_hint`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    /// An access token.
+    Access,
+    /// A refresh token.
+    Refresh,
+}
+
+/// Why a token may still be good.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum RevokeError {
+    /// The provider has no revocation endpoint: trying again does not help.
+    #[error("the provider cannot revoke tokens")]
+    Unsupported,
+    /// It does not answer: try again.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// It answers with an error.
+    #[error(transparent)]
+    Refused(#[from] OAuthError),
+}
+
+/// A sign-out at the provider, to be sent by the browser.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EndSession {
+    url: Url,
+    parameters: Vec<(&'static str, Secret)>,
+}
+
+impl EndSession {
+    /// The address with all parameters, when that is short enough for a GET.
+    pub fn get_url(&self) -> Option<Url> {
+        let mut url = self.url.clone();
+        for (name, value) in &self.parameters {
+            url.query_pairs_mut().append_pair(name, value.expose());
+        }
+        (url.as_str().len() <= MAX_URL).then_some(url)
+    }
+
+    /// The address for a POST.
+    pub fn form_url(&self) -> &Url {
+        &self.url
+    }
+
+    /// The form's fields for a POST.
+    pub fn form_fields(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
+        self.parameters.iter().map(|(name, value)| (*name, value))
+    }
+}
+
+impl Provider {
+    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2).
+    /// authentik revokes only the one named: revoke both.
+    pub async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let endpoint = live.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
+        let hint = match kind {
+            TokenKind::Access => "access_token",
+            TokenKind::Refresh => "refresh_token",
+        };
+        let request =
+            self.authenticated_form(&live, endpoint, &[("token", token.expose()), ("token_type_hint", hint)]);
+        let request = request.map_err(|_| RevokeError::Unsupported)?;
+        let response = self.send(request).await?;
+        if response.status() == StatusCode::OK {
+            return Ok(());
+        }
+        Err(refused(response.body()).into())
+    }
+
+    /// A form with our client's credentials. (`openidconnect` refuses to revoke over plain http, also
+    /// on loopback.)
+    fn authenticated_form(
+        &self,
+        live: &Live,
+        endpoint: &Url,
+        fields: &[(&str, &str)],
+    ) -> Result<Request<Bytes>, http::Error> {
+        let (id, secret) = (self.settings.client_id.as_str(), self.settings.client_secret.expose());
+        let mut form = form_urlencoded::Serializer::new(String::new());
+        form.extend_pairs(fields);
+        let mut request = Request::post(endpoint.as_str())
+            .header(header::ACCEPT, "application/json")
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        match live.metadata.authentication {
+            ClientAuthentication::Basic => {
+                // RFC 6749 §2.3.1: both halves are form-encoded first.
+                let encode =
+                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
+                let credentials = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
+                request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
+            }
+            ClientAuthentication::Post => {
+                form.append_pair("client_id", id).append_pair("client_secret", secret);
+            }
+        }
+        request.body(Bytes::from(form.finish()))
+    }
+
+    /// A sign-out at the provider; none when it has no such endpoint or is not known yet.
+    ///
+    /// `return_to` must be registered there as a logout redirect URI and only works with an ID token
+    /// as hint (authentik from 2026.5 on; older ones show their own page: pass none). `state` comes back
+    /// with the browser. Without a hint the client is named instead.
+    pub fn end_session(
+        &self,
+        id_token: Option<&Secret>,
+        return_to: Option<&Url>,
+        state: Option<&str>,
+    ) -> Option<EndSession> {
+        let url = self.live()?.metadata.end_session.clone()?;
+        let mut parameters = Vec::new();
+        match id_token {
+            Some(hint) => parameters.push(("id_token_hint", hint.clone())),
+            None => parameters.push(("client_id", Secret::new(self.settings.client_id.as_str()))),
+        }
+        if let Some(return_to) = return_to {
+            parameters.push(("post_logout_redirect_uri", Secret::new(return_to.as_str())));
+            parameters.extend(state.map(|state| ("state", Secret::new(state))));
+        }
+        Some(EndSession { url, parameters })
+    }
+}
+
+fn refused(body: &[u8]) -> OAuthError {
+    #[derive(Deserialize)]
+    struct Answer {
+        error: String,
+        error_description: Option<String>,
+    }
+    match serde_json::from_slice::<Answer>(body) {
+        Ok(answer) => OAuthError::new(&answer.error, answer.error_description.as_deref()),
+        Err(_) => OAuthError::new("", None),
+    }
+}

@@ -1,0 +1,93 @@
+//! Who the claims say it is, and whether such a person may come in: address, domain, groups.
+
+use serde_json::{Map, Value};
+
+use super::refusal::{EmailVerified, Refusal};
+use super::settings::{EMAIL_VERIFIED, Settings};
+use super::text::printable;
+use crate::types::Email;
+
+/// The claims of a person: an object of JSON.
+pub type ClaimMap = Map<String, Value>;
+
+/// Somebody who may come in. Made only by [`judge`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Person {
+    /// The address.
+    pub(super) email: Email,
+    /// The groups in the group claim; empty without one.
+    pub(super) groups: Vec<String>,
+}
+
+/// Merges as Coder does by default: what userinfo says overrides the ID token.
+pub(super) fn merge(mut id_token: ClaimMap, user_info: &ClaimMap) -> ClaimMap {
+    id_token.extend(user_info.iter().map(|(name, value)| (name.clone(), value.clone())));
+    id_token
+}
+
+/// Judges merged claims: the address, its verification, its domain, the groups. In Coder's order.
+pub(super) fn judge(claims: &ClaimMap, settings: &Settings) -> Result<Person, Refusal> {
+    let email = email(claims, settings)?;
+    let verified = EmailVerified::read(claims.get(EMAIL_VERIFIED));
+    if verified != EmailVerified::True && !settings.ignore_email_verified {
+        return Err(Refusal::EmailUnverified { email: email.as_str().to_owned(), found: verified });
+    }
+    let domains = &settings.email_domains;
+    if !domains.is_empty() && !domains.iter().any(|domain| domain.matches(&email)) {
+        return Err(Refusal::DomainNotAllowed { email: email.as_str().to_owned() });
+    }
+    let groups = groups(claims, settings)?;
+    Ok(Person { email, groups })
+}
+
+/// The address: the email claim; when there is none, the user name if it is an address.
+fn email(claims: &ClaimMap, settings: &Settings) -> Result<Email, Refusal> {
+    let field = &settings.email_field;
+    let missing =
+        || Refusal::EmailMissing { field: field.clone(), username_field: settings.username_field.clone() };
+    match claims.get(field) {
+        None => {
+            let username = claims.get(&settings.username_field).and_then(Value::as_str);
+            username.and_then(|name| Email::parse(name).ok()).ok_or_else(missing)
+        }
+        // authentik says "" about a user without an address.
+        Some(Value::String(text)) if text.is_empty() => Err(missing()),
+        Some(Value::String(text)) => Email::parse(text)
+            .map_err(|_| Refusal::EmailInvalid { field: field.clone(), found: printable(text, 100) }),
+        Some(_) => Err(Refusal::EmailNotText { field: field.clone() }),
+    }
+}
+
+/// The groups. What the claim holds matters only when a group is needed; then everything that is
+/// not understood is a refusal.
+fn groups(claims: &ClaimMap, settings: &Settings) -> Result<Vec<String>, Refusal> {
+    let needed = !settings.groups_allowed.is_empty();
+    let field = settings.effective_group_field();
+    let found = match field.and_then(|field| claims.get(field)) {
+        None if needed => return Err(Refusal::GroupsMissing { field: field.map(str::to_owned) }),
+        None => return Ok(Vec::new()),
+        Some(value) => group_names(value),
+    };
+    let field = field.unwrap_or_default().to_owned();
+    let groups = match found {
+        None if needed => return Err(Refusal::GroupsMalformed { field }),
+        None => Vec::new(),
+        Some(groups) => groups,
+    };
+    if needed && !groups.iter().any(|group| settings.groups_allowed.contains(group)) {
+        return Err(Refusal::GroupNotAllowed { field });
+    }
+    Ok(groups)
+}
+
+/// The names in a group claim, as Coder reads it: an array of text, or one name as text. Text with a
+/// comma is a list in disguise and not taken; names in an array may have any character.
+fn group_names(value: &Value) -> Option<Vec<String>> {
+    match value {
+        Value::Null => Some(Vec::new()),
+        Value::Array(all) => all.iter().map(|one| one.as_str().map(str::to_owned)).collect(),
+        Value::String(one) if one.is_empty() => Some(Vec::new()),
+        Value::String(one) if !one.contains(',') => Some(vec![one.clone()]),
+        _ => None,
+    }
+}

@@ -1,0 +1,169 @@
+//! The provider as it is known now: its documents and its keys.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{Request, Response};
+use tokio::sync::{Mutex, watch};
+
+use super::algorithm::Algorithm;
+use super::discovery::{self, Metadata};
+use super::error::{Cause, DiscoveryError, Unreachable};
+use super::keys::KeySet;
+use super::settings::Settings;
+use super::token::Relying;
+use crate::http::Client;
+use crate::types::{Clock, Issuer, Timestamp};
+
+/// The longest document or answer taken from the provider, in bytes.
+pub(super) const MAX_DOCUMENT: usize = 1024 * 1024;
+
+/// The provider's documents as it sent them, for the issuer listener and the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Documents {
+    /// The discovery document: JSON text.
+    pub discovery: String,
+    /// The JWKS document: JSON text.
+    pub jwks: String,
+    /// The algorithms taken (`oidc.algorithms`).
+    pub algorithms: Vec<Algorithm>,
+}
+
+/// A provider whose documents were read and checked.
+pub(super) struct Live {
+    /// What the discovery document says.
+    pub(super) metadata: Arc<Metadata>,
+    /// `openidconnect`'s client for it.
+    pub(super) relying: Arc<Relying>,
+    /// Its keys.
+    pub(super) keys: KeySet,
+    /// What both were read from.
+    pub(super) documents: Arc<Documents>,
+}
+
+/// The provider has not been discovered yet, so nobody can be sent there.
+#[derive(Clone, Debug)]
+pub struct NotReady(
+    /// What the last attempt met; none while the first one runs.
+    pub Option<Arc<DiscoveryError>>,
+);
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(error) => write!(f, "the provider is not ready: {error}"),
+            None => f.write_str("the provider is not ready: it is being asked"),
+        }
+    }
+}
+
+impl std::error::Error for NotReady {}
+
+/// The OpenID provider (authentik), seen by its relying party.
+///
+/// Made once and shared. It begins knowing nothing; [`Self::keep_discovered`] makes it ready.
+pub struct Provider {
+    pub(super) settings: Settings,
+    pub(super) client: Client,
+    pub(super) clock: Clock,
+    live: ArcSwapOption<Live>,
+    restored: ArcSwapOption<Documents>,
+    pub(super) trouble: ArcSwapOption<DiscoveryError>,
+    /// Held while documents are read, so that one reading is in flight. Inside: when the keys were
+    /// last read because of a token with an unknown key.
+    pub(super) reading: Mutex<Option<Timestamp>>,
+    generation: watch::Sender<u64>,
+}
+
+impl Provider {
+    /// A provider that has not been asked yet.
+    pub fn new(settings: Settings, client: Client, clock: Clock) -> Arc<Self> {
+        Arc::new(Self {
+            settings,
+            client,
+            clock,
+            live: ArcSwapOption::empty(),
+            restored: ArcSwapOption::empty(),
+            trouble: ArcSwapOption::empty(),
+            reading: Mutex::new(None),
+            generation: watch::Sender::new(0),
+        })
+    }
+
+    /// The issuer that vouches.
+    pub fn issuer(&self) -> &Issuer {
+        &self.settings.issuer
+    }
+
+    /// Our client identifier there.
+    pub fn client_id(&self) -> &str {
+        &self.settings.client_id
+    }
+
+    /// Whether somebody can be sent to sign in.
+    pub fn ready(&self) -> bool {
+        self.live.load().is_some()
+    }
+
+    /// What the last reading of the documents met, when it failed.
+    pub fn trouble(&self) -> Option<Arc<DiscoveryError>> {
+        self.trouble.load_full()
+    }
+
+    /// The documents: the current ones, else the restored ones, else none.
+    pub fn documents(&self) -> Option<Arc<Documents>> {
+        let live = self.live.load().as_ref().map(|live| Arc::clone(&live.documents));
+        live.or_else(|| self.restored.load_full())
+    }
+
+    /// Counts the changes of [`Self::documents`].
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Takes the last known documents back from the store. They serve [`Self::documents`] until the
+    /// provider answers; they never make the provider ready.
+    pub fn restore(&self, discovery: &str, jwks: &str) -> Result<(), DiscoveryError> {
+        discovery::read(discovery, &self.settings)?;
+        KeySet::parse(jwks)?;
+        self.restored.store(Some(Arc::new(self.documents_of(discovery, jwks))));
+        if !self.ready() {
+            self.generation.send_modify(|count| *count += 1);
+        }
+        Ok(())
+    }
+
+    /// The provider as it is known now.
+    pub(super) fn live(&self) -> Option<Arc<Live>> {
+        self.live.load_full()
+    }
+
+    /// Documents with the allowed algorithms beside them.
+    pub(super) fn documents_of(&self, discovery: &str, jwks: &str) -> Documents {
+        let algorithms = self.settings.algorithms.clone();
+        Documents { discovery: discovery.to_owned(), jwks: jwks.to_owned(), algorithms }
+    }
+
+    /// Makes what was read the provider as it is known.
+    pub(super) fn take(&self, live: Arc<Live>) {
+        let changed = self.documents().as_deref() != Some(&*live.documents);
+        self.live.store(Some(live));
+        if changed {
+            self.generation.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Sends a request to the provider. An answer that says "not now" is [`Unreachable`].
+    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
+        let (parts, body) = self.client.send(request).await?.into_parts();
+        if let Some(unreachable) = Unreachable::by_status(&parts) {
+            return Err(unreachable);
+        }
+        if body.len() > MAX_DOCUMENT {
+            return Err(Unreachable::because(Cause::TooLarge));
+        }
+        Ok(Response::from_parts(parts, body))
+    }
+}

@@ -1,0 +1,194 @@
+//! Why somebody may not come in though the provider vouches for them: a sentence for the person, and
+//! for the operator the claim, the setting and the place in authentik.
+
+use serde_json::Value;
+
+/// What the claim `email_verified` holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EmailVerified {
+    /// The JSON value `true`, the only one that counts.
+    True,
+    /// The JSON value `false`: what authentik says since 2025.10 unless told otherwise.
+    False,
+    /// No such claim.
+    Missing,
+    /// A JSON value of another type, `"true"` or `1` for example; named by its type.
+    Other(&'static str),
+}
+
+impl EmailVerified {
+    /// Reads the claim. Nothing is converted (CVE-2026-55076).
+    pub(super) fn read(value: Option<&Value>) -> Self {
+        match value {
+            None => Self::Missing,
+            Some(Value::Bool(true)) => Self::True,
+            Some(Value::Bool(false)) => Self::False,
+            Some(Value::Null) => Self::Other("null"),
+            Some(Value::Number(_)) => Self::Other("a number"),
+            Some(Value::String(_)) => Self::Other("a string"),
+            Some(Value::Array(_)) => Self::Other("an array"),
+            Some(Value::Object(_)) => Self::Other("an object"),
+        }
+    }
+
+    const fn words(self) -> &'static str {
+        match self {
+            Self::True => "true",
+            Self::False => "false",
+            Self::Missing => "missing",
+            Self::Other(kind) => kind,
+        }
+    }
+}
+
+/// Why somebody who signed in at the provider is not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// No address in the email claim, and the user name is none.
+    EmailMissing {
+        /// The email claim's name (`oidc.emailField`).
+        field: String,
+        /// The user name claim's name (`oidc.usernameField`).
+        username_field: String,
+    },
+    /// The email claim is no text.
+    EmailNotText {
+        /// The email claim's name.
+        field: String,
+    },
+    /// The email claim is text but no address.
+    EmailInvalid {
+        /// The email claim's name.
+        field: String,
+        /// What it holds, shortened and without control characters.
+        found: String,
+    },
+    /// The address is not verified, and that is not ignored.
+    EmailUnverified {
+        /// The address.
+        email: String,
+        /// What the claim `email_verified` holds.
+        found: EmailVerified,
+    },
+    /// The address is of no allowed domain.
+    DomainNotAllowed {
+        /// The address.
+        email: String,
+    },
+    /// A group is needed and there is no group claim.
+    GroupsMissing {
+        /// The group claim's name; none is configured when there is none.
+        field: Option<String>,
+    },
+    /// A group is needed and the group claim is neither text nor a list of text.
+    GroupsMalformed {
+        /// The group claim's name.
+        field: String,
+    },
+    /// No group of the person is an allowed one.
+    GroupNotAllowed {
+        /// The group claim's name.
+        field: String,
+    },
+}
+
+impl Refusal {
+    /// A short name for logs and metrics.
+    pub fn reason(&self) -> &'static str {
+        match self {
+            Self::EmailMissing { .. } => "email_missing",
+            Self::EmailNotText { .. } | Self::EmailInvalid { .. } => "email_invalid",
+            Self::EmailUnverified { .. } => "email_unverified",
+            Self::DomainNotAllowed { .. } => "domain_not_allowed",
+            Self::GroupsMissing { .. } | Self::GroupsMalformed { .. } => "groups_missing",
+            Self::GroupNotAllowed { .. } => "group_not_allowed",
+        }
+    }
+
+    /// For the person: what happened, and what to do. Plain text, to be escaped by the page.
+    pub fn sentence(&self) -> String {
+        match self {
+            Self::EmailMissing { .. } => {
+                "Your account has no email address. Ask your administrator to add one, \
+                 then sign in again."
+                    .to_owned()
+            }
+            Self::EmailNotText { .. } | Self::EmailInvalid { .. } => {
+                "The email address of your account cannot \
+                 be read. Ask your administrator to correct it, then sign in again."
+                    .to_owned()
+            }
+            Self::EmailUnverified { email, .. } => format!(
+                "Your email address {email} is not verified. Verify it where you sign in, or show this page to \
+                 your administrator."
+            ),
+            Self::DomainNotAllowed { email } => format!(
+                "Your email address {email} is not of a domain that may sign in here. Sign in with another \
+                 account, or ask your administrator."
+            ),
+            Self::GroupsMissing { .. } | Self::GroupsMalformed { .. } => {
+                "Whether you may sign in here is decided \
+                 by your groups, and none were sent. Show this page to your administrator."
+                    .to_owned()
+            }
+            Self::GroupNotAllowed { .. } => "You are in none of the groups that may sign in here. Ask your \
+                 administrator to add you to one, then sign in again."
+                .to_owned(),
+        }
+    }
+
+    /// For the operator: the claim, the setting, and where to change it in authentik.
+    pub fn detail(&self) -> String {
+        match self {
+            Self::EmailMissing { field, username_field } => format!(
+                "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is missing or empty, and \
+                 \"{username_field}\" (CODER_OIDC_USERNAME_FIELD, oidc.usernameField) is no address. In authentik: \
+                 give the user an email address, and the provider the scope mapping for \"email\"."
+            ),
+            Self::EmailNotText { field } => format!(
+                "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is not a string. In authentik: \
+                 correct the scope mapping that makes it."
+            ),
+            Self::EmailInvalid { field, found } => format!(
+                "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is \"{found}\", which is not one \
+                 email address."
+            ),
+            Self::EmailUnverified { found, .. } => format!(
+                "The claim \"email_verified\" must be the JSON value true and is {}. authentik sends false since \
+                 2025.10: give the provider a scope mapping for the scope \"email\" that returns \
+                 \"email_verified\": True, or, when every address at the provider can be trusted, set \
+                 CODER_OIDC_IGNORE_EMAIL_VERIFIED=true (oidc.ignoreEmailVerified).",
+                found.words()
+            ),
+            Self::DomainNotAllowed { email } => format!(
+                "The domain of \"{email}\" is not in CODER_OIDC_EMAIL_DOMAIN (oidc.emailDomain). A subdomain is \
+                 another domain."
+            ),
+            Self::GroupsMissing { field: Some(field) } => format!(
+                "A group of CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed) is needed, and the claim \"{field}\" \
+                 (CODER_OIDC_GROUP_FIELD, oidc.groupField) is missing. In authentik the scope mapping for \
+                 \"profile\" sends \"groups\"."
+            ),
+            Self::GroupsMissing { field: None } => "A group of CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed) is \
+                 needed, and CODER_OIDC_GROUP_FIELD (oidc.groupField) names no claim: set it to \"groups\" for \
+                 authentik."
+                .to_owned(),
+            Self::GroupsMalformed { field } => format!(
+                "The claim \"{field}\" (CODER_OIDC_GROUP_FIELD, oidc.groupField) must be an array of strings. In \
+                 authentik: correct the scope mapping that makes it."
+            ),
+            Self::GroupNotAllowed { field } => format!(
+                "No name in the claim \"{field}\" (CODER_OIDC_GROUP_FIELD, oidc.groupField) is one of \
+                 CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed). authentik sends direct memberships only, by name."
+            ),
+        }
+    }
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.detail())
+    }
+}
+
+impl std::error::Error for Refusal {}

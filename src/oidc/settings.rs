@@ -1,0 +1,81 @@
+//! What the relying party is told by its operator.
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::algorithm::Algorithm;
+use crate::types::{EmailDomain, Issuer, Secret};
+
+/// The claim that says whether the address is verified (OpenID Connect Core §5.1).
+pub(super) const EMAIL_VERIFIED: &str = "email_verified";
+
+/// Parameters of an authorization request that are made here and that `auth_url_params` cannot change.
+pub(super) const RESERVED_PARAMETERS: [&str; 12] = [
+    "response_type",
+    "response_mode",
+    "client_id",
+    "client_secret",
+    "redirect_uri",
+    "scope",
+    "state",
+    "nonce",
+    "code_challenge",
+    "code_challenge_method",
+    "request",
+    "request_uri",
+];
+
+/// How to meet the provider, and whom to let in.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The provider's issuer identifier, byte for byte as its discovery document has it
+    /// (`oidc.issuerURL`).
+    pub issuer: Issuer,
+    /// Our client identifier at the provider (`oidc.clientID`).
+    pub client_id: String,
+    /// Our client secret at the provider (`oidc.clientSecret`).
+    pub client_secret: Secret,
+    /// Where the provider sends the browser back to; registered there as *Strict*.
+    pub redirect_uri: Url,
+    /// The scopes asked for (`oidc.scopes`); `openid` is added when it is missing.
+    pub scopes: Vec<String>,
+    /// Further parameters of the authorization request (`oidc.authURLParams`). Protocol parameters
+    /// among them are ignored.
+    pub auth_url_params: Vec<(String, String)>,
+    /// The signature algorithms taken (`oidc.algorithms`). Default: [`Algorithm::ALL`].
+    pub algorithms: Vec<Algorithm>,
+    /// The claim with the email address (`oidc.emailField`). Coder's default: `email`.
+    pub email_field: String,
+    /// The claim with the user name (`oidc.usernameField`), used as the address when the email claim
+    /// is missing and it is one. Coder's default: `preferred_username`.
+    pub username_field: String,
+    /// Lets addresses in that the provider does not call verified (`oidc.ignoreEmailVerified`).
+    /// Default: false.
+    pub ignore_email_verified: bool,
+    /// Takes the ID token's claims alone (`oidc.ignoreUserInfo`). Default: false.
+    pub ignore_user_info: bool,
+    /// The allowed domains (`oidc.emailDomain`). Empty: all.
+    pub email_domains: Vec<EmailDomain>,
+    /// The claim with the groups (`oidc.groupField`). Default: none, or `groups` when that is a scope.
+    pub group_field: Option<String>,
+    /// The groups of which one is needed (`oidc.groupAllowed`). Empty: none is needed.
+    pub groups_allowed: Vec<String>,
+    /// The `prompt` sent to the provider (OpenID Connect Core §3.1.2.1). Default: none.
+    pub prompt: Option<String>,
+    /// The longest time since the person last signed in at the provider (`max_age`, `auth_time`).
+    /// Default: none.
+    pub max_age: Option<Duration>,
+    /// Takes plain http beyond loopback: dangerous, tokens and the client secret cross the network in
+    /// the clear. Default: false.
+    pub danger_allow_http: bool,
+}
+
+impl Settings {
+    /// The claim with the groups, as Coder finds it: the configured one, else `groups` when a scope
+    /// of that name is asked for.
+    pub fn effective_group_field(&self) -> Option<&str> {
+        let by_scope = || self.scopes.iter().any(|scope| scope == "groups").then_some("groups");
+        self.group_field.as_deref().filter(|field| !field.is_empty()).or_else(by_scope)
+    }
+}
