@@ -81,6 +81,12 @@ impl Body {
         Self::Guarded(Box::new(Guarded { inner, on_end, cancel: cancel.map(Box::pin) }))
     }
 
+    /// A body that breaks off beyond `limit` bytes.
+    pub fn limited(inner: Incoming, limit: usize) -> Self {
+        let limited = http_body_util::Limited::new(inner, limit);
+        Self::Boxed(limited.map_err(BodyError::Other).boxed_unsync())
+    }
+
     /// Any other body.
     pub fn boxed<B>(body: B) -> Self
     where
