@@ -1,1 +1,3 @@
-//! (being written)
+//! The only place that knows Coder: its routes, cookies, credentials and answers.
+
+pub mod handoff;

@@ -1,0 +1,178 @@
+//! What Coder answers, and how much of it the browser gets to see.
+
+use std::collections::HashMap;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
+use ::http::{HeaderMap, HeaderValue, StatusCode, response};
+use bytes::Bytes;
+use cookie::Cookie;
+use url::{Url, form_urlencoded};
+
+use super::names;
+use super::{HandedOver, Settings, Unexpected};
+use crate::http::cookies::set_pair;
+use crate::http::{Body, Response, remove_hop_by_hop};
+use crate::types::{LocalRedirect, Secret};
+
+type Answer = ::http::Response<Bytes>;
+
+/// The longest state, redirect URI or challenge taken from Coder, in bytes.
+const MAX_PARAMETER: usize = 2048;
+
+/// What Coder said in the first leg.
+pub(super) struct Begun {
+    pub(super) state: String,
+    pub(super) redirect_uri: String,
+    pub(super) code_challenge: Option<String>,
+    /// The `oauth_*` cookies it set, as one `Cookie` value.
+    pub(super) cookies: Secret,
+}
+
+impl std::fmt::Debug for Begun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Begun").field("redirect_uri", &self.redirect_uri).finish_non_exhaustive()
+    }
+}
+
+/// Whether an answer is Coder's no.
+pub(super) fn is_refusal(status: StatusCode) -> bool {
+    status.is_client_error() || status.is_server_error()
+}
+
+/// Coder redirects with 307; its other versions are taken as well.
+fn is_redirect(status: StatusCode) -> bool {
+    matches!(status, StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT)
+}
+
+/// Reads the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3) out of the first redirect.
+pub(super) fn read_first(answer: &Answer, settings: &Settings) -> Result<Begun, Unexpected> {
+    if !is_redirect(answer.status()) {
+        return Err(Unexpected::Status(answer.status()));
+    }
+    let location = location(answer.headers()).ok_or(Unexpected::Request("has no single Location"))?;
+    let (base, query) = location.split_once('?').unwrap_or((location, ""));
+    if base != settings.authorization_endpoint {
+        return Err(elsewhere(base, settings));
+    }
+    let mut parameters = parameters(query)?;
+    let client_id = parameters.remove("client_id").unwrap_or_default();
+    if client_id != settings.client_id {
+        return Err(Unexpected::OtherClient { found: client_id, wanted: settings.client_id.clone() });
+    }
+    if parameters.remove("response_type").as_deref() != Some("code") {
+        return Err(Unexpected::Request("does not ask for a code"));
+    }
+    let code_challenge = parameters.remove("code_challenge").filter(|challenge| !challenge.is_empty());
+    let method = parameters.remove("code_challenge_method");
+    if code_challenge.is_some() != (method.as_deref() == Some("S256")) {
+        return Err(Unexpected::Request("has a PKCE challenge that is not S256"));
+    }
+    let mut required = |name| parameters.remove(name).filter(|value| !value.is_empty());
+    Ok(Begun {
+        state: required("state").ok_or(Unexpected::Request("has no state"))?,
+        redirect_uri: required("redirect_uri").ok_or(Unexpected::Request("has no redirect_uri"))?,
+        code_challenge,
+        cookies: oauth_cookies(answer.headers()),
+    })
+}
+
+/// Where the browser would go, if that is said exactly once.
+fn location(headers: &HeaderMap) -> Option<&str> {
+    let mut lines = headers.get_all(LOCATION).iter();
+    let location = lines.next()?.to_str().ok()?;
+    lines.next().is_none().then_some(location)
+}
+
+fn elsewhere(base: &str, settings: &Settings) -> Unexpected {
+    if Url::parse(base).is_ok_and(|url| url == settings.access_url) {
+        return Unexpected::RedirectsToAccessUrl;
+    }
+    let found: String = base.chars().take(200).collect();
+    Unexpected::OtherIssuer { found, wanted: settings.authorization_endpoint.clone() }
+}
+
+/// The parameters of the authorization request; one given twice would be read differently by
+/// different readers (RFC 6749 §3.1).
+fn parameters(query: &str) -> Result<HashMap<String, String>, Unexpected> {
+    let mut found = HashMap::new();
+    for (name, value) in form_urlencoded::parse(query.as_bytes()) {
+        if value.len() > MAX_PARAMETER {
+            return Err(Unexpected::Request("has a parameter that is too long"));
+        }
+        if found.insert(name.into_owned(), value.into_owned()).is_some() {
+            return Err(Unexpected::Request("names a parameter twice"));
+        }
+    }
+    Ok(found)
+}
+
+/// The cookies that Coder wants to see again in the second leg, exactly as it set them.
+fn oauth_cookies(headers: &HeaderMap) -> Secret {
+    let pairs = headers.get_all(SET_COOKIE).iter().filter_map(set_pair);
+    let ours = pairs.filter(|(name, _)| names::is_oauth(name));
+    Secret::new(ours.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
+}
+
+/// Reads the answer to the code.
+pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
+    if is_refusal(answer.status()) {
+        return Ok(HandedOver { session: None, response: relay_refusal(answer) });
+    }
+    if !is_redirect(answer.status()) {
+        return Err(Unexpected::Status(answer.status()));
+    }
+    let session = session(answer.headers())?;
+    let target = location(answer.headers()).map_or_else(LocalRedirect::root, LocalRedirect::parse_or_root);
+    let (mut parts, body) = answer.into_parts();
+    if let Ok(target) = HeaderValue::try_from(target.as_str()) {
+        parts.headers.insert(LOCATION, target);
+    }
+    Ok(HandedOver { session, response: relay(parts, body, |name| !names::is_oauth(name)) })
+}
+
+/// Coder's no, as it is. A session that came with it would be bound to nobody: it is held back.
+pub(super) fn relay_refusal(answer: Answer) -> Response {
+    let (parts, body) = answer.into_parts();
+    relay(parts, body, |name| !names::is_oauth(name) && !names::is_session(name))
+}
+
+/// The new session token: what the one session cookie that is set, not deleted, holds.
+fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
+    let mut found: Option<Secret> = None;
+    for line in headers.get_all(SET_COOKIE) {
+        let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
+        let deleted = cookie.value().is_empty() || cookie.max_age().is_some_and(|age| !age.is_positive());
+        if deleted || !names::is_session(cookie.name()) {
+            continue;
+        }
+        let token = Secret::new(cookie.value());
+        if found.replace(token.clone()).is_some_and(|earlier| earlier != token) {
+            return Err(Unexpected::TwoSessions);
+        }
+    }
+    Ok(found)
+}
+
+/// Passes an answer on, without what belongs to the connection with Coder and without the
+/// cookies that `keep` leaves out. `Set-Cookie` lines stay single lines, byte for byte.
+fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Response {
+    let response::Parts { status, mut headers, .. } = parts;
+    remove_hop_by_hop(&mut headers);
+    headers.remove(CONTENT_LENGTH);
+    let kept: Vec<HeaderValue> = headers
+        .get_all(SET_COOKIE)
+        .iter()
+        .filter(|line| set_pair(line).is_some_and(|(name, _)| keep(name)))
+        .cloned()
+        .collect();
+    headers.remove(SET_COOKIE);
+    headers.extend(kept.into_iter().map(|mut line| {
+        line.set_sensitive(true);
+        (SET_COOKIE, line)
+    }));
+    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}

@@ -1,0 +1,72 @@
+//! What can go wrong between the gateway and Coder, with what to do about it.
+
+use ::http::StatusCode;
+use thiserror::Error;
+
+use crate::http::ClientError;
+
+/// Why nobody could be handed over.
+#[derive(Debug, Error)]
+pub enum HandoffError {
+    /// Coder does not answer, or not in time.
+    #[error("Coder does not answer: {0}")]
+    Unreachable(ClientError),
+    /// Coder answers, but not as one that is set up for the issuer listener.
+    #[error(transparent)]
+    Unexpected(#[from] Unexpected),
+}
+
+impl From<ClientError> for HandoffError {
+    fn from(error: ClientError) -> Self {
+        match error {
+            ClientError::TooLarge => Self::Unexpected(Unexpected::TooLarge),
+            other => Self::Unreachable(other),
+        }
+    }
+}
+
+/// What Coder said that it should not have said. Every text tells what to set; none holds a
+/// state, a code or a cookie.
+#[derive(Debug, PartialEq, Eq, Error)]
+pub enum Unexpected {
+    /// The sign-in goes to another provider.
+    #[error(
+        "Coder sends sign-ins to {found} instead of {wanted}: set CODER_OIDC_ISSUER_URL as `vestibule \
+         coder-env` prints it and restart Coder (it reads its issuer's addresses only when it starts)"
+    )]
+    OtherIssuer {
+        /// Where it sends them, without the query.
+        found: String,
+        /// The issuer listener's authorization endpoint.
+        wanted: String,
+    },
+    /// Coder wants to be asked over TLS or under another name.
+    #[error(
+        "Coder redirects to its access URL instead of serving the request: turn off \
+         CODER_REDIRECT_TO_ACCESS_URL and CODER_TLS_REDIRECT_HTTP_TO_HTTPS, or give coder.url with https"
+    )]
+    RedirectsToAccessUrl,
+    /// The sign-in is for another client.
+    #[error(
+        "Coder's client id is {found:?} instead of {wanted:?}: set CODER_OIDC_CLIENT_ID as `vestibule \
+         coder-env` prints it and restart Coder"
+    )]
+    OtherClient {
+        /// What Coder named.
+        found: String,
+        /// What it has to name.
+        wanted: String,
+    },
+    /// A status that its callback never has.
+    #[error("Coder's sign-in callback answers {0}: is coder.url really Coder?")]
+    Status(StatusCode),
+    /// The authorization request cannot be used.
+    #[error("Coder's authorization request {0}: is this a version of Coder that Vestibule knows?")]
+    Request(&'static str),
+    /// More than one session at once.
+    #[error("Coder's answer sets two different session cookies")]
+    TwoSessions,
+    /// An answer that no page of Coder comes near.
+    #[error("Coder's answer is larger than 1 MiB: is coder.url really Coder?")]
+    TooLarge,
+}
