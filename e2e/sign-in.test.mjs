@@ -1,0 +1,251 @@
+// Signing in with a real browser at a certified provider, through the gateway, into Coder: the stand-in, or the real
+// one of CODER_BIN, which has no dashboard here: what it would show is asked for by a script of the page.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { after, before, describe, test } from 'node:test';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  fillIn, launch, picture, sessionCookie, signIn, signInLink, visitor, whoAmI,
+} from './support/browser.mjs';
+import { until } from './support/process.mjs';
+import { CODER_BIN, startStack } from './support/stack.mjs';
+
+const REQUESTS_AT_ONCE = 40;
+const SHORT_LIFE = 3; // seconds
+
+/** Opens Coder's inbox socket from the page: the text of an echo with the stand-in, `open` with the real one. */
+const inbox = (page, echo) => page.evaluate((echoed) => new Promise((resolve) => {
+  const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v2/notifications/inbox/watch`);
+  socket.onopen = () => (echoed ? socket.send('hello') : resolve('open'));
+  socket.onmessage = (event) => resolve(event.data);
+  socket.onclose = (event) => resolve(`closed ${event.code}`);
+}), echo);
+
+describe('sign-in through the gateway', { timeout: 600_000 }, () => {
+  let stack;
+  let browser;
+  let alice;
+  const sessions = [];
+
+  before(async () => {
+    stack = await startStack('sign-in');
+    browser = await launch();
+    alice = await visitor(browser);
+  }, { timeout: 240_000 });
+
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  }, { timeout: 60_000 });
+
+  test('a visitor gets the sign-in page, in light, in dark and on a phone', async () => {
+    const { page, complaints } = alice;
+    const answer = await page.goto(stack.url);
+    assert.match(answer.headers()['content-security-policy'], /default-src 'none'/);
+    await signInLink(page).waitFor();
+    assert.notEqual(await page.title(), '');
+    assert.equal(await page.locator('html').getAttribute('lang'), 'en');
+    const icon = page.locator('img').first();
+    assert.ok(await icon.evaluate((img) => img.complete && img.naturalWidth > 0), 'the icon is shown');
+    await picture(page, '1-sign-in');
+    await page.emulateMedia({ colorScheme: 'dark' });
+    await picture(page, '1-sign-in-dark');
+    await page.setViewportSize({ width: 360, height: 640 });
+    await picture(page, '1-sign-in-phone');
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+    assert.equal(wide, false, 'nothing sticks out on a phone');
+    await page.emulateMedia({ colorScheme: 'light' });
+    await page.setViewportSize({ width: 1000, height: 700 });
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a program without a session gets JSON in the shape of Coder', async () => {
+    const answer = await fetch(`${stack.url}/api/v2/users/me`);
+    assert.equal(answer.status, 401);
+    assert.match(answer.headers.get('content-type'), /^application\/json/);
+    assert.equal(typeof (await answer.json()).message, 'string');
+  });
+
+  test('the provider is asked with PKCE and a nonce, a wrong password stays there, the right one leads into Coder', async () => {
+    const { page, context, complaints } = alice;
+    await signInLink(page).click();
+    await page.getByLabel('Username').waitFor();
+    const asked = stack.provider.authorizations.at(-1);
+    assert.equal(asked.code_challenge_method, 'S256');
+    assert.ok(asked.nonce.length >= 16 && asked.state.length >= 16);
+    assert.deepEqual(asked.scope.split(' ').sort(), ['email', 'offline_access', 'openid', 'profile']);
+    await fillIn(page, 'alice', 'wrong');
+    await page.getByRole('alert').waitFor();
+    await picture(page, '2-provider');
+    complaints.length = 0; // the 400 of the wrong password
+    await fillIn(page, 'alice');
+    await page.waitForURL(`${stack.url}/`);
+    const me = await whoAmI(page);
+    assert.equal(me.username, 'alice');
+    assert.equal(me.email, 'alice@acme.company');
+    assert.deepEqual(me.roles.map((role) => role.name), ['owner']);
+    sessions.push(await sessionCookie(context));
+    assert.deepEqual(stack.provider.counts, { authorization_code: 1, refresh_token: 0, refused: 0, revocation: 0 });
+  });
+
+  test('nobody but the gateway sees its cookies, and no cookie of the hand-over is left behind', async () => {
+    const cookies = (await alice.context.cookies()).map(({ name }) => name);
+    assert.deepEqual(cookies.filter((name) => name.startsWith('oauth_')), []);
+    const own = (await alice.context.cookies()).filter(({ name }) => name.includes('vestibule'));
+    for (const cookie of own) assert.ok(cookie.httpOnly && cookie.sameSite === 'Lax', cookie.name);
+  });
+
+  test('a websocket carries both ways', async () => {
+    const { page, complaints } = alice;
+    assert.equal(await inbox(page, !CODER_BIN), CODER_BIN ? 'open' : 'hello');
+    if (!CODER_BIN) {
+      await page.locator('#user', { hasText: 'alice' }).waitFor();
+      await page.locator('#socket', { hasText: 'echo ok' }).waitFor();
+    }
+    await picture(page, '3-landing');
+    assert.deepEqual(complaints, []);
+  });
+
+  test('a session token works for a program, and gives it a key of its own', async () => {
+    const headers = { 'Coder-Session-Token': sessions.at(-1) };
+    const made = await fetch(`${stack.url}/api/v2/users/me/keys`, { method: 'POST', headers });
+    assert.equal(made.status, 201);
+    const { key } = await made.json();
+    const me = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': key } });
+    assert.equal((await me.json()).username, 'alice');
+    if (!CODER_BIN) {
+      await alice.page.goto(`${stack.url}/cli-auth`);
+      await alice.page.locator('#token', { hasText: /^[A-Za-z0-9]{10}-[A-Za-z0-9]{22}$/ }).waitFor();
+    }
+  });
+
+  test('signing out ends the session, also for a copy of its cookie', async () => {
+    const { page, context } = alice;
+    await page.goto(`${stack.url}/`);
+    const token = await sessionCookie(context);
+    if (CODER_BIN) {
+      // The header equal to the cookie stands for the CSRF token that Coder's dashboard would send.
+      const status = await page.evaluate(async (session) => (await fetch('/api/v2/users/logout', {
+        method: 'POST', headers: { 'Coder-Session-Token': session },
+      })).status, token);
+      assert.equal(status, 200);
+      await page.goto(stack.url);
+    } else {
+      await page.locator('#sign-out').click();
+    }
+    await signInLink(page).waitFor();
+    await picture(page, '4-signed-out');
+    const copy = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': token } });
+    assert.equal(copy.status, 401);
+  });
+
+  test('signing in again is one click, and comes back to where one was', async () => {
+    const { page, context } = alice;
+    await page.goto(`${stack.url}/workspaces?filter=owner%3Ame`);
+    await signInLink(page).click();
+    await page.waitForURL(`${stack.url}/workspaces?filter=owner%3Ame`);
+    assert.equal((await whoAmI(page)).username, 'alice');
+    assert.notEqual(await sessionCookie(context), sessions.at(-1));
+    sessions.push(await sessionCookie(context));
+  });
+
+  test('two tabs may sign in at once', async () => {
+    const bob = await visitor(browser);
+    const other = await bob.context.newPage();
+    for (const page of [bob.page, other]) {
+      await page.goto(`${stack.url}/settings/account?tab=${page === other ? 2 : 1}`);
+      await signInLink(page).click();
+      await page.getByLabel('Username').waitFor();
+    }
+    await fillIn(bob.page, 'bob');
+    await bob.page.waitForURL(`${stack.url}/settings/account?tab=1`);
+    await fillIn(other, 'bob');
+    await other.waitForURL(`${stack.url}/settings/account?tab=2`);
+    const me = await whoAmI(other);
+    assert.equal(me.username, 'bob');
+    assert.deepEqual(me.roles, []);
+    sessions.push(await sessionCookie(bob.context));
+    await bob.context.close();
+  });
+
+  test('a refused domain is explained, without scripts, and nothing of it reaches Coder', async () => {
+    const eve = await visitor(browser, { javaScriptEnabled: false });
+    await eve.page.goto(stack.url);
+    await signInLink(eve.page).click();
+    const answer = eve.page.waitForResponse((response) => response.url().includes('/oidc/callback?code='));
+    await fillIn(eve.page, 'eve');
+    assert.equal((await answer).status(), 403);
+    await eve.page.waitForLoadState();
+    const text = await eve.page.locator('body').innerText();
+    assert.match(text, /evil\.example/);
+    assert.equal(await sessionCookie(eve.context), undefined);
+    await picture(eve.page, '5-refused-domain');
+    if (stack.coder.query) {
+      assert.deepEqual(await stack.coder.query("select 1 from users where email like '%evil%'"), []);
+    }
+    await eve.context.close();
+  });
+
+  test('an attempt that nobody began here is an error page with a way on', async () => {
+    const { page, complaints } = await visitor(browser);
+    const answer = await page.goto(`${stack.url}/api/v2/users/oidc/callback?code=x&state=y`);
+    assert.ok(answer.status() >= 400 && answer.status() < 500, `${answer.status()}`);
+    await picture(page, '6-unknown-attempt');
+    assert.ok(await page.getByRole('link').count() > 0, 'there is a link to go on');
+    complaints.length = 0;
+    await page.context().close();
+  });
+
+  test(`${REQUESTS_AT_ONCE} requests at once after expiry are all served, by one refresh`, async () => {
+    const { page, context } = alice;
+    await page.goto(`${stack.url}/`);
+    stack.provider.accessTokenSeconds = SHORT_LIFE;
+    await context.clearCookies({ name: /coder_session_token/ });
+    await page.goto(`${stack.url}/`);
+    await signInLink(page).click();
+    await until('signed in again', 15, () => sessionCookie(context));
+    const session = await sessionCookie(context);
+    sessions.push(session);
+    await page.goto('about:blank');
+    await sleep((SHORT_LIFE + 1.5) * 1000);
+    stack.provider.accessTokenSeconds = 300;
+
+    const before = { ...stack.provider.counts };
+    const headers = { 'Coder-Session-Token': session };
+    const answers = await Promise.all(Array.from({ length: REQUESTS_AT_ONCE }, async () => {
+      const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers });
+      await answer.arrayBuffer();
+      return answer.status;
+    }));
+    assert.deepEqual(answers, Array(REQUESTS_AT_ONCE).fill(200));
+    assert.equal(stack.provider.counts.refresh_token - before.refresh_token, 1);
+    assert.equal(stack.provider.counts.refused, before.refused);
+  });
+
+  test('somebody disabled at the provider is out as soon as the gateway asks there', async () => {
+    const bob = await visitor(browser);
+    stack.provider.accessTokenSeconds = SHORT_LIFE;
+    await bob.page.goto(stack.url);
+    await signIn(bob.page, 'bob');
+    await bob.page.waitForURL(`${stack.url}/`);
+    const session = await sessionCookie(bob.context);
+    sessions.push(session);
+    stack.provider.accounts.find(({ username }) => username === 'bob').disabled = true;
+    await sleep((SHORT_LIFE + 1.5) * 1000);
+    const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': session } });
+    assert.equal(answer.status, 401);
+    assert.equal(typeof (await answer.json()).message, 'string');
+    await bob.page.goto(stack.url);
+    await signInLink(bob.page).waitFor();
+    await bob.context.close();
+  });
+
+  test('the log has no session, code, token or secret in it', async () => {
+    const log = readFileSync(stack.gateway.log, 'utf8');
+    assert.notEqual(log, '');
+    const secrets = [...sessions, ...stack.provider.secrets, 'provider-secret', 'coder-secret'];
+    assert.ok(secrets.length > 10 && secrets.every(Boolean));
+    assert.deepEqual(secrets.filter((secret) => log.includes(secret)), []);
+  });
+});

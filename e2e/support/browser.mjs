@@ -1,0 +1,77 @@
+// Chromium, headless, with a profile of its own and no way out of this machine.
+
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { chromium } from 'playwright-core';
+import { ARTIFACTS, CODER_BIN, ICON } from './stack.mjs';
+
+const ICON_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
+  + '<rect width="24" height="24" rx="5" fill="#fd4b2d"/><path d="M6 16V9h12v7h-3v-4H9v4z" fill="#fff"/></svg>';
+
+/** Starts Chromium; CHROMIUM names another binary than Debian's. */
+export const launch = () => chromium.launch({
+  executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
+  timeout: 60_000,
+  args: [
+    '--headless', '--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run',
+    '--disable-background-networking', '--disable-component-update', '--disable-sync',
+  ],
+});
+
+/**
+ * A browser of one person: nothing kept from others. `complaints` collects what the page's console shows as an error and
+ * every request to another machine (only the provider's icon is answered, with a picture from here).
+ */
+export async function visitor(browser, options = {}) {
+  const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
+  context.setDefaultTimeout(15_000);
+  const complaints = [];
+  await context.route((url) => url.hostname !== '127.0.0.1', (route) => {
+    if (route.request().url() === ICON) return route.fulfill({ contentType: 'image/svg+xml', body: ICON_PICTURE });
+    complaints.push(`asked for ${route.request().url()}`);
+    return route.abort();
+  });
+  context.on('page', (page) => {
+    page.on('console', (message) => { if (message.type() === 'error') complaints.push(message.text()); });
+    page.on('pageerror', (error) => complaints.push(String(error)));
+  });
+  return { context, complaints, page: await context.newPage() };
+}
+
+/** Keeps what the page looks like, in e2e/artifacts. */
+export async function picture(page, name) {
+  const folder = join(ARTIFACTS, CODER_BIN ? 'real' : 'stand-in');
+  mkdirSync(folder, { recursive: true });
+  await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' });
+}
+
+/** What one presses on the sign-in page, a link or a button. */
+export const signInLink = (page) => {
+  const named = { name: 'Log in with authentik' };
+  return page.getByRole('link', named).or(page.getByRole('button', named));
+};
+
+/** Fills in the provider's form. */
+export async function fillIn(page, username, password = 'password') {
+  await page.getByLabel('Username').fill(username);
+  await page.getByLabel('Password').fill(password);
+  await page.getByRole('button', { name: 'Log in' }).click();
+}
+
+/** Signs in from a page that shows the sign-in link, through the provider's form. */
+export async function signIn(page, username) {
+  await signInLink(page).click();
+  await fillIn(page, username);
+}
+
+/** Who Coder says is signed in, asked by a script of the page. */
+export const whoAmI = (page) => page.evaluate(async () => {
+  const answer = await fetch('/api/v2/users/me', { headers: { accept: 'application/json' } });
+  return answer.json();
+});
+
+/** Coder's session cookie, under either of its names. */
+export async function sessionCookie(context) {
+  const cookies = await context.cookies();
+  return cookies.find(({ name }) => /^(__Host-)?coder_session_token$/.test(name))?.value;
+}

@@ -1,0 +1,106 @@
+// The whole path on free ports of 127.0.0.1: provider, gateway, and Coder: the real one of CODER_BIN, or the stand-in.
+
+import { mkdtempSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { startProvider } from '../provider.mjs';
+import { freePort, run, start, until } from './process.mjs';
+import { environment, startRealCoder } from './real-coder.mjs';
+
+const ROOT = resolve(import.meta.dirname, '../..');
+const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
+export const ARTIFACTS = join(ROOT, 'e2e', 'artifacts');
+
+/** The program of a real Coder to test against; without it the stand-in plays Coder. */
+export const CODER_BIN = process.env.CODER_BIN || undefined;
+
+export const ICON = 'https://authentik.company/static/dist/assets/icons/icon.svg';
+
+/** The environment without what configures Coder or the gateway: the file alone counts. */
+const ENVIRONMENT = Object.fromEntries(
+  Object.entries(process.env).filter(([name]) => !/^(CODER|VESTIBULE)_/.test(name)),
+);
+
+/** The gateway's configuration, as an operator would write it. */
+const configuration = ({ url, coderURL, issuerURL, provider }) => `
+listen:
+  address: ${new URL(url).host}
+coder:
+  url: ${coderURL}
+  accessURL: ${url}
+  issuer:
+    listen: ${new URL(issuerURL).host}
+    url: ${issuerURL}
+    clientSecret: coder-secret
+oidc:
+  issuerURL: ${provider.issuer}
+  clientID: cid
+  clientSecret: provider-secret
+  emailDomain: [acme.company]
+  scopes: [openid, profile, email, offline_access]
+  signInText: Log in with authentik
+  iconURL: ${ICON}
+store:
+  embedded:
+    path: ./vestibule-data
+`;
+
+/**
+ * Starts everything. Returned: `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
+ * `configurationFile`, `log()` (what the gateway wrote), `stop()`. `name` names the logs in e2e/artifacts.
+ */
+export async function startStack(name) {
+  const folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
+  chmodSync(folder, 0o755); // PostgreSQL's user passes through
+  const stops = [() => rmSync(folder, { recursive: true, force: true })];
+  const stop = async () => {
+    for (const one of stops.splice(0).reverse()) await one();
+  };
+  try {
+    const [port, coderPort, issuerPort] = [await freePort(), await freePort(), await freePort()];
+    const url = `http://127.0.0.1:${port}`;
+    const coderURL = `http://127.0.0.1:${coderPort}`;
+    const issuerURL = `http://127.0.0.1:${issuerPort}/`;
+
+    const provider = await startProvider({
+      port: 0, clientSecret: 'provider-secret', redirectURIs: [`${url}/api/v2/users/oidc/callback`],
+    });
+    stops.push(provider.close);
+
+    const configurationFile = join(folder, 'vestibule.yaml');
+    writeFileSync(configurationFile, configuration({ url, coderURL, issuerURL, provider }));
+    const logs = join(ARTIFACTS, CODER_BIN ? `${name}-real` : name);
+    const gateway = start(join(PROGRAMS, 'vestibule'), ['serve', '--config', configurationFile], {
+      cwd: folder, env: ENVIRONMENT, log: join(logs, 'gateway.log'),
+    });
+    stops.push(gateway.stop);
+    await until(`the gateway's issuer listener (see ${gateway.log})`, 30, async () => (
+      await fetch(`${issuerURL}.well-known/openid-configuration`)).ok, gateway.alive);
+
+    const coder = CODER_BIN
+      ? await realCoder({ configurationFile, port: coderPort, folder: join(folder, 'coder'), log: join(logs, 'coder.log') })
+      : await standIn({ url, coderURL, issuerURL, log: join(logs, 'coder.log') });
+    stops.push(coder.stop);
+    await until('Coder through the gateway', 30, async () => (await fetch(`${url}/healthz`)).ok, gateway.alive);
+    return { url, provider, coder, configurationFile, folder, gateway, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
+
+/** The real Coder gets exactly what the gateway prints for it. */
+async function realCoder({ configurationFile, ...coder }) {
+  const printed = await run(join(PROGRAMS, 'vestibule'), ['coder-env', '--config', configurationFile], { env: ENVIRONMENT });
+  return startRealCoder({ bin: CODER_BIN, env: environment(printed), ...coder });
+}
+
+async function standIn({ url, coderURL, issuerURL, log }) {
+  const coder = start(join(PROGRAMS, 'examples', 'coder-stand-in'), [
+    '--listen', new URL(coderURL).host, '--access-url', url, '--issuer-url', issuerURL,
+    '--client-id', 'cid', '--client-secret', 'coder-secret', '--email-domain', 'acme.company',
+    '--version', process.env.STAND_IN_VERSION || '2026-02',
+  ], { log });
+  await until(`the stand-in for Coder (see ${log})`, 30, async () => (await fetch(`${coderURL}/healthz`)).ok, coder.alive);
+  return { url: coderURL, stop: coder.stop };
+}
