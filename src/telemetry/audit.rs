@@ -1,0 +1,79 @@
+//! Audit events: who, from where, what, and how it ended.
+
+use std::net::IpAddr;
+
+use crate::types::{CoderUserId, Email, IdentityKey, RequestId};
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Somebody signed in, or was refused to.
+    SignIn,
+    /// A standing was renewed at the provider, or was not.
+    Refresh,
+    /// Somebody signed out.
+    SignOut,
+    /// The provider said that a session has ended.
+    BackchannelLogout,
+    /// A grant's tokens were revoked at the provider.
+    Revocation,
+    /// The sign-in by password was used.
+    BreakGlass,
+    /// An administrator, or a user on the page of own sessions, ended something.
+    End,
+}
+
+impl Action {
+    const fn word(self) -> &'static str {
+        match self {
+            Self::SignIn => "sign_in",
+            Self::Refresh => "refresh",
+            Self::SignOut => "sign_out",
+            Self::BackchannelLogout => "backchannel_logout",
+            Self::Revocation => "revocation",
+            Self::BreakGlass => "break_glass",
+            Self::End => "end",
+        }
+    }
+}
+
+/// Who it is about, as far as that is known.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Person<'a> {
+    /// Issuer and subject.
+    pub key: Option<&'a IdentityKey>,
+    /// The email address that was said.
+    pub email: Option<&'a Email>,
+    /// The user in Coder.
+    pub coder_user: Option<CoderUserId>,
+}
+
+/// One event. `docs/audit-log.md` is the interface.
+#[derive(Clone, Copy, Debug)]
+pub struct Event<'a> {
+    /// What happened.
+    pub action: Action,
+    /// A closed word: `ok`, or why not.
+    pub outcome: &'a str,
+    /// Who it is about.
+    pub person: Person<'a>,
+    /// The client's address; `None` for what the gateway did by itself.
+    pub client: Option<IpAddr>,
+    /// The request that led to it; `None` for what the gateway did by itself.
+    pub request: Option<RequestId>,
+}
+
+/// Writes an event: target `audit`, level info.
+pub fn emit(event: Event<'_>) {
+    tracing::info!(
+        target: "audit",
+        action = event.action.word(),
+        outcome = event.outcome,
+        iss = event.person.key.map(|key| key.issuer.as_str()),
+        sub = event.person.key.map(|key| key.subject.as_str()),
+        email = event.person.email.map(Email::as_str),
+        coder_user = event.person.coder_user.map(tracing::field::display),
+        client = event.client.map(tracing::field::display),
+        request = event.request.map(tracing::field::display),
+    );
+}
