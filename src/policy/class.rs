@@ -61,6 +61,8 @@ pub enum Public {
     Metadata,
     /// Reports of content security policy violations.
     Report,
+    /// A cross-origin preflight, which carries no credential by definition.
+    Preflight,
     /// A document for the frame of an IDE; a credential that comes with it is judged.
     Embed,
     /// Whatever carries its own proof in the URL: signed downloads, webhooks.
@@ -76,7 +78,7 @@ pub enum Machine {
     InstanceIdentity,
     /// The relay for tunnels: Coder asks for no credential.
     Derp,
-    /// A provisioner daemon: its key or the shared key, or a person's token.
+    /// A provisioner daemon: its key, or the key that all of them share.
     Provisioner,
     /// A workspace proxy or a replica: its token.
     WorkspaceProxy,
@@ -136,6 +138,7 @@ impl RouteClass {
                 | Public::Asset
                 | Public::Metadata
                 | Public::Report
+                | Public::Preflight
                 | Public::SelfProven,
             )
             | Self::SignIn
@@ -147,6 +150,7 @@ impl RouteClass {
             | Self::Machine(
                 Machine::Agent
                 | Machine::InstanceIdentity
+                | Machine::Provisioner
                 | Machine::WorkspaceProxy
                 | Machine::Scim
                 | Machine::AiGatewayNode
@@ -160,7 +164,7 @@ impl RouteClass {
             | Self::AppHost
             | Self::LoginPage
             | Self::PasswordCheck => Judging::IfPresent,
-            Self::Machine(Machine::Provisioner | Machine::AiGateway | Machine::Mcp)
+            Self::Machine(Machine::AiGateway | Machine::Mcp)
             | Self::User
             | Self::UserOr(_)
             | Self::SignOut
@@ -181,6 +185,8 @@ impl RouteClass {
             Self::GithubSignIn => ClassName::GithubSignIn,
             Self::FirstUser => ClassName::FirstUser,
             Self::Machine(machine) => machine.name(),
+            // A person there does a provisioner's work.
+            Self::UserOr(Machine::Provisioner) => ClassName::Provisioner,
             Self::User | Self::UserOr(_) => ClassName::User,
             Self::SignOut => ClassName::SignOut,
             Self::CreatesKey(_) => ClassName::KeyCreation,

@@ -53,7 +53,7 @@ enum Need {
 /// Default deny: a class that asks for a person gets [`Decision::Forward`] only with a standing that
 /// was judged, and no entry of the rules widens anything unless it is spelled `danger`.
 pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
-    let class = question.class.name();
+    let class = effective_name(question.class, question.bearer);
     let asked = need(question.class, question.client, rules);
     let refuse = |cause| Decision::Refuse(Refusal { class, cause });
     let anonymous = || Decision::Forward(Permit::anonymous(class, body_limit(question.class)));
@@ -82,6 +82,15 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
                 Err(cause) => refuse_or_sign_in(class, cause, question.navigation),
             }
         }
+    }
+}
+
+/// The class that the rules are looked up by: where a route takes a person or a machine, the machine's
+/// own class once a machine presents itself.
+pub(super) const fn effective_name(class: RouteClass, bearer: &Bearer) -> ClassName {
+    match (class, bearer) {
+        (RouteClass::UserOr(machine), Bearer::Machine(_)) => machine.name(),
+        _ => class.name(),
     }
 }
 
@@ -134,7 +143,7 @@ const fn machine_need(machine: Machine) -> Need {
         Machine::WorkspaceProxy => Need::Machine(MachineCredential::WorkspaceProxy),
         Machine::Scim => Need::Machine(MachineCredential::Scim),
         Machine::AiGatewayNode => Need::Machine(MachineCredential::AiGatewayNode),
-        Machine::Provisioner => Need::PersonOr(MachineCredential::Provisioner),
+        Machine::Provisioner => Need::Machine(MachineCredential::Provisioner),
         Machine::Derp => Need::NobodyOrGood,
         Machine::AiGateway | Machine::Mcp => Need::Person,
         Machine::OAuth2Client => Need::OwnProof,

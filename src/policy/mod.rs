@@ -11,6 +11,8 @@ mod decide;
 mod decision;
 mod rules;
 mod standing;
+#[cfg(test)]
+mod tests;
 
 pub use bearer::{Bearer, Judged, MachineCredential};
 pub use class::{ClassName, CreatesKey, Denied, Judging, Machine, Public, RouteClass, UnknownClass};

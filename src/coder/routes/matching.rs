@@ -1,0 +1,194 @@
+//! How rules are written down and looked up.
+
+use std::collections::HashMap;
+
+use http::Method;
+
+use crate::policy::{Machine, RouteClass};
+
+/// Writes a table down, one rule a line: methods, pattern, class, the version read from, the reason.
+macro_rules! rules {
+    ($($methods:ident $pattern:literal $class:expr, $read_from:literal, $reason:literal;)*) => {
+        /// The rules, in order.
+        pub(super) const RULES: &[Rule] = &[$(Rule {
+            methods: Methods::$methods,
+            pattern: $pattern,
+            class: $class,
+            read_from: $read_from,
+            reason: $reason,
+        },)*];
+    };
+}
+pub(super) use rules;
+
+/// A set of methods.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Methods(u16);
+
+impl Methods {
+    /// `GET`
+    pub const GET: Self = Self(1);
+    /// `HEAD`
+    pub const HEAD: Self = Self(1 << 1);
+    /// `POST`
+    pub const POST: Self = Self(1 << 2);
+    /// `PUT`
+    pub const PUT: Self = Self(1 << 3);
+    /// `PATCH`
+    pub const PATCH: Self = Self(1 << 4);
+    /// `DELETE`
+    pub const DELETE: Self = Self(1 << 5);
+    /// `OPTIONS`
+    pub const OPTIONS: Self = Self(1 << 6);
+    /// `GET` and `HEAD`: what a static file answers.
+    pub const FILE: Self = Self(Self::GET.0 | Self::HEAD.0);
+    /// `GET`, `PUT` and `DELETE`: an OAuth 2.0 client's own registration (RFC 7592).
+    pub const REGISTRATION: Self = Self(Self::GET.0 | Self::PUT.0 | Self::DELETE.0);
+    /// `GET` and `POST`.
+    pub const FORM: Self = Self(Self::GET.0 | Self::POST.0);
+    /// Every method, also those without a name here.
+    pub const ANY: Self = Self(u16::MAX);
+
+    /// Whether a method is in the set.
+    pub fn contains(self, method: &Method) -> bool {
+        let bit = match *method {
+            Method::GET => Self::GET,
+            Method::HEAD => Self::HEAD,
+            Method::POST => Self::POST,
+            Method::PUT => Self::PUT,
+            Method::PATCH => Self::PATCH,
+            Method::DELETE => Self::DELETE,
+            Method::OPTIONS => Self::OPTIONS,
+            _ => Self(1 << 15),
+        };
+        self.0 & bit.0 != 0
+    }
+}
+
+/// Whether a rule covers a request that wants to change the protocol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Upgrade {
+    /// It does: the route is a tunnel, or may be one.
+    Covered,
+    /// It does not: such a request falls through to a later rule.
+    NotCovered,
+}
+
+/// One rule of the table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// The methods.
+    pub methods: Methods,
+    /// The path: segments, `{name}` for any one segment that is not empty, `*` at the end for the rest.
+    pub pattern: &'static str,
+    /// The class.
+    pub class: RouteClass,
+    /// The version of Coder whose router the route was read from: the month of a snapshot, or a release.
+    pub read_from: &'static str,
+    /// Why it has this class.
+    pub reason: &'static str,
+}
+
+impl Rule {
+    /// Whether the rule covers a request that wants to change the protocol. A route that is open without a
+    /// judged credential does not, unless a tunnel is what it is for.
+    pub const fn upgrade(&self) -> Upgrade {
+        match self.class {
+            RouteClass::Public(_)
+            | RouteClass::SignIn
+            | RouteClass::AuthMethods
+            | RouteClass::PasswordSignIn
+            | RouteClass::PasswordCheck
+            | RouteClass::GithubSignIn
+            | RouteClass::FirstUser
+            | RouteClass::LoginPage
+            | RouteClass::Machine(
+                Machine::InstanceIdentity | Machine::OAuth2Client | Machine::InitScript | Machine::Binaries,
+            ) => Upgrade::NotCovered,
+            _ => Upgrade::Covered,
+        }
+    }
+
+    /// Whether the rule also covers its path with a slash at the end, as Coder's router often does. A route
+    /// that anybody reaches is matched to the letter.
+    const fn tolerates_slash(&self) -> bool {
+        !matches!(
+            self.class,
+            RouteClass::Public(_) | RouteClass::Machine(Machine::InstanceIdentity | Machine::InitScript)
+        )
+    }
+
+    /// Whether a path is the rule's. Allocates nothing.
+    pub fn matches(&self, path: &str) -> bool {
+        let mut wanted = self.pattern.split('/');
+        let mut given = path.split('/');
+        loop {
+            match (wanted.next(), given.next()) {
+                (None, None) | (Some("*"), Some(_)) => return true,
+                (None, Some("")) => return self.tolerates_slash() && given.next().is_none(),
+                (Some(segment), Some(text)) if covers_segment(segment, text) => {}
+                _ => return false,
+            }
+        }
+    }
+}
+
+/// Whether one segment of a pattern covers one of a path.
+fn covers_segment(wanted: &str, given: &str) -> bool {
+    match wanted.as_bytes().first() {
+        Some(b'{') => !given.is_empty(),
+        Some(b'@') => app_owner(given).is_some(),
+        _ => wanted == given,
+    }
+}
+
+/// The user's name in the first segment of a path app. Coder knows the `@` also as `%40`, which is what a
+/// twice encoded one decodes to.
+pub(super) fn app_owner(segment: &str) -> Option<&str> {
+    let user = segment.strip_prefix('@').or_else(|| segment.strip_prefix("%40"))?;
+    (!user.is_empty()).then_some(user)
+}
+
+/// The rules by area: the third segment below `/api/v2` and `/api/experimental`, else the first segment.
+/// The order of the table is kept within an area.
+#[derive(Debug)]
+pub(super) struct Index {
+    areas: HashMap<&'static str, Vec<&'static Rule>>,
+}
+
+/// The area of rules whose own segment is a parameter.
+const ANYWHERE: &str = "*";
+
+impl Index {
+    pub(super) fn new(rules: impl Iterator<Item = &'static Rule>) -> Self {
+        let mut areas: HashMap<&'static str, Vec<&'static Rule>> = HashMap::new();
+        for rule in rules {
+            let area = area(rule.pattern);
+            let area = if area.starts_with(['@', '%']) { ANYWHERE } else { area };
+            areas.entry(area).or_default().push(rule);
+        }
+        Self { areas }
+    }
+
+    /// The first rule that covers a request.
+    pub(super) fn find(&self, method: &Method, path: &str, upgrade: bool) -> Option<&'static Rule> {
+        let area = area(path);
+        let area = if area.starts_with(['@', '%']) { ANYWHERE } else { area };
+        let covers = |rule: &&&'static Rule| {
+            rule.methods.contains(method)
+                && (!upgrade || rule.upgrade() == Upgrade::Covered)
+                && rule.matches(path)
+        };
+        self.areas.get(area)?.iter().find(covers).copied()
+    }
+}
+
+/// The segment that says most about a path.
+fn area(path: &str) -> &str {
+    let mut segments = path.split('/').skip(1);
+    match segments.next() {
+        Some("api") => segments.nth(1).unwrap_or_default(),
+        Some(first) => first,
+        None => "",
+    }
+}

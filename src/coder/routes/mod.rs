@@ -1,0 +1,77 @@
+//! The route table: every method and path of Coder gets exactly one class, with the reason.
+//!
+//! The table is data ([`rules`]); a path is matched in the form that Coder's router sees it, decoded
+//! once and with repeated slashes collapsed, without its query. What no rule names is for people.
+
+mod machines;
+mod matching;
+mod people;
+mod public;
+#[cfg(test)]
+mod tests;
+
+use http::Method;
+
+use crate::policy::{ClassName, RouteClass};
+
+use matching::Index;
+pub use matching::{Methods, Rule, Upgrade};
+
+/// What the table says about a request.
+#[derive(Clone, Copy, Debug)]
+pub struct Route {
+    /// Its class.
+    pub class: RouteClass,
+    /// The rule that named it; `None` when no rule did.
+    pub rule: Option<&'static Rule>,
+}
+
+impl Route {
+    /// The rule's pattern for logs; the class's word where no rule matched. Never the path itself.
+    pub fn name(&self) -> &'static str {
+        self.rule.map_or_else(|| self.class.name().word(), |rule| rule.pattern)
+    }
+
+    /// The class's name.
+    pub const fn class_name(&self) -> ClassName {
+        self.class.name()
+    }
+}
+
+/// Every rule, for the test that walks them and for documents.
+pub fn rules() -> impl Iterator<Item = &'static Rule> {
+    TABLES.iter().copied().flatten()
+}
+
+/// The table in order: the first rule that matches names the class.
+const TABLES: [&[Rule]; 3] = [public::RULES, machines::RULES, people::RULES];
+
+/// The class of a request to the dashboard's host.
+///
+/// `path` is the form that Coder routes on. `upgrade` is the protocol a client wants to change to, if
+/// any: a route that is public as a plain exchange is not public as a tunnel.
+pub fn classify(method: &Method, path: &str, upgrade: Option<&str>) -> Route {
+    static INDEX: std::sync::LazyLock<Index> = std::sync::LazyLock::new(|| Index::new(rules()));
+    let rule = INDEX.find(method, path, upgrade.is_some());
+    Route { class: rule.map_or_else(|| default_class(method, path), |rule| rule.class), rule }
+}
+
+/// What no rule names: a document of the dashboard where a browser would look for one, else a route for
+/// people. Both ask for a person.
+fn default_class(method: &Method, path: &str) -> RouteClass {
+    let document = *method == Method::GET || *method == Method::HEAD;
+    let program = ["/api", "/oauth2", "/scim", "/derp"]
+        .iter()
+        .any(|area| path.strip_prefix(area).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')));
+    if document && !program { RouteClass::Page } else { RouteClass::User }
+}
+
+/// Whether a path, in the form that Coder routes on, belongs to a workspace app: `/@user/workspace/apps/app`
+/// and everything below. Everything behind the app's name is the app's own, whatever bytes it has.
+pub fn is_app_path(path: &str) -> bool {
+    let mut segments = path.split('/').skip(1);
+    segments.next().and_then(matching::app_owner).is_some()
+        && segments.next().is_some_and(|workspace| !workspace.is_empty())
+        && segments.next() == Some("apps")
+        && segments.next().is_some_and(|app| !app.is_empty())
+}

@@ -1,0 +1,336 @@
+mod rules;
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::*;
+use crate::types::LoginType;
+
+const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+
+fn standing() -> Standing {
+    Standing::for_test(None)
+}
+
+fn person(judged: Judged) -> Bearer {
+    Bearer::Person(judged)
+}
+
+/// Every bearer by name, with everything that can be known of a person.
+fn bearers() -> Vec<(&'static str, Bearer)> {
+    let without = |login_type| person(Judged::WithoutGrant { login_type, standing: standing() });
+    vec![
+        ("nobody", Bearer::Nobody),
+        ("malformed", Bearer::Malformed),
+        ("agent", Bearer::Machine(MachineCredential::Agent)),
+        ("provisioner", Bearer::Machine(MachineCredential::Provisioner)),
+        ("proxy", Bearer::Machine(MachineCredential::WorkspaceProxy)),
+        ("scim", Bearer::Machine(MachineCredential::Scim)),
+        ("node", Bearer::Machine(MachineCredential::AiGatewayNode)),
+        ("served", person(Judged::Served(standing()))),
+        ("oidc", without(LoginType::Oidc)),
+        ("none", without(LoginType::None)),
+        ("password", without(LoginType::Password)),
+        ("github", without(LoginType::Github)),
+        ("unknown", without(LoginType::Unknown)),
+        ("unattributed", person(Judged::Unattributed { standing: standing() })),
+        ("ended", person(Judged::Ended)),
+        ("garbage", person(Judged::Garbage)),
+        ("unreachable", person(Judged::Unreachable { retry_after: Duration::from_secs(2) })),
+        ("unasked", person(Judged::Unasked)),
+    ]
+}
+
+fn bearer(name: &str) -> Bearer {
+    bearers().into_iter().find(|(known, _)| *known == name).expect("a known bearer").1
+}
+
+/// Every class there is.
+fn classes() -> Vec<RouteClass> {
+    use RouteClass as C;
+    let publics = [
+        Public::Probe,
+        Public::Facts,
+        Public::Asset,
+        Public::Metadata,
+        Public::Report,
+        Public::Preflight,
+        Public::Embed,
+        Public::SelfProven,
+    ];
+    let machines = [
+        Machine::Agent,
+        Machine::InstanceIdentity,
+        Machine::Derp,
+        Machine::Provisioner,
+        Machine::WorkspaceProxy,
+        Machine::Scim,
+        Machine::AiGateway,
+        Machine::AiGatewayNode,
+        Machine::OAuth2Client,
+        Machine::Mcp,
+        Machine::InitScript,
+        Machine::Binaries,
+    ];
+    let rest = [
+        C::Own,
+        C::SignIn,
+        C::AuthMethods,
+        C::PasswordSignIn,
+        C::PasswordCheck,
+        C::GithubSignIn,
+        C::FirstUser,
+        C::User,
+        C::SignOut,
+        C::CreatesKey(CreatesKey::Token),
+        C::CreatesKey(CreatesKey::AppHandover),
+        C::Page,
+        C::LoginPage,
+        C::AppPath,
+        C::AppHost,
+        C::AppSandbox,
+        C::Denied(Denied::Swagger),
+        C::Denied(Denied::Debug),
+    ];
+    let publics = publics.map(C::Public).into_iter();
+    publics.chain(machines.map(C::Machine)).chain(machines.map(C::UserOr)).chain(rest).collect()
+}
+
+/// A decision in a few words.
+fn told(decision: &Decision) -> String {
+    match decision {
+        Decision::Forward(permit) => match (permit.standing().is_some(), permit.credentials()) {
+            (true, Credentials::AsPresented) => "person".to_owned(),
+            (false, Credentials::AsPresented) => "machine".to_owned(),
+            (false, Credentials::Withheld) => "anonymous".to_owned(),
+            (true, Credentials::Withheld) => panic!("a person whose credential is withheld"),
+        },
+        Decision::Answer(answer) => format!("{answer:?}"),
+        Decision::SignIn(_) => "sign in".to_owned(),
+        Decision::Refuse(refusal) => format!("{} {}", refusal.cause.status(), refusal.cause.word()),
+    }
+}
+
+fn ask(class: RouteClass, bearer: &Bearer, navigation: bool, rules: &Rules) -> String {
+    let question = Question { class, bearer, client: CLIENT, in_url: false, navigation };
+    told(&decide(question, rules))
+}
+
+fn rules_with(class: ClassName, effect: Effect) -> Rules {
+    Rules { routes: vec![RouteRule { class, effect }], ..Rules::default() }
+}
+
+fn networks(list: &[&str]) -> Networks {
+    Networks::new(list.iter().map(|net| net.parse().expect("a network")).collect()).expect("networks")
+}
+
+/// What a program gets on a route for people, by what it presents.
+#[test]
+fn a_route_for_people_takes_only_a_person_who_is_welcome() {
+    let expected = [
+        ("nobody", "401 no_credential"),
+        ("malformed", "401 malformed"),
+        ("agent", "401 wrong_kind"),
+        ("provisioner", "401 wrong_kind"),
+        ("proxy", "401 wrong_kind"),
+        ("scim", "401 wrong_kind"),
+        ("node", "401 wrong_kind"),
+        ("served", "person"),
+        ("oidc", "401 without_grant"),
+        ("none", "person"),
+        ("password", "403 without_grant"),
+        ("github", "403 without_grant"),
+        ("unknown", "403 without_grant"),
+        ("unattributed", "403 unattributed"),
+        ("ended", "401 ended"),
+        ("garbage", "401 garbage"),
+        ("unreachable", "503 unreachable"),
+        ("unasked", "401 no_credential"),
+    ];
+    for class in [
+        RouteClass::User,
+        RouteClass::SignOut,
+        RouteClass::CreatesKey(CreatesKey::Token),
+        RouteClass::CreatesKey(CreatesKey::AppHandover),
+        RouteClass::Page,
+        RouteClass::LoginPage,
+        RouteClass::PasswordCheck,
+        RouteClass::Machine(Machine::Mcp),
+        RouteClass::Machine(Machine::AiGateway),
+    ] {
+        for (name, outcome) in expected {
+            assert_eq!(ask(class, &bearer(name), false, &Rules::default()), outcome, "{class:?} {name}");
+        }
+    }
+}
+
+/// A browser signs in instead of being refused, except where nobody could be asked.
+#[test]
+fn a_navigation_signs_in_where_a_program_is_refused() {
+    for class in [RouteClass::User, RouteClass::Page, RouteClass::LoginPage] {
+        for (name, bearer) in bearers() {
+            let expected = match name {
+                "served" | "none" => "person",
+                "unreachable" => "503 unreachable",
+                _ => "sign in",
+            };
+            assert_eq!(ask(class, &bearer, true, &Rules::default()), expected, "{class:?} {name}");
+        }
+    }
+}
+
+/// CVE-2024-47616: each kind of credential is refused where another belongs.
+#[test]
+fn a_machine_route_takes_only_its_own_machine() {
+    for (machine, own) in [
+        (Machine::Agent, "agent"),
+        (Machine::Provisioner, "provisioner"),
+        (Machine::WorkspaceProxy, "proxy"),
+        (Machine::Scim, "scim"),
+        (Machine::AiGatewayNode, "node"),
+    ] {
+        for (name, bearer) in bearers() {
+            for navigation in [false, true] {
+                let outcome = ask(RouteClass::Machine(machine), &bearer, navigation, &Rules::default());
+                let expected = match name {
+                    _ if name == own => "machine",
+                    "nobody" => "401 no_credential",
+                    "malformed" => "401 malformed",
+                    _ => "401 wrong_kind",
+                };
+                assert_eq!(outcome, expected, "{machine:?} {name}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_route_for_a_person_or_a_machine_takes_both_and_no_other() {
+    for (name, bearer) in bearers() {
+        let as_user = ask(RouteClass::User, &bearer, false, &Rules::default());
+        let expected = if name == "agent" { "machine" } else { as_user.as_str() };
+        assert_eq!(ask(RouteClass::UserOr(Machine::Agent), &bearer, false, &Rules::default()), expected);
+    }
+}
+
+#[test]
+fn what_is_public_is_reached_without_and_never_with_an_unjudged_credential() {
+    for (name, bearer) in bearers() {
+        for class in [
+            RouteClass::Public(Public::Facts),
+            RouteClass::Public(Public::Asset),
+            RouteClass::AppSandbox,
+            RouteClass::Machine(Machine::Binaries),
+            RouteClass::Machine(Machine::InitScript),
+            RouteClass::Machine(Machine::InstanceIdentity),
+        ] {
+            assert_eq!(ask(class, &bearer, true, &Rules::default()), "anonymous", "{class:?} {name}");
+        }
+    }
+}
+
+/// The relay asks for nothing, but nobody tunnels on with a credential that has ended.
+#[test]
+fn the_relay_takes_everybody_except_who_shows_a_bad_credential() {
+    for (name, bearer) in bearers() {
+        let expected = match name {
+            "nobody" => "anonymous".to_owned(),
+            "agent" | "provisioner" | "proxy" | "scim" | "node" => "machine".to_owned(),
+            _ => ask(RouteClass::User, &bearer, false, &Rules::default()),
+        };
+        let outcome = ask(RouteClass::Machine(Machine::Derp), &bearer, false, &Rules::default());
+        assert_eq!(outcome, expected, "{name}");
+    }
+}
+
+#[test]
+fn an_app_is_shown_to_everybody_unless_public_apps_are_off() {
+    let closed = Rules { public_apps: false, ..Rules::default() };
+    for class in [RouteClass::AppPath, RouteClass::AppHost] {
+        for (name, bearer) in bearers() {
+            let as_user = ask(RouteClass::User, &bearer, false, &Rules::default());
+            let open = if matches!(name, "served" | "none") { "person" } else { "anonymous" };
+            assert_eq!(ask(class, &bearer, false, &Rules::default()), open, "{class:?} {name}");
+            assert_eq!(ask(class, &bearer, false, &closed), as_user, "{class:?} {name}");
+        }
+    }
+}
+
+/// A credential in the URL cannot be taken away, so an app is not shown with a bad one.
+#[test]
+fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
+    let rules = Rules { coder_sign_in_page: true, ..Rules::default() };
+    for class in [RouteClass::AppPath, RouteClass::AppHost, RouteClass::LoginPage] {
+        for name in ["ended", "garbage", "oidc", "unattributed", "unreachable", "malformed", "agent"] {
+            let bearer = bearer(name);
+            let question =
+                Question { class, bearer: &bearer, client: CLIENT, in_url: true, navigation: false };
+            assert!(matches!(decide(question, &rules), Decision::Refuse(_)), "{class:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn the_gateway_answers_its_own_routes_whoever_asks() {
+    for (_, bearer) in bearers() {
+        let rules = Rules::default();
+        assert_eq!(ask(RouteClass::Own, &bearer, true, &rules), "Endpoint");
+        assert_eq!(ask(RouteClass::SignIn, &bearer, true, &rules), "SignInCallback");
+        assert_eq!(ask(RouteClass::AuthMethods, &bearer, true, &rules), "AuthMethods");
+    }
+}
+
+/// CVE-2026-55435: the end of a person's standing reaches every class that serves them.
+#[test]
+fn an_ended_person_is_served_as_a_person_nowhere() {
+    for class in classes() {
+        for name in ["ended", "garbage", "oidc", "unattributed", "unasked", "unreachable"] {
+            for navigation in [false, true] {
+                assert_ne!(ask(class, &bearer(name), navigation, &Rules::default()), "person", "{class:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_person_carries_the_signal_of_the_end_and_the_limits() {
+    let standing = standing();
+    let bearer = person(Judged::Served(standing.clone()));
+    let tunnels = TunnelLimits { max_age: Some(Duration::from_secs(60)), idle: None };
+    let rules = Rules { tunnels, ..Rules::default() };
+    let question =
+        |class| Question { class, bearer: &bearer, client: CLIENT, in_url: false, navigation: false };
+    let Decision::Forward(permit) = decide(question(RouteClass::Machine(Machine::Derp)), &rules) else {
+        panic!("a served person may use the relay");
+    };
+    assert_eq!((permit.class(), permit.tunnel(), permit.body_limit()), (ClassName::Derp, tunnels, None));
+    let ended = permit.standing().expect("a person").ended();
+    assert!(!ended.is_cancelled());
+    standing.ended().cancel();
+    assert!(ended.is_cancelled());
+}
+
+/// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: what everybody reaches takes no large body.
+#[test]
+fn whoever_shows_no_credential_sends_only_small_bodies() {
+    for class in classes() {
+        let question =
+            Question { class, bearer: &Bearer::Nobody, client: CLIENT, in_url: false, navigation: false };
+        if let Decision::Forward(permit) = decide(question, &Rules::default()) {
+            let unlimited = matches!(
+                class,
+                RouteClass::AppPath | RouteClass::AppHost | RouteClass::Machine(Machine::Derp)
+            );
+            let expected = if unlimited { None } else { Some(ANONYMOUS_BODY_LIMIT) };
+            assert_eq!(permit.body_limit(), expected, "{class:?}");
+        }
+    }
+}
+
+/// What is not judged is forwarded only where the decision does not need it.
+#[test]
+fn a_class_that_never_judges_serves_nobody_as_a_person() {
+    for class in classes().into_iter().filter(|class| class.judging() == Judging::Never) {
+        assert_ne!(ask(class, &bearer("unasked"), false, &Rules::default()), "person", "{class:?}");
+    }
+}

@@ -1,0 +1,187 @@
+//! What the operator's rules do to a decision.
+
+use super::*;
+
+#[test]
+fn other_ways_to_sign_in_are_off_until_switched_on() {
+    for class in [RouteClass::PasswordSignIn, RouteClass::GithubSignIn, RouteClass::FirstUser] {
+        for (name, bearer) in bearers() {
+            assert_eq!(ask(class, &bearer, true, &Rules::default()), "403 method_off", "{class:?} {name}");
+        }
+    }
+    for (on, client, expected) in [
+        (Switch::new(true, vec![]), CLIENT, "anonymous"),
+        (Switch::new(true, vec!["203.0.113.0/24".parse().expect("a network")]), CLIENT, "anonymous"),
+        (Switch::new(true, vec!["10.0.0.0/8".parse().expect("a network")]), CLIENT, "403 method_off"),
+        (Switch::new(false, vec!["203.0.113.0/24".parse().expect("a network")]), CLIENT, "403 method_off"),
+    ] {
+        let rules = Rules { password_sign_in: on, ..Rules::default() };
+        let bearer = Bearer::Nobody;
+        let question = Question {
+            class: RouteClass::PasswordSignIn,
+            bearer: &bearer,
+            client,
+            in_url: false,
+            navigation: false,
+        };
+        assert_eq!(told(&decide(question, &rules)), expected);
+    }
+}
+
+/// Break-glass: a password user's token is served exactly where the password would be.
+#[test]
+fn a_password_user_is_served_where_the_password_sign_in_is_open() {
+    let from = |net: &str| Switch::new(true, vec![net.parse().expect("a network")]);
+    let rules = |password_sign_in| Rules { password_sign_in, ..Rules::default() };
+    let password = bearer("password");
+    assert_eq!(ask(RouteClass::User, &password, false, &rules(Switch::On)), "person");
+    assert_eq!(ask(RouteClass::User, &password, false, &rules(from("203.0.113.0/24"))), "person");
+    assert_eq!(ask(RouteClass::User, &password, false, &rules(from("10.0.0.0/8"))), "403 without_grant");
+    let mut explicit = rules(Switch::On);
+    explicit.without_grant.password = Some(Verdict::Deny);
+    assert_eq!(ask(RouteClass::User, &password, false, &explicit), "403 without_grant");
+    assert_eq!(ask(RouteClass::User, &bearer("unknown"), false, &rules(Switch::On)), "403 without_grant");
+}
+
+#[test]
+fn every_rule_for_tokens_denies_and_allows() {
+    let mut rules = Rules::default();
+    rules.without_grant.oidc = Verdict::Allow;
+    rules.without_grant.none = Verdict::Deny;
+    rules.without_grant.github = Some(Verdict::Allow);
+    rules.unattributed = Verdict::Allow;
+    for (name, expected) in [
+        ("oidc", "person"),
+        ("none", "403 without_grant"),
+        ("github", "person"),
+        ("unattributed", "person"),
+        ("unknown", "403 without_grant"),
+    ] {
+        assert_eq!(ask(RouteClass::User, &bearer(name), false, &rules), expected, "{name}");
+    }
+}
+
+/// CVE-2021-21411: a restriction holds for every class and bearer, and never by silence.
+#[test]
+fn a_closed_class_is_closed_to_everybody() {
+    for class in classes() {
+        for (name, bearer) in bearers() {
+            let word = if matches!(bearer, Bearer::Machine(_)) {
+                crate::policy::decide::effective_name(class, &bearer)
+            } else {
+                class.name()
+            };
+            assert_eq!(
+                ask(class, &bearer, true, &rules_with(word, Effect::Deny)),
+                "403 closed",
+                "{class:?} {name}"
+            );
+            let elsewhere = rules_with(word, Effect::From(networks(&["10.0.0.0/8", "2001:db8::/32"])));
+            assert_eq!(ask(class, &bearer, true, &elsewhere), "403 address", "{class:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_class_open_for_networks_is_as_before_for_them() {
+    for class in classes() {
+        for (name, bearer) in bearers() {
+            let here = rules_with(class.name(), Effect::From(networks(&["203.0.113.0/24"])));
+            assert_eq!(
+                ask(class, &bearer, false, &here),
+                ask(class, &bearer, false, &Rules::default()),
+                "{class:?} {name}"
+            );
+        }
+    }
+}
+
+/// CVE-2026-45796: what is open by default can be narrowed, route class by route class.
+#[test]
+fn a_class_that_requires_sign_in_takes_people_only() {
+    for class in classes() {
+        let rules = rules_with(class.name(), Effect::RequireSignIn);
+        for (name, bearer) in bearers() {
+            let outcome = ask(class, &bearer, false, &rules);
+            let before = ask(class, &bearer, false, &Rules::default());
+            if matches!(bearer, Bearer::Machine(_)) && matches!(class, RouteClass::UserOr(_)) {
+                continue;
+            }
+            assert!(outcome != "anonymous" && outcome != "machine", "{class:?} {name}: {outcome}");
+            assert!(outcome != "person" || before == "person" || name == "served" || name == "none");
+        }
+    }
+}
+
+/// Nothing but `danger` widens: whatever is refused by default is refused under every narrowing.
+#[test]
+fn no_narrowing_ever_widens() {
+    let effects = [Effect::Deny, Effect::RequireSignIn, Effect::From(networks(&["0.0.0.0/0"]))];
+    for class in classes() {
+        for (name, bearer) in bearers() {
+            let before = ask(class, &bearer, false, &Rules::default());
+            for effect in &effects {
+                let after = ask(class, &bearer, false, &rules_with(class.name(), effect.clone()));
+                let refused = |outcome: &str| outcome.starts_with("40") || outcome.starts_with("50");
+                let machine_turned_person = matches!(effect, Effect::RequireSignIn);
+                assert!(
+                    !refused(&before) || refused(&after) || machine_turned_person,
+                    "{class:?} {name} {effect:?}: {before} became {after}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn what_one_entry_closes_no_other_opens() {
+    let mut rules = rules_with(ClassName::Debug, Effect::DangerPublic);
+    assert_eq!(ask(RouteClass::Denied(Denied::Debug), &Bearer::Nobody, false, &rules), "anonymous");
+    for (effect, expected) in [
+        (Effect::RequireSignIn, "401 no_credential"),
+        (Effect::Deny, "403 closed"),
+        (Effect::From(networks(&["10.0.0.0/8"])), "403 closed"),
+    ] {
+        rules.routes.push(RouteRule { class: ClassName::Debug, effect });
+        assert_eq!(ask(RouteClass::Denied(Denied::Debug), &Bearer::Nobody, false, &rules), expected);
+    }
+}
+
+#[test]
+fn danger_opens_what_is_closed_as_far_as_it_says() {
+    let debug = RouteClass::Denied(Denied::Debug);
+    let allow = rules_with(ClassName::Debug, Effect::DangerAllow);
+    assert_eq!(ask(debug, &Bearer::Nobody, false, &Rules::default()), "403 closed");
+    assert_eq!(ask(debug, &Bearer::Nobody, false, &allow), "401 no_credential");
+    assert_eq!(ask(debug, &bearer("served"), false, &allow), "person");
+    let first = rules_with(ClassName::FirstUser, Effect::DangerAllow);
+    assert_eq!(ask(RouteClass::FirstUser, &Bearer::Nobody, false, &first), "anonymous");
+    let public = rules_with(ClassName::User, Effect::DangerPublic);
+    assert_eq!(ask(RouteClass::User, &bearer("ended"), false, &public), "anonymous");
+    assert_eq!(ask(RouteClass::Page, &bearer("ended"), false, &public), "401 ended");
+}
+
+#[test]
+fn a_class_is_read_back_by_its_name() {
+    for class in ClassName::ALL {
+        assert_eq!(class.word().parse(), Ok(*class));
+    }
+    for word in ["", "User", "users", "*"] {
+        assert_eq!(word.parse::<ClassName>(), Err(UnknownClass));
+    }
+}
+
+#[test]
+fn a_list_of_networks_has_one_at_least_and_knows_mapped_addresses() {
+    assert_eq!(Networks::new(vec![]), Err(NoNetworks));
+    let office = networks(&["203.0.113.0/24", "2001:db8::/32"]);
+    for (address, inside) in [
+        ("203.0.113.9", true),
+        ("::ffff:203.0.113.9", true),
+        ("203.0.114.9", false),
+        ("2001:db8::1", true),
+        ("2001:db9::1", false),
+    ] {
+        assert_eq!(office.contains(address.parse().expect("an address")), inside, "{address}");
+    }
+}
