@@ -6,5 +6,7 @@
 //!
 //! Tier 5.
 
+pub mod cookies;
+pub mod credential;
 pub mod handoff;
 pub mod routes;

@@ -45,7 +45,7 @@ pub enum Judged {
         /// When asking again makes sense.
         retry_after: Duration,
     },
-    /// Not asked, because the class of the route does not need it. Serves nowhere else.
+    /// Not asked, because [`super::Rules::judging`] did not want it. Serves nowhere else.
     Unasked,
 }
 

@@ -116,31 +116,42 @@ pub enum Denied {
     Debug,
 }
 
-/// Whether the owner of a person's token has to be known before the decision.
+/// What has to be known of a request's credential before the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judging {
-    /// The decision does not depend on it, and the credential does not reach Coder.
-    Never,
-    /// Judge a credential that is there.
-    IfPresent,
-    /// Nothing goes through without.
-    Required,
+    /// Nothing: it is neither looked for nor forwarded.
+    Nothing,
+    /// Its shape alone: Coder judges it.
+    Shape,
+    /// Whether the person it belongs to may be served.
+    Person,
 }
 
 impl RouteClass {
-    /// Whether a person's token on such a route is to be judged before [`super::decide`].
-    pub const fn judging(self) -> Judging {
+    /// What has to be known of a request's credential on such a route, before any rule of the operator.
+    pub(super) const fn judging(self) -> Judging {
         match self {
+            Self::Public(Public::Embed)
+            | Self::Machine(Machine::Derp | Machine::AiGateway | Machine::Mcp)
+            | Self::User
+            | Self::UserOr(_)
+            | Self::SignOut
+            | Self::CreatesKey(_)
+            | Self::Page
+            | Self::LoginPage
+            | Self::PasswordCheck
+            | Self::AppPath
+            | Self::AppHost
+            | Self::Denied(_) => Judging::Person,
+            Self::Machine(
+                Machine::Agent
+                | Machine::Provisioner
+                | Machine::WorkspaceProxy
+                | Machine::Scim
+                | Machine::AiGatewayNode,
+            ) => Judging::Shape,
             Self::Own
-            | Self::Public(
-                Public::Probe
-                | Public::Facts
-                | Public::Asset
-                | Public::Metadata
-                | Public::Report
-                | Public::Preflight
-                | Public::SelfProven,
-            )
+            | Self::Public(_)
             | Self::SignIn
             | Self::AuthMethods
             | Self::PasswordSignIn
@@ -148,29 +159,8 @@ impl RouteClass {
             | Self::FirstUser
             | Self::AppSandbox
             | Self::Machine(
-                Machine::Agent
-                | Machine::InstanceIdentity
-                | Machine::Provisioner
-                | Machine::WorkspaceProxy
-                | Machine::Scim
-                | Machine::AiGatewayNode
-                | Machine::OAuth2Client
-                | Machine::InitScript
-                | Machine::Binaries,
-            ) => Judging::Never,
-            Self::Public(Public::Embed)
-            | Self::Machine(Machine::Derp)
-            | Self::AppPath
-            | Self::AppHost
-            | Self::LoginPage
-            | Self::PasswordCheck => Judging::IfPresent,
-            Self::Machine(Machine::AiGateway | Machine::Mcp)
-            | Self::User
-            | Self::UserOr(_)
-            | Self::SignOut
-            | Self::CreatesKey(_)
-            | Self::Page
-            | Self::Denied(_) => Judging::Required,
+                Machine::InstanceIdentity | Machine::OAuth2Client | Machine::InitScript | Machine::Binaries,
+            ) => Judging::Nothing,
         }
     }
 

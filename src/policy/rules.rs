@@ -6,7 +6,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 use thiserror::Error;
 
-use super::ClassName;
+use super::{ClassName, Judging, RouteClass};
 
 /// Allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -158,6 +158,20 @@ impl Default for Rules {
             coder_sign_in_page: false,
             routes: Vec::new(),
             tunnels: TunnelLimits::default(),
+        }
+    }
+}
+
+impl Rules {
+    /// What has to be known of a request's credential before [`super::decide`] is asked. A rule that asks for
+    /// a sign-in, or opens a class, asks for more than the class alone does.
+    pub fn judging(&self, class: RouteClass) -> Judging {
+        let name = class.name();
+        let person = |effect: &Effect| !matches!(effect, Effect::Deny | Effect::From(_));
+        if self.routes.iter().any(|rule| rule.class == name && person(&rule.effect)) {
+            Judging::Person
+        } else {
+            class.judging()
         }
     }
 }

@@ -167,7 +167,7 @@ fn the_vectors_are_what_the_recorded_descriptions_say() {
 fn recorded(version: &str) -> Option<BTreeMap<String, Vec<String>>> {
     #[derive(Deserialize)]
     struct Description {
-        paths: BTreeMap<String, BTreeMap<String, serde::de::IgnoredAny>>,
+        paths: BTreeMap<String, BTreeMap<String, serde_json::Value>>,
     }
     let home = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
     let text = ["../shared", "../../shared"].iter().find_map(|beside| {
@@ -179,7 +179,7 @@ fn recorded(version: &str) -> Option<BTreeMap<String, Vec<String>>> {
     let full = |path: String| {
         if outside.iter().any(|area| path.starts_with(area)) { path } else { format!("/api/v2{path}") }
     };
-    let methods = |by_method: BTreeMap<String, _>| -> Vec<String> {
+    let methods = |by_method: BTreeMap<String, serde_json::Value>| -> Vec<String> {
         by_method
             .into_keys()
             .map(|method| method.to_uppercase())

@@ -296,7 +296,7 @@ fn an_ended_person_is_served_as_a_person_nowhere() {
 fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     let standing = standing();
     let bearer = person(Judged::Served(standing.clone()));
-    let tunnels = TunnelLimits { max_age: Some(Duration::from_secs(60)), idle: None };
+    let tunnels = TunnelLimits { max_age: Some(Duration::from_mins(1)), idle: None };
     let rules = Rules { tunnels, ..Rules::default() };
     let question =
         |class| Question { class, bearer: &bearer, client: CLIENT, in_url: false, navigation: false };
@@ -327,10 +327,27 @@ fn whoever_shows_no_credential_sends_only_small_bodies() {
     }
 }
 
-/// What is not judged is forwarded only where the decision does not need it.
+/// What is not judged is forwarded only where the decision does not need it, and what is said to need no
+/// judging is decided alike whatever it would have been.
 #[test]
-fn a_class_that_never_judges_serves_nobody_as_a_person() {
-    for class in classes().into_iter().filter(|class| class.judging() == Judging::Never) {
-        assert_ne!(ask(class, &bearer("unasked"), false, &Rules::default()), "person", "{class:?}");
+fn a_class_that_asks_for_no_person_decides_alike_for_every_person() {
+    let rules = Rules::default();
+    for class in classes().into_iter().filter(|class| rules.judging(*class) != Judging::Person) {
+        let unasked = ask(class, &bearer("unasked"), false, &rules);
+        assert_ne!(unasked, "person", "{class:?}");
+        for (name, bearer) in bearers().iter().filter(|(_, bearer)| matches!(bearer, Bearer::Person(_))) {
+            assert_eq!(ask(class, bearer, false, &rules), unasked, "{class:?} {name}");
+        }
+    }
+}
+
+#[test]
+fn a_class_that_looks_for_no_credential_decides_alike_for_everybody() {
+    let rules = Rules::default();
+    for class in classes().into_iter().filter(|class| rules.judging(*class) == Judging::Nothing) {
+        for (name, bearer) in bearers() {
+            let nobody = ask(class, &Bearer::Nobody, true, &rules);
+            assert_eq!(ask(class, &bearer, true, &rules), nobody, "{class:?} {name}");
+        }
     }
 }

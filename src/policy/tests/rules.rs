@@ -185,3 +185,14 @@ fn a_list_of_networks_has_one_at_least_and_knows_mapped_addresses() {
         assert_eq!(office.contains(address.parse().expect("an address")), inside, "{address}");
     }
 }
+
+/// A narrowing that asks for a sign-in can be met: the person is asked about then.
+#[test]
+fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
+    let class = RouteClass::Machine(Machine::InitScript);
+    let rules = rules_with(ClassName::InitScript, Effect::RequireSignIn);
+    assert_eq!(Rules::default().judging(class), Judging::Nothing);
+    assert_eq!(rules.judging(class), Judging::Person);
+    assert_eq!(ask(class, &bearer("served"), false, &rules), "person");
+    assert_eq!(ask(class, &Bearer::Nobody, false, &rules), "401 no_credential");
+}

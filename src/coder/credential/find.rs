@@ -1,0 +1,240 @@
+//! The order of the places, by the class of the route.
+
+use std::borrow::Cow;
+
+use http::{HeaderMap, header};
+
+use super::places::{
+    self, AI_GATEWAY_KEY_HEADER, AI_KEY_HEADER, AI_TOKEN_HEADERS, PROVISIONER_KEY_HEADER,
+    PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
+    WORKSPACE_PROXY_HEADER, bearers, cookies_named, header_lines, query_values,
+};
+use super::{Contradiction, Kind, Presented, shape};
+use crate::coder::cookies;
+use crate::policy::{Machine, MachineCredential, RouteClass};
+
+type Found<'a> = Result<Option<Presented<'a>>, Contradiction>;
+
+/// Finds the credential of a request.
+#[derive(Clone, Debug, Default)]
+pub struct Finder {
+    /// The name of the session's cookie on the app hosts.
+    app_cookie: Option<String>,
+}
+
+impl Finder {
+    /// For a deployment with this `CODER_WILDCARD_ACCESS_URL`, spelled as Coder has it: its hash is in the
+    /// name of the app hosts' cookie.
+    pub fn new(wildcard: Option<&str>) -> Self {
+        Self { app_cookie: wildcard.map(places::app_host_cookie) }
+    }
+
+    /// The credential that Coder will use on a route of this class; `query` as it was sent.
+    pub fn find<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>, class: RouteClass) -> Found<'a> {
+        match class {
+            RouteClass::Machine(Machine::Scim) => scim(headers),
+            RouteClass::Machine(Machine::AiGateway) => ai_gateway(headers),
+            RouteClass::Machine(Machine::AiGatewayNode) => {
+                in_header(headers, AI_GATEWAY_KEY_HEADER, MachineCredential::AiGatewayNode, shape::is_opaque)
+            }
+            RouteClass::Machine(Machine::WorkspaceProxy) => {
+                first(workspace_proxy(headers), || standard(headers, query))
+            }
+            RouteClass::Machine(Machine::Provisioner) => {
+                first(provisioner(headers), || standard(headers, query))
+            }
+            RouteClass::UserOr(Machine::WorkspaceProxy) => {
+                either(workspace_proxy(headers)?, standard(headers, query)?)
+            }
+            RouteClass::UserOr(Machine::Provisioner) => {
+                either(provisioner(headers)?, standard(headers, query)?)
+            }
+            RouteClass::AppPath => {
+                let path_app = || cookies_named(headers, |name| name == cookies::PATH_APP_SESSION).next();
+                app(headers, query, None, path_app)
+            }
+            RouteClass::AppHost => first(handover(query), || self.app_host(headers, query)),
+            _ => standard(headers, query),
+        }
+    }
+
+    /// On an app host its own session's cookie goes before every other place. Which of several such cookies
+    /// is the primary's is told by the name; another one counts when that is missing.
+    fn app_host<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
+        let exact = self.app_cookie.as_deref().unwrap_or(cookies::APP_HOST_SESSION);
+        let mut own = cookies_named(headers, move |name| name == exact);
+        let own = match (own.next(), own.next()) {
+            (Some(one), Some(other)) if one != other => return Err(Contradiction { in_cookies: true }),
+            (one, _) => one,
+        };
+        let any = || {
+            let named =
+                |name: &str| name.starts_with(cookies::APP_HOST_SESSION) && cookies::is_app_session(name);
+            cookies_named(headers, named).next()
+        };
+        app(headers, query, own.or_else(any), || None)
+    }
+}
+
+/// The first of two finds that is there.
+fn first<'a>(one: Found<'a>, other: impl FnOnce() -> Found<'a>) -> Found<'a> {
+    match one? {
+        Some(found) => Ok(Some(found)),
+        None => other(),
+    }
+}
+
+/// A machine's credential or a person's, but not both: Coder refuses them together.
+fn either<'a>(machine: Option<Presented<'a>>, person: Option<Presented<'a>>) -> Found<'a> {
+    match (machine, person) {
+        (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
+        (machine, person) => Ok(machine.or(person)),
+    }
+}
+
+/// What a token is that stands where Coder looks for people's and agents' tokens.
+fn kind(text: &str) -> Kind {
+    if shape::is_person(text) {
+        Kind::Person
+    } else if shape::is_agent(text) {
+        Kind::Machine(MachineCredential::Agent)
+    } else {
+        Kind::Malformed
+    }
+}
+
+/// A value and whether it stands in a cookie or in the URL.
+struct Candidate<'a> {
+    text: Cow<'a, str>,
+    place: Place,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Cookie,
+    Header,
+    Url,
+}
+
+fn at<'a>(place: Place, values: impl Iterator<Item = Cow<'a, str>>) -> impl Iterator<Item = Candidate<'a>> {
+    values.map(move |text| Candidate { text, place })
+}
+
+/// The places that Coder itself names, in its order.
+fn named<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Candidate<'a>> {
+    at(Place::Cookie, cookies_named(headers, cookies::is_session))
+        .chain(at(Place::Url, query_values(query, |name| name == QUERY_TOKEN)))
+        .chain(at(Place::Header, header_lines(headers, SESSION_HEADER)))
+}
+
+/// The places of RFC 6750, which Coder looks at last.
+fn rfc_6750<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Candidate<'a>> {
+    at(Place::Header, bearers(headers))
+        .chain(at(Place::Url, query_values(query, |name| name == QUERY_ACCESS_TOKEN)))
+}
+
+/// Everywhere but with apps: the first one counts, and no other may be a different credential.
+fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
+    pick(named(headers, query).chain(rfc_6750(headers, query)))
+}
+
+fn pick<'a>(mut candidates: impl Iterator<Item = Candidate<'a>>) -> Found<'a> {
+    let Some(first) = candidates.next() else { return Ok(None) };
+    let mut in_url = first.place == Place::Url;
+    for other in candidates {
+        if other.text == first.text {
+            in_url |= other.place == Place::Url;
+        } else if shape::is_any(&other.text) {
+            let in_cookies = first.place == Place::Cookie && other.place == Place::Cookie;
+            return Err(Contradiction { in_cookies });
+        }
+    }
+    let kind = kind(&first.text);
+    Ok(Some(Presented::new(first.text, kind, in_url)))
+}
+
+/// With apps: `own` goes before every other place, `last` comes after those that Coder names.
+/// `Authorization` and `access_token` are the app's business, unless nothing else is there and they hold
+/// what can only be a credential of Coder. Whatever else is in a header is removed by [`super::confine`];
+/// what is in the URL cannot be, so it must not differ.
+fn app<'a>(
+    headers: &'a HeaderMap,
+    query: Option<&'a str>,
+    own: Option<Cow<'a, str>>,
+    last: impl FnOnce() -> Option<Cow<'a, str>>,
+) -> Found<'a> {
+    let own = own.map(|text| Presented { kind: kind(&text), text, in_url: false });
+    let found = match own {
+        Some(found) => Some(found),
+        None => pick(named(headers, query))?,
+    };
+    let found = found.or_else(|| last().map(|text| Presented { kind: kind(&text), text, in_url: false }));
+    let Some(mut found) = found else {
+        return pick(rfc_6750(headers, query).filter(|candidate| shape::is_any(&candidate.text)));
+    };
+    for text in query_values(query, |name| name == QUERY_TOKEN || name == QUERY_ACCESS_TOKEN) {
+        if text == found.text {
+            found.in_url = true;
+        } else if shape::is_any(&text) {
+            return Err(Contradiction { in_cookies: false });
+        }
+    }
+    Ok(Some(found))
+}
+
+/// The hand-over of a session to an app host. Coder opens it before it looks at anything else.
+fn handover(query: Option<&str>) -> Found<'_> {
+    let mut values = query_values(query, |name| name.starts_with(QUERY_HANDOVER_PREFIX));
+    match (values.next(), values.next()) {
+        (Some(one), Some(other)) if one != other => Err(Contradiction { in_cookies: false }),
+        (one, _) => Ok(one.map(|text| Presented::new(text, Kind::Handover, true))),
+    }
+}
+
+/// A machine's credential in a header of its own.
+fn in_header<'a>(
+    headers: &'a HeaderMap,
+    name: &'static str,
+    machine: MachineCredential,
+    fits: fn(&str) -> bool,
+) -> Found<'a> {
+    let mut lines = header_lines(headers, name);
+    match (lines.next(), lines.next()) {
+        (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
+        (Some(text), None) if fits(&text) => Ok(Some(Presented::new(text, Kind::Machine(machine), false))),
+        (Some(text), None) => Ok(Some(Presented::new(text, Kind::Malformed, false))),
+        (None, _) => Ok(None),
+    }
+}
+
+fn workspace_proxy(headers: &HeaderMap) -> Found<'_> {
+    let machine = MachineCredential::WorkspaceProxy;
+    in_header(headers, WORKSPACE_PROXY_HEADER, machine, shape::is_workspace_proxy)
+}
+
+/// A provisioner daemon's own key, or the shared one. Coder refuses both together.
+fn provisioner(headers: &HeaderMap) -> Found<'_> {
+    let machine = MachineCredential::Provisioner;
+    let own = in_header(headers, PROVISIONER_KEY_HEADER, machine, shape::is_provisioner_key)?;
+    either(own, in_header(headers, PROVISIONER_PSK_HEADER, machine, shape::is_opaque)?)
+}
+
+/// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is told by
+/// its shape.
+fn scim(headers: &HeaderMap) -> Found<'_> {
+    let name = header::AUTHORIZATION.as_str();
+    let found = in_header(headers, name, MachineCredential::Scim, shape::is_opaque)?;
+    let is_person = |text: &str| shape::is_person(text.rsplit(' ').next().unwrap_or_default());
+    Ok(found
+        .map(|found| if is_person(&found.text) { Presented { kind: Kind::Person, ..found } } else { found }))
+}
+
+/// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their
+/// keys. Cookie and query do not count there.
+fn ai_gateway(headers: &HeaderMap) -> Found<'_> {
+    let own = AI_TOKEN_HEADERS.iter().flat_map(|name| at(Place::Header, header_lines(headers, name)));
+    first(pick(own), || {
+        let bearer = at(Place::Header, bearers(headers));
+        first(pick(bearer), || pick(at(Place::Header, header_lines(headers, AI_KEY_HEADER))))
+    })
+}

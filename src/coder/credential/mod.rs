@@ -1,0 +1,101 @@
+//! The one credential of a request: looked for where Coder looks, in Coder's order.
+//!
+//! What is judged must be what Coder will use. So a request that carries two different credentials is
+//! refused where they cannot be told apart; where one goes before the others, or none was judged, the
+//! others are removed ([`confine`]).
+
+mod confine;
+mod find;
+mod places;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::policy::{Bearer, Judged, MachineCredential};
+use crate::types::{Secret, TokenHash};
+
+pub use confine::confine;
+pub use find::Finder;
+
+/// A credential that was found in a request.
+pub struct Presented<'a> {
+    text: Cow<'a, str>,
+    kind: Kind,
+    in_url: bool,
+}
+
+/// What a credential is, by its shape and place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A person's session or token: its user has to be asked for.
+    Person,
+    /// The encrypted hand-over of a session to an app host: known only to whoever saw it made.
+    Handover,
+    /// A machine's.
+    Machine(MachineCredential),
+    /// In a place for credentials, without the shape of one.
+    Malformed,
+}
+
+/// A request with credentials that contradict each other. Coder refuses such a request, or takes the one
+/// that its sender did not mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("the request carries credentials that contradict each other")]
+pub struct Contradiction {
+    /// Only cookies contradict each other: a browser that is told to forget them can begin anew.
+    pub in_cookies: bool,
+}
+
+impl<'a> Presented<'a> {
+    fn new(text: Cow<'a, str>, kind: Kind, in_url: bool) -> Self {
+        Self { text, kind, in_url }
+    }
+
+    /// What it is.
+    pub const fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// Its hash, by which caches and stores know it.
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(&self.text)
+    }
+
+    /// The credential itself, to ask Coder about it.
+    pub fn secret(&self) -> Secret {
+        Secret::new(self.text.as_ref())
+    }
+
+    /// Whether it stands in the URL, where it cannot be taken away.
+    pub const fn in_url(&self) -> bool {
+        self.in_url
+    }
+
+    /// Whether the gateway judges it. A machine's is Coder's to judge.
+    pub const fn is_judged(&self) -> bool {
+        matches!(self.kind, Kind::Person | Kind::Handover)
+    }
+
+    /// The bearer for the policy; `judged` says what is known of a person.
+    pub fn bearer(&self, judged: Judged) -> Bearer {
+        match self.kind {
+            Kind::Person | Kind::Handover => Bearer::Person(judged),
+            Kind::Machine(machine) => Bearer::Machine(machine),
+            Kind::Malformed => Bearer::Malformed,
+        }
+    }
+}
+
+impl fmt::Debug for Presented<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Presented")
+            .field("kind", &self.kind)
+            .field("in_url", &self.in_url)
+            .finish_non_exhaustive()
+    }
+}
