@@ -10,6 +10,7 @@ use url::{Url, form_urlencoded};
 
 use super::names;
 use super::{HandedOver, Settings, Unexpected};
+use crate::coder::cookies::is_session;
 use crate::http::cookies::set_pair;
 use crate::http::{Body, Response, remove_hop_by_hop};
 use crate::types::{LocalRedirect, Secret};
@@ -133,7 +134,7 @@ pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
 /// Coder's no, as it is. A session that came with it would be bound to nobody: it is held back.
 pub(super) fn relay_refusal(answer: Answer) -> Response {
     let (parts, body) = answer.into_parts();
-    relay(parts, body, |name| !names::is_oauth(name) && !names::is_session(name))
+    relay(parts, body, |name| !names::is_oauth(name) && !is_session(name))
 }
 
 /// The new session token: what the one session cookie that is set, not deleted, holds.
@@ -142,7 +143,7 @@ fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
     for line in headers.get_all(SET_COOKIE) {
         let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
         let deleted = cookie.value().is_empty() || cookie.max_age().is_some_and(|age| !age.is_positive());
-        if deleted || !names::is_session(cookie.name()) {
+        if deleted || !is_session(cookie.name()) {
             continue;
         }
         let token = Secret::new(cookie.value());

@@ -1,19 +1,13 @@
-//! The cookies of Coder that the two legs of a hand-off deal with (codersdk/client.go,
-//! codersdk/deployment.go).
+//! The cookies of Coder, besides its session, that the two legs of a hand-off deal with
+//! (codersdk/client.go).
 
-/// The session: plain, or with the prefix of `CODER_HOST_PREFIX_COOKIE`.
-const SESSION: [&str; 2] = ["coder_session_token", "__Host-coder_session_token"];
+use crate::coder::cookies::is_session;
 
 /// Proves that a password account may be converted; needed together with the session.
 const CONVERT: &str = "coder_oauth_convert_jwt";
 
 /// Coder's token against cross-site requests; passed on so that Coder does not set a new one.
 const CSRF: &str = "csrf_token";
-
-/// Whether a cookie is Coder's session.
-pub(super) fn is_session(name: &str) -> bool {
-    SESSION.contains(&name)
-}
 
 /// Whether a cookie belongs to the two legs of a sign-in: `oauth_state`, `oauth_redirect`,
 /// `oauth_pkce_verifier`, `oauth_redirect_uri`.

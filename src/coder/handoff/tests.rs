@@ -1,5 +1,7 @@
 //! Both legs against a Coder that answers as written down in `tests/vectors/handoff.json`.
 
+mod recorded;
+
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
 use ::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
