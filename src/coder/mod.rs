@@ -6,7 +6,10 @@
 //!
 //! Tier 5.
 
+pub mod answer;
+pub mod api;
 pub mod cookies;
 pub mod credential;
 pub mod handoff;
+pub mod names;
 pub mod routes;

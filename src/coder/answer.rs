@@ -1,0 +1,141 @@
+//! Answers in Coder's shape: `{"message", "detail"}`, with the words that its CLI, IDE extensions and
+//! dashboard know.
+
+use std::time::Duration;
+
+use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use ::http::{HeaderValue, StatusCode};
+use serde::Serialize;
+use url::Url;
+
+use super::names::RESOURCE_METADATA;
+use crate::http::{Body, Response};
+use crate::policy::Cause;
+
+/// What Coder says to everybody who must sign in again; its clients look for it.
+const SIGNED_OUT: &str = "You are signed out or your session has expired. Please sign in again to continue.";
+
+/// Why a credential is not taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unauthorized {
+    /// There is none.
+    Missing,
+    /// Its session, or its user's standing, has ended.
+    Ended,
+    /// Nobody knows it, or not here.
+    Invalid,
+}
+
+impl Unauthorized {
+    const fn detail(self) -> &'static str {
+        match self {
+            Self::Missing => "Cookie \"coder_session_token\" or query parameter must be provided.",
+            Self::Ended => "Your sign-in has ended. Sign in again in a browser, or run \"coder login\".",
+            Self::Invalid => "API key is invalid.",
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Shape<'a> {
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    detail: Option<&'a str>,
+}
+
+/// An answer of a status with a message and a detail.
+pub fn message(status: StatusCode, message: &str, detail: Option<&str>) -> Response {
+    let body = serde_json::to_vec(&Shape { message, detail }).unwrap_or_default();
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// 401, with the challenge that OAuth 2.0 clients follow (RFC 9728 §5.1).
+pub fn unauthorized(access_url: &Url, why: Unauthorized) -> Response {
+    let mut response = message(StatusCode::UNAUTHORIZED, SIGNED_OUT, Some(why.detail()));
+    let origin = access_url.as_str().trim_end_matches('/');
+    // Word for word what Coder says, also to somebody without any credential.
+    let challenge = format!(
+        "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
+         resource_metadata=\"{origin}{RESOURCE_METADATA}\""
+    );
+    if let Ok(challenge) = HeaderValue::try_from(challenge) {
+        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+    }
+    response
+}
+
+/// 403, with what would have to change.
+pub fn forbidden(cause: Cause) -> Response {
+    let (what, why) = match cause {
+        Cause::MethodOff => (
+            "This way to sign in is switched off here.",
+            "Sign in with OpenID Connect. An administrator opens other ways with policy.passwordSignIn in Vestibule's configuration.",
+        ),
+        Cause::Closed => (
+            "This part of Coder is closed here.",
+            "An administrator opens it with policy.routes in Vestibule's configuration.",
+        ),
+        Cause::Address => (
+            "This part of Coder is not open to your address.",
+            "An administrator sets the addresses with policy.routes in Vestibule's configuration.",
+        ),
+        Cause::WithoutGrant(_) => (
+            "The owner of this token has not signed in through the gateway.",
+            "Let them sign in once, or set policy.tokens.withoutGrant in Vestibule's configuration.",
+        ),
+        Cause::Unattributed => (
+            "It is not known whose token this is.",
+            "Make the token anew while signed in through the gateway, or set policy.tokens.unattributed in Vestibule's configuration.",
+        ),
+        _ => ("This is not open to you.", "Ask your administrator if you need it."),
+    };
+    message(StatusCode::FORBIDDEN, what, Some(why))
+}
+
+/// 503: authentik or Coder cannot be asked now.
+pub fn unavailable(after: Duration) -> Response {
+    let what = "Your sign-in cannot be checked right now.";
+    let why = "The sign-in service does not answer. Your sign-in is kept; try again in a moment.";
+    let mut response = message(StatusCode::SERVICE_UNAVAILABLE, what, Some(why));
+    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::http::read_limited;
+
+    #[tokio::test]
+    async fn a_401_has_coders_words_and_the_challenge_of_its_clients() {
+        let url = Url::parse("https://coder.company/").unwrap();
+        let response = unauthorized(&url, Unauthorized::Invalid);
+        assert_eq!(response.status(), 401);
+        let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
+        assert_eq!(
+            challenge,
+            "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
+             resource_metadata=\"https://coder.company/.well-known/oauth-protected-resource\""
+        );
+        let body: serde_json::Value =
+            serde_json::from_slice(&read_limited(response.into_body(), 1000).await.unwrap()).unwrap();
+        assert_eq!(body["message"], SIGNED_OUT);
+        assert_eq!(body["detail"], "API key is invalid.");
+    }
+
+    #[test]
+    fn every_refusal_is_json_that_nobody_stores() {
+        let wait = Duration::from_millis(10);
+        for response in [forbidden(Cause::Closed), unavailable(wait)] {
+            assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
+            assert_eq!(response.headers()["cache-control"], "no-store");
+        }
+        assert_eq!(unavailable(wait).headers()["retry-after"], "1");
+    }
+}

@@ -1,0 +1,16 @@
+//! Paths of Coder's that the gateway itself goes to or sends somebody to.
+
+/// Coder's own sign-in page.
+pub const LOGIN_PAGE: &str = "/login";
+
+/// Who the bearer of a token is.
+pub const ME: &str = "/api/v2/users/me";
+
+/// Whether Coder is alive.
+pub const HEALTH: &str = "/healthz";
+
+/// Coder's version.
+pub const BUILD_INFO: &str = "/api/v2/buildinfo";
+
+/// Where clients that get a 401 find out how to authorize (RFC 9728).
+pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";
