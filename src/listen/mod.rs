@@ -1,1 +1,118 @@
-//! (being written)
+//! Listening: sockets, TLS, HTTP/1.1 and HTTP/2, limits, worker threads, and the two-stage stop.
+//!
+//! Each worker is a thread with a runtime and a socket of its own ([`run_workers`]): a request is
+//! read, judged, forwarded and answered on one thread. Listeners without that need run on the
+//! runtime they are called on ([`serve`]).
+//!
+//! Tier 5: knows nothing of what is served.
+
+mod accept;
+mod bind;
+mod connection;
+mod held;
+mod proxy_protocol;
+mod shutdown;
+mod streams;
+mod tls;
+mod workers;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use accept::serve;
+pub use bind::Listeners;
+pub use shutdown::{LAST_WORDS, Shutdown};
+pub use tls::{CertificateError, Certificates};
+pub use workers::{WorkerError, Workers, run_workers};
+
+use crate::http::{Request, Response, TrustedProxies};
+
+/// What is served on each connection. It has no error: whatever goes wrong is an answer.
+pub trait Service: Send + Sync + 'static {
+    /// Answers a request. Dropped when the client goes away.
+    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send;
+}
+
+impl<F, A> Service for F
+where
+    F: Fn(Request, ConnInfo) -> A + Send + Sync + 'static,
+    A: Future<Output = Response> + Send,
+{
+    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send {
+        self(request, connection)
+    }
+}
+
+/// What is known of a connection before its first request.
+#[derive(Clone, Debug)]
+pub struct ConnInfo {
+    /// Who connected; with the PROXY protocol, whom the trusted peer names. IPv4-mapped addresses are
+    /// IPv4 here.
+    pub peer: SocketAddr,
+    /// How the client speaks.
+    pub scheme: Scheme,
+    /// The name that the client asked for in the TLS handshake (SNI).
+    pub server_name: Option<Arc<str>>,
+}
+
+/// How a client speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scheme {
+    /// In the clear.
+    Http,
+    /// Over TLS.
+    Https,
+}
+
+impl Scheme {
+    /// `http` or `https`.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        }
+    }
+}
+
+/// How to listen.
+///
+/// No limit here cuts an answer or a tunnel that is merely quiet.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Certificate and key; without them plain HTTP/1.1 is spoken. Default: none.
+    pub tls: Option<Arc<Certificates>>,
+    /// Open connections, tunnels included, over all workers; further ones wait in the system's queue.
+    /// Default: 10 000.
+    pub max_connections: usize,
+    /// Whether a trusted peer begins each connection with a PROXY protocol v2 header. Others must not.
+    /// Default: off.
+    pub proxy_protocol: bool,
+    /// Who may say so. Default: nobody.
+    pub trusted_proxies: TrustedProxies,
+    /// For the PROXY header and the TLS handshake, each. Default: 10 s.
+    pub handshake_timeout: Duration,
+    /// For a request's head, from the moment it is waited for: also how long an HTTP/1.1 connection may
+    /// be idle between requests. Default: 30 s.
+    pub header_timeout: Duration,
+    /// How long an HTTP/2 connection may be without a request, at least; it goes within twice that.
+    /// Default: 60 s.
+    pub http2_idle: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            tls: None,
+            max_connections: 10_000,
+            proxy_protocol: false,
+            trusted_proxies: TrustedProxies::default(),
+            handshake_timeout: Duration::from_secs(10),
+            header_timeout: Duration::from_secs(30),
+            http2_idle: Duration::from_mins(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,82 @@
+//! Accepting connections.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::connection::Server;
+use super::{Listeners, Service, Settings, Shutdown};
+
+/// The shortest wait after the system could not give a connection (no file descriptors, no memory).
+const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
+
+/// The longest.
+const BACK_OFF_LAST: Duration = Duration::from_secs(1);
+
+/// Serves on the runtime it is called on, until the soft stage of the stop; connections go on after it
+/// and are counted in [`Shutdown::tasks`].
+///
+/// # Errors
+/// When a socket cannot be registered with the runtime.
+pub async fn serve<S: Service>(
+    listeners: Listeners,
+    settings: Settings,
+    shutdown: &Shutdown,
+    service: S,
+) -> io::Result<()> {
+    let slots = slots(&settings);
+    let server = Arc::new(Server::new(settings, slots, shutdown, service));
+    let accepting = listeners.into_sockets().into_iter().map(|socket| accept(socket, Arc::clone(&server)));
+    futures_util::future::try_join_all(accepting).await.map(|_| ())
+}
+
+/// The places for connections, shared by all workers of one address.
+pub(super) fn slots(settings: &Settings) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)))
+}
+
+/// Accepts until the soft stage begins; the socket is closed then.
+pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S>>) -> io::Result<()> {
+    let listener = TcpListener::from_std(socket)?;
+    let mut back_off = BACK_OFF_FIRST;
+    loop {
+        let next = tokio::select! {
+            biased;
+            () = server.soft.cancelled() => return Ok(()),
+            next = next(&listener, &server.slots) => next,
+        };
+        match next {
+            Ok((stream, peer, slot)) => {
+                back_off = BACK_OFF_FIRST;
+                let serving = Arc::clone(&server).serve(stream, peer, slot);
+                server.shutdown.tasks().spawn(serving);
+            }
+            Err(error) if is_the_connections(&error) => {}
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept connections; check the limit on open files");
+                tokio::time::sleep(back_off).await;
+                back_off = (back_off * 2).min(BACK_OFF_LAST);
+            }
+        }
+    }
+}
+
+/// The next connection, once there is a place for it.
+async fn next(
+    listener: &TcpListener,
+    slots: &Arc<Semaphore>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, slot))
+}
+
+/// Whether an error of `accept` is about the one connection, which went away while it was queued.
+fn is_the_connections(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}

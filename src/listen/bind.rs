@@ -1,0 +1,128 @@
+//! Listening sockets, one for each worker.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+
+/// How many connections the system holds for a worker that is busy.
+const BACKLOG: i32 = 1024;
+
+/// When a silent peer is asked for a sign of life, how often, and how many times in vain: a laptop that
+/// went to sleep on an open tunnel is noticed after two minutes.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_mins(1))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
+
+/// Listening sockets on one address, one for each worker (`SO_REUSEPORT`): the system spreads new
+/// connections over them, and no worker wakes another.
+#[derive(Debug)]
+pub struct Listeners {
+    sockets: Vec<TcpListener>,
+    address: SocketAddr,
+}
+
+impl Listeners {
+    /// Binds `workers` sockets, at least one. Port 0 takes a free port, the same for all of them.
+    ///
+    /// Accepted connections inherit `TCP_NODELAY` and keep-alive probes. The unspecified IPv6 address
+    /// takes IPv4 too.
+    ///
+    /// # Errors
+    /// When the address cannot be bound; also when another process listens there, which
+    /// `SO_REUSEPORT` alone would let pass.
+    pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
+        if address.port() != 0 {
+            // Two gateways with two configurations that share a port would answer by turns.
+            socket(address)?.bind(&address.into())?;
+        }
+        let first = listener(address)?;
+        let address = first.local_addr()?;
+        let mut sockets = vec![first];
+        for _ in 1..workers {
+            sockets.push(listener(address)?);
+        }
+        Ok(Self { sockets, address })
+    }
+
+    /// The address that is listened on, with the real port.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// How many sockets there are.
+    pub(super) fn count(&self) -> usize {
+        self.sockets.len()
+    }
+
+    pub(super) fn into_sockets(self) -> Vec<TcpListener> {
+        self.sockets
+    }
+}
+
+/// A socket with everything but its address.
+fn socket(address: SocketAddr) -> io::Result<Socket> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    if address.is_ipv6() {
+        socket.set_only_v6(!address.ip().is_unspecified())?;
+    }
+    socket.set_reuse_address(true)?;
+    Ok(socket)
+}
+
+fn listener(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket(address)?;
+    socket.set_reuse_port(true)?;
+    // Linux hands both on to what is accepted; one system call here for one each time there.
+    socket.set_tcp_nodelay(true)?;
+    socket.set_tcp_keepalive(&KEEPALIVE)?;
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 0);
+
+    #[test]
+    fn all_workers_join_the_port_that_the_first_one_took() {
+        let listeners = Listeners::bind(LOOPBACK, 3).unwrap();
+        assert_ne!(listeners.address().port(), 0);
+        for socket in listeners.into_sockets() {
+            assert_eq!(socket.local_addr().unwrap().ip(), LOOPBACK.ip());
+        }
+    }
+
+    #[test]
+    fn an_address_that_is_taken_is_an_error() {
+        let taken = Listeners::bind(LOOPBACK, 1).unwrap();
+        let error = Listeners::bind(taken.address(), 2).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+
+    #[test]
+    fn accepted_connections_send_small_writes_at_once() {
+        let listeners = Listeners::bind(LOOPBACK, 1).unwrap();
+        let address = listeners.address();
+        let socket = listeners.into_sockets().remove(0);
+        socket.set_nonblocking(false).unwrap();
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        let (accepted, _) = socket.accept().unwrap();
+        assert!(accepted.nodelay().unwrap());
+        assert!(socket2::SockRef::from(&accepted).keepalive().unwrap());
+    }
+
+    #[test]
+    fn the_unspecified_v6_address_takes_v4_too() {
+        let Ok(listeners) = Listeners::bind("[::]:0".parse().unwrap(), 1) else {
+            return; // a machine without IPv6
+        };
+        std::net::TcpStream::connect(("127.0.0.1", listeners.address().port())).unwrap();
+    }
+}

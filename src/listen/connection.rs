@@ -1,0 +1,235 @@
+//! One connection, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::server::conn::{http1, http2};
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
+use tokio_util::sync::CancellationToken;
+
+use super::held::Held;
+use super::streams::{OpenBody, Streams};
+use super::tls::HTTP2;
+use super::{ConnInfo, Scheme, Service, Settings, Shutdown, proxy_protocol};
+use crate::http::Request;
+
+/// The longest head of a request, in bytes, start line included: room for the largest cookie set that
+/// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
+const MAX_HEAD: usize = 64 * 1024;
+
+/// The same for the header list of one HTTP/2 request, after decompression.
+const MAX_HEADER_LIST: u32 = 64 * 1024;
+
+/// Requests that one HTTP/2 connection may have open.
+const MAX_STREAMS: u32 = 250;
+
+/// How often an HTTP/2 peer is asked for a sign of life, and how long it may take.
+const PING_EVERY: Duration = Duration::from_secs(30);
+const PING_TIMEOUT: Duration = Duration::from_secs(20);
+
+/// What all connections of one worker share.
+pub(super) struct Server<S> {
+    settings: Settings,
+    service: S,
+    pub(super) slots: Arc<Semaphore>,
+    pub(super) shutdown: Shutdown,
+    /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
+    pub(super) soft: CancellationToken,
+    hard: CancellationToken,
+    tls: Option<TlsAcceptor>,
+    http1: http1::Builder,
+    http2: http2::Builder<TokioExecutor>,
+}
+
+impl<S: Service> Server<S> {
+    pub(super) fn new(settings: Settings, slots: Arc<Semaphore>, shutdown: &Shutdown, service: S) -> Self {
+        Self {
+            http1: http1_builder(&settings),
+            http2: http2_builder(),
+            tls: settings.tls.as_ref().map(|certificates| TlsAcceptor::from(certificates.server_config())),
+            soft: shutdown.soft().child_token(),
+            hard: shutdown.hard().child_token(),
+            shutdown: shutdown.clone(),
+            settings,
+            service,
+            slots,
+        }
+    }
+
+    /// Serves a connection that was accepted. `slot` is held until its last byte, in a tunnel too.
+    pub(super) async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        slot: OwnedSemaphorePermit,
+    ) {
+        let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
+        let mut io = Held::new(stream, slot);
+        let handshakes = async {
+            let peer = self.named_peer(&mut io, peer).await?;
+            self.secure(io, peer).await
+        };
+        let secured = tokio::select! {
+            biased;
+            secured = handshakes => secured,
+            () = self.soft.cancelled() => None,
+        };
+        match secured {
+            None => {}
+            Some((Secured::Plain(io), info)) => self.http1(io, info).await,
+            Some((Secured::Http1(io), info)) => self.http1(io, info).await,
+            // Much larger than the others, and rarer at rest.
+            Some((Secured::Http2(io), info)) => Box::pin(Arc::clone(&self).http2(io, info)).await,
+        }
+    }
+
+    /// Whose connection it is: the peer's own, or the one that a trusted peer's PROXY header names.
+    async fn named_peer(&self, io: &mut Held<TcpStream>, peer: SocketAddr) -> Option<SocketAddr> {
+        if !self.settings.proxy_protocol || !self.settings.trusted_proxies.trusts(peer.ip()) {
+            return Some(peer);
+        }
+        match timeout(self.settings.handshake_timeout, proxy_protocol::read(io)).await {
+            Ok(Ok(named)) => {
+                Some(named.map_or(peer, |named| SocketAddr::new(named.ip().to_canonical(), named.port())))
+            }
+            Ok(Err(error)) => {
+                tracing::debug!(%peer, %error, "connection refused");
+                None
+            }
+            Err(_) => None,
+        }
+    }
+
+    /// The TLS handshake, when TLS is spoken here.
+    async fn secure(&self, io: Held<TcpStream>, peer: SocketAddr) -> Option<(Secured, ConnInfo)> {
+        let Some(tls) = &self.tls else {
+            return Some((Secured::Plain(io), ConnInfo { peer, scheme: Scheme::Http, server_name: None }));
+        };
+        let accepted = timeout(self.settings.handshake_timeout, tls.accept(io)).await.ok()?;
+        let io = match accepted {
+            Ok(io) => Box::new(io),
+            Err(error) => {
+                // A scanner, or a client that does not trust the certificate: nothing to do here.
+                tracing::debug!(%peer, %error, "TLS handshake failed");
+                return None;
+            }
+        };
+        let session = io.get_ref().1;
+        let server_name = session.server_name().map(Arc::from);
+        let http2 = session.alpn_protocol() == Some(HTTP2);
+        let info = ConnInfo { peer, scheme: Scheme::Https, server_name };
+        Some((if http2 { Secured::Http2(io) } else { Secured::Http1(io) }, info))
+    }
+
+    async fn http1<I>(&self, io: I, info: ConnInfo)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let answer = service_fn(|request: Request| {
+            let answer = self.service.call(request, info.clone());
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = self.http1.serve_connection(TokioIo::new(io), answer).with_upgrades();
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = connection => ended,
+                    () = self.hard.cancelled() => Ok(()),
+                }
+            }
+        };
+        note(ended, info.peer);
+    }
+
+    async fn http2<I>(self: Arc<Self>, io: I, info: ConnInfo)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let peer = info.peer;
+        let streams = Arc::new(Streams::default());
+        let connection = {
+            let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
+            self.http2.serve_connection(
+                TokioIo::new(io),
+                service_fn(move |request: Request| {
+                    let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
+                    async move {
+                        let answer = server.service.call(request, info).await;
+                        Ok::<_, Infallible>(answer.map(|body| OpenBody { body, _open: open }))
+                    }
+                }),
+            )
+        };
+        let mut connection = pin!(connection);
+        let ended = tokio::select! {
+            biased;
+            ended = connection.as_mut() => ended,
+            () = self.soft.cancelled() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    biased;
+                    ended = connection => ended,
+                    () = self.hard.cancelled() => Ok(()),
+                }
+            }
+            () = streams.idle(self.settings.http2_idle) => {
+                connection.as_mut().graceful_shutdown();
+                // The peer has as long to close as it had to open.
+                timeout(self.settings.handshake_timeout, connection).await.unwrap_or(Ok(()))
+            }
+        };
+        note(ended, peer);
+    }
+}
+
+/// A connection after its handshakes.
+enum Secured {
+    Plain(Held<TcpStream>),
+    Http1(Box<TlsStream<Held<TcpStream>>>),
+    Http2(Box<TlsStream<Held<TcpStream>>>),
+}
+
+fn http1_builder(settings: &Settings) -> http1::Builder {
+    let mut builder = http1::Builder::new();
+    builder
+        // Without a timer the time-out would only be a wish.
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_timeout)
+        .max_header_size(MAX_HEAD)
+        .half_close(false);
+    builder
+}
+
+/// Extended CONNECT (RFC 8441) stays off: browsers then open websockets over HTTP/1.1.
+fn http2_builder() -> http2::Builder<TokioExecutor> {
+    let mut builder = http2::Builder::new(TokioExecutor::new());
+    builder
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(MAX_HEADER_LIST)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}
+
+/// How a connection ended is the client's business, unless somebody looks closely.
+fn note(ended: hyper::Result<()>, peer: SocketAddr) {
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}

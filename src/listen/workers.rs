@@ -1,0 +1,93 @@
+//! Worker threads: one current-thread runtime and one socket each.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+
+use super::accept::{accept, slots};
+use super::connection::Server;
+use super::{Listeners, Service, Settings, Shutdown};
+
+/// A worker ended before it was told to: the process has to end with failure, or its share of the
+/// connections would never be answered.
+#[derive(Debug, thiserror::Error)]
+pub enum WorkerError {
+    /// It panicked outside of a connection.
+    #[error("worker {0} has panicked")]
+    Panicked(usize),
+    /// Its socket could not be used.
+    #[error("worker {0} cannot listen: {1}")]
+    Listen(usize, #[source] io::Error),
+}
+
+/// The running workers.
+#[derive(Debug)]
+pub struct Workers {
+    threads: Vec<JoinHandle<()>>,
+    ended: mpsc::UnboundedReceiver<Result<(), WorkerError>>,
+}
+
+impl Workers {
+    /// Waits until every worker has ended after a stop, or the first one has ended without.
+    ///
+    /// # Errors
+    /// [`WorkerError`], at once; the other workers go on.
+    pub async fn ended(&mut self) -> Result<(), WorkerError> {
+        while let Some(outcome) = self.ended.recv().await {
+            outcome?;
+        }
+        for thread in self.threads.drain(..) {
+            // Its panic, if any, came through the channel.
+            let _ = thread.join();
+        }
+        Ok(())
+    }
+}
+
+/// Starts a worker for each socket of `listeners`, with the service that `make_service` makes on the
+/// worker's own thread and runtime. Workers end when the stop has ended everything that runs on them.
+///
+/// # Errors
+/// When the system gives no thread or no runtime.
+pub fn run_workers<S, M>(
+    listeners: Listeners,
+    settings: &Settings,
+    shutdown: &Shutdown,
+    make_service: M,
+) -> io::Result<Workers>
+where
+    S: Service,
+    M: Fn(usize) -> S + Send + Sync + 'static,
+{
+    let (report, ended) = mpsc::unbounded_channel();
+    let make_service = Arc::new(make_service);
+    let slots = slots(settings);
+    let mut threads = Vec::with_capacity(listeners.count());
+    for (index, socket) in listeners.into_sockets().into_iter().enumerate() {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (report, make_service) = (report.clone(), Arc::clone(&make_service));
+        let (settings, slots, shutdown) = (settings.clone(), Arc::clone(&slots), shutdown.clone());
+        let work = move || {
+            runtime.block_on(async {
+                let service = make_service(index);
+                let server = Arc::new(Server::new(settings, slots, &shutdown, service));
+                accept(socket, server).await?;
+                shutdown.ended().await;
+                io::Result::Ok(())
+            })
+        };
+        let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+            // Nothing of the worker is looked at after a panic.
+            let outcome = match catch_unwind(AssertUnwindSafe(work)) {
+                Ok(outcome) => outcome.map_err(|error| WorkerError::Listen(index, error)),
+                Err(_) => Err(WorkerError::Panicked(index)),
+            };
+            let _ = report.send(outcome);
+        })?;
+        threads.push(thread);
+    }
+    Ok(Workers { threads, ended })
+}
