@@ -11,5 +11,7 @@ pub mod api;
 pub mod cookies;
 pub mod credential;
 pub mod handoff;
+pub mod hosts;
+pub mod key_creation;
 pub mod names;
 pub mod routes;

@@ -11,6 +11,7 @@ use super::places::{
 };
 use super::{Contradiction, Kind, Presented, shape};
 use crate::coder::cookies;
+use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, MachineCredential, RouteClass};
 
 type Found<'a> = Result<Option<Presented<'a>>, Contradiction>;
@@ -23,10 +24,19 @@ pub struct Finder {
 }
 
 impl Finder {
-    /// For a deployment with this `CODER_WILDCARD_ACCESS_URL`, spelled as Coder has it: its hash is in the
-    /// name of the app hosts' cookie.
-    pub fn new(wildcard: Option<&str>) -> Self {
-        Self { app_cookie: wildcard.map(places::app_host_cookie) }
+    /// For a deployment with this wildcard, which must be written as Coder has it: its hash is in the name of
+    /// the app hosts' cookie.
+    pub fn new(wildcard: Option<&Wildcard>) -> Self {
+        Self { app_cookie: wildcard.map(|wildcard| places::app_host_cookie(wildcard.as_written())) }
+    }
+
+    /// The session that a browser brings as its cookie, whatever else it brings; the first of several, as
+    /// Coder reads them.
+    pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
+        cookies_named(headers, cookies::is_session).find_map(|text| match text {
+            Cow::Borrowed(text) if shape::is_person(text) => Some(text),
+            _ => None,
+        })
     }
 
     /// The credential that Coder will use on a route of this class; `query` as it was sent.

@@ -21,6 +21,8 @@ use crate::types::{Secret, TokenHash};
 
 pub use confine::confine;
 pub use find::Finder;
+pub(super) use places::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
+pub(super) use shape::is_person as is_person_token;
 
 /// A credential that was found in a request.
 pub struct Presented<'a> {

@@ -36,7 +36,7 @@ pub(super) const QUERY_TOKEN: &str = cookies::SESSION;
 pub(super) const QUERY_ACCESS_TOKEN: &str = "access_token";
 
 /// How the name of the query parameter begins that hands a session over to an app host.
-pub(super) const QUERY_HANDOVER_PREFIX: &str = "coder_application_connect_api_key";
+pub(in crate::coder) const QUERY_HANDOVER_PREFIX: &str = "coder_application_connect_api_key";
 
 /// The name of the session's cookie on the app hosts of a wildcard, since 2.27: the first 16 bytes of the
 /// wildcard's SHA-256, so that a proxy below the same domain has another name.

@@ -7,7 +7,7 @@ fn plain(text: &str, length: usize) -> bool {
 
 /// A person's session or token: an identifier of 10 characters, a dash, a secret of 22. Tokens that Coder
 /// makes for OAuth 2.0 clients have the same shape.
-pub(super) fn is_person(text: &str) -> bool {
+pub(in crate::coder) fn is_person(text: &str) -> bool {
     text.split_once('-').is_some_and(|(id, secret)| plain(id, 10) && plain(secret, 22))
 }
 

@@ -6,7 +6,7 @@ use crate::policy::Public;
 /// What is left of a request's cookies and credential headers.
 fn confined(class: RouteClass, lines: &[(&str, &str)], keep: bool) -> Vec<String> {
     let before = headers(lines);
-    let finder = Finder::new(Some(WILDCARD));
+    let finder = finder();
     let presented = finder.find(&before, None, class).expect("no contradiction");
     let mut after = before.clone();
     confine(&mut after, presented.as_ref().filter(|_| keep));

@@ -3,12 +3,17 @@ mod confine;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::*;
+use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, RouteClass};
 
 const A: &str = "AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa";
 const B: &str = "BBBBBBBBBB-bbbbbbbbbbbbbbbbbbbbbb";
 const AGENT: &str = "9d66900e-44db-41b5-b26a-18bb87a17eec";
 const WILDCARD: &str = "*.apps.example.com";
+
+fn finder() -> Finder {
+    Finder::new(Some(&Wildcard::parse(WILDCARD).expect("a wildcard")))
+}
 
 fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     let mut headers = HeaderMap::new();
@@ -23,7 +28,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 type Seen = Result<Option<(Kind, String, bool)>, Contradiction>;
 
 fn find(class: RouteClass, lines: &[(&str, &str)], query: &str) -> Seen {
-    let finder = Finder::new(Some(WILDCARD));
+    let finder = finder();
     let headers = headers(lines);
     let found = finder.find(&headers, Some(query), class)?;
     Ok(found.map(|found| (found.kind(), found.secret().expose().to_owned(), found.in_url())))
@@ -344,4 +349,12 @@ fn what_is_printed_of_a_credential_is_not_the_credential() {
     let printed = format!("{found:?}");
     assert!(!printed.contains("AAAA") && printed.contains("Person"), "{printed}");
     assert!(found.is_judged());
+}
+
+#[test]
+fn the_session_a_browser_brings_is_found_beside_whatever_else() {
+    let line = format!("x=1; coder_session_token=old; __Host-coder_session_token={A}");
+    let headers = headers(&[("cookie", &line), ("coder-session-token", B)]);
+    assert_eq!(finder().session_cookie(&headers), Some(A));
+    assert_eq!(finder().session_cookie(&HeaderMap::new()), None);
 }
