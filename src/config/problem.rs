@@ -1,0 +1,96 @@
+//! What is wrong with a configuration, and what to do.
+
+use std::fmt;
+use std::path::PathBuf;
+
+/// Where something was set.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// A line of the file, counted from 1; 0 when it is not known.
+    File(PathBuf, u64),
+    /// A variable of the environment.
+    Variable(String),
+    /// Nowhere: it is missing, or several settings do not fit together.
+    Nowhere,
+}
+
+/// One thing that is wrong. Never holds a value, which might be a secret.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// The setting's path in the file (`oidc.clientID`), or empty.
+    pub key: String,
+    /// Where it was set.
+    pub place: Place,
+    /// What is wrong.
+    pub what: String,
+    /// What to do.
+    pub remedy: String,
+}
+
+/// Everything that is wrong: at least one thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Errors(Vec<Problem>);
+
+/// What is allowed but probably not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Warning {
+    /// The setting's path in the file.
+    pub key: &'static str,
+    /// What will happen.
+    pub what: String,
+    /// What to do about it.
+    pub remedy: String,
+}
+
+impl Errors {
+    pub(super) fn new(problems: Vec<Problem>) -> Self {
+        Self(problems)
+    }
+
+    /// One by one, in the order of the file, then of the variables.
+    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+        self.0.iter()
+    }
+}
+
+impl std::error::Error for Errors {}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, problem) in self.0.iter().enumerate() {
+            let end = if at == 0 { "" } else { "\n" };
+            write!(f, "{end}{problem}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::File(path, 0) => write!(f, "{}", path.display()),
+            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
+            Self::Variable(name) => f.write_str(name),
+            Self::Nowhere => Ok(()),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `vestibule.yaml:7: oidc.issuerURL is not an absolute URL. Write ...`
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.place != Place::Nowhere {
+            write!(f, "{}: ", self.place)?;
+        }
+        if !self.key.is_empty() {
+            write!(f, "{} ", self.key)?;
+        }
+        write!(f, "{}. {}.", self.what, self.remedy)
+    }
+}
+
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}. {}.", self.key, self.what, self.remedy)
+    }
+}

@@ -1,0 +1,318 @@
+//! Settings by key, from whichever source wins, with every fault noted on the way.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::types::Secret;
+
+use super::keys::{self, Key, Kind, Role};
+use super::names;
+use super::parse::{self, Fault};
+use super::problem::{Place, Problem, Warning};
+use super::source::{self, Environment, FILE_VARIABLE};
+use super::tree::{self, Entry, Node, Value};
+
+/// What the gateway's own variables begin with.
+const OWN_PREFIX: &str = "VESTIBULE_";
+
+/// A setting that was given.
+#[derive(Clone, Debug)]
+pub(super) struct Found {
+    pub(super) node: Node,
+    pub(super) place: Place,
+}
+
+/// All settings that were given, and everything that was wrong with them so far.
+#[derive(Debug, Default)]
+pub(super) struct Reader {
+    found: BTreeMap<&'static str, Found>,
+    problems: Vec<Problem>,
+    warnings: Vec<Warning>,
+}
+
+impl Reader {
+    /// Reads the file's text. To be called before [`Self::environment`], which wins.
+    pub(super) fn file(&mut self, path: &Path, text: &str) {
+        match tree::parse(text) {
+            Ok(Node { value: Value::Null, .. }) => {}
+            Ok(Node { value: Value::Map(entries), .. }) => self.section(path, "", entries),
+            Ok(node) => self.problem(
+                "",
+                Place::File(path.to_owned(), node.line),
+                "is not a mapping",
+                "Begin with sections such as `listen:` and `coder:`",
+            ),
+            Err(error) => self.problem(
+                "",
+                Place::File(path.to_owned(), error.line),
+                &error.what,
+                "Check indentation, quotes and brackets on that line and the one before",
+            ),
+        }
+    }
+
+    /// Takes the entries of a section; `prefix` is empty or ends with a dot.
+    fn section(&mut self, path: &Path, prefix: &str, entries: Vec<Entry>) {
+        let mut seen = BTreeSet::new();
+        for Entry { key, line, node } in entries {
+            let name = format!("{prefix}{key}");
+            let place = Place::File(path.to_owned(), line);
+            if !seen.insert(name.clone()) {
+                self.problem(&name, place, "is there twice", "Keep one of them");
+                continue;
+            }
+            if let Some(key) = keys::find(&name) {
+                self.found.insert(key.path, Found { node, place });
+                continue;
+            }
+            let below = format!("{name}.");
+            match node.value {
+                _ if !keys::all().any(|key| key.path.starts_with(&below)) => self.unknown_key(&name, place),
+                Value::Map(entries) => self.section(path, &below, entries),
+                Value::Null => {}
+                _ => self.problem(&name, place, "is not a mapping", "Put its keys below it, indented"),
+            }
+        }
+    }
+
+    fn unknown_key(&mut self, name: &str, place: Place) {
+        let remedy = names::remedy(name, keys::all().map(|key| key.path));
+        self.problem(name, place, "is not a key of the gateway", &remedy);
+    }
+
+    /// Takes every variable that is a key's. What the file says about the same key no longer counts.
+    pub(super) fn environment(&mut self, environment: &Environment) {
+        for key in keys::all() {
+            let Some(text) = environment.get(key.variable) else { continue };
+            let place = Place::Variable(key.variable.to_owned());
+            for form in forms(key.path) {
+                let replaced = |found: &Found| matches!(found.place, Place::File(..));
+                if self.found.get(form.as_str()).is_some_and(replaced) {
+                    self.found.remove(form.as_str());
+                }
+            }
+            let node = match key.kind {
+                Kind::Map | Kind::Rules => match tree::parse(text) {
+                    Ok(node) => node,
+                    Err(error) => {
+                        self.problem(key.path, place, &error.what, "Write it as JSON");
+                        continue;
+                    }
+                },
+                _ => Node { line: 0, value: Value::Text(text.to_owned()) },
+            };
+            self.found.insert(key.path, Found { node, place });
+        }
+        for (name, value) in environment.iter().filter(|(name, _)| name.starts_with(OWN_PREFIX)) {
+            let known = name == FILE_VARIABLE || keys::all().any(|key| key.variable == name);
+            if !known && !names::is_service_variable(name, value) {
+                let remedy = names::remedy(name, keys::all().map(|key| key.variable));
+                let place = Place::Variable(name.to_owned());
+                self.problem("", place, "is not a variable of the gateway", &remedy);
+            }
+        }
+    }
+
+    /// A setting as it was given; `null` and empty text count as not given.
+    pub(super) fn given(&self, path: &str) -> Option<&Found> {
+        self.found.get(path).filter(|found| match &found.node.value {
+            Value::Null => false,
+            Value::Text(text) => !text.is_empty(),
+            Value::List(_) | Value::Map(_) => true,
+        })
+    }
+
+    /// A setting that may be missing.
+    pub(super) fn optional<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
+        let found = self.given(path)?.clone();
+        let Value::Text(text) = &found.node.value else {
+            self.problem(path, found.place, "is not a single value", "Write one value on the key's line");
+            return None;
+        };
+        self.parsed(path, found.place, parse(text))
+    }
+
+    /// A setting with a default in the table of keys. Nothing only when it is wrong.
+    pub(super) fn value<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
+        if self.given(path).is_some() {
+            return self.optional(path, parse);
+        }
+        let default = keys::find(path).and_then(Key::default).unwrap_or_default();
+        self.parsed(path, Place::Nowhere, parse(default))
+    }
+
+    /// A setting that must be there. Nothing when it is missing or wrong.
+    pub(super) fn required<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<T> {
+        if self.given(path).is_none() {
+            self.missing(path);
+        }
+        self.optional(path, parse)
+    }
+
+    /// A list, or its default.
+    pub(super) fn list<T>(&mut self, path: &str, parse: impl Fn(&str) -> Result<T, Fault>) -> Option<Vec<T>> {
+        let Some(Found { node, place }) = self.given(path).cloned() else {
+            let default = keys::find(path).and_then(Key::default).unwrap_or_default();
+            let items = parse::list(default).and_then(|items| items.iter().map(|item| parse(item)).collect());
+            return self.parsed(path, Place::Nowhere, items);
+        };
+        match node.value {
+            Value::Text(text) => {
+                let items =
+                    parse::list(&text).and_then(|items| items.iter().map(|item| parse(item)).collect());
+                self.parsed(path, place, items)
+            }
+            Value::List(nodes) => {
+                // Every entry is read, so that every fault is shown.
+                let items: Vec<Option<T>> = nodes
+                    .iter()
+                    .map(|node| self.item(path, at_line(&place, node.line), node, &parse))
+                    .collect();
+                items.into_iter().collect()
+            }
+            Value::Null | Value::Map(_) => {
+                self.problem(path, place, "is not a list", "Write `[a, b]`, or one entry a line after `- `");
+                None
+            }
+        }
+    }
+
+    fn item<T>(
+        &mut self,
+        path: &str,
+        place: Place,
+        node: &Node,
+        parse: impl Fn(&str) -> Result<T, Fault>,
+    ) -> Option<T> {
+        match &node.value {
+            Value::Text(text) if !text.is_empty() => self.parsed(path, place, parse(text)),
+            _ => {
+                self.problem(path, place, "has an entry that is not text", "Write one value for each entry");
+                None
+            }
+        }
+    }
+
+    /// One of some words, or the default.
+    pub(super) fn word<T: Copy>(&mut self, path: &str, words: &[(&str, T)]) -> Option<T> {
+        self.value(path, |text| word(text, words))
+    }
+
+    /// A secret given as text or as a file, and that file. Nothing when it is missing or wrong.
+    pub(super) fn secret(&mut self, path: &str) -> Option<(Secret, Option<PathBuf>)> {
+        let file_path = format!("{path}File");
+        match (self.given(path).is_some(), self.given(&file_path).is_some()) {
+            (true, true) => {
+                let (what, remedy) = (format!("is given, and {file_path} too"), "Keep one of them");
+                self.wrong(path, &what, remedy);
+                None
+            }
+            (true, false) => {
+                self.optional(path, |text| parse::line(text).map(Secret::new)).map(|secret| (secret, None))
+            }
+            (false, true) => {
+                let file = self.optional(&file_path, parse::path)?;
+                match source::read_secret(&file) {
+                    Ok(secret) => Some((secret, Some(file))),
+                    Err((what, remedy)) => {
+                        self.wrong(&file_path, &what, remedy);
+                        None
+                    }
+                }
+            }
+            (false, false) => {
+                self.missing(path);
+                None
+            }
+        }
+    }
+
+    fn parsed<T>(&mut self, path: &str, place: Place, result: Result<T, Fault>) -> Option<T> {
+        match result {
+            Ok(value) => Some(value),
+            Err((what, remedy)) => {
+                self.problem(path, place, &what, &remedy);
+                None
+            }
+        }
+    }
+
+    fn missing(&mut self, path: &str) {
+        let variable = keys::find(path).map_or("", |key| key.variable);
+        let file =
+            if keys::find(&format!("{path}File")).is_some() { " (or name a file with it)" } else { "" };
+        let remedy = format!("Set {path} in the file{file}, or {variable}");
+        self.problem(path, Place::Nowhere, "is missing", &remedy);
+    }
+
+    /// Notes that a setting is wrong, at its place.
+    pub(super) fn wrong(&mut self, path: &str, what: &str, remedy: &str) {
+        let place = self.given(path).map_or(Place::Nowhere, |found| found.place.clone());
+        self.problem(path, place, what, remedy);
+    }
+
+    /// Notes that something is wrong.
+    pub(super) fn problem(&mut self, key: &str, place: Place, what: &str, remedy: &str) {
+        let problem =
+            Problem { key: key.to_owned(), place, what: what.to_owned(), remedy: remedy.to_owned() };
+        self.problems.push(problem);
+    }
+
+    /// Notes that something is probably not meant.
+    pub(super) fn warning(&mut self, key: &'static str, what: &str, remedy: &str) {
+        self.warnings.push(Warning { key, what: what.to_owned(), remedy: remedy.to_owned() });
+    }
+
+    /// Notes settings that have no place here.
+    pub(super) fn refuse_what_has_no_place(&mut self) {
+        for key in keys::all() {
+            let (Role::Refused(why) | Role::Ignored(why)) = key.role else { continue };
+            let Some(found) = self.given(key.path) else { continue };
+            let off = match &found.node.value {
+                Value::Text(text) => key.kind == Kind::Bool && parse::boolean(text) == Ok(false),
+                Value::List(items) => items.is_empty(),
+                Value::Null | Value::Map(_) => false,
+            };
+            match key.role {
+                _ if off => {}
+                Role::Ignored(_) => self.warning(key.path, "has no effect", why),
+                _ => self.wrong(key.path, "cannot be used", why),
+            }
+        }
+    }
+
+    /// Everything noted: problems in the order of the file, then of the variables, then the rest.
+    pub(super) fn into_notes(self) -> (Vec<Problem>, Vec<Warning>) {
+        let mut problems = self.problems;
+        problems.sort_by_key(|problem| match &problem.place {
+            Place::File(_, line) => (0, *line),
+            Place::Variable(_) => (1, 0),
+            Place::Nowhere => (2, 0),
+        });
+        (problems, self.warnings)
+    }
+}
+
+/// The value that a word stands for.
+pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
+    words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        ("is none of the words known".to_owned(), format!("Write one of {}", known.join(", ")))
+    })
+}
+
+/// The place of an entry within a setting.
+pub(super) fn at_line(place: &Place, line: u64) -> Place {
+    match place {
+        Place::File(path, _) if line > 0 => Place::File(path.clone(), line),
+        _ => place.clone(),
+    }
+}
+
+/// The ways to give a setting that exclude each other: a secret as text or as a file.
+fn forms(path: &str) -> [String; 2] {
+    match path.strip_suffix("File").filter(|value| keys::find(value).is_some()) {
+        Some(value) => [value.to_owned(), path.to_owned()],
+        None => [path.to_owned(), format!("{path}File")],
+    }
+}

@@ -1,0 +1,163 @@
+//! Where settings come from: one file and the environment.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::{Path, PathBuf};
+
+use zeroize::Zeroizing;
+
+use crate::types::Secret;
+
+/// The file that is read when none is named, if one of them is there.
+pub const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
+
+/// The variable that names the file.
+pub const FILE_VARIABLE: &str = "VESTIBULE_CONFIG";
+
+/// The most that is read of a configuration file, in bytes.
+const MAX_FILE: u64 = 1024 * 1024;
+
+/// The most that is read of a file with a secret, in bytes.
+const MAX_SECRET: u64 = 64 * 1024;
+
+/// The variables of a process, handed in so that nothing but `main` reads the real ones.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, Zeroizing<String>>);
+
+impl Environment {
+    /// From names and values. An empty value counts as not set, as Coder has it.
+    pub fn new<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
+        let kept = variables.into_iter().map(|(name, value)| (name.into(), Zeroizing::new(value.into())));
+        Self(kept.filter(|(_, value)| !value.is_empty()).collect())
+    }
+
+    /// The value of a variable.
+    pub(super) fn get(&self, name: &str) -> Option<&str> {
+        self.0.get(name).map(|value| value.as_str())
+    }
+
+    /// All variables by name, in alphabetical order.
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+}
+
+impl std::fmt::Debug for Environment {
+    /// Names only.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_set().entries(self.0.keys()).finish()
+    }
+}
+
+/// The file to read: the named one, the one of [`FILE_VARIABLE`], one of [`DEFAULT_FILES`], or none.
+pub(super) fn file(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
+    named
+        .map(Path::to_owned)
+        .or_else(|| environment.get(FILE_VARIABLE).map(PathBuf::from))
+        .or_else(|| DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()))
+}
+
+/// Why a file could not be taken: what is wrong, and what to do.
+pub(super) type Unreadable = (String, &'static str);
+
+/// Reads a configuration file.
+pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
+    read(path, MAX_FILE).map_err(|fault| match fault {
+        Fault::Io(error) => {
+            (format!("cannot be read: {error}"), "Name a file that the gateway's user may read")
+        }
+        Fault::NotText => ("is not UTF-8 text".to_owned(), "Name a YAML file"),
+        Fault::TooLarge => ("is larger than 1 MiB".to_owned(), "Name a YAML file of a few kilobytes"),
+    })
+}
+
+/// Reads a file with one secret, without the line break at its end.
+pub(super) fn read_secret(path: &Path) -> Result<Secret, Unreadable> {
+    const ALONE: &str = "Put the secret alone into the file";
+    let text = read(path, MAX_SECRET).map_err(|fault| match fault {
+        Fault::Io(error) => (
+            format!("names a file that cannot be read ({}: {error})", path.display()),
+            "Name a file that the gateway's user may read; relative paths begin at the working folder",
+        ),
+        Fault::NotText => ("names a file that is not UTF-8 text".to_owned(), ALONE),
+        Fault::TooLarge => ("names a file larger than 64 KiB".to_owned(), ALONE),
+    })?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(("names an empty file".to_owned(), ALONE));
+    }
+    if line.chars().any(char::is_control) {
+        return Err(("names a file with more than one line, or with control characters".to_owned(), ALONE));
+    }
+    Ok(Secret::new(line))
+}
+
+enum Fault {
+    Io(io::Error),
+    NotText,
+    TooLarge,
+}
+
+fn read(path: &Path, limit: u64) -> Result<Zeroizing<String>, Fault> {
+    let mut text = Zeroizing::new(String::new());
+    match File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text)) {
+        Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => Ok(text),
+        Ok(_) => Err(Fault::TooLarge),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Fault::NotText),
+        Err(error) => Err(Fault::Io(error)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file_with(content: &[u8]) -> tempfile::NamedTempFile {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        std::fs::write(file.path(), content).unwrap();
+        file
+    }
+
+    #[test]
+    fn one_line_break_at_the_end_of_a_secret_is_dropped() {
+        for (content, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), (" s ", " s "), ("s\\n", "s\\n")]
+        {
+            assert_eq!(read_secret(file_with(content.as_bytes()).path()).unwrap(), Secret::new(secret));
+        }
+    }
+
+    #[test]
+    fn a_secret_file_that_cannot_be_meant_is_refused_without_its_text() {
+        let long = "canary".repeat(20_000);
+        for content in
+            [b"".as_slice(), b"\n", b"canary\n\n", b"canary\ncanary", b"canary\xff", long.as_bytes()]
+        {
+            let (what, _) = read_secret(file_with(content).path()).unwrap_err();
+            assert!(!what.contains("canary"), "{what}");
+        }
+        assert!(read_secret(Path::new("/nonexistent/secret")).is_err());
+        assert!(read_secret(Path::new("/")).is_err());
+    }
+
+    #[test]
+    fn a_configuration_file_of_more_than_a_mebibyte_is_refused() {
+        let limit = usize::try_from(MAX_FILE).unwrap();
+        assert!(read_file(file_with(&vec![b'#'; limit]).path()).is_ok());
+        assert!(read_file(file_with(&vec![b'#'; limit + 1]).path()).is_err());
+    }
+
+    #[test]
+    fn a_named_file_wins_over_the_variable() {
+        let environment = Environment::new([(FILE_VARIABLE, "/b")]);
+        assert_eq!(file(Some(Path::new("/a")), &environment), Some("/a".into()));
+        assert_eq!(file(None, &environment), Some("/b".into()));
+    }
+
+    #[test]
+    fn debug_of_the_environment_shows_names_only() {
+        let environment = Environment::new([("CODER_OIDC_CLIENT_SECRET", "canary"), ("EMPTY", "")]);
+        assert_eq!(format!("{environment:?}"), "{\"CODER_OIDC_CLIENT_SECRET\"}");
+    }
+}
