@@ -10,10 +10,11 @@ use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
 use super::id_token::{Expected, IdToken, IdTokenError, verify};
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::login::{AuthorizationResponse, BadAnswer, PendingLogin};
-use super::person::{judge, merge};
+use super::person::{ClaimMap, Person, judge, merge};
 use super::provider::{Live, NotReady, Provider};
 use super::refusal::Refusal;
 use super::settings::RESERVED_PARAMETERS;
+use super::text::printable;
 use super::token::{INVALID_GRANT, TokenError, Tokens, exchange};
 use super::user_info::AskError;
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
@@ -140,7 +141,20 @@ impl Provider {
             })
             .await?;
         let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await?;
-        Ok(self.identify(tokens, id_token, user_info, answered_at)?)
+        let claims = match &user_info {
+            Some(user_info) => merge(id_token.claims.clone(), user_info),
+            None => id_token.claims.clone(),
+        };
+        match judge(&claims, &self.settings) {
+            Ok(person) => {
+                let access_expires_at = expiry(tokens.expires_in, answered_at, id_token.expires_at);
+                Ok(self.identify(tokens, id_token, (user_info, claims), person, access_expires_at))
+            }
+            Err(refusal) => {
+                self.give_back(&tokens).await;
+                Err(refusal.into())
+            }
+        }
     }
 
     fn expected<'a>(&'a self, login: &'a PendingLogin, access_token: &'a Secret) -> Expected<'a> {
@@ -160,14 +174,11 @@ impl Provider {
         &self,
         tokens: Tokens,
         id_token: IdToken,
-        user_info: Option<super::person::ClaimMap>,
-        answered_at: Timestamp,
-    ) -> Result<VerifiedIdentity, Refusal> {
-        let claims = match &user_info {
-            Some(user_info) => merge(id_token.claims, user_info),
-            None => id_token.claims,
-        };
-        let person = judge(&claims, &self.settings)?;
+        (user_info, claims): (Option<ClaimMap>, ClaimMap),
+        person: Person,
+        access_expires_at: Timestamp,
+    ) -> VerifiedIdentity {
+        report_scopes(&self.settings.scopes, tokens.scope.as_deref());
         let key = IdentityKey { issuer: self.settings.issuer.clone(), subject: id_token.subject };
         if tokens.refresh_token.is_none() {
             // GHSA-3rw9-wmc8-8948: such a sign-in can only end with its access token.
@@ -175,19 +186,19 @@ impl Provider {
                 provider that scope mapping in authentik; the session ends with the access token");
         }
         info!(sub = %key.subject, "a sign-in at the provider holds");
-        Ok(VerifiedIdentity::new(IdentityParts {
+        VerifiedIdentity::new(IdentityParts {
             key,
             sid: id_token.sid,
             email: person.email,
             groups: person.groups,
             claims,
             user_info,
-            access_expires_at: expiry(tokens.expires_in, answered_at, id_token.expires_at),
-            id_token: tokens.unverified_id_token.unwrap_or_else(|| Secret::new("")),
+            access_expires_at,
+            id_token: id_token.text,
             access_token: tokens.access_token,
             refresh_token: tokens.refresh_token,
             scope: tokens.scope,
-        }))
+        })
     }
 }
 
@@ -209,6 +220,33 @@ fn scopes(configured: &[String]) -> Vec<&str> {
         }
     }
     all
+}
+
+/// Compares the granted scope with the one asked for (CVE-2024-38371) and says what differs. Less is
+/// authentik's way to say that a scope has no mapping there; more is odd, and nothing is done with it.
+fn report_scopes(configured: &[String], granted: Option<&str>) {
+    let (missing, unasked) = compare_scopes(&scopes(configured), granted);
+    if !missing.is_empty() {
+        let missing = printable(&missing.join(" "), 200);
+        warn!(%missing, "the provider grants less than oidc.scopes: give it the scope mappings in authentik");
+    }
+    if !unasked.is_empty() {
+        let unasked = printable(&unasked.join(" "), 200);
+        warn!(%unasked, "the provider grants scopes that were not asked for");
+    }
+}
+
+/// The scopes that were asked for and not granted, and those granted and not asked for. An answer without
+/// a scope grants what was asked for (RFC 6749 §5.1).
+pub(super) fn compare_scopes<'a>(
+    asked: &[&'a str],
+    granted: Option<&'a str>,
+) -> (Vec<&'a str>, Vec<&'a str>) {
+    let Some(granted) = granted else { return (Vec::new(), Vec::new()) };
+    let granted: Vec<&str> = granted.split_ascii_whitespace().collect();
+    let missing = asked.iter().copied().filter(|scope| !granted.contains(scope)).collect();
+    let unasked = granted.iter().copied().filter(|scope| !asked.contains(scope)).collect();
+    (missing, unasked)
 }
 
 /// Takes the code out of an answer that is one to this attempt, of this provider, and no error.

@@ -155,6 +155,18 @@ pub enum ProviderFault {
     NothingToJudge,
 }
 
+impl ProviderFault {
+    /// Whether the answer was about another person, client or issuer.
+    pub(super) fn is_foreign(&self) -> bool {
+        use IdTokenError::{Audience, AuthorizedParty, Issuer, Subject};
+        matches!(
+            self,
+            Self::IdToken(Subject | Issuer | Audience | AuthorizedParty)
+                | Self::UserInfo(UserInfoError::Subject)
+        )
+    }
+}
+
 /// Why a userinfo answer does not hold (OpenID Connect Core §5.3.4).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum UserInfoError {

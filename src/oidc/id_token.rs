@@ -103,6 +103,8 @@ pub(super) struct Expected<'a> {
 /// An ID token that holds. Made only by [`verify`].
 #[derive(Clone)]
 pub(super) struct IdToken {
+    /// The token itself.
+    pub(super) text: Secret,
     /// `sub`.
     pub(super) subject: Subject,
     /// `sid`: the session at the provider; authentik leaves it out when that has ended.
@@ -128,16 +130,16 @@ pub(super) fn verify(
     let unverified = UnverifiedJws::parse(token.expose(), expected.algorithms, &TYPES)?;
     // (6) The signature, by a key of the provider.
     let claims = unverified.verify(keys)?;
-    check(claims, expected)
+    check(token, claims, expected)
 }
 
-fn check(claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
+fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
     let map = &claims.map;
     if is_access_token(map) {
         return Err(IdTokenError::AccessToken);
     }
     // (2) `iss` is the issuer of discovery, exactly.
-    if text(map, "iss")? != expected.issuer {
+    if claim(map, "iss")? != expected.issuer {
         return Err(IdTokenError::Issuer);
     }
     // (3), (4), (5)
@@ -146,7 +148,7 @@ fn check(claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenErro
     let expires_at = check_times(map, expected.now)?;
     // (11) The nonce that was sent.
     if let Some(nonce) = expected.nonce {
-        let same = text(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
+        let same = claim(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
         same.then_some(()).ok_or(IdTokenError::Nonce)?;
     }
     // (12) No `acr` was asked for. (13) `auth_time`, when `max_age` was sent.
@@ -157,16 +159,16 @@ fn check(claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenErro
         }
     }
     check_access_token_hash(map, claims.algorithm, expected.access_token)?;
-    let subject = Subject::parse(text(map, "sub")?).map_err(|_| IdTokenError::Claim("sub"))?;
+    let subject = Subject::parse(claim(map, "sub")?).map_err(|_| IdTokenError::Claim("sub"))?;
     if expected.subject.is_some_and(|expected| *expected != subject) {
         return Err(IdTokenError::Subject);
     }
     let sid = session_id(map)?;
-    Ok(IdToken { subject, sid, expires_at, claims: claims.map })
+    Ok(IdToken { text: token.clone(), subject, sid, expires_at, claims: claims.map })
 }
 
 /// A required claim that is text.
-fn text<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str, IdTokenError> {
+fn claim<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str, IdTokenError> {
     map.get(name).and_then(Value::as_str).ok_or(IdTokenError::Claim(name))
 }
 

@@ -111,8 +111,7 @@ impl<'a> UnverifiedJws<'a> {
             [_, _, _, _, _] => return Err(JwsError::Encrypted),
             _ => return Err(JwsError::Malformed),
         };
-        let header_json = decode(header)?;
-        let raw: RawHeader = serde_json::from_slice(&header_json).map_err(|_| JwsError::Malformed)?;
+        let raw = parse_header(&decode(header)?).ok_or(JwsError::Malformed)?;
         let algorithm = check_algorithm(&raw.alg, allowed)?;
         check_type(raw.typ.as_deref(), types)?;
         if [&raw.cty, &raw.crit, &raw.b64, &raw.zip].iter().any(|member| member.is_some()) {
@@ -146,6 +145,12 @@ impl<'a> UnverifiedJws<'a> {
         let map = serde_json::from_slice(&self.payload).map_err(|_| JwsError::Malformed)?;
         Ok(Claims { map, algorithm: self.algorithm })
     }
+}
+
+/// The header is a JSON object (RFC 7515 §4); serde alone would fill a struct from an array too.
+fn parse_header(json: &[u8]) -> Option<RawHeader> {
+    let object: Map<String, Value> = serde_json::from_slice(json).ok()?;
+    serde_json::from_value(Value::Object(object)).ok()
 }
 
 fn decode(part: &str) -> Result<Vec<u8>, JwsError> {

@@ -1,7 +1,6 @@
 //! The provider's keys (JWKS, RFC 7517 §5) and the choice of one for a token.
 
-use serde::Deserialize;
-use serde_json::value::RawValue;
+use serde_json::{Map, Value};
 use thiserror::Error;
 
 use super::algorithm::Algorithm;
@@ -44,22 +43,20 @@ pub(super) enum NoKey {
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeySet(Vec<Jwk>);
 
-#[derive(Deserialize)]
-struct RawSet<'a> {
-    #[serde(borrow, default)]
-    keys: Vec<&'a RawValue>,
-}
-
 impl KeySet {
     /// Parses a JWKS document. A key that is not understood is left out (RFC 7517 §5), a set
     /// without any usable key is an error.
     pub(super) fn parse(json: &str) -> Result<Self, JwksError> {
-        let raw: RawSet<'_> = serde_json::from_str(json).map_err(|_| JwksError::NotASet)?;
-        if raw.keys.is_empty() {
-            return Err(JwksError::Empty);
-        }
-        let read = |key: &&RawValue| serde_json::from_str::<Jwk>(key.get()).ok();
-        let mut keys: Vec<Jwk> = raw.keys.iter().take(MAX_KEYS).filter_map(read).collect();
+        let mut set: Map<String, Value> = serde_json::from_str(json).map_err(|_| JwksError::NotASet)?;
+        let members = match set.remove("keys") {
+            Some(Value::Array(members)) if !members.is_empty() => members,
+            // `{}` is what authentik sends without a signing key.
+            None | Some(Value::Array(_)) => return Err(JwksError::Empty),
+            Some(_) => return Err(JwksError::NotASet),
+        };
+        // Only objects: serde would fill a struct from an array too.
+        let objects = members.into_iter().take(MAX_KEYS).filter(Value::is_object);
+        let mut keys: Vec<Jwk> = objects.filter_map(|key| serde_json::from_value(key).ok()).collect();
         keys.retain(|key| Algorithm::ALL.into_iter().any(|algorithm| key.fits(algorithm)));
         if keys.is_empty() {
             return Err(JwksError::NoneUsable);

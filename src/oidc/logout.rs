@@ -6,11 +6,13 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 use serde::Deserialize;
 use thiserror::Error;
+use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use super::discovery::ClientAuthentication;
 use super::error::{Cause, OAuthError, Unreachable};
 use super::provider::{Live, Provider};
+use super::token::Tokens;
 use crate::types::Secret;
 
 /// The longest URL that a sign-out is asked for with; beyond, the parameters are sent as a form.
@@ -63,8 +65,8 @@ impl EndSession {
     }
 
     /// The form's fields for a POST.
-    pub fn form_fields(&self) -> impl Iterator<Item = (&'static str, &Secret)> {
-        self.parameters.iter().map(|(name, value)| (*name, value))
+    pub fn form_fields(&self) -> &[(&'static str, Secret)] {
+        &self.parameters
     }
 }
 
@@ -86,6 +88,22 @@ impl Provider {
             return Ok(());
         }
         Err(refused(response.body()).into())
+    }
+
+    /// Revokes tokens that nobody will use: of somebody who may not come in. Best effort, they expire
+    /// by themselves too.
+    pub(super) async fn give_back(&self, tokens: &Tokens) {
+        let access = self.revoke(&tokens.access_token, TokenKind::Access);
+        let refresh = async {
+            match &tokens.refresh_token {
+                Some(token) => self.revoke(token, TokenKind::Refresh).await,
+                None => Ok(()),
+            }
+        };
+        let (access, refresh) = tokio::join!(access, refresh);
+        if let Err(error) = access.and(refresh) {
+            debug!(%error, "tokens of somebody who may not come in could not be revoked");
+        }
     }
 
     /// A form with our client's credentials. (`openidconnect` refuses to revoke over plain http, also

@@ -39,6 +39,9 @@ mod token;
 mod upkeep;
 mod user_info;
 
+#[cfg(test)]
+mod tests;
+
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use backchannel::{LogoutToken, LogoutTokenError};
 pub use callback::LoginError;
@@ -51,6 +54,6 @@ pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, Pe
 pub use logout::{EndSession, RevokeError, TokenKind};
 pub use person::ClaimMap;
 pub use provider::{Documents, NotReady, Provider};
-pub use refresh::{InvalidGrant, RefreshError};
+pub use refresh::{InvalidGrant, RefreshError, Trouble};
 pub use refusal::{EmailVerified, Refusal};
 pub use settings::Settings;

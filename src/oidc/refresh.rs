@@ -1,5 +1,7 @@
 //! A refresh: new tokens for a refresh token, and the person judged again.
 
+use std::sync::Arc;
+
 use thiserror::Error;
 
 use super::callback::expiry;
@@ -9,7 +11,7 @@ use super::identity::{Refreshed, Sid};
 use super::person::{ClaimMap, Person, judge, merge};
 use super::provider::{Live, Provider};
 use super::refusal::Refusal;
-use super::token::{self, INVALID_GRANT, TokenError};
+use super::token::{self, INVALID_GRANT, TokenError, Tokens};
 use super::user_info::AskError;
 use crate::types::{IdentityKey, Secret, Timestamp};
 
@@ -23,7 +25,7 @@ pub struct InvalidGrant {
 }
 
 /// Why a refresh gave nothing. Only [`Self::Ended`] and [`Self::Refused`] say something about the
-/// person; the others are the provider's troubles and end nothing.
+/// person; the others are troubles of the provider and end nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
     /// `invalid_grant`: it is over.
@@ -39,6 +41,16 @@ pub enum RefreshError {
     /// hold.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
+    /// New tokens came, and then the provider had a trouble before the person was judged: its keys or
+    /// userinfo did not answer, the ID token does not hold. The old refresh token may be spent, so this
+    /// one is to be stored in its place; otherwise like the `cause`.
+    #[error("{cause} (after it gave a new refresh token)")]
+    Halfway {
+        /// The new refresh token.
+        refresh_token: Secret,
+        /// What failed.
+        cause: Trouble,
+    },
 }
 
 impl From<TokenError> for RefreshError {
@@ -62,12 +74,37 @@ impl From<AskError> for RefreshError {
     }
 }
 
+/// A trouble of the provider, which says nothing about anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Trouble {
+    /// No answer, or one that says "not now".
+    #[error(transparent)]
+    Unreachable(Unreachable),
+    /// An answer that is of no use.
+    #[error(transparent)]
+    Provider(ProviderFault),
+}
+
+impl RefreshError {
+    /// Saves the new refresh token from a trouble that came after it. Not when the answer was about
+    /// somebody or somewhere else: nothing of such an answer is kept.
+    fn after(self, refresh_token: Option<&Secret>) -> Self {
+        let cause = match self {
+            Self::Unreachable(unreachable) => Trouble::Unreachable(unreachable),
+            Self::Provider(fault) if !fault.is_foreign() => Trouble::Provider(fault),
+            definite => return definite,
+        };
+        match (refresh_token, cause) {
+            (Some(refresh_token), cause) => Self::Halfway { refresh_token: refresh_token.clone(), cause },
+            (None, Trouble::Unreachable(unreachable)) => Self::Unreachable(unreachable),
+            (None, Trouble::Provider(fault)) => Self::Provider(fault),
+        }
+    }
+}
+
 impl Provider {
-    /// Refreshes the tokens of `key`. The old refresh token stays good until the caller has stored the
-    /// answer: authentik takes a token that lost a race, and a lost answer would otherwise lose the user.
-    ///
-    /// Once the provider has rotated the token, an error after that means that the old one may be
-    /// spent; what the answer held is then lost, and the next try gets `invalid_grant`.
+    /// Refreshes the tokens of `key`, and judges the person again. The old refresh token is to be kept
+    /// until the answer is stored: authentik takes a lost race kindly, a lost answer loses the user.
     pub async fn refresh(
         &self,
         key: &IdentityKey,
@@ -76,31 +113,54 @@ impl Provider {
         let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
         let tokens = token::refresh(&live.relying, &self.client, refresh_token).await?;
         let answered_at = self.clock.now();
+        match self.hold_refreshed(&live, key, &tokens).await {
+            Ok((id_token, person, claims)) => {
+                let expires_with = id_token.as_ref().map_or(answered_at, |id_token| id_token.expires_at);
+                let (id_token, sid) = match id_token {
+                    Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
+                    None => (None, Sid::NotTold),
+                };
+                Ok(Refreshed {
+                    access_expires_at: expiry(tokens.expires_in, answered_at, expires_with),
+                    access_token: tokens.access_token,
+                    refresh_token: tokens.refresh_token,
+                    id_token,
+                    sid,
+                    email: person.email,
+                    groups: person.groups,
+                    claims,
+                })
+            }
+            Err(refused @ RefreshError::Refused(_)) => {
+                self.give_back(&tokens).await;
+                Err(refused)
+            }
+            Err(error) => Err(error.after(tokens.refresh_token.as_ref())),
+        }
+    }
+
+    /// Verifies what a refresh gave, and judges who it is about.
+    async fn hold_refreshed(
+        &self,
+        live: &Arc<Live>,
+        key: &IdentityKey,
+        tokens: &Tokens,
+    ) -> Result<(Option<IdToken>, Person, ClaimMap), RefreshError> {
         let id_token = match &tokens.unverified_id_token {
             Some(unverified) => {
-                Some(self.check_refreshed(&live, key, unverified, &tokens.access_token).await?)
+                Some(self.check_refreshed(live, key, unverified, &tokens.access_token).await?)
             }
             None => None,
         };
-        let (person, claims) = self.judge_again(&live, key, id_token.as_ref(), &tokens.access_token).await?;
-        let expires_with = id_token.as_ref().map_or(answered_at, |id_token| id_token.expires_at);
-        Ok(Refreshed {
-            access_expires_at: expiry(tokens.expires_in, answered_at, expires_with),
-            access_token: tokens.access_token,
-            refresh_token: tokens.refresh_token,
-            id_token: tokens.unverified_id_token,
-            sid: id_token.map_or(Sid::NotTold, |id_token| id_token.sid.map_or(Sid::Missing, Sid::Present)),
-            email: person.email,
-            groups: person.groups,
-            claims,
-        })
+        let (person, claims) = self.judge_again(live, key, id_token.as_ref(), &tokens.access_token).await?;
+        Ok((id_token, person, claims))
     }
 
     /// Core §12.2: the same `iss`, `sub` and `aud`, a fresh `iat`. It should have no nonce (authentik
     /// sends none); the first one is not kept, so one that is there is not compared.
     async fn check_refreshed(
         &self,
-        live: &std::sync::Arc<Live>,
+        live: &Arc<Live>,
         key: &IdentityKey,
         unverified: &Secret,
         access_token: &Secret,

@@ -1,0 +1,102 @@
+//! Revocation, sign-out at the provider, and logout tokens that come in.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+#[tokio::test]
+async fn a_token_is_revoked_with_its_kind_and_our_credentials() {
+    let scene = Scene::new().await;
+    scene.op.always("/revoke", Answer::json(200, &json!({})));
+    scene.provider.revoke(&Secret::new("r t"), TokenKind::Refresh).await.unwrap();
+    scene.provider.revoke(&Secret::new("at"), TokenKind::Access).await.unwrap();
+    let seen = scene.op.seen("/revoke");
+    assert_eq!(seen[0].field("token").unwrap(), "r t");
+    assert_eq!(seen[0].field("token_type_hint").unwrap(), "refresh_token");
+    assert_eq!(seen[1].field("token_type_hint").unwrap(), "access_token");
+    assert!(seen.iter().all(|request| request.headers["authorization"].starts_with("Basic ")));
+
+    let post = |document: &mut Value| {
+        document["token_endpoint_auth_methods_supported"] = json!(["client_secret_post"]);
+    };
+    let scene = Scene::with(|_| {}, post).await;
+    scene.op.always("/revoke", Answer::text(200, "", ""));
+    scene.provider.revoke(&Secret::new("rt"), TokenKind::Refresh).await.unwrap();
+    assert_eq!(scene.op.seen("/revoke")[0].field("client_secret").unwrap(), CLIENT_SECRET);
+}
+
+#[tokio::test]
+async fn a_failed_revocation_says_whether_to_try_again() {
+    let scene = Scene::new().await;
+    for (answer, expected) in [
+        (
+            Answer::json(401, &json!({"error": "invalid_client"})),
+            "Refused(OAuthError { code: \"invalid_client\"",
+        ),
+        (Answer::text(400, "", "<html>"), "Refused(OAuthError { code: \"unknown\""),
+        (Answer::text(503, "Retry-After: 5\r\n", ""), "Unreachable("),
+        (Answer::never(), "Unreachable("),
+    ] {
+        scene.op.once("/revoke", answer);
+        let error = scene.provider.revoke(&Secret::new("canary"), TokenKind::Refresh).await.unwrap_err();
+        assert!(name(&error).starts_with(expected), "{error:?}");
+    }
+    let scene = Scene::with(|_| {}, |document| document["revocation_endpoint"] = Value::Null).await;
+    let error = scene.provider.revoke(&Secret::new("x"), TokenKind::Refresh).await.unwrap_err();
+    assert_eq!(error, RevokeError::Unsupported);
+}
+
+#[tokio::test]
+async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
+    let scene = Scene::new().await;
+    let back = Url::parse("https://coder.company/vestibule/signed-out").unwrap();
+    let hint = Secret::new("id.token.hint");
+    let end = scene.provider.end_session(Some(&hint), Some(&back), Some("state-canary")).unwrap();
+    let url = end.get_url().unwrap();
+    let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+    assert_eq!(
+        pairs,
+        [
+            ("id_token_hint", "id.token.hint"),
+            ("post_logout_redirect_uri", "https://coder.company/vestibule/signed-out"),
+            ("state", "state-canary"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    );
+    assert!(!format!("{end:?}").contains("canary"));
+
+    // A hint of 8 KiB goes into a form.
+    let end = scene.provider.end_session(Some(&Secret::new("x".repeat(8000))), Some(&back), None).unwrap();
+    assert_eq!(end.get_url(), None);
+    assert_eq!(end.form_url().path(), "/end-session");
+    let fields: Vec<&str> = end.form_fields().iter().map(|(name, _)| *name).collect();
+    assert_eq!(fields, ["id_token_hint", "post_logout_redirect_uri"]);
+
+    let end = scene.provider.end_session(None, None, Some("state")).unwrap();
+    let url = end.get_url().unwrap();
+    assert_eq!(url.query(), Some("client_id=coder-client-id"));
+
+    let scene = Scene::with(|_| {}, |document| document["end_session_endpoint"] = Value::Null).await;
+    assert_eq!(scene.provider.end_session(None, None, None), None);
+    let scene = Scene::undiscovered(|_| {}).await;
+    assert_eq!(scene.provider.end_session(None, None, None), None);
+}
+
+#[tokio::test]
+async fn a_logout_token_is_verified_with_the_keys_of_the_provider() {
+    let scene = Scene::new().await;
+    let claims = json!({
+        "iss": scene.op.issuer(), "aud": ["coder-client-id"], "iat": NOW, "exp": NOW + 300, "jti": "one",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}}, "sub": SUBJECT, "sid": "session",
+    });
+    let token = PROVIDER.sign(&json!({"alg": "PS384", "kid": "rsa", "typ": "logout+jwt"}), &claims);
+    let found = scene.provider.verify_logout_token(&token).await.unwrap();
+    assert_eq!(found.subject.unwrap().as_str(), SUBJECT);
+    assert_eq!((found.sid.as_deref(), found.jti.as_str()), (Some("session"), "one"));
+    assert_eq!(found.expires_at, Timestamp::from_seconds(NOW + 300));
+    scene.clock.advance(Duration::from_mins(6));
+    assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::Time));
+
+    let scene = Scene::undiscovered(|_| {}).await;
+    assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::NotReady));
+}

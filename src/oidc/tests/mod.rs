@@ -1,0 +1,147 @@
+//! What the relying party takes and refuses: vectors, authentik's recorded answers, and whole
+//! exchanges with a scripted provider over real sockets.
+
+mod exchange;
+mod keys;
+mod login;
+mod logout;
+mod properties;
+mod recordings;
+mod refresh;
+mod signer;
+mod stand_in;
+mod vectors;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use url::Url;
+
+use super::*;
+use crate::http::{Client, ClientSettings};
+use crate::types::{Clock, Issuer, LocalRedirect, ManualClock, Secret, Timestamp};
+use signer::{CLIENT_SECRET, PROVIDER};
+use stand_in::{Answer, StandIn};
+
+/// The clock of the tests, in seconds.
+const NOW: i64 = 1_795_493_400;
+/// Whom the tokens are about.
+const SUBJECT: &str = "af5674b8bf5b297bc0a5eb7c614ccbc142ad90ed95adf5d59f1036bdb22c6e91";
+
+/// Settings for an issuer, everything else at its default.
+fn settings(issuer: &str) -> Settings {
+    Settings {
+        issuer: Issuer::parse(issuer, true).unwrap(),
+        client_id: "coder-client-id".to_owned(),
+        client_secret: Secret::new(CLIENT_SECRET),
+        redirect_uri: Url::parse("http://127.0.0.1:3000/api/v2/users/oidc/callback").unwrap(),
+        scopes: ["openid", "profile", "email", "offline_access"].map(str::to_owned).to_vec(),
+        auth_url_params: vec![("access_type".to_owned(), "offline".to_owned())],
+        algorithms: Algorithm::ALL.to_vec(),
+        email_field: "email".to_owned(),
+        username_field: "preferred_username".to_owned(),
+        ignore_email_verified: false,
+        ignore_user_info: false,
+        email_domains: Vec::new(),
+        group_field: None,
+        groups_allowed: Vec::new(),
+        prompt: None,
+        max_age: None,
+        danger_allow_http: false,
+    }
+}
+
+/// A provider that was discovered at a stand-in, with a clock that stands at [`NOW`].
+struct Scene {
+    op: StandIn,
+    provider: Arc<Provider>,
+    clock: ManualClock,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        Self::with(|_| {}, |_| {}).await
+    }
+
+    /// With settings and a discovery document of one's own.
+    async fn with(change: impl FnOnce(&mut Settings), document: impl FnOnce(&mut Value)) -> Self {
+        let scene = Self::undiscovered(change).await;
+        let mut discovery = scene.op.discovery();
+        document(&mut discovery);
+        scene.op.describe(&discovery, &PROVIDER.jwks());
+        scene.provider.discover().await.unwrap();
+        scene
+    }
+
+    async fn undiscovered(change: impl FnOnce(&mut Settings)) -> Self {
+        let op = StandIn::start().await;
+        let mut settings = settings(&op.issuer());
+        change(&mut settings);
+        let client = ClientSettings { timeout: Duration::from_millis(500), ..ClientSettings::default() };
+        let (now, clock) = Clock::manual(Timestamp::from_seconds(NOW));
+        let provider = Provider::new(settings, Client::new(&client).unwrap(), now);
+        Self { op, provider, clock }
+    }
+
+    /// Claims of an ID token that holds, but for its nonce.
+    fn claims(&self) -> Value {
+        json!({
+            "iss": self.op.issuer(), "sub": SUBJECT, "aud": "coder-client-id",
+            "exp": NOW + 300, "iat": NOW, "auth_time": NOW, "sid": "session-at-the-provider",
+            "email": "alice@company.example", "email_verified": true,
+            "preferred_username": "alice", "groups": ["coder-users"],
+        })
+    }
+
+    /// A token answer with this ID token.
+    fn tokens(id_token: &str) -> Value {
+        json!({
+            "access_token": "access-token-canary", "token_type": "Bearer", "expires_in": 300,
+            "refresh_token": "refresh-token-canary", "scope": "openid email profile offline_access",
+            "id_token": id_token,
+        })
+    }
+
+    /// Begins an attempt: the attempt, and the parameters of its authorization request.
+    fn begin(&self) -> (PendingLogin, Map<String, Value>) {
+        let (login, url) = self.provider.begin(LocalRedirect::root(), None).unwrap();
+        let pairs =
+            url.query_pairs().map(|(name, value)| (name.into_owned(), Value::String(value.into_owned())));
+        let count = url.query_pairs().count();
+        let parameters: Map<String, Value> = pairs.collect();
+        assert_eq!(parameters.len(), count, "no parameter is there twice");
+        (login, parameters)
+    }
+
+    /// A whole sign-in: the ID token's claims and the userinfo answer are as given.
+    async fn sign_in(&self, claims: Value, user_info: Answer) -> Result<VerifiedIdentity, LoginError> {
+        self.op.always("/userinfo", user_info);
+        self.answer_token(|id_token| Answer::json(200, &Self::tokens(&id_token)), claims).await
+    }
+
+    /// A whole sign-in in which the token endpoint answers as `answer` makes it from the ID token.
+    async fn answer_token(
+        &self,
+        answer: impl FnOnce(String) -> Answer,
+        mut claims: Value,
+    ) -> Result<VerifiedIdentity, LoginError> {
+        let (login, parameters) = self.begin();
+        if claims.get("nonce").is_none() {
+            claims["nonce"] = parameters["nonce"].clone();
+        }
+        self.op.once("/token", answer(PROVIDER.token(&claims)));
+        let query = format!("code=code-canary&state={}", login.state());
+        self.provider.complete(login, AuthorizationResponse::parse(&query).unwrap()).await
+    }
+
+    /// A userinfo answer that holds.
+    fn user_info() -> Answer {
+        Answer::json(200, &json!({"sub": SUBJECT, "email": "alice@company.example", "email_verified": true}))
+    }
+}
+
+/// The name of an error and what it holds, as the vectors write it.
+fn name(error: &impl std::fmt::Debug) -> String {
+    format!("{error:?}")
+}
