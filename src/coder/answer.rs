@@ -45,7 +45,13 @@ struct Shape<'a> {
 
 /// An answer of a status with a message and a detail.
 pub fn message(status: StatusCode, message: &str, detail: Option<&str>) -> Response {
-    let body = serde_json::to_vec(&Shape { message, detail }).unwrap_or_default();
+    json(status, &Shape { message, detail })
+}
+
+/// An answer of a status with any JSON, which nobody stores.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
+    // Nothing that is answered here can fail to serialise; an empty object is JSON all the same.
+    let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use url::Url;
 
-use super::names::{BUILD_INFO, HEALTH, ME};
+use super::names::{BUILD_INFO, HEALTH, ME, USERS};
 use crate::http::Client;
 use crate::types::{CoderUserId, LoginType, Secret};
 
@@ -48,6 +48,13 @@ struct Me {
     login_type: String,
 }
 
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+    #[serde(default)]
+    detail: String,
+}
+
 /// What `/api/v2/buildinfo` says.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct BuildInfo {
@@ -68,12 +75,27 @@ impl Api {
 
     /// Whose a token is. `client` is told to Coder, whose rate limit is by address and user.
     pub async fn who(&self, token: &Secret, client: IpAddr) -> Who {
-        let Some(request) = self.request(ME, Some((token, client))) else { return Who::Garbage };
+        self.ask(ME, token, client).await
+    }
+
+    /// Which user has this name, as far as the bearer of `token` may know it: [`Who::Scoped`] when not, or
+    /// when it is no name that Coder gives (letters, digits and hyphens).
+    pub async fn user(&self, name: &str, token: &Secret, client: IpAddr) -> Who {
+        let is_name =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        if !is_name {
+            return Who::Scoped;
+        }
+        self.ask(&format!("{USERS}{name}"), token, client).await
+    }
+
+    async fn ask(&self, path: &str, token: &Secret, client: IpAddr) -> Who {
+        let Some(request) = self.request(path, Some((token, client))) else { return Who::Garbage };
         let Ok(answer) = self.client.send(request).await else { return Who::Unreachable };
         match answer.status() {
             StatusCode::OK => read_owner(answer.body()).map_or(Who::Unreachable, Who::Owner),
-            StatusCode::UNAUTHORIZED => Who::Garbage,
-            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN => Who::Scoped,
+            StatusCode::UNAUTHORIZED if is_definite(answer.body()) => Who::Garbage,
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if is_definite(answer.body()) => Who::Scoped,
             _ => Who::Unreachable,
         }
     }
@@ -105,6 +127,16 @@ impl Api {
         }
         request.body(Bytes::new()).ok()
     }
+}
+
+/// Whether a refusal is Coder's own and about the token. What stands in between says nothing about it, and
+/// Coder itself answers 401 when its database fails, or when it cannot refresh the sign-in behind a session
+/// for another reason than that it has ended.
+fn is_definite(body: &[u8]) -> bool {
+    let Ok(said) = serde_json::from_slice::<Said>(body) else { return false };
+    let failed = said.message.starts_with("An internal error")
+        || (said.message.starts_with("Could not refresh") && !said.detail.contains("invalid_grant"));
+    !said.message.is_empty() && said.message != "Route not found." && !failed
 }
 
 fn read_owner(body: &[u8]) -> Option<Owner> {
@@ -145,17 +177,43 @@ mod tests {
             login_type: LoginType::Oidc,
         };
         assert_eq!(who(ok.leak()).await, Who::Owner(owner));
-        for (status, said) in [
-            ("401 Unauthorized", Who::Garbage),
-            ("404 Not Found", Who::Scoped),
-            ("403 Forbidden", Who::Scoped),
-            ("500 Oops", Who::Unreachable),
-            ("429 Slow", Who::Unreachable),
-            ("307 Elsewhere", Who::Unreachable),
+        let signed_out =
+            r#"{"message":"You are signed out or your session has expired.","detail":"API key is invalid."}"#;
+        let refresh = r#"{"message":"Could not refresh expired OpenID Connect token.","detail":"oauth2: \"invalid_grant\""}"#;
+        let no_issuer =
+            r#"{"message":"Could not refresh expired OpenID Connect token.","detail":"dial tcp: refused"}"#;
+        let internal = r#"{"message":"An internal error occurred. Please try again."}"#;
+        let scoped = r#"{"message":"Resource not found or you do not have access to this resource"}"#;
+        for (status, body, said) in [
+            ("401 Unauthorized", signed_out, Who::Garbage),
+            ("401 Unauthorized", refresh, Who::Garbage),
+            ("401 Unauthorized", no_issuer, Who::Unreachable),
+            ("401 Unauthorized", internal, Who::Unreachable),
+            ("401 Unauthorized", "<html>", Who::Unreachable),
+            ("404 Not Found", scoped, Who::Scoped),
+            ("403 Forbidden", r#"{"message":"Forbidden."}"#, Who::Scoped),
+            ("404 Not Found", r#"{"message":"Route not found."}"#, Who::Unreachable),
+            ("404 Not Found", "404 page not found", Who::Unreachable),
+            ("403 Forbidden", "", Who::Unreachable),
+            ("500 Oops", signed_out, Who::Unreachable),
+            ("429 Slow", "", Who::Unreachable),
+            ("307 Elsewhere", "", Who::Unreachable),
         ] {
-            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: 0\r\n\r\n");
-            assert_eq!(who(answer.leak()).await, said, "{status}");
+            let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
+            assert_eq!(who(answer.leak()).await, said, "{status} {body}");
         }
         assert_eq!(who("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").await, Who::Unreachable);
+    }
+
+    #[tokio::test]
+    async fn a_name_that_coder_never_gives_is_not_asked_about() {
+        let url = Url::parse("http://127.0.0.1:1").unwrap();
+        let client = Client::new(&ClientSettings::default()).unwrap();
+        let api = Api::new(&url, &url, client);
+        let client = "192.0.2.1".parse().unwrap();
+        for name in ["", ".", "..", "a/../b", "a?b", "%2e", "bob\r\n"] {
+            assert_eq!(api.user(name, &Secret::new("token"), client).await, Who::Scoped, "{name:?}");
+        }
+        assert_eq!(api.user("bob", &Secret::new("token"), client).await, Who::Unreachable);
     }
 }

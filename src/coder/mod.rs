@@ -8,6 +8,7 @@
 
 pub mod answer;
 pub mod api;
+pub mod auth_methods;
 pub mod cookies;
 pub mod credential;
 pub mod handoff;

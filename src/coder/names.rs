@@ -6,6 +6,9 @@ pub const LOGIN_PAGE: &str = "/login";
 /// Who the bearer of a token is.
 pub const ME: &str = "/api/v2/users/me";
 
+/// What a user's name follows.
+pub const USERS: &str = "/api/v2/users/";
+
 /// Whether Coder is alive.
 pub const HEALTH: &str = "/healthz";
 
