@@ -78,7 +78,7 @@ impl Scene {
         let op = StandIn::start().await;
         let mut settings = settings(&op.issuer());
         change(&mut settings);
-        let client = ClientSettings { timeout: Duration::from_millis(500), ..ClientSettings::default() };
+        let client = ClientSettings { timeout: Duration::from_secs(2), ..ClientSettings::default() };
         let (now, clock) = Clock::manual(Timestamp::from_seconds(NOW));
         let provider = Provider::new(settings, Client::new(&client).unwrap(), now);
         Self { op, provider, clock }

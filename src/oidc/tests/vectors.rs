@@ -243,6 +243,21 @@ fn an_authorization_response_is_parsed_only_when_it_is_one() {
     }
 }
 
+/// What authentik does by default when made by API or blueprint, and what an encryption key does, is
+/// refused with the field to change.
+#[test]
+fn the_refusal_of_a_token_names_the_field_in_authentik() {
+    let shared = JwsError::SharedSecret("HS256".to_owned());
+    for (error, field) in [(shared, "\"Signing Key\""), (JwsError::Encrypted, "\"Encryption Key\"")] {
+        let as_id_token = IdTokenError::Token(error.clone()).to_string();
+        let as_logout_token = LogoutTokenError::Token(error).to_string();
+        assert!(as_id_token.contains(field) && as_id_token.contains("authentik"), "{as_id_token}");
+        assert!(as_logout_token.contains(field), "{as_logout_token}");
+    }
+    let error = DiscoveryError::SharedSecret("HS256".to_owned()).to_string();
+    assert!(error.contains("\"Signing Key\"") && error.contains("authentik"), "{error}");
+}
+
 #[test]
 fn a_token_beyond_the_limit_is_not_even_parsed() {
     let long = Secret::new("a".repeat(256 * 1024 + 1));
