@@ -153,7 +153,14 @@ pub(super) fn app_owner(segment: &str) -> Option<&str> {
 /// The order of the table is kept within an area.
 #[derive(Debug)]
 pub(super) struct Index {
-    areas: HashMap<&'static str, Vec<&'static Rule>>,
+    areas: HashMap<&'static str, Vec<Entry>>,
+}
+
+/// A rule, and the text that every path of its begins with: nearly all rules are ruled out by that alone.
+#[derive(Debug)]
+struct Entry {
+    begins: &'static str,
+    rule: &'static Rule,
 }
 
 /// The area of rules whose own segment is a parameter.
@@ -161,11 +168,12 @@ const ANYWHERE: &str = "*";
 
 impl Index {
     pub(super) fn new(rules: impl Iterator<Item = &'static Rule>) -> Self {
-        let mut areas: HashMap<&'static str, Vec<&'static Rule>> = HashMap::new();
+        let mut areas: HashMap<&'static str, Vec<Entry>> = HashMap::new();
         for rule in rules {
             let area = area(rule.pattern);
             let area = if area.starts_with(['@', '%']) { ANYWHERE } else { area };
-            areas.entry(area).or_default().push(rule);
+            let begins = rule.pattern.split(['{', '*', '@']).next().unwrap_or_default();
+            areas.entry(area).or_default().push(Entry { begins, rule });
         }
         Self { areas }
     }
@@ -174,12 +182,13 @@ impl Index {
     pub(super) fn find(&self, method: &Method, path: &str, upgrade: bool) -> Option<&'static Rule> {
         let area = area(path);
         let area = if area.starts_with(['@', '%']) { ANYWHERE } else { area };
-        let covers = |rule: &&&'static Rule| {
+        let covers = |rule: &Rule| {
             rule.methods.contains(method)
                 && (!upgrade || rule.upgrade() == Upgrade::Covered)
                 && rule.matches(path)
         };
-        self.areas.get(area)?.iter().find(covers).copied()
+        let mut entries = self.areas.get(area)?.iter().filter(|entry| path.starts_with(entry.begins));
+        entries.find(|entry| covers(entry.rule)).map(|entry| entry.rule)
     }
 }
 
