@@ -65,7 +65,7 @@ pub enum Public {
     Preflight,
     /// A document for the frame of an IDE; a credential that comes with it is judged.
     Embed,
-    /// Whatever carries its own proof in the URL: signed downloads, webhooks.
+    /// Whatever carries its own proof: signed downloads, webhooks.
     SelfProven,
 }
 
@@ -140,6 +140,7 @@ impl RouteClass {
             | Self::Page
             | Self::LoginPage
             | Self::PasswordCheck
+            | Self::GithubSignIn
             | Self::AppPath
             | Self::AppHost
             | Self::Denied(_) => Judging::Person,
@@ -155,7 +156,6 @@ impl RouteClass {
             | Self::SignIn
             | Self::AuthMethods
             | Self::PasswordSignIn
-            | Self::GithubSignIn
             | Self::FirstUser
             | Self::AppSandbox
             | Self::Machine(

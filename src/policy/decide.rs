@@ -34,8 +34,6 @@ enum Need {
     Nobody,
     /// A person who may be served.
     Person,
-    /// Nothing the gateway knows: the proof is in the request, and is forwarded with it.
-    OwnProof,
     /// A machine's credential by shape.
     Machine(MachineCredential),
     /// Either of them.
@@ -65,7 +63,7 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
         (Need::Answer(answer), _) => Decision::Answer(answer),
         (Need::Closed(cause), _) => refuse(cause),
         (Need::Nobody, _) | (Need::NobodyOrGood, Bearer::Nobody) => anonymous(),
-        (Need::OwnProof, _) | (Need::NobodyOrGood, Bearer::Machine(_)) => {
+        (Need::NobodyOrGood, Bearer::Machine(_)) => {
             Decision::Forward(Permit::machine(class, body_limit(question.class)))
         }
         (Need::Machine(wanted) | Need::PersonOr(wanted), Bearer::Machine(shown)) if wanted == *shown => {
@@ -77,11 +75,26 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
         (Need::Person | Need::PersonOr(_) | Need::NobodyOrGood | Need::NobodyOrElseWithheld, bearer) => {
             match served(bearer, question.client, rules) {
                 Ok(standing) => Decision::Forward(Permit::person(class, standing.clone(), rules.tunnels)),
-                Err(_) if matches!(need, Need::NobodyOrElseWithheld) && !question.in_url => anonymous(),
-                Err(Cause::NoCredential) if matches!(need, Need::NobodyOrElseWithheld) => anonymous(),
+                Err(cause)
+                    if matches!(need, Need::NobodyOrElseWithheld) && may_withhold(&question, cause) =>
+                {
+                    anonymous()
+                }
                 Err(cause) => refuse_or_sign_in(class, cause, question.navigation),
             }
         }
+    }
+}
+
+/// Whether a request goes on as nobody's once its credential is taken away. Not when that stands in the URL,
+/// and not to an app while nobody can say whether it is good: whom the app is for would be sent to sign in.
+const fn may_withhold(question: &Question<'_>, cause: Cause) -> bool {
+    match cause {
+        Cause::NoCredential => true,
+        Cause::Unreachable { .. } => {
+            !question.in_url && !matches!(question.class, RouteClass::AppPath | RouteClass::AppHost)
+        }
+        _ => !question.in_url,
     }
 }
 
@@ -111,11 +124,12 @@ fn need(class: RouteClass, client: IpAddr, rules: &Rules) -> Need {
         RouteClass::SignIn => Need::Answer(OwnAnswer::SignInCallback),
         RouteClass::AuthMethods => Need::Answer(OwnAnswer::AuthMethods),
         RouteClass::Public(Public::Embed) => Need::NobodyOrGood,
-        RouteClass::Public(Public::SelfProven) => Need::OwnProof,
         RouteClass::Public(_) | RouteClass::AppSandbox => Need::Nobody,
         RouteClass::PasswordSignIn => switch(rules.password_sign_in.admits(client)),
         RouteClass::PasswordCheck if rules.password_sign_in.admits(client) => Need::NobodyOrElseWithheld,
-        RouteClass::GithubSignIn => switch(rules.github_sign_in.admits(client)),
+        // A session comes along when a password account becomes one of GitHub.
+        RouteClass::GithubSignIn if rules.github_sign_in.admits(client) => Need::NobodyOrElseWithheld,
+        RouteClass::GithubSignIn => Need::Closed(Cause::MethodOff),
         RouteClass::FirstUser => switch(rules.first_user.admits(client)),
         RouteClass::Machine(machine) => machine_need(machine),
         RouteClass::UserOr(machine) => match machine_need(machine) {
@@ -146,8 +160,9 @@ const fn machine_need(machine: Machine) -> Need {
         Machine::Provisioner => Need::Machine(MachineCredential::Provisioner),
         Machine::Derp => Need::NobodyOrGood,
         Machine::AiGateway | Machine::Mcp => Need::Person,
-        Machine::OAuth2Client => Need::OwnProof,
-        Machine::InstanceIdentity | Machine::InitScript | Machine::Binaries => Need::Nobody,
+        Machine::InstanceIdentity | Machine::OAuth2Client | Machine::InitScript | Machine::Binaries => {
+            Need::Nobody
+        }
     }
 }
 
@@ -177,7 +192,7 @@ fn narrowed(class: ClassName, need: Need, client: IpAddr, rules: &Rules) -> Resu
 const fn opened(class: ClassName, need: Need) -> Need {
     match (need, class) {
         (Need::Closed(_), ClassName::PasswordSignIn | ClassName::GithubSignIn | ClassName::FirstUser) => {
-            Need::Nobody
+            Need::NobodyOrElseWithheld
         }
         (Need::Closed(_), _) => Need::Person,
         (need, _) => need,

@@ -223,6 +223,8 @@ fn what_is_public_is_reached_without_and_never_with_an_unjudged_credential() {
             RouteClass::Machine(Machine::Binaries),
             RouteClass::Machine(Machine::InitScript),
             RouteClass::Machine(Machine::InstanceIdentity),
+            RouteClass::Machine(Machine::OAuth2Client),
+            RouteClass::Public(Public::SelfProven),
         ] {
             assert_eq!(ask(class, &bearer, true, &Rules::default()), "anonymous", "{class:?} {name}");
         }
@@ -249,7 +251,11 @@ fn an_app_is_shown_to_everybody_unless_public_apps_are_off() {
     for class in [RouteClass::AppPath, RouteClass::AppHost] {
         for (name, bearer) in bearers() {
             let as_user = ask(RouteClass::User, &bearer, false, &Rules::default());
-            let open = if matches!(name, "served" | "none") { "person" } else { "anonymous" };
+            let open = match name {
+                "served" | "none" => "person",
+                "unreachable" => "503 unreachable",
+                _ => "anonymous",
+            };
             assert_eq!(ask(class, &bearer, false, &Rules::default()), open, "{class:?} {name}");
             assert_eq!(ask(class, &bearer, false, &closed), as_user, "{class:?} {name}");
         }
