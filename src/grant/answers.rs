@@ -1,0 +1,156 @@
+//! What the issuer answers Coder with: the provider's own tokens and claims, never a refresh token.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+
+use super::code;
+use super::live::GrantState;
+use super::renew::Renewal;
+use super::store::{GrantHead, GrantRow, StoreError};
+use super::{Grants, vault::Contents};
+use crate::oidc::ClaimMap;
+use crate::types::{GrantId, IdentityKey, Secret, Timestamp, TokenHash};
+
+/// The least remaining life of an access token that is answered without refreshing first. Coder
+/// refreshes only after the expiry it was told.
+const LEAST_LIFE: Duration = Duration::from_secs(10);
+
+/// The life that an access token is answered with on grace: Coder asks again soon.
+const LIFE_ON_GRACE: Duration = Duration::from_secs(30);
+
+/// The least life that is ever told. Coder takes zero for "never expires".
+const LEAST_TOLD: Duration = Duration::from_secs(1);
+
+/// An answer of the token endpoint.
+#[derive(Clone, Debug)]
+pub struct TokenAnswer {
+    /// The provider's access token.
+    pub access_token: Secret,
+    /// Its remaining life; at least a second.
+    pub expires_in: Duration,
+    /// The user's handle, in the place of a refresh token. It stays the same.
+    pub refresh_handle: Secret,
+    /// The provider's newest ID token, as the provider signed it.
+    pub id_token: Secret,
+    /// The granted scope, when the provider named it.
+    pub scope: Option<String>,
+}
+
+/// Why there is no answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum AnswerError {
+    /// The code or handle is none of ours, spent, expired, not presented as it must be, or nothing
+    /// live is behind it: `invalid_grant` (RFC 6749 §5.2).
+    #[error("the code or handle stands for nothing live")]
+    InvalidGrant,
+    /// The provider does not answer and the grace is over: try again later.
+    #[error("the provider does not answer")]
+    Unreachable {
+        /// When asking again makes sense.
+        retry_after: Duration,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl Grants {
+    /// A one-time code for a grant: good for 30 s, once, with this `redirect_uri` and the PKCE verifier
+    /// of `challenge` (S256).
+    pub fn code_for(&self, grant: GrantId, redirect_uri: &str, challenge: Option<&str>) -> Secret {
+        code::seal(self.vault.codes(), grant, redirect_uri, challenge, self.clock.now())
+    }
+
+    /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
+    /// wrong `redirect_uri` or verifier is refused and not spent.
+    pub async fn redeem(
+        &self,
+        code: &Secret,
+        redirect_uri: &str,
+        verifier: Option<&Secret>,
+    ) -> Result<TokenAnswer, AnswerError> {
+        let now = self.clock.now();
+        let grant = code::open(self.vault.codes(), code, redirect_uri, verifier, now);
+        let grant = grant.ok_or(AnswerError::InvalidGrant)?;
+        // By then it has expired by itself, also for a clock that is set back a little.
+        let until = now + code::CODE_LIFE * 20;
+        if !self.spend("code", code.expose(), until).await? {
+            return Err(AnswerError::InvalidGrant);
+        }
+        let row = self.store.grant(grant).await?.ok_or(AnswerError::InvalidGrant)?;
+        if row.head.ended.is_some() {
+            return Err(AnswerError::InvalidGrant);
+        }
+        self.answer(&row, remaining(&row.head, now))
+    }
+
+    /// Answers a user's handle from any live grant of the user, refreshed first when its access token
+    /// is about to expire. All who ask at once get the same answer.
+    pub async fn by_handle(self: &Arc<Self>, handle: &Secret) -> Result<TokenAnswer, AnswerError> {
+        let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
+        // The longest life first; of equal ones the newest. Everybody who asks sorts alike.
+        heads.sort_by_key(|head| std::cmp::Reverse(head.access_expires_at));
+        let mut wait = None;
+        for head in heads {
+            match self.answer_from(head).await {
+                Err(AnswerError::InvalidGrant) => {}
+                Err(AnswerError::Unreachable { retry_after }) => wait = Some(retry_after),
+                other => return other,
+            }
+        }
+        Err(wait.map_or(AnswerError::InvalidGrant, |retry_after| AnswerError::Unreachable { retry_after }))
+    }
+
+    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
+    /// token's claims when the provider was not asked for more. None for any other token.
+    pub async fn user_info(&self, access_token: &Secret) -> Result<Option<ClaimMap>, StoreError> {
+        let Some(row) = self.store.grant_by_access(TokenHash::of(access_token.expose())).await? else {
+            return Ok(None);
+        };
+        if self.clock.now() >= row.head.access_expires_at {
+            return Ok(None);
+        }
+        let contents = self.vault.open(row.head.id, &row.sealed)?;
+        Ok(Some(contents.user_info.unwrap_or(contents.claims)))
+    }
+
+    async fn answer_from(self: &Arc<Self>, head: GrantHead) -> Result<TokenAnswer, AnswerError> {
+        let now = self.clock.now();
+        let mut renewal = Renewal::Fresh;
+        if remaining(&head, now) < LEAST_LIFE {
+            let grant: Arc<GrantState> = self.register().grant(&head);
+            renewal = self.renew(&grant, head.generation).await?;
+        }
+        let on_grace = match renewal {
+            Renewal::Fresh => false,
+            Renewal::Grace => true,
+            Renewal::Ended(_) => return Err(AnswerError::InvalidGrant),
+            Renewal::Unreachable { retry_after } => return Err(AnswerError::Unreachable { retry_after }),
+        };
+        let row = self.store.grant(head.id).await?.filter(|row| row.head.ended.is_none());
+        let row = row.ok_or(AnswerError::InvalidGrant)?;
+        let life = if on_grace { LIFE_ON_GRACE } else { remaining(&row.head, self.clock.now()) };
+        self.answer(&row, life)
+    }
+
+    fn answer(&self, row: &GrantRow, life: Duration) -> Result<TokenAnswer, AnswerError> {
+        let contents: Contents = self.vault.open(row.head.id, &row.sealed)?;
+        Ok(TokenAnswer {
+            access_token: contents.access_token,
+            expires_in: life.max(LEAST_TOLD),
+            refresh_handle: self.handle(&row.head.key),
+            id_token: contents.id_token,
+            scope: contents.scope,
+        })
+    }
+
+    fn handle(&self, key: &IdentityKey) -> Secret {
+        self.vault.handle(key)
+    }
+}
+
+fn remaining(head: &GrantHead, now: Timestamp) -> Duration {
+    head.access_expires_at.since(now)
+}

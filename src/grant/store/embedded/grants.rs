@@ -1,0 +1,139 @@
+//! Grants: kept, found, refreshed.
+
+use super::end::{Arg, Cause, SESSIONS_OF_GRANT};
+use super::read::{self, grant_columns, head_columns};
+use super::{Embedded, damaged, failed};
+use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
+use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+
+impl Embedded {
+    pub(super) async fn insert(&self, row: GrantRow) -> Result<(), StoreError> {
+        let head = &row.head;
+        sqlx::query(
+            "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
+             access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+        )
+        .bind(head.id.as_bytes())
+        .bind(head.key.issuer.as_str())
+        .bind(head.key.subject.as_str())
+        .bind(&head.sid)
+        .bind(head.user.as_ref().map(CoderUserId::as_bytes))
+        .bind(head.email.as_str())
+        .bind(row.handle.as_bytes())
+        .bind(row.access.as_bytes())
+        .bind(head.access_expires_at.as_millis())
+        .bind(head.checked_at.as_millis())
+        .bind(head.refreshable)
+        .bind(fence(head.generation)?)
+        .bind(head.created_at.as_millis())
+        .bind(row.device.address.to_string())
+        .bind(&row.device.user_agent)
+        .bind(&row.sealed)
+        .execute(&self.writer)
+        .await
+        .map_err(failed)?;
+        Ok(())
+    }
+
+    pub(super) async fn find(&self, id: GrantId) -> Result<Option<GrantRow>, StoreError> {
+        sqlx::query(concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $1"))
+            .bind(id.as_bytes())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)?
+            .as_ref()
+            .map(read::grant)
+            .transpose()
+    }
+
+    pub(super) async fn find_by_access(&self, access: TokenHash) -> Result<Option<GrantRow>, StoreError> {
+        let sql = concat!(
+            "SELECT ",
+            grant_columns!(),
+            " FROM grants WHERE access = $1 AND ended_at IS NULL LIMIT 1"
+        );
+        let row = sqlx::query(sql).bind(access.as_bytes()).fetch_optional(&self.reader).await;
+        row.map_err(failed)?.as_ref().map(read::grant).transpose()
+    }
+
+    pub(super) async fn find_by_handle(&self, handle: TokenHash) -> Result<Vec<GrantHead>, StoreError> {
+        let sql = concat!(
+            "SELECT ",
+            head_columns!(),
+            " FROM grants WHERE ended_at IS NULL \
+             AND (issuer, subject) IN (SELECT issuer, subject FROM grants WHERE handle = $1) \
+             ORDER BY created_at DESC, id"
+        );
+        let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&self.reader).await;
+        rows.map_err(failed)?.iter().map(read::head).collect()
+    }
+
+    pub(super) async fn find_user(&self, user: CoderUserId) -> Result<UserRow, StoreError> {
+        let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM users WHERE coder_user = $1")
+            .bind(user.as_bytes())
+            .fetch_optional(&self.reader)
+            .await
+            .map_err(failed)?;
+        let sql = concat!(
+            "SELECT ",
+            head_columns!(),
+            " FROM grants WHERE coder_user = $1 AND ended_at IS NULL ORDER BY created_at DESC, id"
+        );
+        let rows = sqlx::query(sql).bind(user.as_bytes()).fetch_all(&self.reader).await.map_err(failed)?;
+        let grants = rows.iter().map(read::head).collect::<Result<Vec<_>, _>>()?;
+        Ok(UserRow { signed_in: known.is_some(), grants })
+    }
+
+    pub(super) async fn write_refresh(
+        &self,
+        id: GrantId,
+        generation: u64,
+        with: Replacement,
+    ) -> Result<Option<Ended>, StoreError> {
+        let mut transaction = self.begin().await?;
+        let sql = "UPDATE grants SET sid = $3, email = $4, access = $5, access_expires_at = $6, \
+             checked_at = $7, refreshable = 1, sealed = $8, generation = generation + 1 \
+             WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
+        let written = sqlx::query(sql)
+            .bind(id.as_bytes())
+            .bind(fence(generation)?)
+            .bind(&with.sid)
+            .bind(with.email.as_str())
+            .bind(with.access.as_bytes())
+            .bind(with.access_expires_at.as_millis())
+            .bind(with.checked_at.as_millis())
+            .bind(&with.sealed)
+            .execute(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        if written.rows_affected() == 0 {
+            return Ok(None);
+        }
+        let mut ended = Ended::default();
+        if let Some(reason) = &with.end_sessions {
+            let cause = Cause { at: with.checked_at, reason };
+            ended.sessions = cause.hashes(&mut transaction, SESSIONS_OF_GRANT, &[Arg::grant(&id)]).await?;
+        }
+        transaction.commit().await.map_err(failed)?;
+        Ok(Some(ended))
+    }
+
+    pub(super) async fn write_late_tokens(
+        &self,
+        id: GrantId,
+        sealed: Vec<u8>,
+        at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE grants SET sealed = $2, revoke_at = $3, revoke_tries = 0, generation = generation + 1 \
+             WHERE id = $1 AND ended_at IS NOT NULL";
+        let row = sqlx::query(sql).bind(id.as_bytes()).bind(sealed).bind(at.as_millis());
+        row.execute(&self.writer).await.map_err(failed)?;
+        Ok(())
+    }
+}
+
+/// A generation as the database keeps it.
+pub(super) fn fence(generation: u64) -> Result<i64, StoreError> {
+    i64::try_from(generation).map_err(|_| damaged("generation"))
+}

@@ -1,0 +1,168 @@
+//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that what is written is on the
+//! disk when the call returns, through power loss too.
+//!
+//! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its
+//! two WAL companions, and `lock`, which keeps a second process out: two would not see each other's
+//! ends in memory.
+
+mod end;
+mod grants;
+mod people;
+mod read;
+mod small;
+
+use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
+};
+use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+
+use super::{Answer, OpenError, StoreError};
+
+/// The newest schema this program knows (`PRAGMA user_version`).
+const SCHEMA: i64 = 1;
+
+/// How long a caller waits for a connection, and a connection for a lock, before the store counts as
+/// too slow.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// Connections that read.
+const READERS: u32 = 2;
+
+/// SQLite in a folder of its own.
+#[derive(Debug)]
+pub struct Embedded {
+    writer: SqlitePool,
+    reader: SqlitePool,
+    /// Held for the store's life: the lock goes when the file is closed, by a crash too.
+    _lock: Option<File>,
+}
+
+impl Embedded {
+    /// Opens the store in `folder` (made with mode 0700 when missing), migrating it when it is older.
+    pub async fn open(folder: &Path) -> Result<Self, OpenError> {
+        let lock = take_folder(folder)?;
+        let file = folder.join("vestibule.db");
+        let options = options().filename(&file).create_if_missing(true);
+        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        migrate(&writer).await?;
+        let options = options.create_if_missing(false).pragma("query_only", "on");
+        let reader = pool(READERS).connect_with(options).await.map_err(failed)?;
+        Ok(Self { writer, reader, _lock: Some(lock) })
+    }
+
+    /// A store that lives and dies with the process.
+    #[cfg(test)]
+    pub(crate) async fn in_memory() -> Self {
+        let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
+        let writer = pool(1).connect_with(options).await.unwrap();
+        migrate(&writer).await.unwrap();
+        Self { reader: writer.clone(), writer, _lock: None }
+    }
+
+    /// Closes all connections; what is in the write-ahead log goes into the database.
+    pub async fn close(&self) {
+        self.reader.close().await;
+        self.writer.close().await;
+    }
+
+    /// Begins a transaction that may write: it takes the write lock at once.
+    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
+        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
+    }
+}
+
+/// Makes the folder and takes its lock.
+fn take_folder(folder: &Path) -> Result<File, OpenError> {
+    let unusable = |source| OpenError::Folder { path: folder.to_owned(), source };
+    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
+    let path = folder.join("lock");
+    let file = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(path)
+        .map_err(unusable)?;
+    // SQLite makes its files with the process's umask; the database is made here so that it is private.
+    let database = folder.join("vestibule.db");
+    OpenOptions::new().append(true).create(true).mode(0o600).open(&database).map_err(unusable)?;
+    match file.try_lock() {
+        Ok(()) => {}
+        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
+        Err(TryLockError::Error(source)) => return Err(unusable(source)),
+    }
+    fs::File::open(folder).and_then(|it| it.sync_all()).map_err(unusable)?;
+    Ok(file)
+}
+
+fn options() -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(PATIENCE)
+        .thread_name(|id| format!("store-{id}"))
+        .disable_statement_logging()
+}
+
+fn pool(connections: u32) -> SqlitePoolOptions {
+    // An idle connection costs nothing, and a new one would have to be opened on somebody's time.
+    SqlitePoolOptions::new()
+        .min_connections(connections)
+        .max_connections(connections)
+        .acquire_timeout(PATIENCE)
+        .idle_timeout(None)
+        .max_lifetime(None)
+        .test_before_acquire(false)
+}
+
+/// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
+async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
+    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+    let found: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer { found, known: SCHEMA });
+    }
+    if found < 1 {
+        let step = concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;");
+        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await.map_err(failed)?;
+    Ok(())
+}
+
+/// What an error of the engine means to an operator. SQLite's primary result codes:
+/// <https://www.sqlite.org/rescode.html>.
+#[expect(clippy::needless_pass_by_value, reason = "it is what map_err is given")]
+fn failed(error: sqlx::Error) -> StoreError {
+    let code = match &error {
+        sqlx::Error::PoolTimedOut => return StoreError::Busy,
+        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
+            return StoreError::Damaged(error.to_string());
+        }
+        sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse::<i32>().ok()),
+        _ => None,
+    };
+    match code.map(|code| code & 0xff) {
+        Some(5 | 6) => StoreError::Busy,
+        Some(8 | 14 | 23) => StoreError::ReadOnly,
+        Some(13) => StoreError::Full,
+        Some(11 | 26) => StoreError::Damaged(error.to_string()),
+        _ => StoreError::Failed(error.to_string()),
+    }
+}
+
+/// A stored value that no version of this program wrote.
+fn damaged(what: &str) -> StoreError {
+    StoreError::Damaged(format!("{what} cannot be read"))
+}
+
+/// Boxes a method's future.
+fn answer<'a, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
+    Box::pin(work)
+}

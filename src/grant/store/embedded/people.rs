@@ -1,0 +1,185 @@
+//! Sessions, tokens, and whose they are.
+
+use sqlx::{Sqlite, SqliteConnection, Transaction};
+
+use super::end::{Arg, Cause, OLDER_GRANTS, ONE_TOKEN};
+use super::read::head_columns;
+use super::{Embedded, failed, read};
+use crate::grant::EndReason;
+use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
+use crate::types::TokenHash;
+
+impl Embedded {
+    pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
+        let mut transaction = self.begin().await?;
+        if let Some(reason) = hindrance(&mut transaction, bind).await? {
+            return Ok(Bound::TooLate(reason));
+        }
+        write_session(&mut transaction, bind).await?;
+        let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
+        let mut ended = Ended::default();
+        if let Some(presented) = bind.replaces.filter(|it| *it != bind.session) {
+            end_presented(&mut transaction, bind, &presented).await?;
+            ended.sessions.push(presented);
+            ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
+        }
+        let others = [Arg::user(&bind.user), Arg::grant(&bind.grant)];
+        ended.grants = cause.grants(&mut transaction, OLDER_GRANTS, &others).await?;
+        let head = sqlx::query(concat!("SELECT ", head_columns!(), " FROM grants WHERE id = $1"))
+            .bind(bind.grant.as_bytes())
+            .fetch_one(&mut *transaction)
+            .await
+            .map_err(failed)?;
+        let head = read::head(&head)?;
+        transaction.commit().await.map_err(failed)?;
+        Ok(Bound::Done(Box::new(head), ended))
+    }
+
+    pub(super) async fn find_session(&self, hash: TokenHash) -> Result<Option<SessionRow>, StoreError> {
+        let sql = "SELECT hash, grant_id, coder_user, created_at, last_seen, ended_reason \
+             FROM sessions WHERE hash = $1";
+        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        row.map_err(failed)?.as_ref().map(read::session).transpose()
+    }
+
+    pub(super) async fn find_token(&self, hash: TokenHash) -> Result<Option<TokenRow>, StoreError> {
+        let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
+             FROM tokens WHERE hash = $1";
+        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        row.map_err(failed)?.as_ref().map(read::token).transpose()
+    }
+
+    pub(super) async fn write_token(&self, row: &TokenRow) -> Result<TokenRow, StoreError> {
+        let sql = "INSERT INTO tokens (hash, coder_user, login_type, made_for, created_at, asked_at, last_seen) \
+             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO UPDATE SET \
+             coder_user = CASE WHEN ended_at IS NULL THEN excluded.coder_user ELSE coder_user END, \
+             login_type = excluded.login_type, asked_at = excluded.asked_at \
+             RETURNING hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason";
+        let kept = sqlx::query(sql)
+            .bind(row.hash.as_bytes())
+            .bind(row.user.as_bytes())
+            .bind(row.login_type.word())
+            .bind(row.made_for.word())
+            .bind(row.created_at.as_millis())
+            .bind(row.asked_at.as_millis())
+            .bind(row.last_seen.as_millis())
+            .fetch_one(&self.writer)
+            .await
+            .map_err(failed)?;
+        read::token(&kept)
+    }
+
+    pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
+        let mut transaction = self.begin().await?;
+        for touch in seen {
+            for sql in [
+                "UPDATE sessions SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
+                "UPDATE tokens SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
+            ] {
+                let update = sqlx::query(sql).bind(touch.hash.as_bytes()).bind(touch.at.as_millis());
+                update.execute(&mut *transaction).await.map_err(failed)?;
+            }
+        }
+        transaction.commit().await.map_err(failed)
+    }
+
+    pub(super) async fn list_live(&self, filter: &Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        let (user, email) = match filter {
+            Filter::Everybody => (None, None),
+            Filter::User(user) => (Some(user.as_bytes()), None),
+            Filter::Email(email) => (None, Some(email.as_str())),
+        };
+        let sessions = "SELECT hash, sessions.grant_id, sessions.coder_user, sessions.created_at, last_seen, \
+             issuer, subject, email, address, user_agent \
+             FROM sessions JOIN grants ON grants.id = sessions.grant_id \
+             WHERE sessions.ended_at IS NULL AND ($1 IS NULL OR sessions.coder_user = $1) \
+             AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
+        let tokens = "SELECT hash, tokens.coder_user, login_type, made_for, created_at, last_seen, \
+             issuer, subject, email \
+             FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
+             WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
+             AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
+        let rows = sqlx::query(sessions).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        let mut all =
+            rows.map_err(failed)?.iter().map(read::listed_session).collect::<Result<Vec<_>, _>>()?;
+        let rows = sqlx::query(tokens).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        for row in &rows.map_err(failed)? {
+            all.push(read::listed_token(row)?);
+        }
+        all.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.hash.cmp(&b.hash)));
+        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+        Ok(all)
+    }
+}
+
+/// Why the sign-in cannot be finished, if it cannot: its grant is gone, or the session is known already.
+async fn hindrance(
+    transaction: &mut Transaction<'static, Sqlite>,
+    bind: &Bind,
+) -> Result<Option<EndReason>, StoreError> {
+    let grant = sqlx::query("SELECT coder_user, ended_reason FROM grants WHERE id = $1")
+        .bind(bind.grant.as_bytes())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    let Some(grant) = grant else { return Ok(Some(EndReason::Abandoned)) };
+    if let Some(reason) = read::ended(&grant)? {
+        return Ok(Some(reason));
+    }
+    if read::optional_user(&grant)?.is_some_and(|user| user != bind.user) {
+        return Ok(Some(EndReason::Replaced));
+    }
+    let session = sqlx::query("SELECT ended_reason FROM sessions WHERE hash = $1")
+        .bind(bind.session.as_bytes())
+        .fetch_optional(&mut **transaction)
+        .await
+        .map_err(failed)?;
+    let Some(session) = session else { return Ok(None) };
+    Ok(Some(read::ended(&session)?.unwrap_or(EndReason::Replaced)))
+}
+
+/// The grant's user, the session, and that this user has signed in.
+async fn write_session(connection: &mut SqliteConnection, bind: &Bind) -> Result<(), StoreError> {
+    for sql in [
+        "UPDATE grants SET coder_user = $2 WHERE id = $1",
+        "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($3, $1, $2, $4, $4)",
+        "DELETE FROM tokens WHERE hash = $3",
+        "INSERT INTO users (coder_user, issuer, subject, email, since) \
+         SELECT $2, issuer, subject, email, $4 FROM grants WHERE id = $1 \
+         ON CONFLICT (coder_user) DO UPDATE \
+         SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email",
+    ] {
+        sqlx::query(sql)
+            .bind(bind.grant.as_bytes())
+            .bind(bind.user.as_bytes())
+            .bind(bind.session.as_bytes())
+            .bind(bind.at.as_millis())
+            .execute(&mut *connection)
+            .await
+            .map_err(failed)?;
+    }
+    Ok(())
+}
+
+/// Ends the session that the browser presented before signing in. One that is not known is written
+/// down as ended, so that it can never be adopted later (session fixation, CVE-2026-34454).
+async fn end_presented(
+    connection: &mut SqliteConnection,
+    bind: &Bind,
+    presented: &TokenHash,
+) -> Result<(), StoreError> {
+    let sql = "INSERT INTO sessions \
+         (hash, grant_id, coder_user, created_at, last_seen, ended_at, ended_reason) \
+         VALUES ($1, $2, $3, $4, $4, $4, $5) ON CONFLICT (hash) DO UPDATE \
+         SET ended_at = excluded.ended_at, ended_reason = excluded.ended_reason WHERE sessions.ended_at IS NULL";
+    sqlx::query(sql)
+        .bind(presented.as_bytes())
+        .bind(bind.grant.as_bytes())
+        .bind(bind.user.as_bytes())
+        .bind(bind.at.as_millis())
+        .bind(EndReason::Replaced.to_text())
+        .execute(connection)
+        .await
+        .map_err(failed)?;
+    Ok(())
+}

@@ -1,0 +1,63 @@
+//! What goes wrong with a store, and what an operator can do about it.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+/// A store could not do what it was asked. Nothing was read, and nothing was half written.
+///
+/// Whoever gets one serves nothing that depended on the answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum StoreError {
+    /// It did not answer in time.
+    #[error("the store is too slow: look at the disk's load, or at another process that holds the store")]
+    Busy,
+    /// There is no room left.
+    #[error("the store's disk is full: make room, nothing can be signed in or refreshed until then")]
+    Full,
+    /// It cannot be written.
+    #[error("the store is read-only: make its folder and files writable for the gateway's user")]
+    ReadOnly,
+    /// What was read makes no sense.
+    #[error("the store is damaged ({0}): restore it, or move it aside; people sign in again then")]
+    Damaged(String),
+    /// A stored value does not open with the present keys.
+    #[error("a stored value does not open with the present keys: put the former key back behind the new one")]
+    Sealed,
+    /// Anything else that the engine says.
+    #[error("the store failed: {0}")]
+    Failed(String),
+}
+
+/// A store could not be opened.
+#[derive(Debug, Error)]
+pub enum OpenError {
+    /// Its folder cannot be made or used.
+    #[error("the store's folder {path} cannot be used: {source}")]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+    /// Another process has it open.
+    #[error("another process uses the store in {0}: one gateway at a time; several share a PostgreSQL store")]
+    InUse(PathBuf),
+    /// A newer version of the program made it.
+    #[error("the store is of version {found}, this program knows versions up to {known}: run a newer one")]
+    Newer {
+        /// The store's version.
+        found: i64,
+        /// The newest known version.
+        known: i64,
+    },
+    /// The key does not fit.
+    #[error(
+        "the store was made with another key: give the key file that belongs to it, or move the store aside; \
+         people sign in again then"
+    )]
+    WrongKey,
+    /// The engine failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

@@ -1,0 +1,177 @@
+//! The key file: the master keys that everything sealed is sealed with.
+//!
+//! One key a line, 32 bytes as base64; the first seals, all open. Empty lines and lines that begin
+//! with `#` do not count. To replace the key, put a new line on top; once every grant has been
+//! refreshed since (a day is plenty for those in use) the old line can go.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use thiserror::Error;
+use zeroize::Zeroizing;
+
+use crate::types::{KEY_BYTES, Keyring, random_bytes, random_token};
+
+/// The most that is read of a key file, in bytes: room for some eighty keys.
+const MAX_FILE: u64 = 4096;
+
+/// A key file cannot be used. Never shows a key.
+#[derive(Debug, Error)]
+pub enum KeyFileError {
+    /// The system does not let us.
+    #[error("the key file {path} cannot be read or made: {source}")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// Others may read it.
+    #[error("the key file {path} is open to others (mode {mode:03o}): run chmod 600 on it")]
+    OpenToOthers {
+        /// The file.
+        path: PathBuf,
+        /// Its permissions.
+        mode: u32,
+    },
+    /// It holds no key.
+    #[error("the key file {0} holds no key: one line of base64 for 32 bytes (openssl rand -base64 32)")]
+    Empty(PathBuf),
+    /// A line is no key.
+    #[error("line {line} of the key file {path} is not base64 for 32 bytes (openssl rand -base64 32)")]
+    NotAKey {
+        /// The file.
+        path: PathBuf,
+        /// The line, counted from 1.
+        line: usize,
+    },
+}
+
+/// Reads the keys at `path`; makes a file with one fresh key (mode 0600) when there is none.
+///
+/// A file that group or others may read is refused. A new file appears whole and on the disk, or not
+/// at all: a crash leaves no empty key file, and of two processes that start at once one makes it.
+pub fn key_file(path: &Path) -> Result<Keyring, KeyFileError> {
+    let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
+    match read(path) {
+        Err(KeyFileError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+        other => return other,
+    }
+    make(path).map_err(failed)?;
+    read(path)
+}
+
+fn read(path: &Path) -> Result<Keyring, KeyFileError> {
+    let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
+    let file = File::open(path).map_err(failed)?;
+    let mode = file.metadata().map_err(failed)?.mode() & 0o777;
+    if mode & 0o077 != 0 {
+        return Err(KeyFileError::OpenToOthers { path: path.to_owned(), mode });
+    }
+    let mut text = Zeroizing::new(String::new());
+    file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
+    let mut keys = Vec::new();
+    for (at, line) in text.lines().enumerate() {
+        let line = line.trim();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let not_a_key = || KeyFileError::NotAKey { path: path.to_owned(), line: at + 1 };
+        let bytes = Zeroizing::new(STANDARD.decode(line).map_err(|_| not_a_key())?);
+        keys.push(<[u8; KEY_BYTES]>::try_from(bytes.as_slice()).map_err(|_| not_a_key())?);
+    }
+    let (current, older) = keys.split_first().ok_or_else(|| KeyFileError::Empty(path.to_owned()))?;
+    Ok(Keyring::new(*current, older.iter().copied()))
+}
+
+/// Writes a fresh key beside `path` and links it there, which fails when somebody was faster.
+fn make(path: &Path) -> io::Result<()> {
+    let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let draft = folder.join(format!(".key-{}", random_token()));
+    let key = Zeroizing::new(random_bytes::<KEY_BYTES>());
+    let line = Zeroizing::new(STANDARD.encode(key.as_slice()));
+    let written =
+        OpenOptions::new().write(true).create_new(true).mode(0o600).open(&draft).and_then(|mut file| {
+            file.write_all(line.as_bytes())?;
+            file.write_all(b"\n")?;
+            file.sync_all()
+        });
+    let linked = written.and_then(|()| fs::hard_link(&draft, path));
+    // The draft holds the key: it must go whatever happened.
+    let removed = fs::remove_file(&draft);
+    match linked {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+        other => other?,
+    }
+    removed?;
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    use super::*;
+    use crate::types::Purpose;
+
+    fn seals_for(one: &Keyring, other: &Keyring) -> bool {
+        let sealed = one.sealer(Purpose::Store).seal(b"", b"x");
+        other.sealer(Purpose::Store).open(b"", &sealed).is_ok()
+    }
+
+    fn write(path: &Path, text: &str, mode: u32) {
+        fs::write(path, text).unwrap();
+        fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    #[test]
+    fn the_first_start_makes_a_private_key_and_the_next_reads_the_same() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let first = key_file(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o600);
+        assert!(seals_for(&first, &key_file(&path).unwrap()));
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "no draft is left");
+    }
+
+    #[test]
+    fn a_file_that_others_may_read_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        key_file(&path).unwrap();
+        for mode in [0o640, 0o604, 0o644, 0o660] {
+            fs::set_permissions(&path, fs::Permissions::from_mode(mode)).unwrap();
+            assert!(matches!(key_file(&path), Err(KeyFileError::OpenToOthers { .. })), "{mode:o}");
+        }
+    }
+
+    #[test]
+    fn a_new_line_on_top_seals_and_the_old_one_still_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let old = key_file(&path).unwrap();
+        let line = fs::read_to_string(&path).unwrap();
+        write(&path, &format!("# replaced\n{}\n\n{line}", STANDARD.encode([7; 32])), 0o600);
+        let both = key_file(&path).unwrap();
+        assert!(seals_for(&old, &both));
+        assert!(!seals_for(&both, &old));
+    }
+
+    #[test]
+    fn what_is_no_key_is_refused_with_its_line_and_without_its_text() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        write(&path, "\n# nothing\n", 0o600);
+        assert!(matches!(key_file(&path), Err(KeyFileError::Empty(_))));
+        for bad in ["canary", &STANDARD.encode([7; 31]), &STANDARD.encode([7; 33])] {
+            write(&path, &format!("\n{bad}\n"), 0o600);
+            let error = key_file(&path).unwrap_err();
+            assert!(matches!(error, KeyFileError::NotAKey { line: 2, .. }), "{error}");
+            assert!(!error.to_string().contains(bad));
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! What is kept of a grant that nobody may read: tokens and claims, sealed for their row.
+
+use serde::{Deserialize, Serialize};
+use zeroize::Zeroizing;
+
+use super::store::{OpenError, Store, StoreError};
+use crate::oidc::ClaimMap;
+use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret, TokenHash};
+
+/// The note that tells whether the keys fit the store.
+const KEY_CHECK: &str = "key_check";
+
+/// The note with the provider's last known documents.
+const DOCUMENTS: &str = "documents";
+
+/// Tokens and claims of a grant.
+#[derive(Clone, Deserialize)]
+pub(super) struct Contents {
+    pub(super) access_token: Secret,
+    pub(super) refresh_token: Option<Secret>,
+    pub(super) id_token: Secret,
+    pub(super) scope: Option<String>,
+    pub(super) groups: Vec<String>,
+    pub(super) claims: ClaimMap,
+    pub(super) user_info: Option<ClaimMap>,
+}
+
+/// [`Contents`] on its way into the seal; [`Secret`] has no `Serialize` on purpose.
+#[derive(Serialize)]
+struct Outgoing<'a> {
+    access_token: &'a str,
+    refresh_token: Option<&'a str>,
+    id_token: &'a str,
+    scope: Option<&'a str>,
+    groups: &'a [String],
+    claims: &'a ClaimMap,
+    user_info: Option<&'a ClaimMap>,
+}
+
+/// Seals and opens, and names handles.
+#[derive(Debug)]
+pub(super) struct Vault {
+    rows: Sealer,
+    codes: Sealer,
+    keyring: Keyring,
+}
+
+impl Vault {
+    pub(super) fn new(keyring: &Keyring) -> Self {
+        Self {
+            rows: keyring.sealer(Purpose::Store),
+            codes: keyring.sealer(Purpose::Code),
+            keyring: keyring.clone(),
+        }
+    }
+
+    /// Seals the contents of a grant for its row.
+    pub(super) fn seal(&self, id: GrantId, contents: &Contents) -> Result<Vec<u8>, StoreError> {
+        let outgoing = Outgoing {
+            access_token: contents.access_token.expose(),
+            refresh_token: contents.refresh_token.as_ref().map(Secret::expose),
+            id_token: contents.id_token.expose(),
+            scope: contents.scope.as_deref(),
+            groups: &contents.groups,
+            claims: &contents.claims,
+            user_info: contents.user_info.as_ref(),
+        };
+        let plain = Zeroizing::new(serde_json::to_vec(&outgoing).map_err(|_| unreadable())?);
+        Ok(self.rows.seal(&row(id), &plain))
+    }
+
+    /// Opens the contents of a grant.
+    pub(super) fn open(&self, id: GrantId, sealed: &[u8]) -> Result<Contents, StoreError> {
+        let plain = Zeroizing::new(self.rows.open(&row(id), sealed).map_err(|_| StoreError::Sealed)?);
+        serde_json::from_slice(&plain).map_err(|_| unreadable())
+    }
+
+    /// The sealer of one-time codes.
+    pub(super) fn codes(&self) -> &Sealer {
+        &self.codes
+    }
+
+    /// The handle of an identity: stable, and nobody without the key can make it.
+    pub(super) fn handle(&self, key: &IdentityKey) -> Secret {
+        let identity = format!("{}\0{}", key.issuer, key.subject);
+        let names = self.keyring.name(Purpose::Handle, identity.as_bytes());
+        Secret::new(names.into_iter().next().unwrap_or_default())
+    }
+
+    /// What the store knows of a handle.
+    pub(super) fn handle_hash(&self, key: &IdentityKey) -> TokenHash {
+        TokenHash::of(self.handle(key).expose())
+    }
+
+    /// Checks that the keys are those of the store, and leaves a mark of the newest in it.
+    pub(super) async fn check(&self, store: &dyn Store) -> Result<(), OpenError> {
+        if let Some(mark) = store.note(KEY_CHECK).await? {
+            self.rows.open(KEY_CHECK.as_bytes(), &mark).map_err(|_| OpenError::WrongKey)?;
+        }
+        let mark = self.rows.seal(KEY_CHECK.as_bytes(), b"vestibule");
+        Ok(store.set_note(KEY_CHECK, mark).await?)
+    }
+
+    /// The provider's last known discovery document and keys. Sealed not for secrecy: nobody who can
+    /// write to the store may give Coder other keys.
+    pub(super) async fn documents(&self, store: &dyn Store) -> Result<Option<(String, String)>, StoreError> {
+        let Some(sealed) = store.note(DOCUMENTS).await? else { return Ok(None) };
+        let plain = self.rows.open(DOCUMENTS.as_bytes(), &sealed).map_err(|_| StoreError::Sealed)?;
+        serde_json::from_slice(&plain).map(Some).map_err(|_| unreadable())
+    }
+
+    /// Keeps the provider's documents.
+    pub(super) async fn keep_documents(
+        &self,
+        store: &dyn Store,
+        discovery: &str,
+        jwks: &str,
+    ) -> Result<(), StoreError> {
+        let plain = serde_json::to_vec(&(discovery, jwks)).map_err(|_| unreadable())?;
+        store.set_note(DOCUMENTS, self.rows.seal(DOCUMENTS.as_bytes(), &plain)).await
+    }
+}
+
+/// What a sealed row is bound to.
+fn row(id: GrantId) -> Vec<u8> {
+    [b"grant\0", id.as_bytes()].concat()
+}
+
+fn unreadable() -> StoreError {
+    StoreError::Damaged("sealed contents cannot be read".to_owned())
+}
