@@ -1,189 +1,208 @@
-//! A connection that has switched protocols: bytes both ways until somebody ends it.
+//! Bytes both ways, after a switch of protocols.
 
+use std::cell::RefCell;
+use std::future::poll_fn;
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use hyper::upgrade::{OnUpgrade, Upgraded};
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadHalf, WriteHalf};
-use tokio::time::{Instant, sleep_until, timeout};
+use bytes::{Buf as _, Bytes};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, ReadBuf};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::websocket::{Frames, close_frame};
-use crate::policy::TunnelLimits;
+use super::ends::Ends;
+use super::websocket::{Frames, GOING_AWAY, POLICY_VIOLATION, close_frame};
 
-/// The buffer of a quiet direction, in bytes: thousands of idle terminals wait in it.
-const SMALL_BUFFER: usize = 1024;
+/// How long a tunnel that is ended may take to say goodbye, so that it is closed within the second.
+const GOODBYE: Duration = Duration::from_millis(500);
 
-/// The buffer of a busy direction, in bytes.
-const LARGE_BUFFER: usize = 64 * 1024;
+/// How long what one side has said last may take to reach the other.
+const LAST_BYTES: Duration = Duration::from_secs(5);
 
-/// How long one direction may outlive the other: enough to deliver a last answer.
-const LINGER: Duration = Duration::from_secs(5);
+/// What is read at once.
+const CHUNK: usize = 32 * 1024;
 
-/// How long a last frame and the end of the stream may take to be written.
-const FAREWELL: Duration = Duration::from_millis(500);
-
-/// What a tunnel is bound to.
-#[derive(Debug)]
-pub(super) struct Tunnel {
-    pub(super) websocket: bool,
-    /// Fires when the standing of its user ends; machines have none.
-    pub(super) ended: Option<CancellationToken>,
-    /// Fires when the gateway goes.
-    pub(super) stop: CancellationToken,
-    pub(super) limits: TunnelLimits,
+thread_local! {
+    /// Where every tunnel of a worker reads to. What is read is written on in the same breath, so an
+    /// idle tunnel has no buffer at all, and a busy one only what the other side does not take.
+    static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
-/// Why a tunnel is closed from here, as a websocket close status (RFC 6455 §7.4.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Close {
-    /// The standing ended, or a limit was reached: 1008, policy violation.
-    Policy(&'static str),
-    /// The gateway goes: 1001, going away.
-    Away,
+/// A connection between a client and Coder that speaks something else than HTTP.
+pub(super) struct Tunnel<C, U> {
+    client: C,
+    coder: U,
+    up: Way,
+    down: Way,
+    /// For a WebSocket, where in its frames the way down is.
+    frames: Option<Frames>,
 }
 
-/// When bytes last flowed, in milliseconds since the tunnel began.
-struct Activity {
-    began: Instant,
-    last: AtomicU64,
+/// One of the two ways.
+#[derive(Debug, Default)]
+struct Way {
+    /// Read, and not yet taken by the other side.
+    waiting: Bytes,
+    /// Written, and perhaps not yet sent.
+    unsent: bool,
+    /// Nothing more will be read.
+    at_end: bool,
 }
 
-impl Activity {
-    fn touch(&self) {
-        let millis = u64::try_from(self.began.elapsed().as_millis()).unwrap_or(u64::MAX);
-        self.last.store(millis, Ordering::Relaxed);
-    }
-
-    fn last(&self) -> Instant {
-        self.began + Duration::from_millis(self.last.load(Ordering::Relaxed))
-    }
-}
-
-type Io = TokioIo<Upgraded>;
-
-impl Tunnel {
-    /// Waits for both sides to switch, then lets bytes flow.
-    pub(super) async fn run(self, client: OnUpgrade, coder: OnUpgrade) {
-        let (Ok(client), Ok(coder)) = tokio::join!(client, coder) else { return };
-        let (from_client, mut to_client) = tokio::io::split(TokioIo::new(client));
-        let (from_coder, to_coder) = tokio::io::split(TokioIo::new(coder));
-        let activity = Activity { began: Instant::now(), last: AtomicU64::new(0) };
-        let mut frames = Frames::default();
-        let why = {
-            let down = Direction { frames: self.websocket.then_some(&mut frames), activity: &activity };
-            let flow = flow(from_client, to_coder, from_coder, &mut to_client, down);
-            tokio::select! {
-                biased;
-                why = self.closed(&activity) => Some(why),
-                () = flow => None,
-            }
-        };
-        if let Some(why) = why {
-            self.say_goodbye(why, &frames, &mut to_client).await;
-        }
-        let _ = timeout(FAREWELL, to_client.shutdown()).await;
-    }
-
-    /// Completes when the tunnel must be closed from here.
-    async fn closed(&self, activity: &Activity) -> Close {
-        let ended = async {
-            match &self.ended {
-                Some(ended) => ended.cancelled().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            () = ended => Close::Policy("your sign-in has ended"),
-            () = self.stop.cancelled() => Close::Away,
-            () = self.too_old(activity.began) => Close::Policy("the connection has reached its age limit"),
-            () = self.too_quiet(activity) => Close::Policy("the connection was idle for too long"),
-        }
-    }
-
-    async fn too_old(&self, began: Instant) {
-        match self.limits.max_age {
-            Some(age) => sleep_until(began + age).await,
-            None => std::future::pending().await,
-        }
-    }
-
-    async fn too_quiet(&self, activity: &Activity) {
-        let Some(idle) = self.limits.idle else { return std::future::pending().await };
-        loop {
-            let until = activity.last() + idle;
-            if until <= Instant::now() {
-                return;
-            }
-            sleep_until(until).await;
-        }
-    }
-
-    /// Tells a websocket's client why, where a frame of ours does not fall into one of Coder's.
-    async fn say_goodbye(&self, why: Close, frames: &Frames, to_client: &mut WriteHalf<Io>) {
-        if !self.websocket || !frames.at_border() {
-            return;
-        }
-        let frame = match why {
-            Close::Policy(reason) => close_frame(1008, reason),
-            Close::Away => close_frame(1001, "the gateway is restarting"),
-        };
-        let _ = timeout(FAREWELL, to_client.write_all(&frame)).await;
-    }
-}
-
-/// What the direction towards the client keeps account of.
-struct Direction<'a> {
-    frames: Option<&'a mut Frames>,
-    activity: &'a Activity,
-}
-
-/// Both directions, until one of them ends and the other had its time to follow.
-async fn flow(
-    from_client: ReadHalf<Io>,
-    to_coder: WriteHalf<Io>,
-    from_coder: ReadHalf<Io>,
-    to_client: &mut WriteHalf<Io>,
-    down: Direction<'_>,
-) {
-    let activity = down.activity;
-    let up = Direction { frames: None, activity };
-    let mut to_coder = to_coder;
-    let upward = pump(from_client, &mut to_coder, up);
-    let downward = pump(from_coder, to_client, down);
-    tokio::pin!(upward, downward);
-    tokio::select! {
-        _ = &mut upward => { let _ = timeout(LINGER, downward).await; }
-        _ = &mut downward => { let _ = timeout(LINGER, upward).await; }
-    }
-}
-
-/// Copies until the reader ends, then closes the writer. The buffer grows with a busy stream and
-/// shrinks again with a quiet one.
-async fn pump<R, W>(mut from: R, to: &mut W, mut direction: Direction<'_>) -> io::Result<()>
+impl<C, U> Tunnel<C, U>
 where
-    R: AsyncRead + Unpin,
-    W: AsyncWrite + Unpin,
+    C: AsyncRead + AsyncWrite + Unpin,
+    U: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut buffer = vec![0; SMALL_BUFFER];
-    loop {
-        let read = from.read(&mut buffer).await?;
-        let Some(bytes) = buffer.get(..read).filter(|bytes| !bytes.is_empty()) else { break };
-        direction.activity.touch();
-        if let Some(frames) = &mut direction.frames {
-            frames.begin();
+    /// A tunnel in which Coder has already said `early`.
+    pub(super) fn new(client: C, coder: U, early: &[u8], websocket: bool) -> Self {
+        let mut frames = websocket.then(Frames::default);
+        if let Some(frames) = &mut frames {
+            frames.pass(early);
         }
-        to.write_all(bytes).await?;
-        if let Some(frames) = &mut direction.frames {
-            frames.follow(bytes);
-        }
-        if read == buffer.len() && buffer.len() < LARGE_BUFFER {
-            buffer = vec![0; LARGE_BUFFER];
-        } else if read < SMALL_BUFFER && buffer.len() > SMALL_BUFFER {
-            buffer = vec![0; SMALL_BUFFER];
+        // A slice of a larger buffer would hold that on while the tunnel is idle.
+        let waiting = Bytes::copy_from_slice(early);
+        Self { client, coder, up: Way::default(), down: Way { waiting, ..Way::default() }, frames }
+    }
+
+    /// Carries bytes until either side ends, `ends` say so, or the process stops for good.
+    pub(super) async fn run(mut self, mut ends: Ends, stop: CancellationToken) {
+        let ended = {
+            let mut stopped = pin!(stop.cancelled());
+            let carried = poll_fn(|cx| {
+                if let Poll::Ready(carried) = self.poll_carry(cx, &mut ends) {
+                    return Poll::Ready(Err(carried));
+                }
+                if let Poll::Ready(cut) = ends.poll(cx) {
+                    tracing::debug!(?cut, "tunnel ended");
+                    return Poll::Ready(Ok((POLICY_VIOLATION, cut.reason())));
+                }
+                stopped.as_mut().poll(cx).map(|()| Ok((GOING_AWAY, "the gateway is restarting")))
+            });
+            carried.await
+        };
+        let outcome = match ended {
+            Ok((code, reason)) => timeout(GOODBYE, self.say_goodbye(&close_frame(code, reason))).await,
+            Err(Ok(())) => timeout(LAST_BYTES, self.close()).await,
+            Err(Err(error)) => Ok(Err(error)),
+        };
+        if let Ok(Err(error)) = outcome {
+            tracing::debug!(%error, "tunnel broke off");
         }
     }
-    to.shutdown().await
+
+    /// Ready when either side has ended and the other has been told all of it.
+    fn poll_carry(&mut self, cx: &mut Context<'_>, ends: &mut Ends) -> Poll<io::Result<()>> {
+        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| ends.active());
+        let frames = &mut self.frames;
+        let down = self.down.poll(cx, &mut self.coder, &mut self.client, |bytes| {
+            ends.active();
+            if let Some(frames) = frames {
+                frames.pass(bytes);
+            }
+        });
+        match (up, down) {
+            (Poll::Ready(ended), _) | (_, Poll::Ready(ended)) => Poll::Ready(ended),
+            (Poll::Pending, Poll::Pending) => Poll::Pending,
+        }
+    }
+
+    /// Closes both sides in good order. What one side had said before the other ended is passed on.
+    async fn close(&mut self) -> io::Result<()> {
+        self.client.write_all(&self.down.waiting).await?;
+        self.client.shutdown().await?;
+        self.coder.shutdown().await
+    }
+
+    /// Ends both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
+    async fn say_goodbye(self, close: &[u8]) -> io::Result<()> {
+        let Self { mut client, coder, down, frames, .. } = self;
+        drop(coder);
+        client.write_all(&down.waiting).await?;
+        if frames.is_some_and(|frames| frames.between_frames()) {
+            client.write_all(close).await?;
+        }
+        client.shutdown().await?;
+        // Closing a socket with unread bytes resets it, and the close frame could be lost.
+        let mut answer = [0; 512];
+        while client.read(&mut answer).await? > 0 {}
+        Ok(())
+    }
 }
+
+impl Way {
+    /// Carries bytes on. Ready when `from` has ended and `to` has everything.
+    fn poll<F, T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        from: &mut F,
+        to: &mut T,
+        mut passing: impl FnMut(&[u8]),
+    ) -> Poll<io::Result<()>>
+    where
+        F: AsyncRead + Unpin,
+        T: AsyncWrite + Unpin,
+    {
+        loop {
+            while !self.waiting.is_empty() {
+                let written = ready!(Pin::new(&mut *to).poll_write(cx, &self.waiting))?;
+                self.wrote(written)?;
+                self.waiting.advance(written);
+            }
+            // Not a slice of what was there: that would keep it.
+            self.waiting = Bytes::new();
+            if self.at_end {
+                return Pin::new(to).poll_flush(cx);
+            }
+            let read = SCRATCH.with_borrow_mut(|scratch| {
+                let mut buffer = ReadBuf::new(scratch);
+                ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
+                let bytes = buffer.filled();
+                passing(bytes);
+                self.at_end = bytes.is_empty();
+                self.pass_on(cx, to, bytes)?;
+                Poll::Ready(io::Result::Ok(()))
+            });
+            if read?.is_pending() {
+                if self.unsent {
+                    ready!(Pin::new(to).poll_flush(cx))?;
+                    self.unsent = false;
+                }
+                return Poll::Pending;
+            }
+        }
+    }
+
+    /// Writes what was just read, and keeps what is not taken.
+    fn pass_on<T: AsyncWrite + Unpin>(
+        &mut self,
+        cx: &mut Context<'_>,
+        to: &mut T,
+        bytes: &[u8],
+    ) -> io::Result<()> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let written = match Pin::new(to).poll_write(cx, bytes) {
+            Poll::Ready(written) => written?,
+            Poll::Pending => 0,
+        };
+        if written > 0 {
+            self.wrote(written)?;
+        }
+        if let Some(rest) = bytes.get(written..).filter(|rest| !rest.is_empty()) {
+            self.waiting = Bytes::copy_from_slice(rest);
+        }
+        Ok(())
+    }
+
+    fn wrote(&mut self, written: usize) -> io::Result<()> {
+        self.unsent = true;
+        if written == 0 { Err(io::ErrorKind::WriteZero.into()) } else { Ok(()) }
+    }
+}
+
+#[cfg(test)]
+mod tests;

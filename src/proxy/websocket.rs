@@ -1,121 +1,150 @@
-//! Just enough of websocket framing to close one at a frame's border (RFC 6455 §5.2).
+//! As much of the WebSocket protocol as it takes to say goodbye in it (RFC 6455 §5).
 
-/// Follows a stream of frames and knows when it is between two of them.
+/// The policy that let it be open no longer does (RFC 6455 §7.4.1).
+pub(super) const POLICY_VIOLATION: u16 = 1008;
+
+/// The endpoint goes away (RFC 6455 §7.4.1).
+pub(super) const GOING_AWAY: u16 = 1001;
+
+/// The opcode of a close frame.
+const CLOSE: u8 = 0x8;
+
+/// The longest header of a frame: two bytes, eight of length, four of mask.
+const MAX_HEADER: usize = 14;
+
+/// Follows the frames of one direction, to know where one ends.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    header: Vec<u8>,
-    /// Payload bytes still to come.
+    header: [u8; MAX_HEADER],
+    /// How much of the header is there.
+    filled: usize,
+    /// How much of the payload is still to come.
     payload: u64,
-    /// Bytes are being written that were not followed yet.
-    writing: bool,
+    /// A close frame has passed: nothing may follow it.
+    closed: bool,
 }
 
 impl Frames {
-    /// Whether the bytes so far end where a frame ends.
-    pub(super) fn at_border(&self) -> bool {
-        self.header.is_empty() && self.payload == 0 && !self.writing
-    }
-
-    /// Bytes begin to be written: until they are followed, nobody knows how many of them went out.
-    pub(super) fn begin(&mut self) {
-        self.writing = true;
-    }
-
-    /// Follows more bytes, all of which were written.
-    pub(super) fn follow(&mut self, mut bytes: &[u8]) {
-        self.writing = false;
+    /// Takes note of bytes that pass.
+    pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.payload > 0 {
-                let taken = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
-                self.payload -= taken as u64;
-                bytes = bytes.get(taken..).unwrap_or_default();
-                continue;
+                let skipped = usize::try_from(self.payload).unwrap_or(usize::MAX).min(bytes.len());
+                self.payload -= skipped as u64;
+                bytes = bytes.get(skipped..).unwrap_or_default();
+            } else if let Some((byte, rest)) = bytes.split_first() {
+                self.header_byte(*byte);
+                bytes = rest;
             }
-            let Some((first, rest)) = bytes.split_first() else { return };
-            self.header.push(*first);
-            bytes = rest;
-            if let Some(length) = payload_length(&self.header) {
-                self.header.clear();
-                self.payload = length;
-            }
+        }
+    }
+
+    /// A frame of our own may be sent now.
+    pub(super) const fn between_frames(&self) -> bool {
+        self.filled == 0 && self.payload == 0 && !self.closed
+    }
+
+    fn header_byte(&mut self, byte: u8) {
+        if let Some(place) = self.header.get_mut(self.filled) {
+            *place = byte;
+            self.filled += 1;
+        }
+        if let Some(payload) = payload_length(self.header.get(..self.filled).unwrap_or_default()) {
+            self.closed |= self.header[0] & 0x0F == CLOSE;
+            self.payload = payload;
+            self.filled = 0;
         }
     }
 }
 
-/// The payload's length with its mask, once the header is whole.
+/// The length of the payload, once the header is complete (RFC 6455 §5.2).
 fn payload_length(header: &[u8]) -> Option<u64> {
-    let second = *header.get(1)?;
+    let [_, second, rest @ ..] = header else { return None };
     let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    let (extended, fixed) = match second & 0x7f {
-        126 => (2, 0),
-        127 => (8, 0),
-        short => (0, u64::from(short)),
+    let (length, extended) = match second & 0x7F {
+        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
+        127 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
+        length => (u64::from(length), 0),
     };
-    if extended == 0 {
-        return Some(fixed + mask);
-    }
-    let bytes = header.get(2..2 + extended)?;
-    let length = bytes.iter().fold(0_u64, |length, byte| (length << 8) | u64::from(*byte));
-    Some(length.saturating_add(mask))
+    (rest.len() >= extended + mask).then_some(length)
 }
 
-/// An unmasked close frame of a server: `status` (RFC 6455 §7.4.1) and a short reason.
-pub(super) fn close_frame(status: u16, reason: &str) -> Vec<u8> {
-    let reason = reason.get(..reason.len().min(100)).unwrap_or_default().as_bytes();
+/// A server's close frame: a code, and a reason of at most 123 bytes (RFC 6455 §5.5).
+pub(super) fn close_frame(code: u16, reason: &'static str) -> Vec<u8> {
+    let reason = reason.as_bytes().get(..reason.len().min(123)).unwrap_or_default();
     let length = u8::try_from(2 + reason.len()).unwrap_or(2);
-    let mut frame = vec![0x88, length];
-    frame.extend_from_slice(&status.to_be_bytes());
-    frame.extend_from_slice(reason);
-    frame
+    [&[0x80 | CLOSE, length], &code.to_be_bytes()[..], reason].concat()
 }
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
-    fn border_after(chunks: &[&[u8]]) -> bool {
-        let mut frames = Frames::default();
-        for chunk in chunks {
-            frames.follow(chunk);
+    /// A frame as a server sends it; masked as a client does.
+    fn frame(opcode: u8, length: usize, masked: bool) -> Vec<u8> {
+        let mut bytes = vec![0x80 | opcode];
+        let mask = if masked { 0x80 } else { 0 };
+        match length {
+            0..126 => bytes.push(mask | u8::try_from(length).unwrap()),
+            126..0x1_0000 => {
+                bytes.push(mask | 0x7E);
+                bytes.extend(u16::try_from(length).unwrap().to_be_bytes());
+            }
+            _ => {
+                bytes.push(mask | 0x7F);
+                bytes.extend((length as u64).to_be_bytes());
+            }
         }
-        frames.at_border()
-    }
-
-    #[test]
-    fn a_border_is_where_a_frame_ends_however_it_is_cut() {
-        let short = [0x81, 5, b'h', b'e', b'l', b'l', b'o'];
-        assert!(border_after(&[]));
-        assert!(border_after(&[&short]));
-        assert!(border_after(&[&short, &short]));
-        for cut in 1..short.len() {
-            assert!(!border_after(&[&short[..cut]]), "{cut}");
-            assert!(border_after(&[&short[..cut], &short[cut..]]), "{cut}");
+        if masked {
+            bytes.extend([1, 2, 3, 4]);
         }
+        bytes.extend(std::iter::repeat_n(0x88, length));
+        bytes
     }
 
     #[test]
-    fn bytes_that_may_be_half_written_are_no_border() {
+    fn the_close_frame_is_what_the_protocol_says() {
+        assert_eq!(close_frame(POLICY_VIOLATION, "why"), b"\x88\x05\x03\xF0why");
+    }
+
+    #[test]
+    fn after_a_close_frame_nothing_may_be_sent() {
         let mut frames = Frames::default();
-        frames.begin();
-        assert!(!frames.at_border());
-        frames.follow(&[0x81, 0]);
-        assert!(frames.at_border());
+        frames.pass(&frame(0x9, 4, false));
+        assert!(frames.between_frames());
+        frames.pass(&close_frame(1000, ""));
+        assert!(!frames.between_frames());
     }
 
     #[test]
-    fn long_and_masked_frames_are_measured() {
-        let mut medium = vec![0x82, 126, 1, 0];
-        medium.extend(vec![0; 256]);
-        assert!(border_after(&[&medium]));
-        assert!(!border_after(&[&medium[..medium.len() - 1]]));
-        let mut large = vec![0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0];
-        large.extend(vec![0; 65536]);
-        assert!(border_after(&[&large]));
-        assert!(border_after(&[&[0x81, 0x81, 1, 2, 3, 4, 9]]));
+    fn a_length_of_any_size_is_followed_without_overflow() {
+        let mut frames = Frames::default();
+        frames.pass(&[0x82, 127, 255, 255, 255, 255, 255, 255, 255, 255]);
+        frames.pass(&[0; 1000]);
+        assert!(!frames.between_frames());
     }
 
-    #[test]
-    fn a_close_frame_carries_status_and_reason() {
-        assert_eq!(close_frame(1008, "x"), [0x88, 3, 0x03, 0xf0, b'x']);
+    proptest! {
+        #[test]
+        fn only_the_end_of_a_frame_is_between_frames(
+            sizes in proptest::collection::vec((0_usize..70_000, any::<bool>()), 1..4),
+            step in 1_usize..5000,
+        ) {
+            let mut stream = Vec::new();
+            let mut ends = vec![0];
+            for (size, masked) in sizes {
+                stream.extend(frame(0x2, size, masked));
+                ends.push(stream.len());
+            }
+            let mut frames = Frames::default();
+            let mut at = 0;
+            for chunk in stream.chunks(step) {
+                frames.pass(chunk);
+                at += chunk.len();
+                prop_assert_eq!(frames.between_frames(), ends.contains(&at));
+            }
+        }
     }
 }

@@ -1,0 +1,137 @@
+//! Where Coder is, and how to connect to it.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use socket2::{SockRef, TcpKeepalive};
+use thiserror::Error;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use url::{Host, Url};
+
+use super::ForwardError;
+use super::io::Io;
+
+/// How long connecting to Coder may take by default.
+pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// When a silent Coder is asked for a sign of life, how often, and how many times in vain.
+const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_mins(1))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
+
+/// How Coder is reached. There is no limit on how long it may think: long polls, logs and AI answers
+/// are quiet for as long as they like.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Coder listens.
+    pub origin: Origin,
+    /// How long connecting may take, name resolution and TLS included. Default: [`CONNECT_TIMEOUT`].
+    pub connect_timeout: Duration,
+    /// The most idle connections kept. Default: 256 a worker.
+    pub max_idle: usize,
+    /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
+    pub idle_timeout: Duration,
+}
+
+/// Scheme, host and port of Coder (`coder.url`).
+#[derive(Clone)]
+pub struct Origin {
+    /// A name is resolved for each connection.
+    host: String,
+    port: u16,
+    tls: Option<(TlsConnector, ServerName<'static>)>,
+}
+
+/// A URL names no origin to connect to.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("is not a URL of the form http://host:port or https://host:port")]
+pub struct OriginError;
+
+impl Origin {
+    /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken,
+    /// whatever that offers.
+    ///
+    /// # Errors
+    /// [`OriginError`] also for a path, a query or a user: nothing would come of them.
+    pub fn new(url: &Url, tls: Arc<rustls::ClientConfig>) -> Result<Self, OriginError> {
+        let host = match url.host().ok_or(OriginError)? {
+            Host::Domain(name) => name.to_owned(),
+            Host::Ipv4(address) => address.to_string(),
+            Host::Ipv6(address) => address.to_string(),
+        };
+        let port = url.port_or_known_default().ok_or(OriginError)?;
+        if url.path() != "/" || url.query().is_some() || !url.username().is_empty() {
+            return Err(OriginError);
+        }
+        let tls = match url.scheme() {
+            "http" => None,
+            "https" => {
+                let name = ServerName::try_from(host.clone()).map_err(|_| OriginError)?;
+                let mut config = Arc::unwrap_or_clone(tls);
+                config.alpn_protocols = vec![b"http/1.1".to_vec()];
+                Some((TlsConnector::from(Arc::new(config)), name))
+            }
+            _ => return Err(OriginError),
+        };
+        Ok(Self { host, port, tls })
+    }
+
+    /// Opens a connection.
+    pub(super) async fn connect(&self, limit: Duration) -> Result<Io, ForwardError> {
+        match tokio::time::timeout(limit, self.open()).await {
+            Ok(Ok(io)) => Ok(io),
+            Ok(Err(error)) => {
+                tracing::debug!(%error, "no connection to Coder");
+                Err(ForwardError::Connect)
+            }
+            Err(_) => Err(ForwardError::Timeout),
+        }
+    }
+
+    async fn open(&self) -> io::Result<Io> {
+        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
+        // Nagle's delay would be paid on every small frame.
+        stream.set_nodelay(true)?;
+        SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
+        match &self.tls {
+            None => Ok(Io::Plain(stream)),
+            Some((connector, name)) => Ok(Io::Tls(Box::new(connector.connect(name.clone(), stream).await?))),
+        }
+    }
+}
+
+impl fmt::Debug for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        write!(f, "{scheme}://{}:{}", self.host, self.port)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::support::tls_config;
+    use super::*;
+
+    fn origin(url: &str) -> Result<Origin, OriginError> {
+        Origin::new(&url.parse().unwrap(), tls_config(&[]))
+    }
+
+    #[test]
+    fn a_url_that_is_no_bare_http_origin_is_refused() {
+        for url in ["ftp://coder", "http://coder/path", "http://coder/?q", "http://u@coder", "unix:/x"] {
+            assert_eq!(origin(url).unwrap_err(), OriginError, "{url}");
+        }
+    }
+
+    #[test]
+    fn the_port_is_the_schemes_unless_named() {
+        assert_eq!(format!("{:?}", origin("http://coder").unwrap()), "http://coder:80");
+        assert_eq!(format!("{:?}", origin("https://coder/").unwrap()), "https://coder:443");
+        assert_eq!(format!("{:?}", origin("http://[::1]:7080").unwrap()), "http://::1:7080");
+    }
+}

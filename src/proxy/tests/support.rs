@@ -1,0 +1,252 @@
+//! A front, a Coder made of bytes, and clients.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use http::StatusCode;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rustls::pki_types::CertificateDer;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::http::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
+use crate::policy::{
+    Bearer, Decision, Judged, Permit, Public, Question, RouteClass, Rules, Standing, TunnelLimits, decide,
+};
+use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Settings, Upstream};
+
+/// Fails the test when `future` hangs: longer than anything here takes.
+pub(in crate::proxy) async fn within<T>(future: impl Future<Output = T>) -> T {
+    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it hangs")
+}
+
+/// Trust in these certificates and no others.
+pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {
+    let mut roots = rustls::RootCertStore::empty();
+    for certificate in trusted {
+        roots.add(certificate.clone()).unwrap();
+    }
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Arc::new(config)
+}
+
+/// A permit for a person with this standing, or for anybody.
+pub(in crate::proxy) fn permit(standing: Option<&Standing>, tunnels: TunnelLimits) -> Permit {
+    let (class, bearer) = match standing {
+        Some(standing) => (RouteClass::User, Bearer::Person(Judged::Served(standing.clone()))),
+        None => (RouteClass::Public(Public::Facts), Bearer::Nobody),
+    };
+    let client = "192.0.2.7".parse().unwrap();
+    let question = Question { class, bearer: &bearer, client, in_url: false, navigation: false };
+    match decide(question, &Rules { tunnels, ..Rules::default() }) {
+        Decision::Forward(permit) => permit,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// A gateway that lets everybody through.
+pub(super) struct Front {
+    pub(super) address: SocketAddr,
+    pub(super) upstream: Arc<Upstream>,
+    /// What every request is permitted under.
+    pub(super) standing: Standing,
+    pub(super) tunnels: TaskTracker,
+    pub(super) stop: CancellationToken,
+    /// How many requests were forwarded.
+    pub(super) forwarded: Arc<AtomicUsize>,
+}
+
+/// How a front differs from the usual one.
+#[derive(Clone)]
+pub(super) struct Manner {
+    pub(super) limits: TunnelLimits,
+    pub(super) anonymous: bool,
+    pub(super) max_idle: usize,
+    pub(super) idle_timeout: Duration,
+    pub(super) trusted: Vec<CertificateDer<'static>>,
+}
+
+impl Default for Manner {
+    fn default() -> Self {
+        Self {
+            limits: TunnelLimits::default(),
+            anonymous: false,
+            max_idle: 8,
+            idle_timeout: Duration::from_mins(1),
+            trusted: Vec::new(),
+        }
+    }
+}
+
+impl Front {
+    /// In front of a Coder in the clear.
+    pub(super) async fn before(coder: &Coder) -> Self {
+        Self::start(&format!("http://{}", coder.address), Manner::default()).await
+    }
+
+    pub(super) async fn start(url: &str, manner: Manner) -> Self {
+        let (tunnels, stop) = (TaskTracker::new(), CancellationToken::new());
+        let settings = Settings {
+            origin: Origin::new(&url.parse().unwrap(), tls_config(&manner.trusted)).unwrap(),
+            connect_timeout: CONNECT_TIMEOUT,
+            max_idle: manner.max_idle,
+            idle_timeout: manner.idle_timeout,
+        };
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let front = Self {
+            address: listener.local_addr().unwrap(),
+            upstream: Arc::new(Upstream::new(settings, tunnels.clone(), stop.clone())),
+            standing: Standing::for_test(None),
+            tunnels,
+            stop,
+            forwarded: Arc::default(),
+        };
+        let (upstream, forwarded) = (Arc::clone(&front.upstream), Arc::clone(&front.forwarded));
+        let standing = (!manner.anonymous).then(|| front.standing.clone());
+        tokio::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                let (upstream, forwarded) = (Arc::clone(&upstream), Arc::clone(&forwarded));
+                let permit = Arc::new(permit(standing.as_ref(), manner.limits));
+                let service = service_fn(move |request| {
+                    forwarded.fetch_add(1, Ordering::Relaxed);
+                    let (upstream, permit) = (Arc::clone(&upstream), Arc::clone(&permit));
+                    async move { Ok::<_, Infallible>(forward(&upstream, &permit, request).await) }
+                });
+                let connection = http1::Builder::new()
+                    .timer(TokioTimer::new())
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                tokio::spawn(connection);
+            }
+        });
+        front
+    }
+
+    /// A client's connection.
+    pub(super) async fn connect(&self) -> Peer {
+        Peer(TcpStream::connect(self.address).await.unwrap())
+    }
+
+    /// A client's connection on which `request` has been sent.
+    pub(super) async fn send(&self, request: &str) -> Peer {
+        let mut client = self.connect().await;
+        client.say(request).await;
+        client
+    }
+
+    pub(super) fn forwarded(&self) -> usize {
+        self.forwarded.load(Ordering::Relaxed)
+    }
+}
+
+async fn forward(upstream: &Upstream, permit: &Permit, request: Request) -> Response {
+    let target = Target::parse(request.uri(), |_| false).unwrap();
+    let hop = Hop { client: "192.0.2.7".parse().unwrap(), scheme: "https", host: "coder.company" };
+    match upstream.forward(permit, sanitize(request, &target, &hop, OwnCookies::is_own)).await {
+        Ok(answer) => answer,
+        Err(error) => {
+            let mut answer = Response::new(Body::full(format!("{error:?}")));
+            *answer.status_mut() = match error {
+                ForwardError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                _ => StatusCode::BAD_GATEWAY,
+            };
+            answer
+        }
+    }
+}
+
+/// A Coder that says what the test says.
+pub(super) struct Coder {
+    pub(super) address: SocketAddr,
+    listener: TcpListener,
+}
+
+impl Coder {
+    pub(super) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { address: listener.local_addr().unwrap(), listener }
+    }
+
+    /// The next connection.
+    pub(super) async fn accept(&self) -> Peer {
+        Peer(within(self.listener.accept()).await.unwrap().0)
+    }
+
+    /// Whether nobody waits to be accepted.
+    pub(super) fn has_no_visitor(&self) -> bool {
+        futures_util::FutureExt::now_or_never(self.listener.accept()).is_none()
+    }
+}
+
+/// The other end of a connection, whoever that is.
+pub(super) struct Peer<S = TcpStream>(pub(super) S);
+
+impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {
+    pub(super) async fn say(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.unwrap();
+        self.0.flush().await.unwrap();
+    }
+
+    /// Reads until what has come ends with `end`.
+    pub(super) async fn hear(&mut self, end: impl AsRef<[u8]>) -> String {
+        let mut bytes = Vec::new();
+        while !bytes.ends_with(end.as_ref()) {
+            let byte = within(self.0.read_u8()).await;
+            bytes.push(byte.unwrap_or_else(|_| panic!("ended after {:?}", String::from_utf8_lossy(&bytes))));
+        }
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+
+    /// Reads a head.
+    pub(super) async fn head(&mut self) -> String {
+        self.hear("\r\n\r\n").await
+    }
+
+    /// Reads exactly so many bytes.
+    pub(super) async fn take(&mut self, count: usize) -> Vec<u8> {
+        let mut bytes = vec![0; count];
+        within(self.0.read_exact(&mut bytes)).await.unwrap();
+        bytes
+    }
+
+    /// Reads until the other side closes.
+    pub(super) async fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        // A reset is an end too.
+        let _ = within(self.0.read_to_end(&mut bytes)).await;
+        bytes
+    }
+}
+
+/// A request for a path, with more header lines.
+pub(super) fn get(path: &str, more: &str) -> String {
+    format!("GET {path} HTTP/1.1\r\nHost: coder.company\r\n{more}\r\n")
+}
+
+/// An answer of 200 with a body.
+pub(super) fn ok(body: &str) -> String {
+    format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
+}
+
+/// A wish to speak `protocol`.
+pub(super) fn upgrade(protocol: &str) -> String {
+    get("/api/v2/x/pty", &format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n"))
+}
+
+/// Coder's consent to speak `protocol`.
+pub(super) fn switched(protocol: &str) -> String {
+    format!("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n")
+}
