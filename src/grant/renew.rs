@@ -186,8 +186,8 @@ impl Grants {
                 let again = pass.failed(now, unreachable.retry_after).max(grant.slot.failed(now));
                 return Ok(Err(no_answer(head, again)));
             }
-            Ok(Err(RefreshError::Provider(fault))) => {
-                tracing::warn!(grant = %grant.id, error = %fault, "no refresh");
+            Ok(Err(error @ (RefreshError::Provider(_) | RefreshError::Halfway { .. }))) => {
+                tracing::warn!(grant = %grant.id, %error, "no refresh");
                 return Ok(Err(no_answer(head, grant.slot.failed(now))));
             }
             Err(_) => {
