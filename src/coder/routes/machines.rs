@@ -30,7 +30,7 @@ rules! {
 
     // Tunnels and what boot scripts need. Coder asks for no credential on any of them.
     GET "/derp" RouteClass::Machine(Derp), "2025-07", "The relay, by `Upgrade: derp` or websocket.";
-    FILE "/derp/latency-check" RouteClass::Machine(Derp), "2025-07", "Agents and clients choose the nearest relay.";
+    GET "/derp/latency-check" RouteClass::Machine(Derp), "2025-07", "Agents and clients choose the nearest relay.";
     GET "/api/v2/derp-map" RouteClass::Machine(Derp), "2025-07", "Older agents and clients learn the relays by websocket.";
     GET "/api/v2/init-script/{os}/{arch}" RouteClass::Machine(InitScript), "2026-02", "Names the access URL, no secret.";
     FILE "/bin/*" RouteClass::Machine(Binaries), "2025-07", "Boot scripts have no credential yet.";

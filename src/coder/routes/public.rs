@@ -44,6 +44,7 @@ rules! {
     FILE "/favicon.ico" RouteClass::Public(Asset), "2025-07", "Fetched by browsers on their own.";
     FILE "/manifest.json" RouteClass::Public(Asset), "2025-07", "Browsers fetch it without cookies.";
     FILE "/serviceWorker.js" RouteClass::Public(Asset), "2025-07", "The dashboard's service worker.";
+    FILE "/open-in-coder.svg" RouteClass::Public(Asset), "2025-07", "The badge in the documents of repositories.";
     FILE "/install.sh" RouteClass::Public(Asset), "2025-07", "Fetched by curl before there is any credential.";
     GET "/agents/{id}/embed" RouteClass::Public(Embed), "2026-07", "A frame in an IDE, which signs in by itself.";
     GET "/agents/{id}/embed/*" RouteClass::Public(Embed), "2026-07", "A frame in an IDE, which signs in by itself.";

@@ -11,7 +11,6 @@ use crate::policy::{Machine, Public};
 const OPEN: &[(&str, &str)] = &[
     ("FILE", "/assets/*"),
     ("FILE", "/bin/*"),
-    ("FILE", "/derp/latency-check"),
     ("FILE", "/emojis/*"),
     ("FILE", "/favicon.ico"),
     ("FILE", "/favicons/*"),
@@ -19,6 +18,7 @@ const OPEN: &[(&str, &str)] = &[
     ("FILE", "/icon/*"),
     ("FILE", "/install.sh"),
     ("FILE", "/manifest.json"),
+    ("FILE", "/open-in-coder.svg"),
     ("FILE", "/serviceWorker.js"),
     ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/oauth-authorization-server/*"),
@@ -38,6 +38,7 @@ const OPEN: &[(&str, &str)] = &[
     ("GET", "/api/v2/updatecheck"),
     ("GET", "/api/v2/users/first"),
     ("GET", "/derp"),
+    ("GET", "/derp/latency-check"),
     ("GET", "/healthz"),
     ("GET", "/latency-check"),
     ("OPTIONS", "/.well-known/oauth-authorization-server"),
