@@ -1,1 +1,155 @@
-//! (being written)
+//! The issuer listener: the OpenID provider that Coder sees, and that only Coder reaches.
+//!
+//! It passes on: the issuer identifier, the ID tokens and the keys are the provider's own. It has
+//! no signing key and cannot make up an identity. What it adds is a refresh handle that stays
+//! the same however often it is used, because Coder refreshes without a lock.
+//!
+//! | request | answer |
+//! | --- | --- |
+//! | `GET /.well-known/openid-configuration` | `discovery.rs` |
+//! | `GET /jwks` | the provider's own key set |
+//! | `POST /token` | `token.rs`, the client by `client.rs` |
+//! | `GET`, `POST /userinfo` | `user_info.rs` |
+//! | `GET /healthz` | `ok` |
+//! | anything else | 404; `/authorize` says why nobody is sent there |
+
+mod answer;
+mod client;
+mod discovery;
+mod form;
+#[cfg(test)]
+mod tests;
+mod token;
+mod tokens;
+mod user_info;
+
+use std::sync::Arc;
+
+use ::http::{Method, Request, StatusCode, header};
+use bytes::Bytes;
+
+use crate::http::Response;
+use crate::oidc::{Documents, Provider};
+use crate::types::Secret;
+use answer::{empty, json, text};
+use client::Credentials;
+
+pub use discovery::Endpoints;
+pub use tokens::{TokenError, Tokens};
+
+/// What the issuer listener takes from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where Coder reaches the listener (`coder.issuer.url`), with or without a trailing slash.
+    pub url: String,
+    /// The client id that Coder presents: the provider's own (`oidc.clientID`), because it is the
+    /// `aud` that Coder looks for in the ID token.
+    pub client_id: String,
+    /// The secret that Coder presents (`coder.issuer.clientSecret`): its own, not the provider's.
+    pub client_secret: Secret,
+}
+
+/// The issuer that Coder asks.
+pub struct Issuer<T> {
+    endpoints: Arc<Endpoints>,
+    credentials: Arc<Credentials>,
+    tokens: Arc<T>,
+    provider: Arc<Provider>,
+}
+
+impl<T> Clone for Issuer<T> {
+    fn clone(&self) -> Self {
+        Self {
+            endpoints: Arc::clone(&self.endpoints),
+            credentials: Arc::clone(&self.credentials),
+            tokens: Arc::clone(&self.tokens),
+            provider: Arc::clone(&self.provider),
+        }
+    }
+}
+
+impl<T: Tokens> Issuer<T> {
+    /// An issuer that answers from `tokens`, with the documents of `provider`.
+    pub fn new(settings: Settings, tokens: Arc<T>, provider: Arc<Provider>) -> Self {
+        let Settings { url, client_id, client_secret } = settings;
+        Self {
+            endpoints: Arc::new(Endpoints::of(&url)),
+            credentials: Arc::new(Credentials::new(client_id, client_secret)),
+            tokens,
+            provider,
+        }
+    }
+
+    /// Answers one request.
+    pub async fn handle<B>(&self, request: Request<B>) -> Response
+    where
+        B: http_body::Body<Data = Bytes> + Send,
+    {
+        let (parts, body) = request.into_parts();
+        let Some(route) = self.endpoints.route(parts.uri.path()) else {
+            return text(StatusCode::NOT_FOUND, "Nothing is here. This address is for Coder alone.\n");
+        };
+        if !route.takes(&parts.method) {
+            let mut response = empty(StatusCode::METHOD_NOT_ALLOWED);
+            response.headers_mut().insert(header::ALLOW, route.methods());
+            return response;
+        }
+        match route {
+            Route::Discovery => {
+                self.with_documents(|documents| discovery::answer(documents, &self.endpoints))
+            }
+            Route::Keys => self.with_documents(|documents| json(StatusCode::OK, documents.jwks.clone())),
+            Route::Token => token::answer(&*self.tokens, &self.credentials, &parts.headers, body).await,
+            Route::UserInfo => user_info::answer(&*self.tokens, &parts.headers).await,
+            Route::Authorize => text(
+                StatusCode::NOT_FOUND,
+                "Nobody signs in here: this address is for Coder alone. Open Coder's access URL instead.\n",
+            ),
+            Route::Health => text(StatusCode::OK, "ok\n"),
+        }
+    }
+
+    /// The last known documents serve while the provider is silent: Coder fetches them when it
+    /// starts and does not start without them.
+    fn with_documents(&self, answer: impl FnOnce(&Documents) -> Response) -> Response {
+        self.provider.documents().map_or_else(
+            || {
+                answer::unavailable(
+                    answer::RETRY_AFTER,
+                    "the provider has not been reached yet, so its documents are not known",
+                )
+            },
+            |documents| answer(&documents),
+        )
+    }
+}
+
+/// What is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    Discovery,
+    Keys,
+    Token,
+    UserInfo,
+    Authorize,
+    Health,
+}
+
+impl Route {
+    fn takes(self, method: &Method) -> bool {
+        let read = matches!(*method, Method::GET | Method::HEAD);
+        match self {
+            Self::Token => *method == Method::POST,
+            Self::UserInfo => read || *method == Method::POST,
+            _ => read,
+        }
+    }
+
+    const fn methods(self) -> ::http::HeaderValue {
+        ::http::HeaderValue::from_static(match self {
+            Self::Token => "POST",
+            Self::UserInfo => "GET, HEAD, POST",
+            _ => "GET, HEAD",
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Is it Coder? Client authentication at the token endpoint (RFC 6749 §2.3.1).
+//!
+//! Coder's OAuth library does not ask which style is right: it tries `client_secret_basic`, and
+//! upon any failure the same code or refresh token again with `client_secret_post`.
+
+use ::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use percent_encoding::percent_decode_str;
+
+use super::answer::oauth_error;
+use super::form::Form;
+use crate::http::Response;
+use crate::types::Secret;
+
+/// What Coder has to present.
+#[derive(Debug)]
+pub(super) struct Credentials {
+    id: Secret,
+    secret: Secret,
+}
+
+/// Why the client is not Coder.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NotTheClient {
+    /// What the `Authorization: Basic` header holds is wrong.
+    Basic,
+    /// The parameters are wrong, or there is nothing at all.
+    Post,
+    /// Both ways at once, or a header that is none of them (RFC 6749 §2.3).
+    Malformed,
+}
+
+impl Credentials {
+    pub(super) fn new(id: String, secret: Secret) -> Self {
+        Self { id: Secret::new(id), secret }
+    }
+
+    /// Compares what is presented, in constant time.
+    pub(super) fn check(&self, headers: &HeaderMap, form: &Form) -> Result<(), NotTheClient> {
+        let mut lines = headers.get_all(AUTHORIZATION).iter();
+        let header = lines.next();
+        let in_form = form.get("client_secret");
+        match (header, in_form) {
+            _ if lines.next().is_some() => Err(NotTheClient::Malformed),
+            (Some(_), Some(_)) => Err(NotTheClient::Malformed),
+            (Some(header), None) => {
+                let encoded = basic(header).ok_or(NotTheClient::Malformed)?;
+                let (id, secret) = decode(encoded).ok_or(NotTheClient::Basic)?;
+                // A client_id beside the header is allowed when it says the same.
+                let same = form.get("client_id").is_none_or(|named| *named == id);
+                if same && self.are(&id, &secret) { Ok(()) } else { Err(NotTheClient::Basic) }
+            }
+            (None, Some(secret)) => match form.get("client_id") {
+                Some(id) if self.are(id, secret) => Ok(()),
+                _ => Err(NotTheClient::Post),
+            },
+            (None, None) => Err(NotTheClient::Post),
+        }
+    }
+
+    fn are(&self, id: &Secret, secret: &Secret) -> bool {
+        // Both are compared whatever the first comparison gives. An empty secret is never right.
+        let (id, right) = (*id == self.id, *secret == self.secret);
+        id & right & !secret.is_empty()
+    }
+}
+
+impl NotTheClient {
+    /// RFC 6749 §5.2: 401 with a challenge for a client that used the header, else 400.
+    pub(super) fn answer(self) -> Response {
+        match self {
+            Self::Basic => {
+                let description = "the client id or secret in the Authorization header is wrong";
+                let mut response = oauth_error(StatusCode::UNAUTHORIZED, "invalid_client", description);
+                let challenge = HeaderValue::from_static("Basic realm=\"vestibule issuer\"");
+                response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+                response
+            }
+            Self::Post => oauth_error(
+                StatusCode::BAD_REQUEST,
+                "invalid_client",
+                "the client id or secret is missing or wrong",
+            ),
+            Self::Malformed => oauth_error(
+                StatusCode::BAD_REQUEST,
+                "invalid_request",
+                "the client must authenticate in exactly one way: HTTP Basic, or client_id and client_secret",
+            ),
+        }
+    }
+}
+
+/// What stands behind `Basic` (RFC 7617 §2).
+fn basic(header: &HeaderValue) -> Option<&str> {
+    let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("basic").then_some(encoded.trim())
+}
+
+/// Id and secret. Both are form-encoded before they are joined (RFC 6749 §2.3.1).
+fn decode(encoded: &str) -> Option<(Secret, Secret)> {
+    let joined = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
+    let (id, secret) = joined.split_once(':')?;
+    Some((form_decode(id)?, form_decode(secret)?))
+}
+
+fn form_decode(text: &str) -> Option<Secret> {
+    let spaced = text.replace('+', " ");
+    let decoded = percent_decode_str(&spaced).decode_utf8().ok()?;
+    Some(Secret::new(decoded.into_owned()))
+}

@@ -1,0 +1,111 @@
+//! The discovery document that Coder sees (OpenID Connect Discovery 1.0 §3).
+
+use ::http::StatusCode;
+use serde::Deserialize;
+use serde_json::{Map, Value, json as object};
+use url::Url;
+
+use super::Route;
+use super::answer::{RETRY_AFTER, json, unavailable};
+use crate::http::Response;
+use crate::oidc::Documents;
+
+/// Where the issuer listener is reached, and by which paths.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoints {
+    /// The authorization endpoint. Nobody is ever sent there: Coder names it in the first leg of
+    /// a hand-off, and the hand-off compares it byte for byte.
+    pub authorization: String,
+    token: String,
+    user_info: String,
+    keys: String,
+    path: String,
+}
+
+impl Endpoints {
+    /// Under the URL that Coder knows (`coder.issuer.url`), byte for byte but for trailing slashes.
+    pub fn of(url: &str) -> Self {
+        let base = url.trim_end_matches('/');
+        let path = Url::parse(url).map_or_else(|_| String::new(), |url| url.path().to_owned());
+        Self {
+            authorization: format!("{base}/authorize"),
+            token: format!("{base}/token"),
+            user_info: format!("{base}/userinfo"),
+            keys: format!("{base}/jwks"),
+            path: path.trim_end_matches('/').to_owned(),
+        }
+    }
+
+    /// What a path asks for.
+    pub(super) fn route(&self, path: &str) -> Option<Route> {
+        match path.strip_prefix(self.path.as_str()).unwrap_or(path) {
+            "/.well-known/openid-configuration" => Some(Route::Discovery),
+            "/jwks" => Some(Route::Keys),
+            "/token" => Some(Route::Token),
+            "/userinfo" => Some(Route::UserInfo),
+            "/authorize" => Some(Route::Authorize),
+            "/healthz" => Some(Route::Health),
+            _ => None,
+        }
+    }
+}
+
+/// What of the provider's document is passed on.
+#[derive(Deserialize)]
+struct Theirs {
+    issuer: String,
+    end_session_endpoint: Option<Value>,
+    id_token_signing_alg_values_supported: Option<Vec<String>>,
+    scopes_supported: Option<Value>,
+    subject_types_supported: Option<Value>,
+    claims_supported: Option<Value>,
+}
+
+/// The provider's document with our endpoints. `issuer` is the provider's: Coder binds user
+/// accounts to it, and finds it in every ID token.
+pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
+    match serde_json::from_str::<Theirs>(&documents.discovery) {
+        Ok(theirs) => {
+            let algorithms = algorithms(&theirs, documents);
+            json(StatusCode::OK, document(theirs, &algorithms, endpoints).to_string())
+        }
+        Err(error) => {
+            tracing::error!(%error, "the provider's discovery document cannot be read any more");
+            unavailable(RETRY_AFTER, "the provider's discovery document cannot be read")
+        }
+    }
+}
+
+fn document(theirs: Theirs, algorithms: &[String], endpoints: &Endpoints) -> Value {
+    let ours = object!({
+        "issuer": theirs.issuer,
+        "authorization_endpoint": endpoints.authorization,
+        "token_endpoint": endpoints.token,
+        "userinfo_endpoint": endpoints.user_info,
+        "jwks_uri": endpoints.keys,
+        "response_types_supported": ["code"],
+        "response_modes_supported": ["query"],
+        "grant_types_supported": ["authorization_code", "refresh_token"],
+        "id_token_signing_alg_values_supported": algorithms,
+        "code_challenge_methods_supported": ["S256"],
+        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "subject_types_supported": theirs.subject_types_supported.unwrap_or_else(|| object!(["public"])),
+    });
+    let passed_on = [
+        ("end_session_endpoint", theirs.end_session_endpoint),
+        ("scopes_supported", theirs.scopes_supported),
+        ("claims_supported", theirs.claims_supported),
+    ];
+    let passed_on = passed_on.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let ours = ours.as_object().cloned().unwrap_or_default();
+    Value::Object(ours.into_iter().chain(passed_on).collect::<Map<_, _>>())
+}
+
+/// The algorithms that the provider names and that we take; Coder takes no other ones.
+fn algorithms(theirs: &Theirs, documents: &Documents) -> Vec<String> {
+    let taken = documents.algorithms.iter().map(|algorithm| algorithm.as_str());
+    let named = theirs.id_token_signing_alg_values_supported.as_deref().unwrap_or_default();
+    let both: Vec<_> = taken.clone().filter(|taken| named.iter().any(|named| named == taken)).collect();
+    let both = if both.is_empty() { taken.collect() } else { both };
+    both.into_iter().map(str::to_owned).collect()
+}

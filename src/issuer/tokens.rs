@@ -1,0 +1,38 @@
+//! What the issuer asks of the grants.
+
+use std::future::Future;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+use crate::grant::TokenAnswer;
+use crate::types::Secret;
+
+/// Who knows the tokens: the grants, or a stand-in for them in a test.
+pub trait Tokens: Send + Sync + 'static {
+    /// Redeems a one-time code for the redirect URI, and the PKCE verifier, that it is bound to.
+    fn redeem(
+        &self,
+        code: &Secret,
+        redirect_uri: &str,
+        verifier: Option<&Secret>,
+    ) -> impl Future<Output = Result<TokenAnswer, TokenError>> + Send;
+
+    /// The present tokens of whom a refresh handle stands for.
+    fn by_handle(&self, handle: &Secret) -> impl Future<Output = Result<TokenAnswer, TokenError>> + Send;
+
+    /// The claims about the bearer of an access token.
+    fn user_info(
+        &self,
+        access_token: &Secret,
+    ) -> impl Future<Output = Result<Map<String, Value>, TokenError>> + Send;
+}
+
+/// Why there are no tokens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenError {
+    /// A definite no: what was presented is worth nothing, or worth nothing any more.
+    Invalid,
+    /// Neither yes nor no: the store or the provider does not answer; come again after this time.
+    Unavailable(Duration),
+}
