@@ -49,28 +49,18 @@ pub struct Settings {
     pub client_secret: Secret,
 }
 
-/// The issuer that Coder asks.
+/// The issuer that Coder asks. `T` is the grants, as `Arc<Grants>`; clones share everything.
+#[derive(Clone)]
 pub struct Issuer<T> {
     endpoints: Arc<Endpoints>,
     credentials: Arc<Credentials>,
-    tokens: Arc<T>,
+    tokens: T,
     provider: Arc<Provider>,
-}
-
-impl<T> Clone for Issuer<T> {
-    fn clone(&self) -> Self {
-        Self {
-            endpoints: Arc::clone(&self.endpoints),
-            credentials: Arc::clone(&self.credentials),
-            tokens: Arc::clone(&self.tokens),
-            provider: Arc::clone(&self.provider),
-        }
-    }
 }
 
 impl<T: Tokens> Issuer<T> {
     /// An issuer that answers from `tokens`, with the documents of `provider`.
-    pub fn new(settings: Settings, tokens: Arc<T>, provider: Arc<Provider>) -> Self {
+    pub fn new(settings: Settings, tokens: T, provider: Arc<Provider>) -> Self {
         let Settings { url, client_id, client_secret } = settings;
         Self {
             endpoints: Arc::new(Endpoints::of(&url)),
@@ -99,8 +89,8 @@ impl<T: Tokens> Issuer<T> {
                 self.with_documents(|documents| discovery::answer(documents, &self.endpoints))
             }
             Route::Keys => self.with_documents(|documents| json(StatusCode::OK, documents.jwks.clone())),
-            Route::Token => token::answer(&*self.tokens, &self.credentials, &parts.headers, body).await,
-            Route::UserInfo => user_info::answer(&*self.tokens, &parts.headers).await,
+            Route::Token => token::answer(&self.tokens, &self.credentials, &parts.headers, body).await,
+            Route::UserInfo => user_info::answer(&self.tokens, &parts.headers).await,
             Route::Authorize => text(
                 StatusCode::NOT_FOUND,
                 "Nobody signs in here: this address is for Coder alone. Open Coder's access URL instead.\n",

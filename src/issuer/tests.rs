@@ -1,5 +1,6 @@
 //! The issuer asked as Coder asks it, and asked wrongly.
 
+mod grants;
 mod recorded;
 mod token;
 
@@ -51,7 +52,7 @@ fn tokens(expires_in: u64) -> TokenAnswer {
     }
 }
 
-impl Tokens for Fake {
+impl Tokens for Arc<Fake> {
     async fn redeem(
         &self,
         code: &Secret,
@@ -137,8 +138,8 @@ fn jwks() -> String {
     format!(" {}\n ", keys.response.body)
 }
 
-fn issuer(tokens: Fake) -> Issuer<Fake> {
-    issuer_of(tokens, provider(Some(&discovery()), &jwks()))
+fn issuer(tokens: Fake) -> Issuer<Arc<Fake>> {
+    issuer_of(Arc::new(tokens), provider(Some(&discovery()), &jwks()))
 }
 
 fn issuer_of<T: Tokens>(tokens: T, provider: Arc<Provider>) -> Issuer<T> {
@@ -147,7 +148,7 @@ fn issuer_of<T: Tokens>(tokens: T, provider: Arc<Provider>) -> Issuer<T> {
         client_id: "cid".to_owned(),
         client_secret: Secret::new("sec"),
     };
-    Issuer::new(settings, Arc::new(tokens), provider)
+    Issuer::new(settings, tokens, provider)
 }
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -209,14 +210,14 @@ async fn the_keys_are_the_providers_own_bytes() {
 async fn only_algorithms_that_the_provider_names_and_we_take_are_announced() {
     let mut document = discovery();
     document["id_token_signing_alg_values_supported"] = object!(["HS256", "ES256", "none", "RS256"]);
-    let issuer = issuer_of(Fake::default(), provider(Some(&document), &jwks()));
+    let issuer = issuer_of(Arc::new(Fake::default()), provider(Some(&document), &jwks()));
     let found = value(ask(&issuer, ("GET", "/.well-known/openid-configuration", &[], "")).await).await;
     assert_eq!(found["id_token_signing_alg_values_supported"], object!(["RS256", "ES256"]));
 }
 
 #[tokio::test]
 async fn before_the_provider_was_ever_reached_its_documents_are_unavailable() {
-    let issuer = issuer_of(Fake::default(), provider(None, ""));
+    let issuer = issuer_of(Arc::new(Fake::default()), provider(None, ""));
     for path in ["/.well-known/openid-configuration", "/jwks"] {
         let response = ask(&issuer, ("GET", path, &[], "")).await;
         assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -1,15 +1,17 @@
 //! What the issuer asks of the grants.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::grant::TokenAnswer;
+use super::answer::RETRY_AFTER;
+use crate::grant::{AnswerError, Grants, StoreError, TokenAnswer};
 use crate::types::Secret;
 
 /// Who knows the tokens: the grants, or a stand-in for them in a test.
-pub trait Tokens: Send + Sync + 'static {
+pub trait Tokens: Clone + Send + Sync + 'static {
     /// Redeems a one-time code for the redirect URI, and the PKCE verifier, that it is bound to.
     fn redeem(
         &self,
@@ -35,4 +37,40 @@ pub enum TokenError {
     Invalid,
     /// Neither yes nor no: the store or the provider does not answer; come again after this time.
     Unavailable(Duration),
+}
+
+impl Tokens for Arc<Grants> {
+    async fn redeem(
+        &self,
+        code: &Secret,
+        redirect_uri: &str,
+        verifier: Option<&Secret>,
+    ) -> Result<TokenAnswer, TokenError> {
+        Ok(Grants::redeem(self, code, redirect_uri, verifier).await?)
+    }
+
+    async fn by_handle(&self, handle: &Secret) -> Result<TokenAnswer, TokenError> {
+        Ok(Grants::by_handle(self, handle).await?)
+    }
+
+    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenError> {
+        Grants::user_info(self, access_token).await?.ok_or(TokenError::Invalid)
+    }
+}
+
+impl From<AnswerError> for TokenError {
+    fn from(error: AnswerError) -> Self {
+        match error {
+            AnswerError::InvalidGrant => Self::Invalid,
+            AnswerError::Unreachable { retry_after } => Self::Unavailable(retry_after),
+            AnswerError::Store(error) => error.into(),
+        }
+    }
+}
+
+impl From<StoreError> for TokenError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "Coder cannot be answered");
+        Self::Unavailable(RETRY_AFTER)
+    }
 }

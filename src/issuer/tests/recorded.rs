@@ -75,7 +75,7 @@ impl Recorded {
     }
 }
 
-impl Tokens for Recorded {
+impl Tokens for Arc<Recorded> {
     async fn redeem(
         &self,
         code: &Secret,
@@ -103,9 +103,12 @@ impl Tokens for Recorded {
     }
 }
 
-fn issuer_for(exchanges: &[Exchange]) -> Issuer<Recorded> {
+fn issuer_for(exchanges: &[Exchange]) -> Issuer<Arc<Recorded>> {
     let keys = exchanges.iter().find(|exchange| exchange.request.path == "/jwks").expect("a key set");
-    issuer_of(Recorded(exchanges.to_vec()), provider(Some(&discovery()), &keys.response.body.to_string()))
+    issuer_of(
+        Arc::new(Recorded(exchanges.to_vec())),
+        provider(Some(&discovery()), &keys.response.body.to_string()),
+    )
 }
 
 fn encode(form: &HashMap<String, String>) -> String {
