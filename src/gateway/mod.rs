@@ -1,1 +1,155 @@
-//! (being written)
+//! The life of a request, from its head to the line in the log.
+//!
+//! check -> host -> target -> classify -> one credential -> standing -> decide -> own endpoint,
+//! or forward -> log. Whatever goes wrong becomes a [`Cause`], and one table says what is shown,
+//! logged and counted for it.
+//!
+//! Tier 6: joins everything below; knows no configuration.
+
+mod attempts;
+mod cause;
+mod context;
+mod endpoints;
+mod judge;
+mod keys;
+mod limits;
+mod refuse;
+mod sessions;
+mod sign_in;
+mod sign_out;
+mod worker;
+
+use std::sync::Arc;
+
+use tokio::runtime::Handle;
+use url::Url;
+
+pub use cause::Cause;
+pub use worker::Worker;
+
+use crate::coder::api::Api;
+use crate::coder::credential::Finder;
+use crate::coder::handoff::Handoff;
+use crate::coder::hosts::{Hosts, Wildcard};
+use crate::grant::{EndedSession, Grants};
+use crate::http::TrustedProxies;
+use crate::http::cookies::OwnCookies;
+use crate::oidc::Provider;
+use crate::pages::Pages;
+use crate::policy::Rules;
+use crate::types::{Clock, Keyring};
+use attempts::Attempts;
+use limits::Limits;
+
+/// The most sign-outs at the provider that wait for their browser's next page.
+const MAX_FAREWELLS: u64 = 10_000;
+
+/// What the gateway takes from the configuration.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Coder's access URL: the one origin that is served, besides app hosts.
+    pub access_url: Url,
+    /// Coder's wildcard access URL, for app hosts.
+    pub wildcard: Option<Wildcard>,
+    /// What somebody who is not signed in sees.
+    pub sign_in: SignInMode,
+    /// The sign-in button's text.
+    pub sign_in_text: String,
+    /// The sign-in button's icon; empty for none.
+    pub icon_url: String,
+    /// Whether a sign-out ends the session at authentik too.
+    pub sign_out_at_provider: bool,
+    /// Whether a sign-out ends the user's tokens too.
+    pub sign_out_ends_tokens: bool,
+    /// Proxies in front whose word on the client's address is taken.
+    pub trusted_proxies: TrustedProxies,
+}
+
+/// What somebody who is not signed in sees.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SignInMode {
+    /// The gateway's own page with a button.
+    Page,
+    /// authentik, at once.
+    Redirect,
+    /// Coder's own sign-in page.
+    Coder,
+}
+
+/// What the gateway is put together from.
+#[expect(missing_debug_implementations, reason = "its parts are services, not values")]
+pub struct Parts {
+    /// The relying party.
+    pub provider: Arc<Provider>,
+    /// Grants, sessions and tokens.
+    pub grants: Arc<Grants>,
+    /// Coder's API.
+    pub api: Api,
+    /// The hand-off to Coder.
+    pub handoff: Handoff,
+    /// The gateway's pages.
+    pub pages: Pages,
+    /// The operator's rules.
+    pub rules: Rules,
+    /// The deployment's keys.
+    pub keyring: Keyring,
+    /// The time.
+    pub clock: Clock,
+    /// The runtime for everything that waits.
+    pub slow: Handle,
+}
+
+/// Everything a request may need, shared by all workers.
+#[expect(missing_debug_implementations, reason = "its parts are services, not values")]
+pub struct Gateway {
+    settings: Settings,
+    hosts: Hosts,
+    finder: Finder,
+    cookies: OwnCookies,
+    attempts: Attempts,
+    limits: Limits,
+    provider: Arc<Provider>,
+    grants: Arc<Grants>,
+    api: Api,
+    handoff: Handoff,
+    pages: Pages,
+    rules: Rules,
+    /// Sessions that have just ended, until their browser asks for the next page.
+    farewells: moka::sync::Cache<String, Arc<EndedSession>>,
+    keyring: Keyring,
+    clock: Clock,
+    slow: Handle,
+}
+
+impl Gateway {
+    /// Puts it together.
+    pub fn new(settings: Settings, parts: Parts) -> Arc<Self> {
+        let cookies = OwnCookies::new(settings.access_url.scheme() == "https");
+        Arc::new(Self {
+            hosts: Hosts::new(&settings.access_url, settings.wildcard.as_ref()),
+            finder: Finder::new(settings.wildcard.as_ref()),
+            cookies,
+            attempts: Attempts::new(&parts.keyring, cookies),
+            limits: Limits::new(&parts.clock),
+            provider: parts.provider,
+            grants: parts.grants,
+            api: parts.api,
+            handoff: parts.handoff,
+            pages: parts.pages,
+            rules: parts.rules,
+            farewells: moka::sync::Cache::builder()
+                .max_capacity(MAX_FAREWELLS)
+                .time_to_live(std::time::Duration::from_mins(2))
+                .build(),
+            keyring: parts.keyring,
+            clock: parts.clock,
+            slow: parts.slow,
+            settings,
+        })
+    }
+
+    /// Forgets what limits no longer need. To be called now and then.
+    pub fn tidy(&self) {
+        self.limits.forget_quiet();
+    }
+}

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Interval, MissedTickBehavior};
 use tokio_util::sync::CancellationToken;
 
 use super::live::Person;
@@ -59,12 +59,31 @@ impl Grants {
     /// Works until `stop` fires; then writes what is left to write. To be spawned on the runtime that
     /// [`Grants::open`] was called on.
     pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
-        tokio::join!(
-            every(&stop, TUNNELS_EVERY, async || self.look_at_tunnels()),
-            every(&stop, FLUSH_EVERY, async || self.flush().await),
-            every(&stop, REVOKE_EVERY, async || self.revoke_due().await),
-            every(&stop, SWEEP_EVERY, async || self.sweep().await),
-        );
+        let looking = async {
+            let mut every = ticks(TUNNELS_EVERY);
+            while goes_on(&stop, &mut every).await {
+                self.look_at_tunnels();
+            }
+        };
+        let flushing = async {
+            let mut every = ticks(FLUSH_EVERY);
+            while goes_on(&stop, &mut every).await {
+                self.flush().await;
+            }
+        };
+        let revoking = async {
+            let mut every = ticks(REVOKE_EVERY);
+            while goes_on(&stop, &mut every).await {
+                self.revoke_due().await;
+            }
+        };
+        let sweeping = async {
+            let mut every = ticks(SWEEP_EVERY);
+            while goes_on(&stop, &mut every).await {
+                self.sweep().await;
+            }
+        };
+        tokio::join!(looking, flushing, revoking, sweeping);
         self.flush().await;
     }
 
@@ -241,12 +260,14 @@ fn emit(due: &Revocation, outcome: &str) {
     });
 }
 
-/// Does some work every `period`, beginning at once, until `stop` fires. Work that takes longer than a
-/// period delays the next.
-async fn every(stop: &CancellationToken, period: Duration, work: impl AsyncFn()) {
+/// A clock that ticks every `period`, beginning at once. Work that takes longer delays the next tick.
+fn ticks(period: Duration) -> Interval {
     let mut clock = tokio::time::interval(period);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    while stop.run_until_cancelled(clock.tick()).await.is_some() {
-        work().await;
-    }
+    clock
+}
+
+/// Waits for the next tick; false once `stop` has fired.
+async fn goes_on(stop: &CancellationToken, clock: &mut Interval) -> bool {
+    stop.run_until_cancelled(clock.tick()).await.is_some()
 }

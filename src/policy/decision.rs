@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::types::LoginType;
 
 use super::rules::TunnelLimits;
@@ -91,6 +93,13 @@ impl Permit {
     /// The class of the route, for the access log.
     pub fn class(&self) -> ClassName {
         self.class
+    }
+
+    /// With what the answer and any tunnel end: the person's standing. A sign-out outlives it, being what
+    /// ends it.
+    pub fn ends_with(&self) -> Option<CancellationToken> {
+        let standing = self.standing.as_ref().filter(|_| self.class != ClassName::SignOut);
+        standing.map(Standing::ended)
     }
 
     /// Whose request it is; `None` for machines and for nobody.

@@ -10,10 +10,10 @@ mod class;
 mod decide;
 mod decision;
 mod rules;
-mod standing;
 #[cfg(test)]
 mod tests;
 
+pub use crate::grant::Standing;
 pub use bearer::{Bearer, Judged, MachineCredential};
 pub use class::{ClassName, CreatesKey, Denied, Judging, Machine, Public, RouteClass, UnknownClass};
 pub use decide::{Question, decide};
@@ -21,4 +21,3 @@ pub use decision::{ANONYMOUS_BODY_LIMIT, Cause, Credentials, Decision, OwnAnswer
 pub use rules::{
     Effect, Networks, NoNetworks, RouteRule, Rules, Switch, TunnelLimits, Verdict, WithoutGrant,
 };
-pub use standing::Standing;

@@ -53,7 +53,7 @@ impl Ends {
     pub(super) fn new(permit: &Permit) -> Self {
         let limits = permit.tunnel();
         let now = (limits != TunnelLimits::default()).then(Instant::now);
-        let standing = permit.standing().map(|standing| standing.ended().clone());
+        let standing = permit.ends_with();
         Self { standing, limits, begun: now, active: now, waiting: Waiting::default() }
     }
 

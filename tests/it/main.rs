@@ -14,3 +14,7 @@
 )]
 
 mod support;
+
+mod gate;
+mod refresh;
+mod sign_in;

@@ -8,3 +8,4 @@ mod coder_tunnels;
 pub mod keys;
 pub mod provider;
 pub mod server;
+pub mod world;

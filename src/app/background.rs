@@ -1,0 +1,96 @@
+//! What goes on beside requests.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::{App, BuildError, DRAIN};
+use crate::gateway::Gateway;
+use crate::grant::{Grants, StoreError};
+use crate::listen::{Certificates, Shutdown};
+use crate::oidc::Provider;
+
+/// How often limits forget addresses that have been quiet.
+const TIDY: Duration = Duration::from_mins(1);
+
+/// Starts everything that goes on until the hard stage of the stop.
+pub(super) fn spawn(app: &App, shutdown: &Shutdown) -> TaskTracker {
+    let tasks = TaskTracker::new();
+    let stop = shutdown.hard().clone();
+    tasks.spawn(Arc::clone(&app.provider).keep_discovered(stop.clone()));
+    tasks.spawn(keep_documents(Arc::clone(&app.provider), Arc::clone(&app.grants), stop.clone()));
+    tasks.spawn(Arc::clone(&app.grants).run_background(stop.clone()));
+    tasks.spawn(tidy(Arc::clone(&app.gateway), stop.clone()));
+    if let Some(certificates) = &app.certificates {
+        tasks.spawn(Arc::clone(certificates).watch(stop));
+    }
+    tasks
+}
+
+/// Gives the provider the documents of last time: Coder refuses to start while its issuer has none, and
+/// authentik may be down just then.
+pub(super) async fn restore_documents(grants: &Grants, provider: &Provider) -> Result<(), BuildError> {
+    if let Some((discovery, keys)) = grants.documents().await?
+        && let Err(error) = provider.restore(&discovery, &keys)
+    {
+        tracing::warn!(%error, "the documents kept of last time are not used");
+    }
+    Ok(())
+}
+
+/// Keeps a copy of the provider's documents whenever they change.
+async fn keep_documents(provider: Arc<Provider>, grants: Arc<Grants>, stop: CancellationToken) {
+    let mut changes = provider.changes();
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            changed = changes.changed() => if changed.is_err() { return },
+        }
+        if let Err(error) = keep_once(&provider, &grants).await {
+            tracing::warn!(%error, "the provider's documents cannot be kept for when it is down");
+        }
+    }
+}
+
+async fn keep_once(provider: &Provider, grants: &Grants) -> Result<(), StoreError> {
+    match provider.documents() {
+        Some(documents) => grants.keep_documents(&documents.discovery, &documents.jwks).await,
+        None => Ok(()),
+    }
+}
+
+async fn tidy(gateway: Arc<Gateway>, stop: CancellationToken) {
+    let mut every = tokio::time::interval(TIDY);
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = every.tick() => gateway.tidy(),
+        }
+    }
+}
+
+/// Listens to signals: the first SIGINT or SIGTERM drains, the second ends, SIGHUP reads the certificate
+/// again.
+pub(super) async fn signals(shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
+    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
+    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
+        tracing::error!("signals cannot be listened to: stop the process with SIGKILL");
+        return;
+    };
+    loop {
+        tokio::select! {
+            _ = hangup.recv() => if let Some(certificates) = &certificates { certificates.reload_and_log() },
+            _ = interrupt.recv() => break,
+            _ = terminate.recv() => break,
+        }
+    }
+    tracing::info!("stopping: answers and tunnels under way have {} seconds", DRAIN.as_secs());
+    tokio::select! {
+        _ = interrupt.recv() => shutdown.force(),
+        _ = terminate.recv() => shutdown.force(),
+        _ = shutdown.drain(DRAIN) => {}
+    }
+}

@@ -1,0 +1,270 @@
+//! The composition root: a configuration becomes a running gateway.
+
+mod background;
+mod check;
+mod settings;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use thiserror::Error;
+use tokio::runtime::Handle;
+
+pub use check::{Finding, check_online};
+
+use crate::coder::api::Api;
+use crate::coder::handoff::Handoff;
+use crate::coder::hosts::InvalidWildcard;
+use crate::config::{self, Config};
+use crate::gateway::{Gateway, Parts, Worker};
+use crate::grant::store::{Embedded, KeyFileError, key_file};
+use crate::grant::{Grants, OpenError, Store, StoreError};
+use crate::http::{Client, ClientSettings, ClientSetupError, TrustedProxies};
+use crate::issuer::Issuer;
+use crate::listen::{self, CertificateError, Certificates, Listeners, Shutdown, WorkerError};
+use crate::oidc::{Provider, UnknownAlgorithm};
+use crate::pages::Pages;
+use crate::policy::{NoNetworks, UnknownClass};
+use crate::proxy::{OriginError, Upstream};
+use crate::types::{Clock, Keyring};
+
+/// How long answers under way and tunnels may take once a stop was asked for.
+pub const DRAIN: Duration = Duration::from_secs(30);
+
+/// The gateway cannot be put together.
+#[derive(Debug, Error)]
+pub enum BuildError {
+    /// An address cannot be listened on.
+    #[error("cannot listen on {0} ({1}): {2}")]
+    Listen(SocketAddr, &'static str, #[source] io::Error),
+    /// Certificate or key cannot be used.
+    #[error(transparent)]
+    Certificate(#[from] CertificateError),
+    /// The store cannot be opened.
+    #[error("the store cannot be opened: {0}")]
+    Open(#[from] OpenError),
+    /// The store cannot be read.
+    #[error("the store cannot be read: {0}")]
+    Store(#[from] StoreError),
+    /// The key file cannot be used.
+    #[error(transparent)]
+    KeyFile(#[from] KeyFileError),
+    /// The HTTP client cannot be made.
+    #[error(transparent)]
+    Client(#[from] ClientSetupError),
+    /// TLS towards Coder cannot be set up.
+    #[error("TLS towards Coder cannot be set up: {0}")]
+    Tls(#[source] rustls::Error),
+    /// The access URL takes no path.
+    #[error("coder.accessURL cannot be a base for the callback's address")]
+    AccessUrl,
+    /// The wildcard access URL.
+    #[error("coder.wildcardAccessURL {0}")]
+    Wildcard(#[source] InvalidWildcard),
+    /// `coder.url` is no origin.
+    #[error("coder.url {0}")]
+    CoderUrl(#[source] OriginError),
+    /// An algorithm's name.
+    #[error("oidc.algorithms: {0}")]
+    Algorithm(#[source] UnknownAlgorithm),
+    /// A class's name.
+    #[error("policy.routes: {0}")]
+    Class(#[source] UnknownClass),
+    /// A list of networks.
+    #[error("policy.routes: {0}")]
+    Networks(#[source] NoNetworks),
+}
+
+/// The gateway stopped by itself.
+#[derive(Debug, Error)]
+pub enum RunError {
+    /// It could not be put together.
+    #[error(transparent)]
+    Build(#[from] BuildError),
+    /// A worker ended.
+    #[error(transparent)]
+    Worker(#[from] WorkerError),
+    /// The issuer listener ended.
+    #[error("the issuer listener cannot go on: {0}")]
+    Issuer(#[source] io::Error),
+    /// The system gives no threads.
+    #[error("the system gives no threads: {0}")]
+    Threads(#[source] io::Error),
+    /// The system gives no runtime.
+    #[error("the system gives no runtime: {0}")]
+    Runtime(#[source] io::Error),
+}
+
+/// Where it listens: the real addresses, also when port 0 was asked for.
+#[derive(Clone, Copy, Debug)]
+pub struct Addresses {
+    /// Where browsers, the CLI and agents arrive.
+    pub public: SocketAddr,
+    /// Where Coder asks for tokens.
+    pub issuer: SocketAddr,
+}
+
+/// A gateway that is ready to run. Its sockets are bound: connections wait.
+#[expect(missing_debug_implementations, reason = "its parts are services, not values")]
+pub struct App {
+    config: Config,
+    public: Listeners,
+    issuer_listeners: Listeners,
+    certificates: Option<Arc<Certificates>>,
+    gateway: Arc<Gateway>,
+    issuer: Issuer<Arc<Grants>>,
+    grants: Arc<Grants>,
+    provider: Arc<Provider>,
+    upstream: crate::proxy::Settings,
+}
+
+impl App {
+    /// Binds, opens the store and puts everything together. authentik and Coder need not be up.
+    ///
+    /// Must be called on the runtime that slow work is to run on.
+    pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
+        let workers = config.listen.workers.map_or_else(cores, std::num::NonZeroUsize::get);
+        let public = Listeners::bind(config.listen.address, workers)
+            .map_err(|error| BuildError::Listen(config.listen.address, "listen.address", error))?;
+        let issuer_address = config.coder.issuer.listen;
+        let issuer_listeners = Listeners::bind(issuer_address, 1)
+            .map_err(|error| BuildError::Listen(issuer_address, "coder.issuer.listen", error))?;
+        let certificates = match &config.listen.tls {
+            Some(tls) => Some(Certificates::load(tls.certificate.clone(), tls.key.clone())?),
+            None => None,
+        };
+        let (store, keyring) = open_store(&config).await?;
+        let provider =
+            Provider::new(settings::oidc(&config)?, Client::new(&ClientSettings::default())?, clock.clone());
+
+        let refresher = Arc::clone(&provider);
+        let grants =
+            Grants::open(settings::grant(&config), store, &keyring, refresher, clock.clone()).await?;
+        background::restore_documents(&grants, &provider).await?;
+        let gateway = gateway(&config, &provider, &grants, keyring, &clock)?;
+        let issuer = Issuer::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
+        let upstream = settings::upstream(&config.coder.url, upstream_tls()?)?;
+        Ok(Self {
+            config,
+            public,
+            issuer_listeners,
+            certificates,
+            gateway,
+            issuer,
+            grants,
+            provider,
+            upstream,
+        })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        Addresses { public: self.public.address(), issuer: self.issuer_listeners.address() }
+    }
+
+    /// Runs until `shutdown` begins and everything under way has ended, or part of it fails.
+    pub async fn run(self, shutdown: Shutdown) -> Result<(), RunError> {
+        let addresses = self.addresses();
+        tracing::info!(public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
+        let background = background::spawn(&self, &shutdown);
+        let issuer = self.issuer;
+        let answer_coder = move |request: crate::http::Request, _: listen::ConnInfo| {
+            let issuer = issuer.clone();
+            async move { issuer.handle(request).await }
+        };
+        let public = listen::Settings {
+            tls: self.certificates,
+            proxy_protocol: self.config.listen.proxy_protocol,
+            trusted_proxies: TrustedProxies::new(self.config.listen.trusted_proxies.iter().copied()),
+            ..listen::Settings::default()
+        };
+        let stop = shutdown.clone();
+        let (gateway, upstream) = (self.gateway, self.upstream);
+        let worker = move |_| {
+            let upstream = Upstream::new(upstream.clone(), stop.tasks().clone(), stop.hard().clone());
+            Worker::new(Arc::clone(&gateway), upstream)
+        };
+        let mut workers =
+            listen::run_workers(self.public, &public, &shutdown, worker).map_err(RunError::Threads)?;
+        let issuer =
+            listen::serve(self.issuer_listeners, listen::Settings::default(), &shutdown, answer_coder);
+        let outcome = tokio::select! {
+            ended = workers.ended() => ended.map_err(RunError::Worker),
+            ended = issuer => match ended {
+                Ok(()) => workers.ended().await.map_err(RunError::Worker),
+                Err(error) => Err(RunError::Issuer(error)),
+            },
+        };
+        shutdown.force();
+        background.close();
+        background.wait().await;
+        outcome
+    }
+}
+
+/// One worker for each core that may be used.
+fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Keyring), BuildError> {
+    let config::Store::Embedded { path, key_file: keys } = &config.store;
+    let store = Embedded::open(path).await?;
+    let keyring = key_file(keys.as_deref().unwrap_or(&path.join("keys")))?;
+    Ok((Arc::new(store), keyring))
+}
+
+fn gateway(
+    config: &Config,
+    provider: &Arc<Provider>,
+    grants: &Arc<Grants>,
+    keyring: Keyring,
+    clock: &Clock,
+) -> Result<Arc<Gateway>, BuildError> {
+    let client = Client::new(&settings::coder_client())?;
+    let parts = Parts {
+        provider: Arc::clone(provider),
+        grants: Arc::clone(grants),
+        api: Api::new(&config.coder.url, &config.coder.access_url, client.clone()),
+        handoff: Handoff::new(settings::handoff(config), client),
+        pages: Pages::new(settings::pages(config)),
+        rules: settings::rules(config)?,
+        keyring,
+        clock: clock.clone(),
+        slow: Handle::current(),
+    };
+    Ok(Gateway::new(settings::gateway(config)?, parts))
+}
+
+/// TLS towards a Coder behind https: the system's roots, and no client certificate.
+fn upstream_tls() -> Result<Arc<rustls::ClientConfig>, BuildError> {
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let config = rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(BuildError::Tls)?
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Arc::new(config))
+}
+
+/// Runs a configuration until the process is asked to stop: SIGINT or SIGTERM drain, a second one or
+/// [`DRAIN`] ends at once; SIGHUP reads the certificate again.
+///
+/// # Errors
+/// When it cannot be put together, or part of it fails while it runs.
+pub fn run(config: Config) -> Result<(), RunError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    runtime.block_on(async {
+        let app = App::build(config, Clock::system()).await?;
+        let shutdown = Shutdown::new();
+        let signals = tokio::spawn(background::signals(shutdown.clone(), app.certificates.clone()));
+        let outcome = app.run(shutdown).await;
+        signals.abort();
+        outcome
+    })
+}

@@ -1,0 +1,358 @@
+//! The one table from what went wrong to what is shown and logged for it.
+
+use std::time::Duration;
+
+use ::http::StatusCode;
+use thiserror::Error;
+
+use crate::coder::credential::Contradiction;
+use crate::coder::handoff::HandoffError;
+use crate::grant::{BindError, StoreError};
+use crate::http::{BadRequest, BadTarget};
+use crate::oidc::{BadAnswer, LoginError, NotReady, Refusal};
+use crate::policy;
+use crate::proxy::ForwardError;
+
+/// Why a request is not served as it was meant.
+#[derive(Debug, Error)]
+pub enum Cause {
+    /// The message can be read in two ways.
+    #[error(transparent)]
+    Message(#[from] BadRequest),
+    /// The target can.
+    #[error(transparent)]
+    Target(#[from] BadTarget),
+    /// A host that is not served here.
+    #[error("the request names a host that is not served here")]
+    Host,
+    /// Two credentials that differ.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The policy says no.
+    #[error("the policy refuses: {}", .0.word())]
+    Policy(policy::Cause),
+    /// The provider's answer cannot be read.
+    #[error(transparent)]
+    Answer(#[from] BadAnswer),
+    /// A parameter of the sign-in's start stands twice.
+    #[error("the sign-in's start has a parameter twice")]
+    Start,
+    /// The answer belongs to no attempt of this browser, or to one that was answered already.
+    #[error("the answer belongs to no sign-in of this browser, or to one that is over")]
+    Attempt,
+    /// The sign-in at the provider did not come about.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The provider has not been found yet.
+    #[error("the provider has not been found yet: {0}")]
+    NotReady(NotReady),
+    /// Coder could not be handed the person.
+    #[error(transparent)]
+    Handoff(#[from] HandoffError),
+    /// Coder does not say who its new session is.
+    #[error("Coder gave a session and does not say whose it is")]
+    Nobody,
+    /// Coder gave no answer.
+    #[error(transparent)]
+    Forward(#[from] ForwardError),
+    /// The store cannot be read or written. Nothing is served that could not be judged.
+    #[error("the store does not answer: {0}")]
+    Store(#[from] StoreError),
+    /// The sign-in ended while Coder was asked.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// Part of the gateway has gone.
+    #[error("a task of the gateway ended early")]
+    Gone,
+    /// No such endpoint of the gateway.
+    #[error("no such endpoint")]
+    NotFound,
+    /// An endpoint of the gateway does not know this method.
+    #[error("the endpoint does not know this method")]
+    Method,
+    /// A form was not made by one of the gateway's own pages for this session.
+    #[error("the form was not made for this session")]
+    Form,
+    /// Too many of this kind from one address.
+    #[error("too many requests of this kind from one address")]
+    TooMany(Duration),
+    /// Signed in again and again without a session.
+    #[error("the sign-in goes round in circles")]
+    Loop,
+}
+
+/// Who can do something about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fault {
+    /// Whoever sent the request.
+    Client,
+    /// The person, or who decides about persons.
+    Person,
+    /// The provider.
+    Provider,
+    /// Coder.
+    Coder,
+    /// The gateway or its host.
+    Gateway,
+}
+
+/// A row of the table.
+pub(super) struct Row {
+    pub(super) status: StatusCode,
+    /// A closed word for the log, metrics and audit events.
+    pub(super) word: &'static str,
+    pub(super) fault: Fault,
+    pub(super) title: &'static str,
+    pub(super) happened: &'static str,
+    pub(super) advice: &'static str,
+}
+
+const START_AGAIN: &str = "Start the sign-in again. If that does not help, tell your administrator the request \
+                           number below.";
+const TELL: &str = "Tell your administrator the request number below; the log has the reason.";
+
+impl Cause {
+    /// Looks the cause up.
+    #[expect(clippy::too_many_lines, reason = "it is one table, and a table is read whole")]
+    pub(super) fn row(&self) -> Row {
+        use Fault::{Client, Coder, Gateway, Person, Provider};
+        use StatusCode as S;
+        let row = |status, word, fault, title, happened, advice| Row {
+            status,
+            word,
+            fault,
+            title,
+            happened,
+            advice,
+        };
+        match self {
+            Self::Message(_) | Self::Target(_) => row(
+                S::BAD_REQUEST,
+                "bad_request",
+                Client,
+                "This request cannot be served",
+                "The request has a form that could be read in two ways.",
+                "Go back and follow the link again.",
+            ),
+            Self::Host => row(
+                S::MISDIRECTED_REQUEST,
+                "misdirected",
+                Client,
+                "This address is not served here",
+                "This gateway does not serve the host that was asked for.",
+                "Use Coder's access URL.",
+            ),
+            Self::Contradiction(_) => row(
+                S::BAD_REQUEST,
+                "contradiction",
+                Client,
+                "Two credentials that differ",
+                "The request carries credentials of two different sign-ins.",
+                "Use one of them. In a browser, sign in again: its old cookies have been removed.",
+            ),
+            Self::Policy(_) => row(
+                S::FORBIDDEN,
+                "policy",
+                Person,
+                "This is not open to you",
+                "This part of Coder is not open to you.",
+                "Ask your administrator if you need it.",
+            ),
+            Self::Answer(_) | Self::Start => row(
+                S::BAD_REQUEST,
+                "bad_answer",
+                Client,
+                "The sign-in cannot go on",
+                "The sign-in came back in a form that cannot be read.",
+                START_AGAIN,
+            ),
+            Self::Attempt => row(
+                S::BAD_REQUEST,
+                "attempt",
+                Client,
+                "This sign-in is over",
+                "The sign-in was answered already, took longer than ten minutes, or was begun in another browser.",
+                "Start the sign-in again.",
+            ),
+            Self::Login(error) => login(error),
+            Self::NotReady(_) => row(
+                S::SERVICE_UNAVAILABLE,
+                "provider_not_ready",
+                Provider,
+                "authentik does not answer",
+                "Nobody can sign in until authentik answers.",
+                "This page tries again by itself.",
+            ),
+            Self::Handoff(HandoffError::Unreachable(_)) => row(
+                S::BAD_GATEWAY,
+                "coder_unreachable",
+                Coder,
+                "Coder does not answer",
+                "You were signed in, but Coder does not answer.",
+                "Try again in a moment.",
+            ),
+            Self::Handoff(HandoffError::Unexpected(_)) | Self::Nobody => row(
+                S::BAD_GATEWAY,
+                "coder_misconfigured",
+                Coder,
+                "Coder is not set up for this gateway",
+                "You were signed in, but Coder did not take it.",
+                TELL,
+            ),
+            Self::Forward(ForwardError::TooLarge) => row(
+                S::PAYLOAD_TOO_LARGE,
+                "too_large",
+                Client,
+                "The request is too large",
+                "Nobody without a sign-in may send this much.",
+                "Sign in first.",
+            ),
+            Self::Forward(_) => row(
+                S::BAD_GATEWAY,
+                "coder_unreachable",
+                Coder,
+                "Coder does not answer",
+                "Coder does not answer.",
+                "Try again in a moment.",
+            ),
+            Self::Bind(BindError::Ended(_)) => row(
+                S::FORBIDDEN,
+                "ended",
+                Person,
+                "This sign-in has ended",
+                "Your session at authentik ended while you were being signed in.",
+                "Start the sign-in again.",
+            ),
+            Self::Store(_) | Self::Bind(BindError::Store(_)) => row(
+                S::SERVICE_UNAVAILABLE,
+                "store",
+                Gateway,
+                "The gateway cannot look you up",
+                "The gateway cannot read or write its own records, so it lets nobody through.",
+                "Try again in a moment. Your administrator finds in the log what to do.",
+            ),
+            Self::Gone => row(
+                S::SERVICE_UNAVAILABLE,
+                "gone",
+                Gateway,
+                "The gateway is restarting",
+                "The gateway is being restarted.",
+                "Try again in a moment.",
+            ),
+            Self::NotFound => row(
+                S::NOT_FOUND,
+                "not_found",
+                Client,
+                "Nothing is here",
+                "The gateway has no such page.",
+                "Go back to Coder.",
+            ),
+            Self::Method => row(
+                S::METHOD_NOT_ALLOWED,
+                "method",
+                Client,
+                "This cannot be done here",
+                "The gateway's page does not know this method.",
+                "Go back to Coder.",
+            ),
+            Self::Form => row(
+                S::FORBIDDEN,
+                "form",
+                Client,
+                "This form is out of date",
+                "The form was not made for your present session.",
+                "Go back, reload the page and try again.",
+            ),
+            Self::TooMany(_) => row(
+                S::TOO_MANY_REQUESTS,
+                "too_many",
+                Client,
+                "Too many attempts",
+                "Too many requests of this kind came from your address.",
+                "Wait a moment and try again.",
+            ),
+            Self::Loop => row(
+                S::FORBIDDEN,
+                "loop",
+                Person,
+                "The sign-in goes round in circles",
+                "You were signed in several times and Coder did not keep your session.",
+                "Allow cookies for this site. If they are allowed, your account may be suspended in Coder: ask your administrator.",
+            ),
+        }
+    }
+}
+
+/// The rows of a sign-in that did not come about at the provider.
+fn login(error: &LoginError) -> Row {
+    use Fault::{Client, Person, Provider};
+    use StatusCode as S;
+    let row =
+        |status, word, fault, title, happened, advice| Row { status, word, fault, title, happened, advice };
+    match error {
+        LoginError::Answer(_) => row(
+            S::BAD_REQUEST,
+            "bad_answer",
+            Client,
+            "The sign-in cannot go on",
+            "The sign-in came back in a form that cannot be read.",
+            START_AGAIN,
+        ),
+        LoginError::Expired => row(
+            S::BAD_REQUEST,
+            "attempt",
+            Client,
+            "This sign-in is over",
+            "The sign-in took longer than ten minutes.",
+            "Start the sign-in again.",
+        ),
+        LoginError::State | LoginError::Issuer => row(
+            S::BAD_REQUEST,
+            "state",
+            Client,
+            "The sign-in cannot go on",
+            "The answer does not belong to the sign-in that you began here.",
+            START_AGAIN,
+        ),
+        LoginError::Code => row(
+            S::BAD_REQUEST,
+            "code",
+            Client,
+            "This sign-in is over",
+            "authentik no longer takes this sign-in: it was used already, or a minute has passed.",
+            "Start the sign-in again.",
+        ),
+        LoginError::Denied(_) => row(
+            S::FORBIDDEN,
+            "denied",
+            Person,
+            "authentik did not sign you in",
+            "authentik refused the sign-in.",
+            "Start the sign-in again, or ask your administrator.",
+        ),
+        LoginError::Unreachable(_) => row(
+            S::SERVICE_UNAVAILABLE,
+            "provider_unreachable",
+            Provider,
+            "authentik does not answer",
+            "authentik did not answer while you were being signed in.",
+            "This page tries again by itself.",
+        ),
+        LoginError::Provider(_) => row(
+            S::BAD_GATEWAY,
+            "provider_fault",
+            Provider,
+            "authentik's answer does not hold",
+            "What authentik said about you could not be verified, so you were not signed in.",
+            TELL,
+        ),
+        LoginError::Refused(refusal) => row(
+            S::FORBIDDEN,
+            Refusal::reason(refusal),
+            Person,
+            "You may not come in",
+            "You signed in at authentik, but this account may not use Coder.",
+            "Ask your administrator.",
+        ),
+    }
+}

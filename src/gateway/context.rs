@@ -1,0 +1,28 @@
+//! What is known of a request once its head is understood.
+
+use std::net::IpAddr;
+
+use crate::http::{Manner, Target};
+use crate::types::RequestId;
+
+/// Facts that every later step needs.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) request: RequestId,
+    pub(super) client: IpAddr,
+    pub(super) manner: Manner,
+    pub(super) target: Target,
+    /// Host and port as the client named them.
+    pub(super) host: String,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    /// The request is for a workspace app's own host.
+    pub(super) app_host: bool,
+}
+
+impl Context {
+    /// Whether a browser goes to a page and can follow a redirect to the sign-in page.
+    pub(super) fn navigates(&self) -> bool {
+        self.manner == Manner::Navigation
+    }
+}

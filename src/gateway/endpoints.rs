@@ -1,0 +1,156 @@
+//! The gateway's own endpoints, all below `/vestibule/`: a path that Coder does not use.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::CACHE_CONTROL;
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::form_urlencoded;
+
+use super::context::Context;
+use super::refuse::SIGN_IN;
+use super::sign_in::{redirect_to, single};
+use super::sign_out::SIGNED_OUT;
+use super::{Cause, Gateway, sessions};
+use crate::coder::auth_methods::AuthMethods;
+use crate::coder::names::LOGIN_PAGE;
+use crate::grant::EndReason;
+use crate::http::{Body, Request, Response, read_limited};
+use crate::oidc::LogoutToken;
+use crate::pages::{Link, SignIn};
+use crate::policy::Judged;
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::{IdentityKey, LocalRedirect, TokenHash};
+
+/// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
+pub(super) const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
+
+/// How long after its expiry a logout token may still come, by clocks that differ.
+const LEEWAY: Duration = Duration::from_mins(2);
+
+/// The longest form taken, in bytes: a logout token with many claims has about ten thousand.
+const MAX_FORM: usize = 64 * 1024;
+
+impl Gateway {
+    /// Serves an endpoint of the gateway's own.
+    pub(super) async fn endpoint(
+        self: &Arc<Self>,
+        request: Request,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        let method = request.method().clone();
+        let readable = matches!(method, Method::GET | Method::HEAD);
+        match context.target.path() {
+            SIGN_IN if readable => self.sign_in_page(request.headers(), context).await,
+            SIGNED_OUT if readable => {
+                let state = single(context.target.query().unwrap_or_default(), "state")?;
+                Ok(self.signed_out(request.headers(), state, context.request))
+            }
+            sessions::PATH if readable => self.sessions_page(request.headers(), context, None).await,
+            sessions::PATH if method == Method::POST => self.end_own(request, context).await,
+            BACKCHANNEL_LOGOUT if method == Method::POST => self.backchannel_logout(request, context).await,
+            SIGN_IN | SIGNED_OUT | sessions::PATH | BACKCHANNEL_LOGOUT => Err(Cause::Method),
+            _ => Err(Cause::NotFound),
+        }
+    }
+
+    /// The sign-in page; whoever is signed in already goes on.
+    async fn sign_in_page(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        let wanted = single(context.target.query().unwrap_or_default(), "redirect")?;
+        let redirect = wanted.map_or_else(LocalRedirect::root, |to| self.local(&to));
+        let mut stale = false;
+        if let Some(token) = self.finder.session_cookie(headers) {
+            let judged = self.find_out(TokenHash::of(token), Some(token.into()), context.client).await?;
+            if matches!(judged, Judged::Served(_)) {
+                return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
+            }
+            stale = matches!(judged, Judged::Ended | Judged::Garbage);
+        }
+        let password = self.rules.password_sign_in.admits(context.client);
+        let view = SignIn {
+            start: Self::start_link(&redirect),
+            password: password.then(|| Link::to(&LocalRedirect::parse_or_root(LOGIN_PAGE))),
+            notice: stale.then_some("Your last sign-in has ended."),
+        };
+        let mut response = self.pages.sign_in(&view, context.request);
+        if stale {
+            self.forget_session(&mut response);
+        }
+        Ok(response)
+    }
+
+    /// Takes a logout token (Back-Channel Logout 1.0 §2.5, §2.6, §2.8). What is wrong with one is said in the
+    /// log alone.
+    async fn backchannel_logout(
+        self: &Arc<Self>,
+        request: Request,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        self.limits.callback(context.client)?;
+        let gateway = Arc::clone(self);
+        let context = context.clone();
+        let body = read_limited(request.into_body(), MAX_FORM).await;
+        let work = async move {
+            let Ok(body) = body else { return Ok(bare(StatusCode::BAD_REQUEST)) };
+            let tokens: Vec<_> =
+                form_urlencoded::parse(&body).filter(|(name, _)| name == "logout_token").collect();
+            let [(_, token)] = tokens.as_slice() else { return Ok(bare(StatusCode::BAD_REQUEST)) };
+            match gateway.provider.verify_logout_token(token).await {
+                Ok(token) => gateway.end_by_token(&token, &context).await,
+                Err(error) => {
+                    tracing::warn!(request = %context.request, %error, "a logout token is refused");
+                    Ok(bare(StatusCode::BAD_REQUEST))
+                }
+            }
+        };
+        self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+    }
+
+    /// Rule 8 of §2.6, and the end of whom the token names. Nobody known is no error.
+    async fn end_by_token(&self, token: &LogoutToken, context: &Context) -> Result<Response, Cause> {
+        let until = token.expires_at + LEEWAY;
+        if !self.grants.spend("logout-jti", &token.jti, until).await? {
+            tracing::warn!(request = %context.request, "a logout token is refused: it was sent before (jti)");
+            return Ok(bare(StatusCode::BAD_REQUEST));
+        }
+        let issuer = self.provider.issuer();
+        let key = token.subject.clone().map(|subject| IdentityKey { issuer: issuer.clone(), subject });
+        let reason = EndReason::SignedOutAtProvider;
+        let ended = match (&token.sid, &key) {
+            (Some(sid), _) => self.grants.end_by_sid(issuer, sid, reason).await?,
+            (None, Some(key)) => self.grants.end_by_subject(key, reason).await?,
+            (None, None) => 0,
+        };
+        audit::emit(Event {
+            action: Action::BackchannelLogout,
+            outcome: if ended > 0 { "ok" } else { "nobody" },
+            person: Person { key: key.as_ref(), ..Person::default() },
+            client: Some(context.client),
+            request: Some(context.request),
+        });
+        Ok(bare(StatusCode::OK))
+    }
+
+    /// Says which methods to sign in with are open, in Coder's words, so that its pages and tools show the truth.
+    pub(super) fn auth_methods(&self, context: &Context) -> Response {
+        let methods = AuthMethods {
+            password: self.rules.password_sign_in.admits(context.client),
+            github: self.rules.github_sign_in.admits(context.client),
+            sign_in_text: &self.settings.sign_in_text,
+            icon_url: &self.settings.icon_url,
+        };
+        methods.answer()
+    }
+}
+
+/// An answer without a body that nobody keeps (§2.8).
+fn bare(status: StatusCode) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}

@@ -1,0 +1,168 @@
+//! Saying no in the caller's language: a page to a browser that goes to one, Coder's JSON to
+//! everything else, the way to the sign-in page where that helps.
+
+use std::time::Duration;
+
+use ::http::header::{RETRY_AFTER, SET_COOKIE};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+
+use super::cause::{Cause, Fault, Row};
+use super::context::Context;
+use super::sign_in::redirect_to;
+use super::{Gateway, SignInMode};
+use crate::coder::answer::{self, Unauthorized};
+use crate::coder::cookies;
+use crate::coder::names::LOGIN_PAGE;
+use crate::http::{Manner, Response};
+use crate::oidc::LoginError;
+use crate::pages::{Link, Problem, Refused};
+use crate::policy;
+use crate::types::{LocalRedirect, RequestId};
+
+/// Where the gateway's own sign-in page is.
+pub(super) const SIGN_IN: &str = "/vestibule/sign-in";
+
+impl Gateway {
+    /// Answers a request that is not served, and says in the log why.
+    pub(super) fn refuse(&self, cause: &Cause, context: &Context) -> Response {
+        let row = cause.row();
+        log(cause, &row, context.request);
+        if context.navigates() { self.page(cause, &row, context) } else { self.json(cause, &row) }
+    }
+
+    /// Answers a request of which not even host and target are known.
+    pub(super) fn refuse_unread(&self, cause: &Cause, manner: &Manner, request: RequestId) -> Response {
+        let row = cause.row();
+        log(cause, &row, request);
+        match (manner, cause) {
+            (Manner::Navigation, Cause::Host) => self.pages.misdirected(request),
+            (Manner::Navigation, _) => self.pages.bad_request(row.happened, None, request),
+            _ => self.json(cause, &row),
+        }
+    }
+
+    /// Sends a browser to sign in, in the way that the operator chose, and back to where it was.
+    pub(super) fn to_sign_in(
+        &self,
+        cause: policy::Cause,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Response {
+        let back = LocalRedirect::parse_or_root(context.target.raw().as_str());
+        let to = match self.settings.sign_in {
+            SignInMode::Page => {
+                Link::to(&LocalRedirect::parse_or_root(SIGN_IN)).with("redirect", back.as_str())
+            }
+            SignInMode::Redirect => Self::start_link(&back),
+            SignInMode::Coder => {
+                Link::to(&LocalRedirect::parse_or_root(LOGIN_PAGE)).with("redirect", back.as_str())
+            }
+        };
+        let mut response = redirect_to(StatusCode::SEE_OTHER, to.as_str());
+        // A cookie that leads nowhere any more is in the way of the next sign-in (coder/coder#8537).
+        let stale = matches!(cause, policy::Cause::Garbage | policy::Cause::Ended | policy::Cause::Malformed);
+        if stale && self.finder.session_cookie(headers).is_some() {
+            self.forget_session(&mut response);
+        }
+        response
+    }
+
+    /// Deletes Coder's session cookie.
+    pub(super) fn forget_session(&self, response: &mut Response) {
+        let secure = self.settings.access_url.scheme() == "https";
+        for line in cookies::delete_session(secure) {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+    }
+
+    fn page(&self, cause: &Cause, row: &Row, context: &Context) -> Response {
+        let id = context.request;
+        let redirect =
+            context.target.query().and_then(|query| super::sign_in::single(query, "redirect").ok()?);
+        let back = redirect.map_or_else(LocalRedirect::root, |to| self.local(&to));
+        let again = Self::start_link(&back);
+        match cause {
+            Cause::Login(LoginError::Refused(refusal)) => {
+                let (sentence, detail) = (refusal.sentence(), refusal.detail());
+                let view = Refused { sentence: &sentence, detail: Some(&detail), another_account: again };
+                self.pages.refused(&view, id)
+            }
+            Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {
+                self.pages.provider_unavailable(&again, id)
+            }
+            Cause::Policy(policy::Cause::Unreachable { .. }) => {
+                let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
+                self.pages.provider_unavailable(&Link::to(&here), id)
+            }
+            Cause::Forward(_) | Cause::Handoff(crate::coder::handoff::HandoffError::Unreachable(_)) => {
+                self.pages.coder_unavailable(Some(&again), id)
+            }
+            Cause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
+            Cause::Loop => self.pages.sign_in_loop(&again, id),
+            Cause::NotFound => self.pages.not_found(id),
+            _ => {
+                let detail = shown_detail(cause);
+                let problem = Problem {
+                    status: row.status,
+                    title: row.title,
+                    happened: row.happened,
+                    advice: row.advice,
+                    detail: detail.as_deref(),
+                    again: Some(again),
+                };
+                let mut response = self.pages.problem(&problem, id);
+                if matches!(cause, Cause::Contradiction(contradiction) if contradiction.in_cookies) {
+                    self.forget_session(&mut response);
+                }
+                response
+            }
+        }
+    }
+
+    /// Coder's shape, with what its clients look for in it.
+    fn json(&self, cause: &Cause, row: &Row) -> Response {
+        let mut response = match cause {
+            Cause::Policy(cause) => self.policy_json(*cause),
+            _ => answer::message(row.status, row.happened, Some(row.advice)),
+        };
+        let wait = match cause {
+            Cause::TooMany(after) => Some(*after),
+            _ if row.status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(5)),
+            _ => None,
+        };
+        if let Some(wait) = wait {
+            response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(wait.as_secs().max(1)));
+        }
+        response
+    }
+
+    fn policy_json(&self, cause: policy::Cause) -> Response {
+        let because = match cause {
+            policy::Cause::NoCredential => Unauthorized::Missing,
+            policy::Cause::Ended => Unauthorized::Ended,
+            _ => Unauthorized::Invalid,
+        };
+        match (cause, cause.status()) {
+            (policy::Cause::Unreachable { retry_after }, _) => answer::unavailable(retry_after),
+            (_, 401) => answer::unauthorized(&self.settings.access_url, because),
+            _ => answer::forbidden(cause),
+        }
+    }
+}
+
+/// What the page says for whoever runs this: never anything that a stranger chose.
+fn shown_detail(cause: &Cause) -> Option<String> {
+    match cause {
+        Cause::Login(LoginError::Denied(error)) => Some(error.to_string()),
+        _ => None,
+    }
+}
+
+fn log(cause: &Cause, row: &Row, request: RequestId) {
+    match row.fault {
+        Fault::Client => tracing::debug!(%request, cause = row.word, "refused: {cause}"),
+        Fault::Person => tracing::info!(%request, cause = row.word, "refused: {cause}"),
+        Fault::Provider | Fault::Coder => tracing::warn!(%request, cause = row.word, "{cause}"),
+        Fault::Gateway => tracing::error!(%request, cause = row.word, "{cause}"),
+    }
+}

@@ -1,0 +1,170 @@
+//! The page where somebody sees their own sessions and tokens, and ends them.
+
+use std::sync::Arc;
+
+use ::http::HeaderMap;
+use url::form_urlencoded;
+
+use super::context::Context;
+use super::{Cause, Gateway};
+use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, Standing};
+use crate::http::{Request, Response, read_limited};
+use crate::pages::{Link, Row, Sessions};
+use crate::policy::{self, Judged};
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::{LocalRedirect, Purpose, Secret, TokenHash};
+
+/// Where the page is.
+pub(super) const PATH: &str = "/vestibule/sessions";
+
+/// The most sessions and tokens listed.
+const MOST: u32 = 200;
+
+/// The longest form taken, in bytes.
+const MAX_FORM: usize = 4096;
+
+impl Gateway {
+    /// Shows the page to whoever is signed in with a session.
+    pub(super) async fn sessions_page(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        context: &Context,
+        notice: Option<&str>,
+    ) -> Result<Response, Cause> {
+        let standing = match self.own_session(headers, context).await? {
+            Ok(standing) => standing,
+            Err(refusal) => return Ok(refusal),
+        };
+        let listed = self.own_list(&standing).await?;
+        let csrf = self.csrf(&standing);
+        let (sessions, tokens): (Vec<_>, Vec<_>) =
+            listed.iter().partition(|listed| matches!(listed.kind, ListedKind::Session { .. }));
+        let person = standing.person();
+        let rows = |list: &[&'_ Listed]| -> Vec<Row<'_>> { Vec::with_capacity(list.len()) };
+        let (mut session_rows, mut token_rows) = (rows(&sessions), rows(&tokens));
+        session_rows.extend(sessions.iter().map(|listed| row(listed, &standing)));
+        token_rows.extend(tokens.iter().map(|listed| row(listed, &standing)));
+        let view = Sessions {
+            person: person.as_ref().map_or("", |person| person.email.as_str()),
+            sessions: &session_rows,
+            tokens: &token_rows,
+            csrf: &csrf,
+            action: Link::to(&LocalRedirect::parse_or_root(PATH)),
+            notice,
+            now: self.clock.now(),
+        };
+        Ok(self.pages.sessions(&view, context.request))
+    }
+
+    /// Ends one of one's own, or all of them.
+    pub(super) async fn end_own(
+        self: &Arc<Self>,
+        request: Request,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        let (parts, body) = request.into_parts();
+        let standing = match self.own_session(&parts.headers, context).await? {
+            Ok(standing) => standing,
+            Err(refusal) => return Ok(refusal),
+        };
+        let body = read_limited(body, MAX_FORM).await.map_err(|_| Cause::Form)?;
+        let field = |wanted: &str| {
+            form_urlencoded::parse(&body)
+                .find(|(name, _)| name == wanted)
+                .map(|(_, value)| value.into_owned())
+        };
+        let cross_site = parts.headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin");
+        if cross_site || field("csrf").map(Secret::new) != Some(self.csrf(&standing)) {
+            return Err(Cause::Form);
+        }
+        let wanted = field("end").ok_or(Cause::Form)?;
+        let ended = self.end_listed(&standing, &wanted).await?;
+        let person = standing.person();
+        audit::emit(Event {
+            action: Action::End,
+            outcome: if ended > 0 { "ok" } else { "nothing" },
+            person: Person {
+                key: person.as_ref().map(|person| &person.key),
+                email: person.as_ref().map(|person| &person.email),
+                coder_user: standing.user(),
+            },
+            client: Some(context.client),
+            request: Some(context.request),
+        });
+        let notice = if ended > 0 { "It has been ended." } else { "There was nothing left to end." };
+        self.sessions_page(&parts.headers, context, Some(notice)).await
+    }
+
+    async fn end_listed(self: &Arc<Self>, standing: &Standing, wanted: &str) -> Result<usize, Cause> {
+        let Some(user) = standing.user() else { return Ok(0) };
+        if wanted == "all" {
+            return Ok(self.grants.end_user(user, EndReason::Revoked).await?);
+        }
+        let listed = self.own_list(standing).await?;
+        let Some(listed) = listed.into_iter().find(|listed| name_of(&listed.hash) == wanted) else {
+            return Ok(0);
+        };
+        match listed.kind {
+            ListedKind::Session { .. } => {
+                Ok(usize::from(self.grants.end_session(&listed.hash, EndReason::Revoked).await?.is_some()))
+            }
+            ListedKind::Token { .. } => Ok(self.grants.end_token(&listed.hash, EndReason::Revoked).await?),
+        }
+    }
+
+    async fn own_list(&self, standing: &Standing) -> Result<Vec<Listed>, Cause> {
+        let Some(user) = standing.user() else { return Ok(Vec::new()) };
+        Ok(self.grants.list(Filter::User(user), MOST).await?)
+    }
+
+    /// The session of this browser, or the way to sign in.
+    async fn own_session(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Result<Standing, Response>, Cause> {
+        let cause = match self.finder.session_cookie(headers) {
+            None => policy::Cause::NoCredential,
+            Some(token) => {
+                match self.find_out(TokenHash::of(token), Some(token.into()), context.client).await? {
+                    Judged::Served(standing) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
+                    Judged::Unreachable { retry_after } => {
+                        return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
+                    }
+                    _ => policy::Cause::Ended,
+                }
+            }
+        };
+        if context.navigates() {
+            Ok(Err(self.to_sign_in(cause, headers, context)))
+        } else {
+            Err(Cause::Policy(cause))
+        }
+    }
+
+    /// Proves that a form was made for this session: a name for it that only the gateway can make.
+    fn csrf(&self, standing: &Standing) -> Secret {
+        let names = self.keyring.name(Purpose::SignOut, standing.hash().as_bytes());
+        Secret::new(names.into_iter().next().unwrap_or_default())
+    }
+}
+
+/// What a form sends back to name an entry: never the credential.
+fn name_of(hash: &TokenHash) -> String {
+    hash.to_string()
+}
+
+fn row<'a>(listed: &'a Listed, standing: &Standing) -> Row<'a> {
+    let (name, address) = match &listed.kind {
+        ListedKind::Session { device, .. } => (device.user_agent.as_str(), Some(device.address)),
+        ListedKind::Token { made_for, .. } => (made_for.word(), None),
+    };
+    Row {
+        id: name_of(&listed.hash),
+        name,
+        address,
+        since: listed.created_at,
+        seen: listed.last_seen,
+        current: listed.hash == standing.hash(),
+    }
+}

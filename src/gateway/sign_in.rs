@@ -1,0 +1,181 @@
+//! The OpenID Connect callback: where a sign-in starts and ends.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use url::form_urlencoded;
+
+use super::context::Context;
+use super::{Cause, Gateway};
+use crate::coder::api::Who;
+use crate::coder::handoff::{CALLBACK, HandedOver, Start, Visit};
+use crate::grant::{Device, EndReason};
+use crate::http::{Body, Response};
+use crate::oidc::{AuthorizationResponse, LoginError, VerifiedIdentity};
+use crate::pages::Link;
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
+
+/// How long a state that was answered is remembered: longer than any attempt lives.
+const SPENT: Duration = Duration::from_mins(20);
+
+/// The longest user agent kept, in characters.
+const MAX_USER_AGENT: usize = 256;
+
+impl Gateway {
+    /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
+    pub(super) async fn callback(
+        self: Arc<Self>,
+        method: Method,
+        headers: HeaderMap,
+        context: Context,
+    ) -> Result<Response, Cause> {
+        if method != Method::GET {
+            return Err(Cause::Method);
+        }
+        let query = context.target.query().unwrap_or_default().to_owned();
+        if !AuthorizationResponse::is_in(&query) {
+            return self.start(&query, &headers, &context);
+        }
+        // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
+        let slow = self.slow.clone();
+        slow.spawn(async move { self.end(&query, &headers, &context).await })
+            .await
+            .unwrap_or(Err(Cause::Gone))
+    }
+
+    /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.
+    fn start(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
+        self.limits.sign_in(context.client)?;
+        let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
+        let merge_state = single(query, "oidc_merge_state")?;
+        let (login, url) = self.provider.begin(redirect, merge_state).map_err(Cause::NotReady)?;
+        let mut response = redirect_to(StatusCode::FOUND, url.as_str());
+        for line in self.attempts.remember(&login, headers) {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+        Ok(response)
+    }
+
+    /// A redirect as Coder takes it: also a whole URL under the access URL, reduced to path and query.
+    pub(super) fn local(&self, to: &str) -> LocalRedirect {
+        let origin = self.settings.access_url.as_str().trim_end_matches('/');
+        LocalRedirect::parse_or_root(to.strip_prefix(origin).unwrap_or(to))
+    }
+
+    /// Takes authentik's answer, and hands the person over to Coder.
+    async fn end(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
+        self.limits.callback(context.client)?;
+        let answer = AuthorizationResponse::parse(query)?;
+        let state = answer.state().to_owned();
+        let login = self.attempts.recall(&state, headers).ok_or(Cause::Attempt)?;
+        // One use, on every replica, before the code is presented anywhere.
+        let until = self.clock.now() + SPENT;
+        if !self.grants.spend("state", &state, until).await? {
+            return Err(Cause::Attempt);
+        }
+        let (redirect, merge_state) = (login.redirect().clone(), login.merge_state().map(ToOwned::to_owned));
+        let identity = match self.provider.complete(login, answer).await {
+            Ok(identity) => identity,
+            Err(error) => return Err(refused(error, context)),
+        };
+        let visit = Visit { client: context.client, headers: headers.clone(), redirect, merge_state };
+        let mut response = self.hand_over(identity, visit, headers, context).await?;
+        response.headers_mut().append(SET_COOKIE, self.attempts.forget(&state));
+        Ok(response)
+    }
+
+    /// The two legs towards Coder. Whatever goes wrong after the grant was stored ends it again.
+    async fn hand_over(
+        &self,
+        identity: VerifiedIdentity,
+        visit: Visit,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        let (key, email) = (identity.key().clone(), identity.email().clone());
+        let grant = self.grants.begin(identity, device(headers, context)).await?;
+        let outcome = self.legs(grant, visit, headers, context).await;
+        let (word, user) = match &outcome {
+            Ok((_, Some(user))) => ("ok", Some(*user)),
+            Ok((_, None)) => ("coder_refused", None),
+            Err(cause) => (cause.row().word, None),
+        };
+        if user.is_none() {
+            self.grants.abandon(grant, EndReason::Abandoned).await?;
+        }
+        audit::emit(Event {
+            action: Action::SignIn,
+            outcome: word,
+            person: Person { key: Some(&key), email: Some(&email), coder_user: user },
+            client: Some(context.client),
+            request: Some(context.request),
+        });
+        outcome.map(|(response, _)| response)
+    }
+
+    async fn legs(
+        &self,
+        grant: GrantId,
+        visit: Visit,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<(Response, Option<CoderUserId>), Cause> {
+        let started = match self.handoff.start(visit).await? {
+            Start::Ready(started) => started,
+            Start::Refused(response) => return Ok((response, None)),
+        };
+        let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
+        let HandedOver { session, response } = self.handoff.finish(started, &code).await?;
+        let Some(session) = session else { return Ok((response, None)) };
+        let Who::Owner(owner) = self.api.who(&session, context.client).await else {
+            return Err(Cause::Nobody);
+        };
+        let before = self.finder.session_cookie(headers).map(TokenHash::of);
+        self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        Ok((response, Some(owner.user)))
+    }
+
+    /// Where a sign-in starts that comes back to `redirect`.
+    pub(super) fn start_link(redirect: &LocalRedirect) -> Link {
+        let start = LocalRedirect::parse_or_root(CALLBACK);
+        Link::to(&start).with("redirect", redirect.as_str())
+    }
+}
+
+/// Writes down that nobody signed in, and why.
+fn refused(error: LoginError, context: &Context) -> Cause {
+    let cause = Cause::Login(error);
+    audit::emit(Event {
+        action: Action::SignIn,
+        outcome: cause.row().word,
+        person: Person::default(),
+        client: Some(context.client),
+        request: Some(context.request),
+    });
+    cause
+}
+
+/// The one value of a query parameter; twice is refused, since two readers could take two of them.
+pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, Cause> {
+    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
+    let first = values.next().map(|(_, value)| value.into_owned());
+    if values.next().is_some() { Err(Cause::Start) } else { Ok(first) }
+}
+
+/// A redirect that nobody keeps.
+pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = status;
+    let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
+    response.headers_mut().insert(LOCATION, to);
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+fn device(headers: &HeaderMap, context: &Context) -> Device {
+    let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+    Device { address: context.client, user_agent: agent.chars().take(MAX_USER_AGENT).collect() }
+}

@@ -1,0 +1,140 @@
+//! Signing out: here first, then at Coder, and at authentik where the operator wants that.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::SET_COOKIE;
+use ::http::{HeaderMap, StatusCode};
+
+use super::context::Context;
+use super::sign_in::redirect_to;
+use super::{Cause, Gateway};
+use crate::grant::{EndReason, EndedSession, Kind, Standing};
+use crate::http::Response;
+use crate::pages::{Link, SignOutAtProvider, SignedOut};
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::{LocalRedirect, RequestId, Secret, random_token};
+
+/// The cookie that tells the next page that one has just signed out.
+const JUST_OUT: &str = "signed_out";
+
+/// The cookie with the `state` of a sign-out at the provider.
+const STATE: &str = "sign_out_state";
+
+/// How long the next page may take to be asked for.
+const MOMENT: Duration = Duration::from_mins(2);
+
+/// Where one ends up after signing out.
+pub(super) const SIGNED_OUT: &str = "/vestibule/signed-out";
+
+impl Gateway {
+    /// Ends what is presented, before Coder hears of it: whatever Coder answers, it is over.
+    pub(super) async fn end_presented(
+        self: &Arc<Self>,
+        standing: &Standing,
+        context: &Context,
+    ) -> Result<Option<EndedSession>, Cause> {
+        let (gateway, standing, request, client) =
+            (Arc::clone(self), standing.clone(), context.request, context.client);
+        let work = async move {
+            let person = standing.person();
+            let ended = gateway.end_credential(&standing).await;
+            audit::emit(Event {
+                action: Action::SignOut,
+                outcome: if ended.is_ok() { "ok" } else { "store" },
+                person: Person {
+                    key: person.as_ref().map(|person| &person.key),
+                    email: person.as_ref().map(|person| &person.email),
+                    coder_user: standing.user(),
+                },
+                client: Some(client),
+                request: Some(request),
+            });
+            ended
+        };
+        self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+    }
+
+    async fn end_credential(&self, standing: &Standing) -> Result<Option<EndedSession>, Cause> {
+        let hash = standing.hash();
+        if standing.kind() == Kind::Token {
+            self.grants.end_token(&hash, EndReason::SignedOut).await?;
+            return Ok(None);
+        }
+        let ended = self.grants.end_session(&hash, EndReason::SignedOut).await?;
+        if self.settings.sign_out_ends_tokens
+            && let Some(user) = standing.user()
+        {
+            self.grants.end_user(user, EndReason::SignedOut).await?;
+        }
+        Ok(ended)
+    }
+
+    /// Marks Coder's answer to a sign-out, so that the next page says so and does not sign in again.
+    pub(super) fn mark_signed_out(&self, response: &mut Response, ended: Option<EndedSession>) {
+        let Some(ended) = ended else { return };
+        let ticket = random_token();
+        let line = self.cookies.set(JUST_OUT, &ticket, Some(MOMENT));
+        response.headers_mut().append(SET_COOKIE, line);
+        if self.settings.sign_out_at_provider {
+            self.farewells.insert(ticket, Arc::new(ended));
+        }
+    }
+
+    /// The next page of a browser that has just signed out; `None` for every other.
+    pub(super) fn farewell(&self, headers: &HeaderMap, context: &Context) -> Option<Response> {
+        let ticket = self.cookies.get(headers, JUST_OUT)?;
+        let mut response = match self.farewells.remove(ticket) {
+            Some(ended) => self.to_provider(&ended, context.request),
+            None => self.signed_out_page(false, context.request),
+        };
+        response.headers_mut().append(SET_COOKIE, self.cookies.delete(JUST_OUT));
+        Some(response)
+    }
+
+    /// On to the sign-out at authentik (OpenID Connect RP-Initiated Logout 1.0 §2).
+    fn to_provider(&self, ended: &EndedSession, request: RequestId) -> Response {
+        let state = random_token();
+        let back = self.settings.access_url.join(SIGNED_OUT).ok();
+        let Some(at_provider) =
+            self.provider.end_session(ended.id_token.as_ref(), back.as_ref(), Some(&state))
+        else {
+            return self.signed_out_page(false, request);
+        };
+        let mut response = if let Some(url) = at_provider.get_url() {
+            redirect_to(StatusCode::SEE_OTHER, url.as_str())
+        } else {
+            let fields: Vec<(&str, Secret)> =
+                at_provider.form_fields().iter().map(|(name, value)| (*name, value.clone())).collect();
+            let stay = Link::to(&LocalRedirect::parse_or_root(SIGNED_OUT));
+            let view = SignOutAtProvider { action: at_provider.form_url(), fields: &fields, stay };
+            self.pages.sign_out_at_provider(&view, request)
+        };
+        let line = self.cookies.set(STATE, &state, Some(MOMENT));
+        response.headers_mut().append(SET_COOKIE, line);
+        response
+    }
+
+    /// The page where a sign-out ends; `state` says whether one comes back from authentik.
+    pub(super) fn signed_out(
+        &self,
+        headers: &HeaderMap,
+        state: Option<String>,
+        request: RequestId,
+    ) -> Response {
+        let expected = self.cookies.get(headers, STATE).map(Secret::new);
+        let came_back = state.map(Secret::new).is_some_and(|state| expected == Some(state));
+        let mut response = self.signed_out_page(came_back, request);
+        response.headers_mut().append(SET_COOKIE, self.cookies.delete(STATE));
+        response
+    }
+
+    fn signed_out_page(&self, at_provider: bool, request: RequestId) -> Response {
+        let view = SignedOut {
+            sign_in: Self::start_link(&LocalRedirect::root()),
+            at_provider,
+            tokens: self.settings.sign_out_ends_tokens,
+        };
+        self.pages.signed_out(&view, request)
+    }
+}

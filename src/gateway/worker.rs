@@ -1,0 +1,241 @@
+//! One worker: takes a request through every step and answers it.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use ::http::HeaderMap;
+use ::http::header::ACCEPT_ENCODING;
+use tokio::time::Instant;
+
+use super::context::Context;
+use super::{Cause, Gateway};
+use crate::coder::credential::{Presented, confine};
+use crate::coder::hosts::Judged as HostJudged;
+use crate::coder::key_creation::app_session;
+use crate::coder::routes::{self, Route};
+use crate::grant::Standing;
+use crate::http::cookies::OwnCookies;
+use crate::http::{Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
+use crate::listen::{ConnInfo, Service};
+use crate::policy::{Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide};
+use crate::proxy::Upstream;
+use crate::telemetry::Access;
+use crate::types::{CoderUserId, RequestId};
+
+/// Where the gateway's own endpoints are: a path that Coder does not use. Matched on the form that is routed
+/// on (GHSA-5wcc-hf24-rf5h).
+const OWN: &str = "/vestibule/";
+
+/// A worker's half of the gateway: the shared one, and its own connections to Coder.
+#[expect(missing_debug_implementations, reason = "its parts are services, not values")]
+pub struct Worker {
+    gateway: Arc<Gateway>,
+    upstream: Upstream,
+}
+
+/// What the log says of a request, filled in on the way.
+struct Seen {
+    class: &'static str,
+    path: Option<Target>,
+    client: IpAddr,
+    user: Option<CoderUserId>,
+    refused: Option<&'static str>,
+}
+
+impl Worker {
+    /// With connections of its own.
+    pub fn new(gateway: Arc<Gateway>, upstream: Upstream) -> Self {
+        Self { gateway, upstream }
+    }
+
+    async fn handle(&self, request: Request, connection: &ConnInfo) -> Response {
+        let began = Instant::now();
+        let id = RequestId::random();
+        let method = request.method().clone();
+        let client = self.gateway.settings.trusted_proxies.client_ip(connection.peer.ip(), request.headers());
+        let mut seen = Seen { class: "none", path: None, client, user: None, refused: None };
+        let response = self.serve(request, connection, id, &mut seen).await;
+        Access {
+            request: id,
+            method: method.as_str(),
+            path: seen.path.as_ref().map_or("", Target::path),
+            status: response.status().as_u16(),
+            class: seen.class,
+            refused: seen.refused,
+            user: seen.user,
+            client: seen.client,
+            took: began.elapsed(),
+        }
+        .log();
+        response
+    }
+
+    /// Understands the head; from then on every refusal can speak the caller's language.
+    async fn serve(
+        &self,
+        request: Request,
+        connection: &ConnInfo,
+        id: RequestId,
+        seen: &mut Seen,
+    ) -> Response {
+        let (parts, body) = request.into_parts();
+        let how = manner(&parts);
+        let context = match self.understand(&parts, how.clone(), connection, id, seen.client) {
+            Ok(context) => context,
+            Err(cause) => {
+                seen.refused = Some(cause.row().word);
+                return self.gateway.refuse_unread(&cause, &how, id);
+            }
+        };
+        seen.path = Some(context.target.clone());
+        let route = self.classify(&parts.method, &context);
+        seen.class = route.class_name().word();
+        let request = Request::from_parts(parts, body);
+        match self.judge_and_answer(request, &context, route, seen).await {
+            Ok(response) => response,
+            Err(cause) => {
+                seen.refused = Some(cause.row().word);
+                self.gateway.refuse(&cause, &context)
+            }
+        }
+    }
+
+    fn understand(
+        &self,
+        parts: &::http::request::Parts,
+        manner: Manner,
+        connection: &ConnInfo,
+        request: RequestId,
+        client: IpAddr,
+    ) -> Result<Context, Cause> {
+        let host = check_message(parts)?;
+        let app_host = match self.gateway.hosts.judge(host.as_str()) {
+            HostJudged::Access => false,
+            HostJudged::App(_) => true,
+            HostJudged::Unknown => return Err(Cause::Host),
+        };
+        // The name of the TLS handshake and of the request must lead to the same kind of host (CVE-2026-55430).
+        if let Some(name) = &connection.server_name
+            && !name.eq_ignore_ascii_case(host.name())
+        {
+            return Err(Cause::Host);
+        }
+        let target = Target::parse(&parts.uri, |path| app_host || routes::is_app_path(path))?;
+        let scheme = connection.scheme.as_str();
+        Ok(Context { request, client, manner, target, host: host.as_str().to_owned(), scheme, app_host })
+    }
+
+    fn classify(&self, method: &::http::Method, context: &Context) -> Route {
+        let upgrade = match &context.manner {
+            Manner::Upgrade(protocol) => Some(protocol.as_str()),
+            _ => None,
+        };
+        if context.app_host {
+            return self.gateway.hosts.route(&context.host);
+        }
+        if context.target.path().starts_with(OWN) {
+            return Route { class: RouteClass::Own, rule: None };
+        }
+        routes::classify(method, context.target.path(), upgrade)
+    }
+
+    async fn judge_and_answer(
+        &self,
+        request: Request,
+        context: &Context,
+        route: Route,
+        seen: &mut Seen,
+    ) -> Result<Response, Cause> {
+        let gateway = &self.gateway;
+        let (mut parts, body) = request.into_parts();
+        // Where no credential is looked for, two that contradict each other are nobody's business.
+        let presented = match gateway.rules.judging(route.class) {
+            Judging::Nothing => None,
+            Judging::Shape | Judging::Person => {
+                gateway.finder.find(&parts.headers, context.target.query(), route.class)?
+            }
+        };
+        if presented.is_none()
+            && context.navigates()
+            && let Some(farewell) = gateway.farewell(&parts.headers, context)
+        {
+            return Ok(farewell);
+        }
+        let bearer = gateway.bearer(presented.as_ref(), route.class, context).await?;
+        let question = Question {
+            class: route.class,
+            bearer: &bearer,
+            client: context.client,
+            in_url: presented.as_ref().is_some_and(Presented::in_url),
+            navigation: context.navigates() && !context.app_host,
+        };
+        match decide(question, &gateway.rules) {
+            Decision::Forward(permit) => {
+                seen.user = permit.standing().and_then(Standing::user);
+                let keep = presented.filter(|_| permit.credentials() == Credentials::AsPresented);
+                if let Some(headers) = confined(&parts.headers, keep.as_ref()) {
+                    parts.headers = headers;
+                }
+                self.forward(permit, Request::from_parts(parts, body), context, route.class).await
+            }
+            Decision::Answer(OwnAnswer::Endpoint) => {
+                gateway.endpoint(Request::from_parts(parts, body), context).await
+            }
+            Decision::Answer(OwnAnswer::SignInCallback) => {
+                Arc::clone(gateway).callback(parts.method, parts.headers, context.clone()).await
+            }
+            Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
+            Decision::SignIn(cause) => {
+                seen.refused = Some(cause.word());
+                Ok(gateway.to_sign_in(cause, &parts.headers, context))
+            }
+            Decision::Refuse(refusal) => Err(Cause::Policy(refusal.cause)),
+        }
+    }
+
+    async fn forward(
+        &self,
+        permit: Permit,
+        mut request: Request,
+        context: &Context,
+        class: RouteClass,
+    ) -> Result<Response, Cause> {
+        let gateway = &self.gateway;
+        let ended = match (class, permit.standing()) {
+            (RouteClass::SignOut, Some(standing)) => gateway.end_presented(standing, context).await?,
+            _ => None,
+        };
+        if matches!(class, RouteClass::CreatesKey(_)) {
+            // The answer is read on its way.
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
+        let hop = Hop { client: context.client, scheme: context.scheme, host: &context.host };
+        let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
+        let mut response = self.upstream.forward(&permit, request).await?;
+        match (class, permit.standing()) {
+            (RouteClass::SignOut, _) => gateway.mark_signed_out(&mut response, ended),
+            (RouteClass::CreatesKey(made), Some(standing)) => {
+                return gateway.bind_made(made, response, standing, context.target.path()).await;
+            }
+            (RouteClass::AppHost, Some(standing)) => {
+                let session = app_session(response.status(), response.headers());
+                gateway.bind_app_session(session, standing).await?;
+            }
+            _ => {}
+        }
+        Ok(response)
+    }
+}
+
+/// The headers without the credentials that were not judged; `None` when there are none to take away.
+fn confined(headers: &HeaderMap, keep: Option<&Presented<'_>>) -> Option<HeaderMap> {
+    let mut confined = headers.clone();
+    confine(&mut confined, keep);
+    (confined.len() != headers.len() || confined != *headers).then_some(confined)
+}
+
+impl Service for Worker {
+    async fn call(&self, request: Request, connection: ConnInfo) -> Response {
+        self.handle(request, &connection).await
+    }
+}

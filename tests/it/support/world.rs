@@ -1,0 +1,273 @@
+//! A provider, a Coder and the real gateway between them, all in this process and on free ports.
+
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use socket2::{Domain, Socket, Type};
+use tempfile::TempDir;
+use tokio::task::JoinHandle;
+use vestibule::app::App;
+use vestibule::listen::Shutdown;
+use vestibule::types::{Clock, ManualClock, Timestamp};
+
+use super::client::{Answer, Browser};
+use super::coder::{Coder, Setup, Version};
+use super::provider::Provider;
+use super::server::Server;
+
+/// Where every test's clock begins: 2026-11-24 10:00 UTC.
+pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
+
+/// A port that is taken for the gateway: bound, never listening, so that only the gateway's own
+/// sockets (which share ports) can have it.
+struct Reserved {
+    _socket: Socket,
+    port: u16,
+}
+
+impl Reserved {
+    fn new() -> Self {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        socket.set_reuse_port(true).unwrap();
+        socket.set_reuse_address(true).unwrap();
+        socket.bind(&"127.0.0.1:0".parse::<std::net::SocketAddr>().unwrap().into()).unwrap();
+        let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+        Self { _socket: socket, port }
+    }
+}
+
+/// The three of them, and the hand of their clock.
+pub struct World {
+    pub hand: ManualClock,
+    pub clock: Clock,
+    pub provider: Provider,
+    pub coder: Coder,
+    pub dir: TempDir,
+    pub host: String,
+    pub issuer_host: String,
+    config: String,
+    running: Option<Running>,
+    _ports: [Reserved; 2],
+}
+
+struct Running {
+    shutdown: Shutdown,
+    task: JoinHandle<()>,
+}
+
+/// What a test wants to be different.
+pub struct Options {
+    pub version: Version,
+    /// The wildcard access URL's suffix for app hosts, e.g. `.apps.test`.
+    pub wildcard: Option<&'static str>,
+    pub host_prefix_cookie: bool,
+    /// More YAML, whole sections.
+    pub sections: &'static str,
+    /// More lines of the section `oidc`.
+    pub oidc: &'static str,
+    /// Email domains that Coder itself lets in (its own check comes after the gateway's).
+    pub coder_domain: &'static str,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            version: Version::February2026,
+            wildcard: None,
+            host_prefix_cookie: false,
+            sections: "",
+            oidc: "",
+            coder_domain: "acme.company",
+        }
+    }
+}
+
+impl World {
+    /// With everything at its default.
+    pub async fn start() -> Self {
+        Self::with(Options::default()).await
+    }
+
+    /// With some of it different.
+    pub async fn with(options: Options) -> Self {
+        let mut world = Self::without_gateway(options).await;
+        world.start_gateway().await;
+        world
+    }
+
+    /// Both neighbours, and a gateway that is not started yet.
+    pub async fn without_gateway(options: Options) -> Self {
+        let (clock, hand) = Clock::manual(START);
+        let provider = Provider::start(&clock).await;
+        let ports = [Reserved::new(), Reserved::new()];
+        let (host, issuer_host) =
+            (format!("127.0.0.1:{}", ports[0].port), format!("127.0.0.1:{}", ports[1].port));
+        let wildcard = options.wildcard.map(|suffix| format!("*{suffix}:{}", ports[0].port));
+        let setup = Setup {
+            version: options.version,
+            access_url: format!("http://{host}"),
+            wildcard: wildcard.clone(),
+            issuer_url: format!("http://{issuer_host}/"),
+            client_id: super::provider::CLIENT_ID.to_owned(),
+            client_secret: "coder-secret".to_owned(),
+            email_domain: options.coder_domain.to_owned(),
+            host_prefix_cookie: options.host_prefix_cookie,
+        };
+        let coder = Coder::on(Server::bind().await, setup, &clock);
+        let dir = tempfile::tempdir().unwrap();
+        let config = yaml(&host, &issuer_host, &coder, &provider, dir.path(), wildcard.as_deref(), &options);
+        Self { hand, clock, provider, coder, dir, host, issuer_host, config, running: None, _ports: ports }
+    }
+
+    /// Starts the gateway; with the same store when it ran before.
+    pub async fn start_gateway(&mut self) {
+        let config =
+            vestibule::config::Config::from_text(&self.config).unwrap_or_else(|errors| panic!("{errors}"));
+        let app = App::build(config, self.clock.clone()).await.unwrap();
+        let shutdown = Shutdown::new();
+        let stop = shutdown.clone();
+        let task = tokio::spawn(async move { app.run(stop).await.unwrap() });
+        self.running = Some(Running { shutdown, task });
+    }
+
+    /// Stops the gateway as SIGTERM does, and waits until it is gone.
+    pub async fn stop_gateway(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shutdown.begin();
+            running.task.await.unwrap();
+        }
+    }
+
+    /// Ends the gateway at once, as `kill -9` does to everything but files.
+    pub async fn kill_gateway(&mut self) {
+        if let Some(running) = self.running.take() {
+            running.shutdown.force();
+            running.task.await.unwrap();
+        }
+    }
+
+    /// Waits until the gateway knows the provider.
+    pub async fn ready(&self) {
+        for _ in 0..10_000 {
+            if self.provider.count("jwks") > 0 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("the gateway never asked for the provider's keys");
+    }
+
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.host)
+    }
+
+    pub fn issuer_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.issuer_host)
+    }
+
+    /// Signs `user` in with a fresh browser, which is then on the dashboard.
+    pub async fn sign_in(&self, user: &str) -> Browser {
+        let browser = Browser::new();
+        let answer = self.sign_in_with(&browser, user, "/").await;
+        assert_eq!(answer.status, 307, "{}", answer.text());
+        browser
+    }
+
+    /// Goes through the whole sign-in up to the answer of the callback.
+    pub async fn sign_in_with(&self, browser: &Browser, user: &str, redirect: &str) -> Answer {
+        let back = self.to_callback(browser, user, redirect).await;
+        browser.get(&back).await
+    }
+
+    /// Starts a sign-in and comes back from the provider: the callback's URL with code and state.
+    pub async fn to_callback(&self, browser: &Browser, user: &str, redirect: &str) -> String {
+        self.ready().await;
+        self.provider.sign_in_as(user);
+        let start = browser.get(&self.start_url(redirect)).await;
+        assert_eq!(start.status, 302, "{}", start.text());
+        let authorize = browser.get(start.location()).await;
+        authorize.location().to_owned()
+    }
+
+    /// Where a sign-in starts.
+    pub fn start_url(&self, redirect: &str) -> String {
+        let mut url = url::Url::parse(&self.url("/api/v2/users/oidc/callback")).unwrap();
+        url.query_pairs_mut().append_pair("redirect", redirect);
+        url.to_string()
+    }
+
+    /// The session token of a browser.
+    pub fn session(&self, browser: &Browser) -> String {
+        let names = ["coder_session_token", "__Host-coder_session_token"];
+        names.iter().find_map(|name| browser.cookie(&self.host, name)).expect("the browser has a session")
+    }
+
+    /// `GET /api/v2/users/me` with a token in the header, as the CLI sends it.
+    pub async fn me(&self, token: &str) -> Answer {
+        self.api("GET", "/api/v2/users/me", token).await
+    }
+
+    /// A request of the CLI.
+    pub async fn api(&self, method: &str, path: &str, token: &str) -> Answer {
+        let request = http::Request::builder()
+            .method(method)
+            .uri(self.url(path))
+            .header("coder-session-token", token)
+            .header("user-agent", "coder-cli/2.31")
+            .body(bytes::Bytes::new());
+        super::client::send(request.unwrap()).await.unwrap()
+    }
+
+    /// Who `GET /api/v2/users/me` says a browser is.
+    pub async fn whoami(&self, browser: &Browser) -> Value {
+        browser.fetch(http::Method::GET, &self.url("/api/v2/users/me"), "").await.json()
+    }
+
+    /// Moves the clock of all three.
+    pub fn advance(&self, by: Duration) {
+        self.hand.advance(by);
+    }
+}
+
+fn yaml(
+    host: &str,
+    issuer_host: &str,
+    coder: &Coder,
+    provider: &Provider,
+    dir: &Path,
+    wildcard: Option<&str>,
+    options: &Options,
+) -> String {
+    let wildcard =
+        wildcard.map(|wildcard| format!("\n  wildcardAccessURL: '{wildcard}'")).unwrap_or_default();
+    let oidc = options.oidc.lines().fold(String::new(), |text, line| format!("{text}\n  {line}"));
+    format!(
+        "listen:
+  address: {host}
+  workers: 1
+coder:
+  url: http://{coder}
+  accessURL: http://{host}{wildcard}
+  issuer:
+    listen: {issuer_host}
+    url: http://{issuer_host}/
+    clientSecret: coder-secret
+oidc:
+  issuerURL: {issuer}
+  clientID: cid
+  clientSecret: sec
+  emailDomain: [acme.company]
+  scopes: [openid, profile, email, offline_access]
+  signInText: Log in with authentik
+  iconURL: https://authentik.company/static/dist/assets/icons/icon.svg{oidc}
+store:
+  embedded:
+    path: {store}
+{sections}",
+        coder = coder.address,
+        issuer = provider.issuer(),
+        store = dir.join("store").display(),
+        sections = options.sections,
+    )
+}
