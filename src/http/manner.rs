@@ -1,7 +1,9 @@
 //! How the caller would like to be answered.
 
 use ::http::request::Parts;
-use ::http::{HeaderMap, Method, Version, header};
+use ::http::{HeaderMap, HeaderName, Method, header};
+
+use super::upgrade::upgrade;
 
 /// The manner of a request: what a refusal has to look like for its sender to understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,53 +22,49 @@ pub fn manner(parts: &Parts) -> Manner {
     if let Some(protocol) = upgrade(parts.version, &parts.headers) {
         return Manner::Upgrade(protocol.to_owned());
     }
-    if navigates(parts) { Manner::Navigation } else { Manner::Api }
-}
-
-/// The protocol that a real upgrade request names: HTTP/1.1, and `upgrade` nominated in `Connection`.
-pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<&str> {
-    if version != Version::HTTP_11 {
-        return None;
-    }
-    let mut lines = headers.get_all(header::UPGRADE).iter();
-    let protocol = lines.next()?.to_str().ok()?.trim();
-    if lines.next().is_some() || protocol.is_empty() || protocol.len() > 64 {
-        return None;
-    }
-    let nominated = headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|line| line.to_str().ok())
-        .flat_map(|line| line.split(','))
-        .any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    nominated.then_some(protocol)
-}
-
-fn navigates(parts: &Parts) -> bool {
-    let value = |name: &str| parts.headers.get(name).and_then(|value| value.to_str().ok());
     let readable = matches!(parts.method, Method::GET | Method::HEAD);
-    let credential = parts.headers.contains_key(header::AUTHORIZATION)
-        || parts.headers.keys().any(|name| name.as_str().ends_with("-session-token"));
-    if !readable || credential {
-        return false;
+    if readable && goes_to_a_page(&parts.headers) && !has_credential(&parts.headers) {
+        Manner::Navigation
+    } else {
+        Manner::Api
     }
-    match (value("sec-fetch-mode"), value("sec-fetch-dest")) {
-        (Some(mode), dest) => mode == "navigate" && !matches!(dest, Some("empty")),
-        // A browser without Fetch Metadata, or a plain http page on a name other than localhost.
-        (None, _) => value("accept").is_some_and(|accept| accept.contains("text/html")),
+}
+
+/// By Fetch Metadata where the browser sends it, else by `Accept`: it sends none to a plain http origin
+/// other than localhost.
+fn goes_to_a_page(headers: &HeaderMap) -> bool {
+    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
+    match value("sec-fetch-mode") {
+        Some(mode) => mode == "navigate" && value("sec-fetch-dest") != Some("empty"),
+        None => value("accept").is_some_and(|accept| accept.contains("text/html")),
     }
+}
+
+/// Whether a header is there that a browser never sends by itself when it goes to a page: one for
+/// credentials, or one of those that only Coder's own clients set (`Coder-Session-Token`, `Coder-CLI-Telemetry`,
+/// `X-Coder-AI-Governance-Token`).
+fn has_credential(headers: &HeaderMap) -> bool {
+    let of_a_client =
+        |name: &HeaderName| ["coder-", "x-coder-"].iter().any(|own| name.as_str().starts_with(own));
+    headers.contains_key(header::AUTHORIZATION)
+        || headers.contains_key("x-api-key")
+        || headers.keys().any(of_a_client)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn of(headers: &[(&str, &str)]) -> Manner {
-        let mut request = ::http::Request::get("/");
+    fn of_method(method: &str, headers: &[(&str, &str)]) -> Manner {
+        let mut request = ::http::Request::builder().method(method).uri("/");
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
         manner(&request.body(()).unwrap().into_parts().0)
+    }
+
+    fn of(headers: &[(&str, &str)]) -> Manner {
+        of_method("GET", headers)
     }
 
     #[test]
@@ -74,25 +72,58 @@ mod tests {
         assert_eq!(of(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "document")]), Manner::Navigation);
         assert_eq!(of(&[("accept", "text/html,*/*")]), Manner::Navigation);
         assert_eq!(of(&[("sec-fetch-mode", "cors"), ("accept", "text/html")]), Manner::Api);
+        assert_eq!(of(&[("sec-fetch-mode", "navigate"), ("sec-fetch-dest", "empty")]), Manner::Api);
         assert_eq!(of(&[("accept", "*/*")]), Manner::Api);
+        assert_eq!(of(&[("accept", "application/json")]), Manner::Api);
         assert_eq!(of(&[]), Manner::Api);
     }
 
     #[test]
-    fn a_request_with_a_credential_header_is_never_a_navigation() {
-        let html = ("accept", "text/html");
-        assert_eq!(of(&[html, ("coder-session-token", "x")]), Manner::Api);
-        assert_eq!(of(&[html, ("authorization", "Bearer x")]), Manner::Api);
+    fn only_reading_is_a_navigation() {
+        let html = [("accept", "text/html"), ("sec-fetch-mode", "navigate")];
+        assert_eq!(of_method("HEAD", &html), Manner::Navigation);
+        for method in ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
+            assert_eq!(of_method(method, &html), Manner::Api, "{method}");
+        }
     }
 
     #[test]
-    fn an_upgrade_needs_its_nomination_in_connection() {
+    fn a_request_with_a_credential_header_is_never_a_navigation() {
+        for name in [
+            "authorization",
+            "coder-session-token",
+            "coder-external-proxy-token",
+            "coder-provisioner-daemon-key",
+            "coder-provisioner-daemon-psk",
+            "x-api-key",
+            "x-coder-ai-governance-token",
+        ] {
+            assert_eq!(of(&[("accept", "text/html"), (name, "x")]), Manner::Api, "{name}");
+        }
+    }
+
+    #[test]
+    fn an_upgrade_is_neither() {
         let upgrade = ("upgrade", "websocket");
-        assert_eq!(
-            of(&[upgrade, ("connection", "keep-alive, Upgrade")]),
-            Manner::Upgrade("websocket".to_owned())
-        );
-        assert_eq!(of(&[upgrade]), Manner::Api);
-        assert_eq!(of(&[upgrade, ("connection", "close")]), Manner::Api);
+        let wish = Manner::Upgrade("websocket".to_owned());
+        assert_eq!(of(&[upgrade, ("connection", "keep-alive, Upgrade")]), wish);
+        assert_eq!(of(&[upgrade, ("accept", "text/html")]), Manner::Navigation);
+    }
+
+    /// CVE-2026-34457: a health check's `User-Agent` skipped the sign-in. CVE-2026-40575: so did a header
+    /// that only a proxy may set.
+    #[test]
+    fn neither_user_agent_nor_forwarded_headers_change_the_manner() {
+        for (name, value) in [
+            ("user-agent", "kube-probe/1.31"),
+            ("user-agent", "GoogleHC/1.0"),
+            ("x-forwarded-uri", "/healthz"),
+            ("x-original-url", "/healthz"),
+            ("x-rewrite-url", "/healthz"),
+            ("x-forwarded-method", "OPTIONS"),
+        ] {
+            assert_eq!(of(&[("accept", "text/html"), (name, value)]), Manner::Navigation, "{name}: {value}");
+            assert_eq!(of(&[(name, value)]), Manner::Api, "{name}: {value}");
+        }
     }
 }

@@ -1,7 +1,8 @@
 //! HTTP as this gateway needs it: bodies, the outbound client, cookies, the parsed target,
 //! and requests that are fit to be forwarded.
 //!
-//! Tier 1: imports only `types`. Knows neither Coder nor OpenID Connect.
+//! Tier 1: imports only `types`. Knows nothing of Coder but what a few of its headers are named, and nothing of
+//! OpenID Connect.
 
 mod address;
 mod body;
@@ -11,6 +12,7 @@ mod manner;
 mod message;
 mod sanitize;
 mod target;
+mod upgrade;
 
 pub use address::TrustedProxies;
 pub use body::{Body, BodyEnd, BodyError, ReadError, read_limited};

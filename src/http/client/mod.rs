@@ -1,5 +1,10 @@
 //! The outbound client for short exchanges: authentik, and Coder's own API. Never for proxying.
 
+#[cfg(test)]
+mod tests;
+
+use std::error::Error as _;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 use ::http::header::{HeaderValue, USER_AGENT};
@@ -13,14 +18,14 @@ use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
-use super::body::{ReadError, read_limited};
+use super::body::{ReadError, read_whole};
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// How long a connection may take to open. Default: 5 s.
+    /// How long a connection may take to open, without its TLS handshake. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long one whole exchange may take, its body included. Default: 15 s.
+    /// How long one whole exchange may take, from connecting to the last byte of the body. Default: 15 s.
     pub timeout: Duration,
     /// The longest body taken, in bytes. Default: 1 MiB.
     pub max_response: usize,
@@ -67,8 +72,20 @@ pub enum ClientError {
     Broken,
 }
 
-/// A pooled client over HTTP/1.1 and HTTP/2, https and http, without redirects (a followed redirect is
-/// how internal addresses get asked) and without decompression (which is how small answers get large).
+/// How long an idle connection is kept.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// The most idle connections kept to one neighbour.
+const MAX_IDLE: usize = 32;
+
+/// What the client says it is, unless the request says something else.
+const AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
+
+/// A pooled client, https and http, without redirects (a followed redirect is how internal addresses get
+/// asked) and without decompression (which is how small answers get large).
+///
+/// It speaks HTTP/1.1: a connection that died silently then costs one exchange its time-out and is gone, and
+/// the `Host` that a request names is the one that arrives.
 #[derive(Clone, Debug)]
 pub struct Client {
     pool: Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>,
@@ -79,17 +96,11 @@ pub struct Client {
 impl Client {
     /// Makes one. Certificates are checked against the system's roots and the configured ones.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientSetupError> {
-        let mut roots = rustls::RootCertStore::empty();
-        // A certificate of the system that cannot be read is one authority less, not a failure.
-        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        for certificate in &settings.extra_roots {
-            roots.add(certificate.clone()).map_err(ClientSetupError::Certificate)?;
-        }
         let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
             .map_err(ClientSetupError::Tls)?
-            .with_root_certificates(roots)
+            .with_root_certificates(roots(&settings.extra_roots)?)
             .with_no_client_auth();
         let mut http = HttpConnector::new();
         http.enforce_http(false);
@@ -99,11 +110,11 @@ impl Client {
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .enable_http2()
             .wrap_connector(http);
         let pool = Pooled::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(Duration::from_secs(30))
+            .pool_idle_timeout(IDLE)
+            .pool_max_idle_per_host(MAX_IDLE)
             .build(connector);
         Ok(Self { pool, timeout: settings.timeout, max_response: settings.max_response })
     }
@@ -114,14 +125,19 @@ impl Client {
     }
 
     async fn exchange(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, ClientError> {
-        let agent = HeaderValue::from_static(concat!("vestibule/", env!("CARGO_PKG_VERSION")));
-        request.headers_mut().entry(USER_AGENT).or_insert(agent);
-        let answer =
-            self.pool.request(request.map(Full::new)).await.map_err(|error| {
-                if error.is_connect() { ClientError::Connect } else { ClientError::Broken }
-            })?;
+        request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(AGENT));
+        let authority = request.uri().authority().cloned();
+        let answer = self.pool.request(request.map(Full::new)).await.map_err(|error| {
+            if error.is_connect() {
+                let peer = authority.as_ref().map_or("", |authority| authority.as_str());
+                tracing::warn!(peer, cause = causes(&error), "no connection could be made");
+                ClientError::Connect
+            } else {
+                ClientError::Broken
+            }
+        })?;
         let (parts, body) = answer.into_parts();
-        let body = read_limited(body, self.max_response).await.map_err(|error| match error {
+        let body = read_whole(body, self.max_response).await.map_err(|error| match error {
             ReadError::TooLarge => ClientError::TooLarge,
             ReadError::Broken => ClientError::Broken,
         })?;
@@ -129,54 +145,31 @@ impl Client {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-    use tokio::net::TcpListener;
-
-    use super::*;
-
-    async fn answer(bytes: &'static [u8], settings: ClientSettings) -> Result<Response<Bytes>, ClientError> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/x", listener.local_addr().unwrap());
-        let server = tokio::spawn(async move {
-            let (mut stream, _) = listener.accept().await.unwrap();
-            let _ = stream.read(&mut [0; 4096]).await;
-            let _ = stream.write_all(bytes).await;
-            if bytes.is_empty() {
-                std::future::pending::<()>().await;
-            }
-        });
-        let client = Client::new(&settings).unwrap();
-        let result = client.send(Request::get(url).body(Bytes::new()).unwrap()).await;
-        server.abort();
-        result
+/// The certification authorities to trust.
+fn roots(extra: &[CertificateDer<'static>]) -> Result<rustls::RootCertStore, ClientSetupError> {
+    let mut roots = rustls::RootCertStore::empty();
+    // A certificate of the system that cannot be read is one authority less, not a failure.
+    let system = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(system.certs);
+    for certificate in extra {
+        roots.add(certificate.clone()).map_err(ClientSetupError::Certificate)?;
     }
-
-    #[tokio::test]
-    async fn a_redirect_is_an_answer_and_not_followed() {
-        let bytes = b"HTTP/1.1 302 Found\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\n\r\n";
-        assert_eq!(answer(bytes, ClientSettings::default()).await.unwrap().status(), 302);
+    if roots.is_empty() {
+        tracing::warn!("this system has no certification authorities: no https connection can be made");
     }
+    Ok(roots)
+}
 
-    /// CVE-2026-55078 and its class: a body without end.
-    #[tokio::test]
-    async fn an_answer_beyond_the_limit_is_refused_with_and_without_a_length() {
-        let settings = || ClientSettings { max_response: 4, ..ClientSettings::default() };
-        let with = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\n12345";
-        let without = b"HTTP/1.1 200 OK\r\nconnection: close\r\n\r\n12345";
-        assert_eq!(answer(with, settings()).await.unwrap_err(), ClientError::TooLarge);
-        assert_eq!(answer(without, settings()).await.unwrap_err(), ClientError::TooLarge);
+/// Why a connection failed, down to what the system or the TLS library said. Names hosts and addresses; no
+/// path, no query.
+fn causes(error: &hyper_util::client::legacy::Error) -> String {
+    let mut text = String::new();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        let separator = if text.is_empty() { "" } else { ": " };
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{separator}{error}");
+        cause = error.source();
     }
-
-    #[tokio::test]
-    async fn a_cut_answer_a_silent_peer_and_nobody_are_told_apart() {
-        let cut = b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n12345";
-        assert_eq!(answer(cut, ClientSettings::default()).await.unwrap_err(), ClientError::Broken);
-        let brief = ClientSettings { timeout: Duration::from_millis(50), ..ClientSettings::default() };
-        assert_eq!(answer(b"", brief).await.unwrap_err(), ClientError::Timeout);
-        let client = Client::new(&ClientSettings::default()).unwrap();
-        let nobody = client.send(Request::get("http://127.0.0.1:1/").body(Bytes::new()).unwrap()).await;
-        assert_eq!(nobody.unwrap_err(), ClientError::Connect);
-    }
+    text
 }

@@ -1,0 +1,131 @@
+//! Requests that are fit to be forwarded.
+
+mod forged;
+mod hop_by_hop;
+#[cfg(test)]
+mod tests;
+
+use std::io::Write as _;
+use std::net::IpAddr;
+
+use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ::http::{Request, Uri, Version};
+
+use super::Target;
+use super::cookies;
+use super::upgrade::upgrade;
+pub use hop_by_hop::remove_hop_by_hop;
+
+/// A request that carries nothing but what its sender may say and what the gateway vouches for.
+/// Made only by [`sanitize`]; the proxy forwards nothing else.
+#[derive(Debug)]
+pub struct Sanitized<B> {
+    request: Request<B>,
+    upgrade: Option<String>,
+}
+
+/// What the gateway tells Coder about the hop in front.
+#[derive(Clone, Copy, Debug)]
+pub struct Hop<'a> {
+    /// The client's address.
+    pub client: IpAddr,
+    /// `http` or `https`, as the client spoke it.
+    pub scheme: &'a str,
+    /// Host and port as the client named them.
+    pub host: &'a str,
+}
+
+impl<B> Sanitized<B> {
+    /// The protocol that the client asks to switch to.
+    pub fn upgrade(&self) -> Option<&str> {
+        self.upgrade.as_deref()
+    }
+
+    /// The request's headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// Takes credentials away: only ever less is forwarded, never more.
+    pub fn remove_header(&mut self, name: &HeaderName) {
+        self.request.headers_mut().remove(name);
+    }
+
+    /// Takes cookies away, by name.
+    pub fn remove_cookies(&mut self, remove: impl Fn(&str) -> bool) {
+        cookies::remove(self.request.headers_mut(), remove);
+    }
+
+    /// The request itself.
+    pub fn into_request(self) -> Request<B> {
+        self.request
+    }
+}
+
+/// Makes a request fit to be forwarded.
+///
+/// (1) The target becomes the judged one, in origin form. (2) Hop-by-hop headers go, before anything
+/// is added, so that none of ours can be named away (CVE-2025-48865). (3) Forged headers go.
+/// (4) Own cookies go: workspace apps would see them; the others become one line. (5) What the gateway
+/// vouches for is set. (6) A real upgrade stays one.
+///
+/// The headers are changed in place; nothing is copied that stays as it is.
+pub fn sanitize<B>(
+    request: Request<B>,
+    target: &Target,
+    hop: &Hop<'_>,
+    drop_cookie: impl Fn(&str) -> bool,
+) -> Sanitized<B> {
+    let (mut parts, body) = request.into_parts();
+    let upgrade = upgrade(parts.version, &parts.headers).map(ToOwned::to_owned);
+    parts.uri = Uri::from(target.raw().clone()); // (1)
+    parts.version = Version::HTTP_11;
+    let headers = &mut parts.headers;
+    remove_hop_by_hop(headers); // (2)
+    // Whether the body is sent was settled with the client already (RFC 9110 §10.1.1).
+    headers.remove(header::EXPECT);
+    forged::remove(headers); // (3)
+    cookies::remove(headers, drop_cookie); // (4)
+    cookies::join(headers);
+    vouch(headers, hop); // (5)
+    if let Some(protocol) = &upgrade {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade")); // (6)
+        set(headers, header::UPGRADE, HeaderValue::from_str(protocol).ok());
+    }
+    Sanitized { request: Request::from_parts(parts, body), upgrade }
+}
+
+/// Sets what the gateway knows of the hop in front. Coder believes it from this peer alone
+/// (`CODER_PROXY_TRUSTED_ORIGINS`). `X-Forwarded-For` is always one valid address (CVE-2024-47070).
+fn vouch(headers: &mut HeaderMap, hop: &Hop<'_>) {
+    let host = match headers.get(header::HOST) {
+        Some(named) if named.as_bytes() == hop.host.as_bytes() => Some(named.clone()),
+        _ => HeaderValue::from_str(hop.host).ok(),
+    };
+    let scheme = match hop.scheme {
+        "https" => Some(HeaderValue::from_static("https")),
+        scheme => HeaderValue::from_str(scheme).ok(),
+    };
+    set(headers, HeaderName::from_static("x-forwarded-host"), host.clone());
+    set(headers, header::HOST, host);
+    set(headers, HeaderName::from_static("x-forwarded-proto"), scheme);
+    set(headers, HeaderName::from_static("x-forwarded-for"), address(hop.client));
+}
+
+/// Sets a header to our value, or removes it: never leaves the client's.
+fn set(headers: &mut HeaderMap, name: HeaderName, value: Option<HeaderValue>) {
+    match value {
+        Some(value) => drop(headers.insert(name, value)),
+        None => drop(headers.remove(name)),
+    }
+}
+
+/// An address as a header's value; an IPv4 address that came as IPv6 is written as IPv4.
+fn address(client: IpAddr) -> Option<HeaderValue> {
+    // The longest is 45 characters.
+    let mut text = [0; 64];
+    let mut rest = text.as_mut_slice();
+    write!(rest, "{}", client.to_canonical()).ok()?;
+    let length = 64 - rest.len();
+    HeaderValue::from_bytes(text.get(..length)?).ok()
+}
