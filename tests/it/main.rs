@@ -18,3 +18,4 @@ mod support;
 mod gate;
 mod refresh;
 mod sign_in;
+mod stand_in;

@@ -346,6 +346,11 @@ impl Shared {
             "/api/v2/workspaceagents/me/rpc" => return Ok(tunnels::agent(&self, request)),
             _ => {}
         }
+        if self.presented(&request).is_none()
+            && let Some(answer) = pages::recorded(&self, &request)
+        {
+            return Ok(answer);
+        }
         if !path.starts_with("/api/") {
             return Ok(pages::dashboard(path));
         }

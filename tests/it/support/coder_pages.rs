@@ -2,9 +2,9 @@
 
 use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
-use serde_json::json;
+use serde_json::{Value, json};
 
-use super::coder::{Shared, api, cookie, message};
+use super::coder::{Shared, Version, api, cookie, message};
 use super::server::{Body, body_text, redirect, text};
 
 /// Routes that need no credential; `None` when the path is not one.
@@ -17,7 +17,7 @@ pub fn anonymous(
     let get = *method == Method::GET;
     Some(match path {
         "/healthz" | "/latency-check" if get => text(200, "text/plain; charset=utf-8", "OK"),
-        "/derp/latency-check" if get => text(200, "text/plain", ""),
+        "/derp/latency-check" if get => bare(200),
         "/api/v2/" | "/api/v2" if get => api(200, &json!({"message": "👋"})),
         "/api/v2/buildinfo" if get => api(
             200,
@@ -48,12 +48,50 @@ pub fn anonymous(
         "/api/v2/updatecheck" if get => {
             api(200, &json!({"current": true, "version": "v0.0.0-devel", "url": ""}))
         }
-        "/.well-known/oauth-authorization-server" | "/.well-known/oauth-protected-resource" if get => {
-            api(200, &json!({"resource": coder.setup().access_url}))
-        }
         "/api/v2/applications/auth-redirect" if get => app_hand_over(coder, request),
         _ => return None,
     })
+}
+
+/// An answer without body and type.
+fn bare(status: u16) -> Response<Body> {
+    let mut response = text(status, "text/plain", "");
+    response.headers_mut().remove(header::CONTENT_TYPE);
+    response
+}
+
+/// What the real one answered to somebody without a credential, for routes that nothing else is known of.
+pub fn recorded(coder: &Shared, request: &Request<Incoming>) -> Option<Response<Body>> {
+    let text_of = match coder.setup().version {
+        Version::July2025 => include_str!("../../vectors/coder-answers-2025-07.json"),
+        Version::February2026 => include_str!("../../vectors/coder-answers-2026-02.json"),
+    };
+    let answers: Value = serde_json::from_str(text_of).unwrap();
+    let target = request.uri().path_and_query()?.as_str();
+    let same = |answer: &&Value| {
+        answer["as"] == "nobody" && answer["method"] == request.method().as_str() && answer["path"] == target
+    };
+    let answer = answers.as_array()?.iter().find(same)?;
+    let members = answer["members"].as_array().cloned().unwrap_or_default();
+    let body: serde_json::Map<_, _> =
+        members.iter().filter_map(|name| Some((name.as_str()?.to_owned(), json!("recorded")))).collect();
+    let body = if body.is_empty() { String::new() } else { Value::Object(body).to_string() };
+    let mut response = bare(u16::try_from(answer["status"].as_u64()?).ok()?);
+    *response.body_mut() = text(200, "text/plain", body).into_body();
+    let headers = response.headers_mut();
+    if let Some(content_type) = answer["content_type"].as_str() {
+        headers.insert(header::CONTENT_TYPE, content_type.parse().unwrap());
+    }
+    for cookie in answer["cookies"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        headers.append(header::SET_COOKIE, format!("{cookie}=recorded; Path=/; HttpOnly").parse().unwrap());
+    }
+    if answer["location"] == true {
+        headers.insert(header::LOCATION, "/login/device?state=recorded".parse().unwrap());
+    }
+    if answer["www_authenticate"] == true {
+        headers.insert(header::WWW_AUTHENTICATE, "Bearer realm=\"coder\"".parse().unwrap());
+    }
+    Some(response)
 }
 
 /// The dashboard: one page for every path that is not the API.
