@@ -19,7 +19,7 @@ mod tree;
 use std::path::{Path, PathBuf};
 
 pub use problem::{Errors, Place, Problem, Warning};
-pub use sections::{ALGORITHMS, ROUTE_CLASSES};
+pub use sections::{ALGORITHMS, ROUTE_CLASSES, csv};
 pub use settings::*;
 pub use source::{DEFAULT_FILES, Environment, FILE_VARIABLE};
 

@@ -237,3 +237,6 @@ fn quoted_field(text: &str) -> Result<(String, &str), Fault> {
         return if tail.is_empty() || tail.starts_with(',') { Ok((field, tail)) } else { Err(bad()) };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,7 @@ use super::settings::{
     Store, Tls, Unreachable,
 };
 
-pub use oidc::ALGORITHMS;
+pub use oidc::{ALGORITHMS, csv};
 pub use policy::ROUTE_CLASSES;
 
 /// The most often that the provider may be asked anew.

@@ -225,8 +225,8 @@ fn map(r: &mut Reader, path: &str) -> Option<String> {
     None
 }
 
-/// One line of CSV, as Coder reads lists.
-pub(in super::super) fn csv(items: &[String]) -> String {
+/// One line of CSV, as Coder's variables with lists have it.
+pub fn csv(items: &[String]) -> String {
     let quoted = |item: &str| item.contains(['"', ',', '\n', '\r']) || item.trim() != item;
     let field = |item: &String| {
         if quoted(item) { format!("\"{}\"", item.replace('"', "\"\"")) } else { item.clone() }

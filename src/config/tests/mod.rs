@@ -1,5 +1,10 @@
 //! Whole configurations, as operators write them.
 
+mod errors;
+mod precedence;
+mod sections;
+mod table;
+
 use crate::types::EmailDomain;
 
 use super::*;
@@ -18,10 +23,27 @@ const REQUIRED: &[(&str, &str)] = &[
     ("CODER_OIDC_CLIENT_SECRET", "sec"),
 ];
 
+/// Reads the minimal file with a line put at the top of a section (`oidc`), or a new section at the end.
+fn minimal_with(section: &str, line: &str) -> Result<Config, Errors> {
+    let head = format!("{section}:\n");
+    let with = format!("{head}  {line}\n");
+    let text =
+        if MINIMAL.contains(&head) { MINIMAL.replace(&head, &with) } else { format!("{MINIMAL}{with}") };
+    Config::from_text(&text)
+}
+
 /// Reads the required variables and more, without any file.
 fn variables(more: &[(&str, &str)]) -> Result<Config, Errors> {
     let all = REQUIRED.iter().chain(more).map(|(name, value)| (*name, *value));
     Config::finish(Reader::default(), &Environment::new(all))
+}
+
+/// The one problem.
+fn only(result: Result<Config, Errors>) -> Problem {
+    let errors = result.expect_err("it is refused");
+    let problems: Vec<&Problem> = errors.iter().collect();
+    assert_eq!(problems.len(), 1, "{errors}");
+    problems[0].clone()
 }
 
 fn expect_minimal(config: &Config) {

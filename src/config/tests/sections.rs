@@ -1,0 +1,193 @@
+//! Rules of single sections, and between them.
+
+use std::time::Duration;
+
+use super::*;
+
+#[test]
+fn what_is_not_said_has_its_default() {
+    let config = variables(&[]).unwrap();
+    assert_eq!(config.listen.address.to_string(), "127.0.0.1:3000");
+    assert_eq!(config.coder.issuer.listen.to_string(), "127.0.0.1:3001");
+    assert_eq!(config.oidc.scopes, ["openid", "profile", "email", "offline_access"]);
+    assert_eq!(config.oidc.auth_url_params, [("access_type".to_owned(), "offline".to_owned())]);
+    assert_eq!(config.oidc.algorithms, ALGORITHMS);
+    assert_eq!((config.session.max_age, config.session.idle), (None, None));
+    assert_eq!(config.session.recheck, Duration::from_mins(5));
+    assert!(config.session.sign_out_with_provider);
+    assert_eq!(config.sign_in.mode, SignInMode::Page);
+    assert_eq!((config.sign_out.from, config.sign_out.tokens), (SignOutFrom::Session, SignOutTokens::Keep));
+    assert_eq!(config.policy.password_sign_in, Opening::default());
+    let without_grant = config.policy.tokens.without_grant;
+    assert_eq!(
+        without_grant,
+        WithoutGrant { oidc: Verdict::Deny, none: Verdict::Allow, password: None, github: None }
+    );
+    assert_eq!(config.policy.tokens.unattributed, Verdict::Deny);
+    assert!(config.policy.public_apps && config.policy.routes.is_empty());
+    assert_eq!(config.unreachable.grace, Duration::from_mins(10));
+    assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
+    assert_eq!(config.admin.socket, Path::new("./vestibule-data/admin.sock"));
+    assert!(config.warnings.is_empty(), "{:?}", config.warnings);
+}
+
+#[test]
+fn the_admin_socket_is_in_the_stores_folder_unless_it_is_named() {
+    let moved = [("VESTIBULE_STORE_EMBEDDED_PATH", "/var/lib/vestibule")];
+    assert_eq!(variables(&moved).unwrap().admin.socket, Path::new("/var/lib/vestibule/admin.sock"));
+    let named = [moved[0], ("VESTIBULE_ADMIN_SOCKET", "/run/vestibule.sock")];
+    assert_eq!(variables(&named).unwrap().admin.socket, Path::new("/run/vestibule.sock"));
+}
+
+#[test]
+fn settings_that_do_not_fit_together_are_refused() {
+    for (section, line, key) in [
+        ("listen", "tls: {certificate: /c.pem}", "listen.tls.certificate"),
+        ("listen", "tls: {key: /k.pem}", "listen.tls.key"),
+        ("listen", "tls: {certificate: /c.pem, key: /k.pem}", "coder.accessURL"),
+        ("listen", "proxyProtocol: true", "listen.proxyProtocol"),
+        ("admin", "listen: 0.0.0.0:3000", "admin.listen"),
+        ("admin", "listen: 127.0.0.1:3001", "admin.listen"),
+        ("oidc", "groupAllowed: [coder-users]", "oidc.groupAllowed"),
+        ("oidc", "algorithms: []", "oidc.algorithms"),
+        ("oidc", "algorithms: [RS256, HS256]", "oidc.algorithms"),
+        ("oidc", "authURLParams: {state: x}", "oidc.authURLParams"),
+        ("oidc", "maxAge: 1500ms", "oidc.maxAge"),
+        ("session", "recheck: 10ms", "session.recheck"),
+    ] {
+        assert_eq!(only(minimal_with(section, line)).key, key, "{line}");
+    }
+    for (from, to, key) in [
+        ("url: http://127.0.0.1:3001/", "url: http://127.0.0.1:3000/issuer", "coder.issuer.url"),
+        ("listen: 127.0.0.1:3001", "listen: 127.0.0.1:3000", "coder.issuer.listen"),
+        ("url: http://127.0.0.1:3100", "url: http://127.0.0.1:3000", "coder.url"),
+        ("scopes: [openid, ", "scopes: [", "oidc.scopes"),
+        ("scopes: [openid, ", "scopes: ['openid profile', openid, ", "oidc.scopes"),
+    ] {
+        assert_eq!(only(Config::from_text(&MINIMAL.replace(from, to))).key, key, "{to}");
+    }
+}
+
+#[test]
+fn plain_http_beyond_loopback_needs_the_word_danger() {
+    let yaml = MINIMAL
+        .replace("accessURL: http://127.0.0.1:3000", "accessURL: http://coder.acme.company")
+        .replace("issuerURL: http://127.0.0.1:9100", "issuerURL: http://authentik.acme.company");
+    let errors = Config::from_text(&yaml).unwrap_err();
+    let keys: Vec<&str> = errors.iter().map(|problem| problem.key.as_str()).collect();
+    assert_eq!(keys, ["coder.accessURL", "oidc.issuerURL"]);
+    let yaml = yaml
+        .replace("coder:\n", "coder:\n  dangerAllowHTTP: true\n")
+        .replace("oidc:\n", "oidc:\n  dangerAllowHTTP: true\n");
+    let config = Config::from_text(&yaml).unwrap();
+    let warned: Vec<&str> = config.warnings.iter().map(|warning| warning.key).collect();
+    assert_eq!(warned, ["coder.dangerAllowHTTP", "oidc.dangerAllowHTTP"]);
+}
+
+#[test]
+fn the_issuer_is_kept_byte_for_byte() {
+    for issuer in ["https://a.acme.company", "https://A.acme.company/x/", "https://a.acme.company:443/x"] {
+        let yaml = MINIMAL.replace("http://127.0.0.1:9100/application/o/coder/", issuer);
+        assert_eq!(Config::from_text(&yaml).unwrap().oidc.issuer.as_str(), issuer);
+    }
+}
+
+#[test]
+fn a_scope_named_groups_makes_groups_the_group_claim() {
+    let yaml = MINIMAL.replace("scopes: [", "groupAllowed: [coder-users]\n  scopes: [groups, ");
+    assert_eq!(Config::from_text(&yaml).unwrap().oidc.group_field.as_deref(), Some("groups"));
+}
+
+#[test]
+fn an_icon_may_be_one_of_coders_own() {
+    let icon = |url: &str| {
+        let yaml = MINIMAL.replace("https://authentik.company/static/dist/assets/icons/icon.svg", url);
+        Config::from_text(&yaml).map(|config| config.oidc.icon_url.unwrap().to_string())
+    };
+    assert_eq!(icon("/icon/authentik.svg").unwrap(), "http://127.0.0.1:3000/icon/authentik.svg");
+    assert_eq!(only(icon("javascript:alert(1)").map(|_| variables(&[]).unwrap())).key, "oidc.iconURL");
+    assert!(icon("//evil.example/x.svg").is_err());
+}
+
+#[test]
+fn what_is_probably_not_meant_is_a_warning() {
+    for (section, line, key) in [
+        ("listen", "trustedProxies: [0.0.0.0/0]", "listen.trustedProxies"),
+        ("oidc", "dangerousSkipIssuerChecks: true", "oidc.dangerousSkipIssuerChecks"),
+        ("policy", "routes: [{class: swagger, effect: dangerAllow}]", "policy.routes"),
+        ("policy", "routes: [{class: page, effect: dangerPublic}]", "policy.routes"),
+    ] {
+        let config = minimal_with(section, line).unwrap();
+        let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key).collect();
+        assert_eq!(keys, [key], "{line}");
+    }
+    for (from, to, key) in [
+        (", offline_access]", "]", "oidc.scopes"),
+        (
+            "accessURL: http://127.0.0.1:3000",
+            "accessURL: https://coder.acme.company",
+            "listen.trustedProxies",
+        ),
+        ("url: http://127.0.0.1:3001/", "url: http://vestibule:3001/", "coder.issuer.url"),
+    ] {
+        let config = Config::from_text(&MINIMAL.replace(from, to)).unwrap();
+        let keys: Vec<&str> = config.warnings.iter().map(|warning| warning.key).collect();
+        assert_eq!(keys, [key], "{to}");
+    }
+}
+
+#[test]
+fn a_rule_has_a_class_and_either_an_effect_or_networks() {
+    let rules = "routes:
+    - {class: scim, effect: deny}
+    - class: agent
+      from: [10.0.0.0/8, 192.168.1.1]
+    - {class: binaries, effect: requireSignIn}";
+    let routes = minimal_with("policy", rules).unwrap().policy.routes;
+    let networks = vec!["10.0.0.0/8".parse().unwrap(), "192.168.1.1/32".parse().unwrap()];
+    assert_eq!(
+        routes,
+        [
+            RouteRule { class: "scim", effect: RouteEffect::Deny },
+            RouteRule { class: "agent", effect: RouteEffect::From(networks) },
+            RouteRule { class: "binaries", effect: RouteEffect::RequireSignIn },
+        ]
+    );
+    let by_variable = r#"[{"class": "scim", "effect": "deny"}]"#;
+    let routes = variables(&[("VESTIBULE_POLICY_ROUTES", by_variable)]).unwrap().policy.routes;
+    assert_eq!(routes, [RouteRule { class: "scim", effect: RouteEffect::Deny }]);
+}
+
+#[test]
+fn a_rule_that_is_not_one_is_refused_where_it_stands() {
+    for rule in [
+        "scim",
+        "{class: scim}",
+        "{effect: deny}",
+        "{class: scim, effect: allow}",
+        "{class: scum, effect: deny}",
+        "{class: scim, effect: deny, from: [10.0.0.0/8]}",
+        "{class: scim, from: []}",
+        "{class: scim, from: [10.0.0.0/99]}",
+        "{class: scim, class: agent, effect: deny}",
+        "{class: scim, effect: deny, when: never}",
+        "{class: scim, effect: deny, effect: deny}",
+        "[]",
+    ] {
+        let text =
+            format!("{MINIMAL}policy:\n  routes:\n    - {{class: derp, effect: deny}}\n    - {rule}\n");
+        let problem = only(Config::from_text(&text));
+        let line = u64::try_from(text.lines().count()).unwrap();
+        assert_eq!(problem.key, "policy.routes", "{rule}");
+        assert_eq!(problem.place, Place::File(TEXT_NAME.into(), line), "{rule}");
+    }
+}
+
+#[test]
+fn no_limit_is_written_as_zero_or_nothing() {
+    for line in ["maxAge: 0", "maxAge:", "maxAge: 0s", "maxAge: ~"] {
+        assert_eq!(minimal_with("session", line).unwrap().session.max_age, None, "{line}");
+    }
+    let limited = minimal_with("session", "maxAge: 168h").unwrap();
+    assert_eq!(limited.session.max_age, Some(Duration::from_hours(168)));
+}

@@ -1,0 +1,202 @@
+//! The table of keys against everything that is written from it. Where a file differs, the text that would
+//! fit is left in `target/expected`.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+
+use super::super::keys::{Absent, Key, Kind, Role};
+use super::super::tree::{self, Node, Value};
+use super::*;
+
+const SAMPLE: &str = include_str!("../../../config/vestibule.yaml");
+const PAGE: &str = include_str!("../../../docs/configuration.md");
+
+/// What the sample has for keys that nothing works without.
+const NEEDED: [(&str, &str); 7] = [
+    ("coder.url", "http://127.0.0.1:3100"),
+    ("coder.accessURL", "https://coder.example.com"),
+    ("coder.issuer.url", "http://127.0.0.1:3001/"),
+    ("coder.issuer.clientSecret", "make-one-up"),
+    ("oidc.issuerURL", "https://authentik.example.com/application/o/coder/"),
+    ("oidc.clientID", "from-the-provider"),
+    ("oidc.clientSecret", "from-the-provider"),
+];
+
+fn expect_same(actual: &str, expected: &str, name: &str) {
+    if actual != expected {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/expected");
+        std::fs::create_dir_all(&folder).unwrap();
+        std::fs::write(folder.join(name), expected).unwrap();
+        panic!("{name} does not fit the table of keys; target/expected/{name} would");
+    }
+}
+
+/// The words of a text in lines of at most `width` characters.
+fn wrapped(text: &str, width: usize) -> Vec<String> {
+    let mut lines = vec![String::new()];
+    for word in text.split(' ') {
+        let line = lines.last_mut().unwrap();
+        if !line.is_empty() && line.len() + 1 + word.len() > width {
+            lines.push(word.to_owned());
+            continue;
+        }
+        if !line.is_empty() {
+            line.push(' ');
+        }
+        line.push_str(word);
+    }
+    lines
+}
+
+/// A key's value in the sample: its default, what is needed, or nothing.
+fn sample_value(key: &Key) -> String {
+    let needed = NEEDED.iter().find(|(path, _)| *path == key.path).map(|(_, value)| *value);
+    match (needed.or(key.default()), key.kind) {
+        (None, _) => String::new(),
+        (Some(items), Kind::List | Kind::Networks) => format!(" [{}]", items.replace(',', ", ")),
+        (Some("{\"access_type\": \"offline\"}"), _) => " {access_type: offline}".to_owned(),
+        (Some(value), _) => format!(" {value}"),
+    }
+}
+
+fn sample() -> String {
+    let mut text = "\
+# Every key of Vestibule at its default, with its variable. Keys without a value have none, and may be left out
+# as every other key may; those marked as needed stand here with an example. docs/configuration.md says the same
+# in a table. config/minimal.yaml is what to start from.
+"
+    .to_owned();
+    let mut open: Vec<&str> = Vec::new();
+    for key in keys::all() {
+        let mut parts: Vec<&str> = key.path.split('.').collect();
+        let name = parts.pop().unwrap();
+        let common = open.iter().zip(&parts).take_while(|(a, b)| a == b).count();
+        for (depth, part) in parts.iter().enumerate().skip(common) {
+            let _ = writeln!(text, "\n{}{part}:", "  ".repeat(depth));
+        }
+        let fresh = common < parts.len();
+        open = parts;
+        let indent = "  ".repeat(open.len());
+        if !fresh {
+            text.push('\n');
+        }
+        let needed = if key.absent == Absent::Refused { " Needed." } else { "" };
+        for line in wrapped(&format!("{}{needed}", key.doc), 106 - indent.len()) {
+            let _ = writeln!(text, "{indent}# {line}");
+        }
+        let _ = writeln!(text, "{indent}# {}", key.variable);
+        let _ = writeln!(text, "{indent}{name}:{}", sample_value(key));
+    }
+    text
+}
+
+/// The reference in the page: a table for each section.
+fn reference() -> String {
+    let mut text = String::new();
+    let mut section = "";
+    for key in keys::all() {
+        let own = key.path.split('.').next().unwrap();
+        if own != section {
+            section = own;
+            let _ = write!(text, "\n### `{section}`\n\n| Key | Variable | Value | Default | Meaning |\n");
+            text.push_str("| --- | --- | --- | --- | --- |\n");
+        }
+        let default = match key.absent {
+            Absent::Refused => "**needed**".to_owned(),
+            Absent::Nothing | Absent::Default("") => String::new(),
+            Absent::Default(default) => format!("`{default}`"),
+        };
+        let kind = match key.kind {
+            Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+            kind => kind.syntax(),
+        };
+        let doc = match key.role {
+            Role::Coder => format!("{} Handed on to Coder.", key.doc),
+            Role::Own | Role::Both | Role::Ignored(_) | Role::Refused(_) => key.doc.to_owned(),
+        };
+        let _ = writeln!(text, "| `{}` | `{}` | {kind} | {default} | {doc} |", key.path, key.variable);
+    }
+    text
+}
+
+fn paths(node: &Node, prefix: &str, all: &mut BTreeSet<String>) {
+    let Value::Map(entries) = &node.value else {
+        assert!(all.insert(prefix.to_owned()), "{prefix} is there twice");
+        return;
+    };
+    for entry in entries {
+        let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
+        let known = keys::find(&path).is_some();
+        if known {
+            assert!(all.insert(path.clone()), "{path} is there twice");
+        } else {
+            paths(&entry.node, &path, all);
+        }
+    }
+}
+
+#[test]
+fn the_sample_has_every_key_at_its_default() {
+    expect_same(SAMPLE, &sample(), "vestibule.yaml");
+    let mut written = BTreeSet::new();
+    paths(&tree::parse(SAMPLE).unwrap(), "", &mut written);
+    let known: BTreeSet<String> = keys::all().map(|key| key.path.to_owned()).collect();
+    assert_eq!(written, known);
+    let needed: Vec<(&str, &str)> =
+        NEEDED.iter().map(|(path, value)| (keys::find(path).unwrap().variable, *value)).collect();
+    let defaults = Config::finish(Reader::default(), &Environment::new(needed)).unwrap();
+    let sample = Config::from_text(SAMPLE).unwrap();
+    assert_eq!(format!("{sample:#?}"), format!("{defaults:#?}"));
+}
+
+#[test]
+fn the_page_lists_every_key() {
+    let (begin, end) = ("<!-- keys -->\n", "\n<!-- end of keys -->");
+    let before = PAGE.find(begin).unwrap() + begin.len();
+    let after = PAGE.find(end).unwrap();
+    let expected = format!("{}{}{}", &PAGE[..before], reference(), &PAGE[after..]);
+    expect_same(PAGE, &expected, "configuration.md");
+    for class in ROUTE_CLASSES {
+        assert!(PAGE.contains(&format!("`{class}`")), "the page lacks the class {class}");
+    }
+}
+
+#[test]
+fn names_are_unique_and_own_variables_follow_from_the_path() {
+    let mut names = BTreeSet::new();
+    for key in keys::all() {
+        assert!(names.insert(key.path) && names.insert(key.variable), "{}", key.path);
+        let mut derived = String::from("VESTIBULE_");
+        let mut before = '.';
+        for c in key.path.chars() {
+            if c.is_uppercase() && before.is_lowercase() {
+                derived.push('_');
+            }
+            derived.push(if c == '.' { '_' } else { c.to_ascii_uppercase() });
+            before = c;
+        }
+        assert!(key.variable.starts_with("CODER_") || key.variable == derived, "{}: {derived}", key.path);
+        assert!(key.doc.ends_with('.') && !key.doc.contains(['|', '\n']), "{}", key.path);
+    }
+}
+
+#[test]
+fn no_key_is_a_section_too_and_sections_are_not_torn_apart() {
+    let paths: Vec<&str> = keys::all().map(|key| key.path).collect();
+    let mut closed = BTreeSet::new();
+    for pair in paths.windows(2) {
+        let sections = pair.iter().map(|path| path.split('.').next().unwrap()).collect::<Vec<_>>();
+        if sections[0] != sections[1] {
+            assert!(closed.insert(sections[0]) && !closed.contains(sections[1]), "{}", sections[1]);
+        }
+        assert!(paths.iter().all(|path| !path.starts_with(&format!("{}.", pair[0]))));
+    }
+}
+
+#[test]
+fn every_secret_may_stand_in_a_file() {
+    for key in keys::all().filter(|key| key.kind == Kind::Secret) {
+        let file = keys::find(&format!("{}File", key.path)).expect(key.path);
+        assert_eq!(file.variable, format!("{}_FILE", key.variable));
+    }
+}
