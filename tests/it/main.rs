@@ -13,6 +13,7 @@
     reason = "test equipment: a surprise must end the test, and not every binary uses every part"
 )]
 
+mod layering;
 mod support;
 
 mod gate;
