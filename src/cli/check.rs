@@ -1,0 +1,78 @@
+//! `vestibule check`: what the configuration means, and with `--online` whether it fits the neighbours.
+
+use std::io::{self, Write};
+
+use tokio::runtime::Builder;
+
+use crate::app::{self, Finding};
+use crate::coder::handoff::CALLBACK;
+use crate::config::{Config, Store};
+use crate::types::EmailDomain;
+
+use super::{Exit, said};
+
+/// Says what is understood and what is probably not meant; asks the neighbours when `online`.
+pub(super) fn run(config: Config, online: bool, out: &mut dyn Write) -> Exit {
+    if let Err(error) = summary(&config, out) {
+        return said(Err(error), Exit::Done);
+    }
+    if !online {
+        return Exit::Done;
+    }
+    let findings = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime.block_on(app::check_online(config)),
+        Err(error) => return said(writeln!(out, "\nThe neighbours cannot be asked: {error}"), Exit::Failed),
+    };
+    let exit = if findings.iter().all(|finding| finding.ok) { Exit::Done } else { Exit::Failed };
+    said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
+}
+
+fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
+    let access_url = &config.coder.access_url;
+    let tls = if config.listen.tls.is_some() { "TLS" } else { "plain HTTP" };
+    let Store::Embedded { path, .. } = &config.store;
+    writeln!(out, "The configuration can be used.\n")?;
+    writeln!(out, "  people reach     {access_url} (listening on {}, {tls})", config.listen.address)?;
+    if let Some(pattern) = &config.coder.wildcard_access_url {
+        writeln!(out, "  apps             {pattern}")?;
+    }
+    writeln!(out, "  Coder            {}", config.coder.url)?;
+    let issuer = &config.coder.issuer;
+    writeln!(out, "  Coder reaches    {} (listening on {})", issuer.url, issuer.listen)?;
+    writeln!(out, "  provider         {}", config.oidc.issuer)?;
+    writeln!(out, "  client id        {}", config.oidc.client_id)?;
+    writeln!(out, "  who may sign in  {}", who(config))?;
+    writeln!(out, "  sign-ins kept in {}", path.display())?;
+    if let Ok(callback) = access_url.join(CALLBACK) {
+        writeln!(out, "\nThe redirect URI to register at the provider (authentik: Strict) is {callback}")?;
+    }
+    writeln!(out, "The environment for Coder is printed by `vestibule coder-env`.")?;
+    for warning in &config.warnings {
+        writeln!(out, "\nwarning: {warning}")?;
+    }
+    Ok(())
+}
+
+fn who(config: &Config) -> String {
+    let domains: Vec<&str> = config.oidc.email_domains.iter().map(EmailDomain::as_str).collect();
+    let mut who = if domains.is_empty() {
+        "everybody whom the provider lets in".to_owned()
+    } else {
+        format!("addresses of {}", domains.join(", "))
+    };
+    if let (Some(field), false) = (&config.oidc.group_field, config.oidc.groups_allowed.is_empty()) {
+        who =
+            format!("{who}, in one of the groups {} (claim {field})", config.oidc.groups_allowed.join(", "));
+    }
+    who
+}
+
+/// What is wrong, the likely cause, what to do.
+fn explain(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
+    if finding.ok {
+        return writeln!(out, "\nok: {}", finding.what);
+    }
+    writeln!(out, "\nwrong: {}", finding.what)?;
+    writeln!(out, "  likely: {}", finding.cause)?;
+    writeln!(out, "  to do:  {}", finding.remedy)
+}

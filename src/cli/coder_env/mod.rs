@@ -1,0 +1,189 @@
+//! `vestibule coder-env`: the environment that Coder needs behind the gateway.
+
+mod render;
+
+use std::io::{self, Write};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use url::{Host, Url};
+
+use crate::config::keys::{self, Key};
+use crate::config::{Config, Oidc, csv};
+use crate::types::{Secret, is_loopback};
+
+use super::Format;
+
+/// One variable of Coder's.
+struct Variable {
+    name: &'static str,
+    value: Value,
+    /// Why it is there, in one line.
+    why: &'static str,
+}
+
+enum Value {
+    Text(String),
+    Secret(Secret),
+    /// The secret stands in this file.
+    SecretIn(PathBuf),
+    /// The gateway's address, which nobody but the operator knows here.
+    UnknownGateway,
+}
+
+/// Writes the block. `gateway` is where the gateway's requests reach Coder from; nothing means it is to be
+/// found out.
+pub(super) fn write(
+    config: &Config,
+    format: Format,
+    gateway: &[IpNet],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let variables = variables(config, gateway);
+    match format {
+        Format::Shell => render::shell(&variables, out),
+        Format::Yaml => render::yaml(&variables, out),
+        Format::Helm => render::helm(&variables, out),
+    }
+}
+
+fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
+    let mut all = addresses(config, gateway);
+    all.extend(issuer(config));
+    all.extend(provider(&config.oidc));
+    all.extend(config.oidc.coder_only.iter().map(|setting| {
+        text(setting.key.variable, setting.value.clone(), "Taken over as it was given to the gateway.")
+    }));
+    all
+}
+
+fn text(name: &'static str, value: impl Into<String>, why: &'static str) -> Variable {
+    Variable { name, value: Value::Text(value.into()), why }
+}
+
+fn switch(name: &'static str, on: bool, why: &'static str) -> Variable {
+    text(name, if on { "true" } else { "false" }, why)
+}
+
+/// Where everything is.
+fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
+    let access_url = &config.coder.access_url;
+    let mut all = vec![text(
+        "CODER_ACCESS_URL",
+        without_slash(access_url),
+        "The access URL stays what it was; it now leads to the gateway.",
+    )];
+    if let Some(pattern) = &config.coder.wildcard_access_url {
+        let why = "Hosts of workspace apps lead to the gateway too.";
+        all.push(text("CODER_WILDCARD_ACCESS_URL", pattern, why));
+    }
+    all.push(switch(
+        "CODER_REDIRECT_TO_ACCESS_URL",
+        false,
+        "The gateway checks the host; Coder would see plain HTTP behind https and redirect in a circle.",
+    ));
+    all.push(text(
+        "CODER_PROXY_TRUSTED_HEADERS",
+        "X-Forwarded-For",
+        "The gateway says in this header which address somebody has: for the audit log and rate limits.",
+    ));
+    all.push(Variable {
+        name: "CODER_PROXY_TRUSTED_ORIGINS",
+        value: origins(config, gateway),
+        why: "Who may say so: the gateway's own address and nobody else's.",
+    });
+    if access_url.scheme() == "https" {
+        let why = "Session cookies go over https alone (the default of newer versions only).";
+        all.push(switch("CODER_SECURE_AUTH_COOKIE", true, why));
+    }
+    if !config.policy.github_sign_in.allow {
+        let why =
+            "Otherwise a new deployment offers a sign-in by GitHub, which the gateway does not let through.";
+        all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
+    }
+    all
+}
+
+/// The networks that the gateway's requests reach Coder from.
+fn origins(config: &Config, gateway: &[IpNet]) -> Value {
+    let networks: Vec<String> = gateway.iter().map(ToString::to_string).collect();
+    if !networks.is_empty() {
+        return Value::Text(networks.join(","));
+    }
+    if is_loopback(&config.coder.url) {
+        return Value::Text("127.0.0.1/32,::1/128".to_owned());
+    }
+    match config.coder.issuer.url.host() {
+        Some(Host::Ipv4(address)) => Value::Text(format!("{address}/32")),
+        Some(Host::Ipv6(address)) => Value::Text(format!("{address}/128")),
+        Some(Host::Domain(_)) | None => Value::UnknownGateway,
+    }
+}
+
+/// The issuer listener in the provider's place.
+fn issuer(config: &Config) -> Vec<Variable> {
+    let issuer = &config.coder.issuer;
+    let secret = match &issuer.client_secret_file {
+        Some(file) => Value::SecretIn(file.clone()),
+        None => Value::Secret(issuer.client_secret.clone()),
+    };
+    vec![
+        text(
+            "CODER_OIDC_ISSUER_URL",
+            issuer.url.as_str(),
+            "Coder signs people in at the gateway's issuer listener, which passes the provider's own ID token on.",
+        ),
+        text(
+            "CODER_OIDC_CLIENT_ID",
+            &config.oidc.client_id,
+            "The client id at the provider: the audience that Coder checks in that token.",
+        ),
+        Variable {
+            name: "CODER_OIDC_CLIENT_SECRET",
+            value: secret,
+            why: "coder.issuer.clientSecret, not the provider's secret: Coder never gets that one.",
+        },
+        switch(
+            "CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS",
+            true,
+            "Waives only that the issuer's URL is the one in the token, which is the provider's: so accounts \
+             stay linked as they were. Coder still checks signature and audience.",
+        ),
+    ]
+}
+
+/// What the gateway has judged and Coder judges again.
+fn provider(oidc: &Oidc) -> Vec<Variable> {
+    const SAME: &str = "The same as the gateway has it.";
+    let domains: Vec<String> = oidc.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect();
+    let mut all = vec![text("CODER_OIDC_SCOPES", csv(&oidc.scopes), SAME)];
+    let given = [
+        ("CODER_OIDC_EMAIL_DOMAIN", csv(&domains)),
+        ("CODER_OIDC_EMAIL_FIELD", oidc.email_field.clone()),
+        ("CODER_OIDC_USERNAME_FIELD", oidc.username_field.clone()),
+        ("CODER_OIDC_IGNORE_EMAIL_VERIFIED", oidc.ignore_email_verified.to_string()),
+        ("CODER_OIDC_IGNORE_USERINFO", oidc.ignore_user_info.to_string()),
+        ("CODER_OIDC_GROUP_FIELD", oidc.group_field.clone().unwrap_or_default()),
+        ("CODER_OIDC_ALLOWED_GROUPS", csv(&oidc.groups_allowed)),
+        ("CODER_OIDC_SIGN_IN_TEXT", oidc.sign_in_text.clone()),
+        ("CODER_OIDC_ICON_URL", oidc.icon_url.as_ref().map(Url::to_string).unwrap_or_default()),
+    ];
+    let differs = |name: &str, value: &str| {
+        let default = keys::all().find(|key| key.variable == name).and_then(Key::default);
+        value != default.unwrap_or_default()
+    };
+    all.extend(
+        given
+            .into_iter()
+            .filter(|(name, value)| differs(name, value))
+            .map(|(name, value)| text(name, value, SAME)),
+    );
+    all
+}
+
+fn without_slash(url: &Url) -> &str {
+    url.as_str().trim_end_matches('/')
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,94 @@
+//! The block in each format, quoted so that what is read is what was meant.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::{Value, Variable};
+
+/// The secret in Kubernetes that the Helm values name when the gateway reads its own from a file.
+const KUBERNETES_SECRET: (&str, &str) = ("vestibule", "coder-client-secret");
+
+/// What stands where the gateway's address is not known. Coder refuses to start with it.
+pub(super) const GATEWAY_PLACEHOLDER: &str = "<the gateway's address as Coder sees it, such as 10.0.0.5/32>";
+
+/// `NAME='value'` lines, for `set -a; . FILE` and for systemd's `EnvironmentFile=`.
+pub(super) fn shell(variables: &[Variable], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# For a shell (set -a; . FILE), or as /etc/coder.d/coder.env.")?;
+    for variable in variables {
+        comment(variable, "", out)?;
+        writeln!(out, "{}={}", variable.name, shell_quoted(&text(&variable.value)))?;
+    }
+    Ok(())
+}
+
+/// A map of names and values.
+pub(super) fn yaml(variables: &[Variable], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# For `environment:` of a container.")?;
+    if variables.iter().any(|variable| text(&variable.value).contains('$')) {
+        writeln!(
+            out,
+            "# Docker Compose replaces what follows a dollar sign: write two dollar signs there for one."
+        )?;
+    }
+    for variable in variables {
+        comment(variable, "", out)?;
+        writeln!(out, "{}: {}", variable.name, yaml_quoted(&text(&variable.value)))?;
+    }
+    Ok(())
+}
+
+/// Values for Coder's Helm chart.
+pub(super) fn helm(variables: &[Variable], out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "# Values for Coder's Helm chart.\ncoder:\n  env:")?;
+    for variable in variables {
+        comment(variable, "    ", out)?;
+        writeln!(out, "    - name: {}", variable.name)?;
+        if let Value::SecretIn(_) = variable.value {
+            let (name, key) = KUBERNETES_SECRET;
+            writeln!(
+                out,
+                "      valueFrom:\n        secretKeyRef:\n          name: {name}\n          key: {key}"
+            )?;
+        } else {
+            writeln!(out, "      value: {}", yaml_quoted(&text(&variable.value)))?;
+        }
+    }
+    Ok(())
+}
+
+fn comment(variable: &Variable, indent: &str, out: &mut dyn Write) -> io::Result<()> {
+    writeln!(out, "\n{indent}# {}", variable.why)?;
+    match &variable.value {
+        Value::SecretIn(file) => {
+            writeln!(out, "{indent}# The gateway reads it from {}: put the same text here.", shown(file))
+        }
+        Value::UnknownGateway => {
+            writeln!(out, "{indent}# Not known here: put it in, or run this with --gateway CIDR.")
+        }
+        Value::Text(_) | Value::Secret(_) => Ok(()),
+    }
+}
+
+/// A path on one line of a comment.
+fn shown(path: &Path) -> String {
+    path.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+}
+
+fn text(value: &Value) -> String {
+    match value {
+        Value::Text(text) => text.clone(),
+        Value::Secret(secret) => secret.expose().to_owned(),
+        Value::SecretIn(_) => "<the content of that file>".to_owned(),
+        Value::UnknownGateway => GATEWAY_PLACEHOLDER.to_owned(),
+    }
+}
+
+/// In single quotes, where a POSIX shell and systemd take everything but the quote itself as it is.
+fn shell_quoted(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// In double quotes with JSON's escapes, all of which YAML 1.2 §5.7 has too.
+fn yaml_quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
