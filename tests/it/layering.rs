@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// The modules, lowest first. A module imports lower ones only, never one beside it.
 const TIERS: &[&[&str]] = &[
@@ -205,11 +206,24 @@ fn only_one_module_names_what_is_coders() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// Whatever is text of the project, lock files left out.
-fn texts() -> Vec<(PathBuf, String)> {
+/// The project's files: those that git knows, or all of them where there is no git.
+fn project() -> Vec<PathBuf> {
+    let known = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    if let Ok(known) = known.as_ref()
+        && known.status.success()
+        && !known.stdout.is_empty()
+    {
+        let names = String::from_utf8_lossy(&known.stdout).into_owned();
+        return names.split_terminator('\0').map(|name| root().join(name)).collect();
+    }
     let mut paths = Vec::new();
     files(root(), &mut paths);
     paths
+}
+
+/// Whatever is text of the project, lock files left out.
+fn texts() -> Vec<(PathBuf, String)> {
+    project()
         .into_iter()
         .filter(|path| !path.to_str().unwrap().contains("lock"))
         .filter_map(|path| Some((path.clone(), fs::read_to_string(path).ok()?)))
