@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::time::{Interval, MissedTickBehavior};
+use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
+use super::entry::{Bearer, Entry, Look};
 use super::live::Person;
-use super::standing::{Bearer, Entry, Look};
 use super::store::{Revocation, Scope, StoreError, Touch};
 use super::tunnels::Turn;
 use super::{EndReason, Grants, Judgement};
@@ -59,32 +59,28 @@ impl Grants {
     /// Works until `stop` fires; then writes what is left to write. To be spawned on the runtime that
     /// [`Grants::open`] was called on.
     pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
-        let looking = async {
-            let mut every = ticks(TUNNELS_EVERY);
-            while goes_on(&stop, &mut every).await {
-                self.look_at_tunnels();
-            }
-        };
-        let flushing = async {
-            let mut every = ticks(FLUSH_EVERY);
-            while goes_on(&stop, &mut every).await {
-                self.flush().await;
-            }
-        };
-        let revoking = async {
-            let mut every = ticks(REVOKE_EVERY);
-            while goes_on(&stop, &mut every).await {
-                self.revoke_due().await;
-            }
-        };
-        let sweeping = async {
-            let mut every = ticks(SWEEP_EVERY);
-            while goes_on(&stop, &mut every).await {
-                self.sweep().await;
-            }
-        };
-        tokio::join!(looking, flushing, revoking, sweeping);
+        tokio::join!(
+            self.every(&stop, TUNNELS_EVERY, |it| async move { it.look_at_tunnels() }),
+            self.every(&stop, FLUSH_EVERY, |it| async move { it.flush().await }),
+            self.every(&stop, REVOKE_EVERY, |it| async move { it.revoke_due().await }),
+            self.every(&stop, SWEEP_EVERY, |it| async move { it.sweep().await }),
+        );
         self.flush().await;
+    }
+
+    /// Does some work every `period`, beginning at once, until `stop` fires. Work that takes longer
+    /// than a period delays the next.
+    async fn every<W: Future<Output = ()>>(
+        self: &Arc<Self>,
+        stop: &CancellationToken,
+        period: Duration,
+        work: impl Fn(Arc<Self>) -> W,
+    ) {
+        let mut clock = tokio::time::interval(period);
+        clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        while stop.run_until_cancelled(clock.tick()).await.is_some() {
+            work(Arc::clone(self)).await;
+        }
     }
 
     /// Judges the standings of open tunnels that have gone stale or beyond a limit, each in a task of
@@ -258,16 +254,4 @@ fn emit(due: &Revocation, outcome: &str) {
         client: None,
         request: None,
     });
-}
-
-/// A clock that ticks every `period`, beginning at once. Work that takes longer delays the next tick.
-fn ticks(period: Duration) -> Interval {
-    let mut clock = tokio::time::interval(period);
-    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    clock
-}
-
-/// Waits for the next tick; false once `stop` has fired.
-async fn goes_on(stop: &CancellationToken, clock: &mut Interval) -> bool {
-    stop.run_until_cancelled(clock.tick()).await.is_some()
 }

@@ -7,13 +7,14 @@
 //!
 //! | what | file |
 //! | --- | --- |
-//! | the hot path and the judgement behind it | `judge.rs`, `standing.rs` |
-//! | one refresh in flight per grant, stored before it counts | `renew.rs`, `flight.rs` |
+//! | the hot path and the judgement behind it | `judge.rs`, `standing.rs`, `entry.rs` |
+//! | credentials found, and told about by Coder | `credentials.rs` |
+//! | one refresh in flight per grant, stored before it counts | `renew.rs`, `save.rs`, `flight.rs` |
 //! | a provider that does not answer | `health.rs` |
 //! | sign-in: begin, bind, abandon | `sign_in.rs` |
 //! | answers to Coder: codes, handles, userinfo | `answers.rs`, `code.rs` |
 //! | everything that ends something | `ending.rs`, `reason.rs` |
-//! | one of each grant and user in memory | `live.rs` |
+//! | one of each grant and user in memory | `register.rs`, `live.rs` |
 //! | limits of tunnels, last seen, revocation, sweeping | `background.rs`, `tunnels.rs` |
 //! | what is kept, and how it is sealed | `store/`, `vault.rs` |
 //!
@@ -25,14 +26,18 @@
 mod answers;
 mod background;
 mod code;
+mod credentials;
 mod ending;
+mod entry;
 mod flight;
 mod health;
 mod judge;
 mod live;
 mod reason;
 mod refresher;
+mod register;
 mod renew;
+mod save;
 mod sign_in;
 mod standing;
 pub mod store;
@@ -50,8 +55,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use answers::{AnswerError, TokenAnswer};
+pub use credentials::TokenOwner;
 pub use ending::EndedSession;
-pub use judge::{Check, Judgement, TokenOwner};
+pub use judge::{Check, Judgement};
 pub use live::Person;
 pub use reason::EndReason;
 pub use refresher::Refresher;
@@ -61,10 +67,10 @@ pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, S
 pub use tunnels::TunnelGuard;
 
 use crate::types::{Clock, GrantId, Keyring, Timestamp, TokenHash, TokenHashState};
+use entry::{Entry, Links};
 use health::Health;
-use live::Register;
-use renew::Unsaved;
-use standing::{Entry, Links};
+use register::Register;
+use save::Unsaved;
 use vault::Vault;
 
 /// How long a request waits for a refresh while its standing could go on by the grace. authentik

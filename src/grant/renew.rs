@@ -6,12 +6,12 @@ use std::time::Duration;
 use super::flight::{Flight, Outcome, launch};
 use super::health::{Admission, Pass};
 use super::live::{GrantState, Person};
-use super::store::{GrantHead, GrantRow, Replacement, Scope, StoreError};
-use super::vault::Contents;
+use super::save::Given;
+use super::store::{Ended, GrantHead, Scope, StoreError};
 use super::{EndReason, Grants};
-use crate::oidc::{RefreshError, Refreshed, Sid};
+use crate::oidc::{RefreshError, Refreshed, Trouble};
 use crate::telemetry::audit;
-use crate::types::{GrantId, Secret, Timestamp, TokenHash};
+use crate::types::{Secret, Timestamp};
 
 /// How long the provider may take for one refresh. The client has its own, shorter limit; this one
 /// holds whatever the client does.
@@ -39,13 +39,14 @@ pub(super) enum Renewal {
     },
 }
 
-/// A refresh that the provider gave and the store did not take yet. The old refresh token may be
-/// spent: this must be stored, not asked for again.
-#[derive(Clone)]
-pub(super) struct Unsaved {
-    generation: u64,
-    refreshed: Refreshed,
-    answered_at: Timestamp,
+/// What the provider said.
+enum Word {
+    Yes(Box<Refreshed>),
+    /// A new refresh token, but no judgement; when to ask again.
+    Halfway(Secret, Timestamp),
+    /// Nothing that counts; when to ask again.
+    Nothing(Timestamp),
+    No(EndReason),
 }
 
 impl Grants {
@@ -150,158 +151,69 @@ impl Grants {
         let Some(refresh_token) = &contents.refresh_token else {
             return self.without_refresh_token(grant, &row.head).await;
         };
-        match self.ask(grant, &row.head, refresh_token, pass).await? {
-            Ok(refreshed) => {
-                let answered_at = self.clock.now();
-                self.save(grant, row, contents, Unsaved { generation: seen, refreshed, answered_at }).await
+        match self.ask(grant, &row.head, refresh_token, pass).await {
+            Word::Yes(refreshed) => {
+                let given = Given::Yes(refreshed, self.clock.now());
+                self.save(grant, row, contents, given).await
             }
-            Err(outcome) => Ok(outcome),
+            Word::Halfway(refresh_token, again) => {
+                emit(&row.head, "no_answer");
+                self.save(grant, row, contents, Given::RefreshToken(refresh_token, again)).await
+            }
+            Word::Nothing(again) => {
+                emit(&row.head, "no_answer");
+                Ok(Outcome::NoAnswer(again))
+            }
+            Word::No(reason) => {
+                emit(&row.head, reason.word());
+                self.end_scope(Scope::Grant(grant.id), reason.clone()).await?;
+                Ok(Outcome::Ended(reason))
+            }
         }
     }
 
-    /// Asks the provider.
+    /// Asks the provider, and takes note of how it is.
     async fn ask(
-        self: &Arc<Self>,
-        grant: &Arc<GrantState>,
+        &self,
+        grant: &GrantState,
         head: &GrantHead,
         refresh_token: &Secret,
         pass: Pass<'_>,
-    ) -> Result<Result<Refreshed, Outcome>, StoreError> {
+    ) -> Word {
         let asked = self.refresher.refresh(&head.key, refresh_token);
         let answer = tokio::time::timeout(LONGEST_REFRESH, asked).await;
         let now = self.clock.now();
-        let reason = match answer {
+        let error = match answer {
             Ok(Ok(refreshed)) => {
                 pass.answered();
                 grant.slot.answered();
-                return Ok(Ok(refreshed));
+                return Word::Yes(Box::new(refreshed));
             }
-            Ok(Err(RefreshError::Ended(_))) => EndReason::EndedByProvider,
-            Ok(Err(RefreshError::Refused(refusal))) => {
-                tracing::warn!(grant = %grant.id, %refusal, "somebody may not come in any more");
-                EndReason::refused(&refusal.sentence())
-            }
-            Ok(Err(RefreshError::Unreachable(unreachable))) => {
-                tracing::warn!(grant = %grant.id, error = %unreachable, "no refresh");
-                let again = pass.failed(now, unreachable.retry_after).max(grant.slot.failed(now));
-                return Ok(Err(no_answer(head, again)));
-            }
-            Ok(Err(error @ (RefreshError::Provider(_) | RefreshError::Halfway { .. }))) => {
-                tracing::warn!(grant = %grant.id, %error, "no refresh");
-                return Ok(Err(no_answer(head, grant.slot.failed(now))));
-            }
+            Ok(Err(error)) => error,
             Err(_) => {
                 tracing::warn!(grant = %grant.id, "no refresh: the provider did not answer in time");
-                let again = pass.failed(now, None).max(grant.slot.failed(now));
-                return Ok(Err(no_answer(head, again)));
+                return Word::Nothing(pass.failed(now, None).max(grant.slot.failed(now)));
             }
         };
-        pass.answered();
-        emit(head, reason.word());
-        self.end_scope(Scope::Grant(grant.id), reason.clone()).await?;
-        Ok(Err(Outcome::Ended(reason)))
-    }
-
-    /// Stores what the provider gave, and only then lets it count.
-    async fn save(
-        self: &Arc<Self>,
-        grant: &Arc<GrantState>,
-        row: GrantRow,
-        contents: Contents,
-        given: Unsaved,
-    ) -> Result<Outcome, StoreError> {
-        let seen = given.generation;
-        self.lock_unsaved().insert(grant.id, given.clone());
-        let (head, replacement) = self.replacement(row.head, contents, given)?;
-        let reason = replacement.end_sessions.clone();
-        let Some(ended) = self.store.replace(grant.id, seen, replacement).await? else {
-            return self.fenced_off(grant).await;
-        };
-        self.lock_unsaved().remove(&grant.id);
-        emit(&head, reason.as_ref().map_or("ok", EndReason::word));
-        let mut register = self.register();
-        register.renewed(&head);
-        if let Some(reason) = reason {
-            register.ended(&ended, &reason);
-        }
-        Ok(Outcome::Fresh)
-    }
-
-    /// The grant as it will be, and what to write for it.
-    fn replacement(
-        &self,
-        mut head: GrantHead,
-        mut contents: Contents,
-        given: Unsaved,
-    ) -> Result<(GrantHead, Replacement), StoreError> {
-        let refreshed = given.refreshed;
-        let missing = refreshed.sid == Sid::Missing && head.sid.is_some();
-        let signed_out = missing && self.settings.sign_out_with_provider;
-        if let Sid::Present(sid) = refreshed.sid {
-            head.sid = Some(sid);
-        }
-        head.email = refreshed.email;
-        head.access_expires_at = refreshed.access_expires_at;
-        head.checked_at = given.answered_at;
-        head.generation += 1;
-        let access = TokenHash::of(refreshed.access_token.expose());
-        contents.access_token = refreshed.access_token;
-        // authentik sends no new refresh token when the old one is to be kept.
-        contents.refresh_token = refreshed.refresh_token.or(contents.refresh_token);
-        contents.id_token = refreshed.id_token.unwrap_or(contents.id_token);
-        contents.groups = refreshed.groups;
-        contents.claims = refreshed.claims;
-        let replacement = Replacement {
-            sid: head.sid.clone(),
-            email: head.email.clone(),
-            access,
-            access_expires_at: head.access_expires_at,
-            checked_at: head.checked_at,
-            sealed: self.vault.seal(head.id, &contents)?,
-            end_sessions: signed_out.then_some(EndReason::SignedOutAtProvider),
-        };
-        Ok((head, replacement))
-    }
-
-    /// The grant changed while the provider was asked. When it has ended, the new tokens must go too.
-    async fn fenced_off(self: &Arc<Self>, grant: &Arc<GrantState>) -> Result<Outcome, StoreError> {
-        let Some(row) = self.store.grant(grant.id).await? else {
-            self.lock_unsaved().remove(&grant.id);
-            return Ok(self.over_in_memory(grant, EndReason::Unused));
-        };
-        self.revoke_unsaved(&row).await?;
-        if let Some(reason) = row.head.ended {
-            return Ok(self.over_in_memory(grant, reason));
-        }
-        self.register().renewed(&row.head);
-        Ok(Outcome::Fresh)
-    }
-
-    /// Hands tokens that came too late for an ended grant to the queue of revocations.
-    async fn revoke_unsaved(&self, row: &GrantRow) -> Result<(), StoreError> {
-        let id = row.head.id;
-        let Some(unsaved) = self.lock_unsaved().get(&id).cloned() else { return Ok(()) };
-        if row.head.ended.is_some() {
-            let contents = self.late_contents(row, unsaved.refreshed);
-            let sealed = self.vault.seal(id, &contents)?;
-            self.store.revoke_instead(id, sealed, self.clock.now()).await?;
-        }
-        self.lock_unsaved().remove(&id);
-        Ok(())
-    }
-
-    fn late_contents(&self, row: &GrantRow, late: Refreshed) -> Contents {
-        let old = self.vault.open(row.head.id, &row.sealed).ok();
-        let old_refresh_token = old.and_then(|old| old.refresh_token);
-        let id_token = late.id_token.unwrap_or_else(|| Secret::new(""));
-        Contents {
-            access_token: late.access_token,
-            refresh_token: late.refresh_token.or(old_refresh_token),
-            id_token,
-            scope: None,
-            groups: Vec::new(),
-            claims: serde_json::Map::new(),
-            user_info: None,
+        tracing::warn!(grant = %grant.id, %error, "no refresh");
+        let again = grant.slot.failed(now);
+        match error {
+            RefreshError::Ended(_) => {
+                pass.answered();
+                Word::No(EndReason::EndedByProvider)
+            }
+            RefreshError::Refused(refusal) => {
+                pass.answered();
+                Word::No(EndReason::refused(&refusal.sentence()))
+            }
+            RefreshError::Unreachable(down) => Word::Nothing(pass.failed(now, down.retry_after).max(again)),
+            RefreshError::Halfway { refresh_token, cause: Trouble::Unreachable(down) } => {
+                Word::Halfway(refresh_token, pass.failed(now, down.retry_after).max(again))
+            }
+            RefreshError::Halfway { refresh_token, cause: Trouble::Provider(_) } => {
+                Word::Halfway(refresh_token, again)
+            }
+            RefreshError::Provider(_) => Word::Nothing(again),
         }
     }
 
@@ -319,41 +231,15 @@ impl Grants {
     }
 
     /// The store knows that it is over, the memory did not yet.
-    fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> Outcome {
-        let ended = super::store::Ended { grants: vec![(grant.id, grant.user())], ..Default::default() };
+    pub(super) fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> Outcome {
+        let ended = Ended { grants: vec![(grant.id, grant.user())], ..Ended::default() };
         self.register().ended(&ended, &reason);
         Outcome::Ended(reason)
     }
-
-    fn unsaved(&self, id: GrantId, generation: u64) -> Option<Unsaved> {
-        self.lock_unsaved().get(&id).filter(|it| it.generation == generation).cloned()
-    }
-
-    /// Tries again to store what the provider gave and the store did not take.
-    pub(super) async fn save_unsaved(self: &Arc<Self>) -> Result<(), StoreError> {
-        let waiting: Vec<GrantId> = self.lock_unsaved().keys().copied().collect();
-        for id in waiting {
-            let Some(row) = self.store.grant(id).await? else {
-                self.lock_unsaved().remove(&id);
-                continue;
-            };
-            if row.head.ended.is_some() {
-                self.revoke_unsaved(&row).await?;
-                continue;
-            }
-            let grant = self.register().grant(&row.head);
-            self.renew(&grant, row.head.generation).await?;
-        }
-        Ok(())
-    }
 }
 
-fn no_answer(head: &GrantHead, again: Timestamp) -> Outcome {
-    emit(head, "no_answer");
-    Outcome::NoAnswer(again)
-}
-
-fn emit(head: &GrantHead, outcome: &str) {
+/// One audit event for what became of a refresh.
+pub(super) fn emit(head: &GrantHead, outcome: &str) {
     let person = Person::of(head);
     audit::emit(audit::Event {
         action: audit::Action::Refresh,

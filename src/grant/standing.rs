@@ -1,21 +1,18 @@
 //! That somebody may be served now.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence};
-use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::sync::Arc;
 
-use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::EndReason;
-use super::live::{GrantState, Person, UserState};
-use super::tunnels::{TunnelGuard, Tunnels};
+use super::entry::{Bearer, Entry};
+#[cfg(test)]
+use super::entry::{Links, TokenPart};
+use super::live::Person;
+#[cfg(test)]
+use super::live::UserState;
+use super::tunnels::TunnelGuard;
 use crate::types::{CoderUserId, GrantId, LoginType, Timestamp, TokenHash};
-
-/// How exactly it is remembered when somebody was last seen: a finer one would have all workers write
-/// to the same place for every request of a session.
-const SEEN_EXACTNESS: Duration = Duration::from_secs(1);
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -115,215 +112,5 @@ impl fmt::Debug for Standing {
             .field("kind", &self.kind())
             .field("user", &self.user())
             .finish_non_exhaustive()
-    }
-}
-
-/// Where an entry reports to.
-#[derive(Debug)]
-pub(super) struct Links {
-    /// Entries whose last seen moment is to be written.
-    pub(super) seen: UnboundedSender<Arc<Entry>>,
-    pub(super) tunnels: Arc<Tunnels>,
-    /// `session.idle`.
-    pub(super) idle: Option<Duration>,
-}
-
-impl Links {
-    #[cfg(test)]
-    #[allow(dead_code, reason = "for the modules above this one")]
-    fn for_test() -> Arc<Self> {
-        let (seen, _) = tokio::sync::mpsc::unbounded_channel();
-        Arc::new(Self { seen, tunnels: Arc::default(), idle: None })
-    }
-}
-
-/// A browser's session.
-#[derive(Debug)]
-pub(super) struct SessionPart {
-    pub(super) grant: Arc<GrantState>,
-    pub(super) user: Arc<UserState>,
-    /// `session.maxAge` after the sign-in.
-    pub(super) expires_at: Timestamp,
-}
-
-/// Any other API key.
-#[derive(Debug)]
-pub(super) struct TokenPart {
-    /// None for a token that Coder does not attribute.
-    pub(super) user: Option<Arc<UserState>>,
-    pub(super) login_type: LoginType,
-    /// Until when Coder's word counts about a token whose user has no grant.
-    asked_until: AtomicI64,
-}
-
-impl TokenPart {
-    pub(super) fn new(user: Option<Arc<UserState>>, login_type: LoginType, asked_until: Timestamp) -> Self {
-        Self { user, login_type, asked_until: AtomicI64::new(asked_until.as_millis()) }
-    }
-
-    pub(super) fn asked_until(&self) -> Timestamp {
-        Timestamp::from_millis(self.asked_until.load(Ordering::Relaxed))
-    }
-
-    pub(super) fn set_asked_until(&self, until: Timestamp) {
-        self.asked_until.store(until.as_millis(), Ordering::Relaxed);
-    }
-}
-
-#[derive(Debug)]
-pub(super) enum Bearer {
-    Session(SessionPart),
-    Token(TokenPart),
-}
-
-/// What a look at an entry shows, without asking anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    Served,
-    WithoutGrant,
-    Unattributed,
-    /// It must be judged: stale, ended, or beyond a limit.
-    Judge,
-}
-
-/// Which limit of a session's life has passed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Limit {
-    MaxAge,
-    Idle,
-}
-
-const LIVE: u8 = 0;
-const ENDED: u8 = 1;
-const RETIRED: u8 = 2;
-
-/// A credential in memory. Everything that the hot path reads of it is fixed or atomic.
-#[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) hash: TokenHash,
-    pub(super) bearer: Bearer,
-    life: AtomicU8,
-    reason: OnceLock<EndReason>,
-    /// Made when a tunnel asks for it.
-    signal: OnceLock<CancellationToken>,
-    last_seen: AtomicI64,
-    /// Whether it waits in the queue to be written.
-    queued: AtomicBool,
-    links: Arc<Links>,
-}
-
-impl Entry {
-    pub(super) fn new(hash: TokenHash, bearer: Bearer, last_seen: Timestamp, links: Arc<Links>) -> Self {
-        Self {
-            hash,
-            bearer,
-            life: AtomicU8::new(LIVE),
-            reason: OnceLock::new(),
-            signal: OnceLock::new(),
-            last_seen: AtomicI64::new(last_seen.as_millis()),
-            queued: AtomicBool::new(false),
-            links,
-        }
-    }
-
-    /// The hot path: atomics only.
-    pub(super) fn look(&self, now: Timestamp) -> Look {
-        if self.life.load(Ordering::Acquire) != LIVE {
-            return Look::Judge;
-        }
-        match &self.bearer {
-            Bearer::Session(session) => {
-                if now < session.grant.served_until() && self.limit(now).is_none() {
-                    return Look::Served;
-                }
-                Look::Judge
-            }
-            Bearer::Token(token) => match &token.user {
-                Some(user) if now < user.served_until() => Look::Served,
-                Some(user) if !user.signed_in() && now < token.asked_until() => Look::WithoutGrant,
-                None if now < token.asked_until() => Look::Unattributed,
-                _ => Look::Judge,
-            },
-        }
-    }
-
-    /// The limit that a session is beyond.
-    pub(super) fn limit(&self, now: Timestamp) -> Option<Limit> {
-        let Bearer::Session(session) = &self.bearer else { return None };
-        if now >= session.expires_at {
-            return Some(Limit::MaxAge);
-        }
-        let idle = self.links.idle?;
-        (now >= self.last_seen() + idle).then_some(Limit::Idle)
-    }
-
-    pub(super) fn touch(self: &Arc<Self>, now: Timestamp) {
-        if now.since(self.last_seen()) < SEEN_EXACTNESS {
-            return;
-        }
-        self.last_seen.store(now.as_millis(), Ordering::Relaxed);
-        if !self.queued.swap(true, Ordering::Relaxed) {
-            // Nobody listens any more when the process stops: what is not written then is lost, and
-            // only makes an idle session end a little sooner.
-            let _ = self.links.seen.send(Arc::clone(self));
-        }
-    }
-
-    pub(super) fn last_seen(&self) -> Timestamp {
-        Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
-    }
-
-    /// Taken from the queue: the next touch queues it again.
-    pub(super) fn unqueue(&self) -> Timestamp {
-        self.queued.store(false, Ordering::Relaxed);
-        self.last_seen()
-    }
-
-    pub(super) fn user(&self) -> Option<&Arc<UserState>> {
-        match &self.bearer {
-            Bearer::Session(session) => Some(&session.user),
-            Bearer::Token(token) => token.user.as_ref(),
-        }
-    }
-
-    /// It is over.
-    pub(super) fn end(&self, reason: &EndReason) {
-        let _ = self.reason.set(reason.clone());
-        self.life.store(ENDED, Ordering::Release);
-        self.cut();
-    }
-
-    /// It has to be looked up anew; what hangs on it is cut.
-    pub(super) fn retire(&self) {
-        let _ = self.life.compare_exchange(LIVE, RETIRED, Ordering::Release, Ordering::Relaxed);
-        self.cut();
-    }
-
-    pub(super) fn is_live(&self) -> bool {
-        self.life.load(Ordering::Acquire) == LIVE
-    }
-
-    /// Why it ended, if it did.
-    pub(super) fn ended_by(&self) -> Option<EndReason> {
-        let ended = self.life.load(Ordering::Acquire) == ENDED;
-        ended.then(|| self.reason.get().cloned().unwrap_or(EndReason::Revoked))
-    }
-
-    fn ended(&self) -> CancellationToken {
-        let signal = self.signal.get_or_init(CancellationToken::new);
-        // Whoever ended it before the signal was made did not see it. The fences here and in `cut`
-        // make sure that one of the two sees what the other did.
-        fence(Ordering::SeqCst);
-        if !self.is_live() {
-            signal.cancel();
-        }
-        signal.clone()
-    }
-
-    fn cut(&self) {
-        fence(Ordering::SeqCst);
-        if let Some(signal) = self.signal.get() {
-            signal.cancel();
-        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::standing::Entry;
+use super::entry::Entry;
 use crate::types::{TokenHash, TokenHashState};
 
 /// Registered tunnels, by credential.

@@ -50,6 +50,9 @@ pub trait Store: Send + Sync + 'static {
     /// `end_sessions` the grant's sessions end in the same step. Nothing: fenced off.
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Answer<'_, Option<Ended>>;
 
+    /// Writes newly sealed contents only, under the same fence. False: fenced off.
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> Answer<'_, bool>;
+
     /// Gives an ended grant the tokens that a refresh brought too late, to be revoked at `at`.
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()>;
 

@@ -1,4 +1,12 @@
 //! The rules of grants, by a provider, a clock and a store that do as they are told.
 
+mod answers;
+mod background;
+mod ending;
+mod faults;
+mod outage;
 mod refresh;
+mod scripted;
+mod sign_in;
 mod support;
+mod tokens;

@@ -1,7 +1,5 @@
 //! A scriptable provider, and a world around the grants.
 
-#![allow(dead_code, reason = "equipment: not every rule's test is here yet")]
-
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,7 +14,7 @@ use crate::grant::store::{Embedded, Store};
 use crate::grant::{Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TokenOwner};
 use crate::oidc::{
     Cause, ClaimMap, IdentityParts, InvalidGrant, ProviderFault, RefreshError, Refreshed, Refusal,
-    RevokeError, Sid, TokenKind, Unreachable, VerifiedIdentity,
+    RevokeError, Sid, TokenKind, Trouble, Unreachable, VerifiedIdentity,
 };
 use crate::types::{
     Clock, CoderUserId, Email, GrantId, IdentityKey, Issuer, Keyring, LoginType, ManualClock, Secret,
@@ -40,6 +38,8 @@ pub(super) enum Says {
     NotInGroup,
     Down,
     InvalidClient,
+    /// A new refresh token, and then no judgement.
+    Halfway,
 }
 
 /// A provider that does as it is told, and counts.
@@ -105,8 +105,8 @@ impl FakeProvider {
         let says = about.unwrap_or_else(|| self.says.lock().unwrap().clone());
         let mut sid = Sid::Present(format!("sid-{subject}"));
         let mut next = Some(Secret::new(format!("refresh-{subject}-{turn}")));
-        match says {
-            Says::Yes => {}
+        match &says {
+            Says::Yes | Says::Halfway => {}
             Says::YesWithoutSid => sid = Sid::Missing,
             Says::YesKeepingRefreshToken => next = None,
             Says::InvalidGrant => return Err(InvalidGrant { description: None }.into()),
@@ -125,11 +125,15 @@ impl FakeProvider {
                 next.expose().clone_into(kept);
             }
         }
+        if let (Says::Halfway, Some(refresh_token)) = (&says, &next) {
+            let cause = Trouble::Unreachable(Unreachable { cause: Cause::Timeout, retry_after: None });
+            return Err(RefreshError::Halfway { refresh_token: refresh_token.clone(), cause });
+        }
         Ok(Refreshed {
             access_token: Secret::new(format!("access-{subject}-{turn}")),
             access_expires_at: self.clock.now() + *self.access_life.lock().unwrap(),
             refresh_token: next,
-            id_token: Some(Secret::new(format!("id-{subject}-{turn}"))),
+            id_token: Some(Secret::new(format!("signed-{subject}-{turn}"))),
             sid,
             email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
             groups: vec!["coder".to_owned()],
@@ -215,19 +219,7 @@ impl World {
     }
 
     pub(super) async fn begin_with(&self, subject: &str, change: impl FnOnce(&mut IdentityParts)) -> GrantId {
-        let mut parts = IdentityParts {
-            key: key(subject),
-            sid: Some(format!("sid-{subject}")),
-            email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
-            groups: vec!["coder".to_owned()],
-            claims: claims(subject),
-            user_info: Some(claims(subject)),
-            id_token: Secret::new(format!("id-{subject}-0")),
-            access_token: Secret::new(format!("access-{subject}-{}", GrantId::random())),
-            access_expires_at: self.clock.now() + *self.provider.access_life.lock().unwrap(),
-            refresh_token: Some(Secret::new(format!("refresh-{subject}-0"))),
-            scope: Some("openid profile email offline_access".to_owned()),
-        };
+        let mut parts = parts(self, subject);
         change(&mut parts);
         self.grants.begin(VerifiedIdentity::for_test(parts), device()).await.unwrap()
     }
@@ -290,6 +282,26 @@ async fn open(
     let refresher = Arc::clone(provider) as Arc<dyn Refresher>;
     let keyring = Keyring::new([7; 32], []);
     Grants::open(settings.clone(), Arc::clone(store), &keyring, refresher, clock.clone()).await.unwrap()
+}
+
+fn parts(world: &World, subject: &str) -> IdentityParts {
+    IdentityParts {
+        key: key(subject),
+        sid: Some(format!("sid-{subject}")),
+        email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
+        groups: vec!["coder".to_owned()],
+        claims: claims(subject),
+        user_info: Some(claims(subject)),
+        id_token: Secret::new(format!("signed-{subject}-0")),
+        access_token: Secret::new(format!("access-{subject}-{}", GrantId::random())),
+        access_expires_at: world.clock.now() + *world.provider.access_life.lock().unwrap(),
+        refresh_token: Some(Secret::new(format!("refresh-{subject}-0"))),
+        scope: Some("openid profile email offline_access".to_owned()),
+    }
+}
+
+pub(super) fn identity(world: &World, subject: &str) -> VerifiedIdentity {
+    VerifiedIdentity::for_test(parts(world, subject))
 }
 
 pub(super) fn owner(subject: &str, login_type: LoginType) -> TokenOwner {

@@ -119,6 +119,18 @@ impl Embedded {
         Ok(Some(ended))
     }
 
+    pub(super) async fn write_sealed(
+        &self,
+        id: GrantId,
+        generation: u64,
+        sealed: Vec<u8>,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE grants SET sealed = $3, generation = generation + 1 \
+             WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
+        let row = sqlx::query(sql).bind(id.as_bytes()).bind(fence(generation)?).bind(sealed);
+        Ok(row.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+    }
+
     pub(super) async fn write_late_tokens(
         &self,
         id: GrantId,

@@ -123,6 +123,10 @@ impl Store for Embedded {
         answer(self.write_refresh(id, generation, with))
     }
 
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> Answer<'_, bool> {
+        answer(self.write_sealed(id, generation, sealed))
+    }
+
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()> {
         answer(self.write_late_tokens(id, sealed, at))
     }

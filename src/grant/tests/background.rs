@@ -1,0 +1,220 @@
+//! What goes on without a request.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::scripted::{Fate, Scripted};
+use super::support::*;
+use crate::grant::store::Embedded;
+use crate::grant::{EndReason, Judgement, Settings};
+use crate::types::LoginType;
+
+/// One round of the look at tunnels, and what it sets off.
+async fn look(world: &World) {
+    world.grants.look_at_tunnels();
+    for _ in 0..20 {
+        settle().await;
+        // The store works in threads of its own: a read through it comes after what was asked before.
+        world.store.note("nothing").await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn an_open_tunnel_keeps_its_standing_renewed_and_a_closed_one_does_not() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let standing = world.served(&session).await;
+    let (first, second) = (standing.tunnel(), standing.tunnel());
+    for turn in 1..=3 {
+        world.hand.advance(MINUTE * 5);
+        look(&world).await;
+        look(&world).await;
+        assert_eq!(world.provider.refreshes(), turn);
+    }
+    drop(first);
+    world.hand.advance(MINUTE * 5);
+    look(&world).await;
+    assert_eq!(world.provider.refreshes(), 4);
+    drop(second);
+    world.hand.advance(MINUTE * 5);
+    look(&world).await;
+    assert_eq!(world.provider.refreshes(), 4);
+    assert!(!standing.ended().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_tunnel_is_cut_when_the_provider_says_no_though_nothing_is_requested() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    let standings = [world.served(&session).await, world.served(&token).await];
+    let guards: Vec<_> = standings.iter().map(crate::grant::Standing::tunnel).collect();
+    world.provider.says(Says::InvalidGrant);
+    world.hand.advance(MINUTE * 5);
+    look(&world).await;
+    assert!(standings.iter().all(|it| it.ended().is_cancelled()));
+    drop(guards);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
+    let settings = Settings { max_age: Some(MINUTE * 60), idle: Some(MINUTE * 20), ..Settings::default() };
+    let world = World::with(settings).await;
+    let (_, idle) = world.sign_in("alice").await;
+    let (_, busy) = world.sign_in("alice").await;
+    let (idle_standing, busy_standing) = (world.served(&idle).await, world.served(&busy).await);
+    let _guards = (idle_standing.tunnel(), busy_standing.tunnel());
+    for minute in 1..=60 {
+        world.hand.advance(MINUTE);
+        busy_standing.touch(world.clock.now());
+        look(&world).await;
+        assert_eq!(idle_standing.ended().is_cancelled(), minute >= 20, "{minute}");
+        assert_eq!(busy_standing.ended().is_cancelled(), minute >= 60, "{minute}");
+    }
+    assert_eq!(world.ended(&idle).await, EndReason::Idle);
+    assert_eq!(world.ended(&busy).await, EndReason::MaxAge);
+}
+
+#[tokio::test]
+async fn a_tunnel_is_cut_when_nobody_vouches_longer_than_the_grace_and_comes_back_after() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let standing = world.served(&session).await;
+    let guard = standing.tunnel();
+    world.provider.says(Says::Down);
+    world.hand.advance(MINUTE * 5);
+    look(&world).await;
+    world.hand.advance(SECOND * 599);
+    look(&world).await;
+    assert!(!standing.ended().is_cancelled());
+    world.hand.advance(MINUTE);
+    look(&world).await;
+    assert!(standing.ended().is_cancelled());
+    drop(guard);
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    let standing = world.served(&session).await;
+    assert!(!standing.ended().is_cancelled(), "nothing had ended");
+}
+
+#[tokio::test]
+async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
+    let world = World::new().await;
+    let token = fresh_hash();
+    let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
+    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
+    let _guard = standing.tunnel();
+    world.hand.advance(MINUTE * 60);
+    look(&world).await;
+    assert!(!standing.ended().is_cancelled());
+    world.grants.end_user(user("robot"), EndReason::Revoked).await.unwrap();
+    assert!(standing.ended().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_standing_that_ended_before_it_was_listened_to_has_ended() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let standing = world.served(&session).await;
+    world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
+    assert!(standing.ended().is_cancelled());
+}
+
+#[tokio::test]
+async fn a_revocation_is_tried_again_after_a_failure_and_after_a_restart() {
+    let mut world = World::new().await;
+    let (grant, _) = world.sign_in("alice").await;
+    *world.provider.revocation_down.lock().unwrap() = true;
+    world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
+    world.grants.revoke_due().await;
+    world.restart().await;
+    *world.provider.revocation_down.lock().unwrap() = false;
+    world.grants.revoke_due().await;
+    assert!(world.provider.revoked().is_empty(), "not before its pause is over");
+    world.hand.advance(SECOND * 5);
+    world.grants.revoke_due().await;
+    assert_eq!(world.provider.revoked().len(), 2);
+    let row = world.store.grant(grant).await.unwrap().unwrap();
+    assert!(row.sealed.is_empty(), "the tokens are wiped");
+}
+
+#[tokio::test]
+async fn a_revocation_is_given_up_after_a_week() {
+    let world = World::new().await;
+    let (grant, _) = world.sign_in("alice").await;
+    *world.provider.revocation_down.lock().unwrap() = true;
+    world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
+    for _ in 0..200 {
+        world.grants.revoke_due().await;
+        world.hand.advance(MINUTE * 60);
+    }
+    assert!(world.store.grant(grant).await.unwrap().unwrap().sealed.is_empty());
+}
+
+#[tokio::test]
+async fn what_the_provider_ended_by_itself_is_not_revoked_there() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    world.provider.says(Says::InvalidGrant);
+    world.hand.advance(MINUTE * 5);
+    world.ended(&session).await;
+    world.grants.revoke_due().await;
+    assert!(world.provider.revoked().is_empty());
+}
+
+#[tokio::test]
+async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    let seen = async || world.store.session(session).await.unwrap().unwrap().last_seen;
+    world.hand.advance(MINUTE);
+    assert!(world.is_hot(&session));
+    store.script(|name| if name == "touch" { Fate::Fail } else { Fate::Pass });
+    world.grants.flush().await;
+    store.script(|_| Fate::Pass);
+    world.hand.advance(MINUTE);
+    assert!(world.is_hot(&session));
+    world.grants.flush().await;
+    assert_eq!(seen().await, world.clock.now());
+}
+
+#[tokio::test]
+async fn old_entries_are_swept_and_ended_ones_stay_known() {
+    let settings = Settings { max_age: Some(MINUTE * 60), ..Settings::default() };
+    let world = World::with(settings).await;
+    let (grant, session) = world.sign_in("alice").await;
+    world.hand.advance(MINUTE * 61);
+    world.grants.sweep().await;
+    let row = world.store.session(session).await.unwrap().unwrap();
+    assert_eq!(row.ended, Some(EndReason::MaxAge));
+    world.hand.advance(MINUTE * 60 * 24 * 60);
+    world.grants.sweep().await;
+    assert!(!world.is_live(grant).await, "nobody used it for two months");
+    world.grants.revoke_due().await;
+    world.hand.advance(MINUTE * 60 * 24 * 8);
+    world.grants.sweep().await;
+    assert!(world.store.grant(grant).await.unwrap().is_none());
+    assert_eq!(world.ended(&session).await, EndReason::MaxAge);
+    world.hand.advance(MINUTE * 60 * 24 * 400);
+    world.grants.sweep().await;
+    assert!(world.store.session(session).await.unwrap().is_none());
+}
+
+#[tokio::test]
+async fn the_background_work_stops_when_told_and_writes_what_is_left() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    let stop = CancellationToken::new();
+    let work = tokio::spawn(Arc::clone(&world.grants).run_background(stop.clone()));
+    settle().await;
+    world.hand.advance(MINUTE);
+    assert!(world.is_hot(&session));
+    stop.cancel();
+    work.await.unwrap();
+    let row = world.store.session(session).await.unwrap().unwrap();
+    assert_eq!(row.last_seen, world.clock.now());
+}

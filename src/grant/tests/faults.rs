@@ -1,0 +1,251 @@
+//! A store that fails, and a process that is killed, at every write.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use super::scripted::{Fate, Scripted};
+use super::support::*;
+use crate::grant::store::{Embedded, OpenError, StoreError};
+use crate::grant::{Check, EndReason, Grants, Judgement, Settings};
+use crate::types::{GrantId, Keyring, LoginType, TokenHash};
+
+const WRITES: [&str; 8] =
+    ["insert_grant", "bind", "replace", "reseal", "revoke_instead", "put_token", "end", "spend"];
+
+/// CVE-2026-25748, and every proxy that took a failed look-up for a yes.
+#[tokio::test]
+async fn a_store_that_cannot_be_read_serves_nobody_it_cannot_judge() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    let (_, session) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    store.script(|_| Fate::Fail);
+    for hash in [session, token, fresh_hash()] {
+        assert!(matches!(world.grants.check(&hash), Check::Ask));
+        assert!(world.grants.judge(&hash).await.is_err());
+        assert!(matches!(world.grants.check(&hash), Check::Ask));
+    }
+    assert!(world.grants.adopt(fresh_hash(), owner("alice", LoginType::Oidc)).await.is_err());
+    assert!(world.grants.spend("jti", "x", world.clock.now()).await.is_err());
+    store.script(|_| Fate::Pass);
+    world.served(&session).await;
+    store.script(|_| Fate::Fail);
+    assert!(world.is_hot(&session), "what was judged needs no store");
+    world.hand.advance(MINUTE * 5);
+    assert!(world.grants.judge(&session).await.is_err(), "stale, and the row cannot be read");
+    store.script(|_| Fate::Pass);
+    world.served(&session).await;
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_written_is_not_told_and_is_an_error() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    store.script(|name| if name == "end" { Fate::Fail } else { Fate::Pass });
+    assert!(world.grants.end_user(user("alice"), EndReason::Revoked).await.is_err());
+    world.hand.advance(MINUTE * 5);
+    world.provider.says(Says::InvalidGrant);
+    assert!(world.grants.judge(&session).await.is_err(), "fails closed");
+    assert!(!world.is_hot(&session));
+}
+
+/// The old refresh token is spent, the new one is only in memory: it must be stored, not asked for again.
+#[tokio::test]
+async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for_again() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    *world.provider.strict.lock().unwrap() = Some(std::collections::HashMap::default());
+    let (grant, session) = world.sign_in("alice").await;
+    let (other, bobs) = world.sign_in("bob").await;
+    world.hand.advance(MINUTE * 5);
+    store.script(|name| if name == "replace" { Fate::Fail } else { Fate::Pass });
+    for _ in 0..3 {
+        assert!(world.grants.judge(&session).await.is_err());
+        assert!(!world.is_hot(&session), "not stored, not used");
+        assert!(world.grants.judge(&bobs).await.is_err());
+    }
+    assert_eq!(world.provider.refreshes(), 2);
+    store.script(|_| Fate::Pass);
+    world.served(&session).await;
+    world.grants.flush().await;
+    assert_eq!(world.generation(other).await, 1, "also when nobody asks");
+    world.served(&bobs).await;
+    assert_eq!(world.provider.refreshes(), 2);
+    world.hand.advance(MINUTE * 5);
+    world.served(&session).await;
+    assert_eq!(world.generation(grant).await, 2);
+}
+
+#[tokio::test]
+async fn a_new_refresh_token_that_the_store_did_not_take_is_stored_later() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    *world.provider.strict.lock().unwrap() = Some(std::collections::HashMap::default());
+    let (_, session) = world.sign_in("alice").await;
+    world.hand.advance(MINUTE * 5);
+    world.provider.says(Says::Halfway);
+    store.script(|name| if name == "reseal" { Fate::Fail } else { Fate::Pass });
+    assert!(world.grants.judge(&session).await.is_err());
+    store.script(|_| Fate::Pass);
+    world.hand.advance(MINUTE);
+    world.grants.flush().await;
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    world.served(&session).await;
+}
+
+/// What a life of a sign-in tells its caller, step by step, until the kill.
+#[derive(Default)]
+struct Told {
+    grant: Option<GrantId>,
+    session: Option<TokenHash>,
+    bound: bool,
+    refreshed: u32,
+    token: Option<TokenHash>,
+    ended: bool,
+}
+
+/// A life: sign-in, a key, two refreshes, sign-out of everything.
+async fn life(world: &World, told: &mut Told) -> Result<(), ()> {
+    let parts = identity(world, "alice");
+    let grant = world.grants.begin(parts, device()).await.map_err(drop)?;
+    told.grant = Some(grant);
+    let session = fresh_hash();
+    told.session = Some(session);
+    world.grants.bind(grant, session, user("alice"), None).await.map_err(drop)?;
+    told.bound = true;
+    let token = fresh_hash();
+    world.grants.attribute(token, owner("alice", LoginType::Oidc)).await.map_err(drop)?;
+    told.token = Some(token);
+    for _ in 0..2 {
+        world.hand.advance(MINUTE * 5);
+        match world.grants.judge(&session).await {
+            Ok(Judgement::Served(_)) => told.refreshed += 1,
+            _ => return Err(()),
+        }
+    }
+    world.grants.end_user(user("alice"), EndReason::Revoked).await.map_err(drop)?;
+    told.ended = true;
+    Ok(())
+}
+
+/// Kills at the `turn`th write, before or after it, starts again, and compares with what was told.
+async fn kill_at(turn: usize, after_the_write: bool) -> bool {
+    let kept: Arc<Embedded> = Arc::new(Embedded::in_memory().await);
+    let store = Scripted::over(kept.clone());
+    let mut world = World::over(Settings::default(), store.clone()).await;
+    let writes = Arc::new(AtomicUsize::new(0));
+    let (counted, mut dead) = (Arc::clone(&writes), false);
+    store.script(move |name| {
+        if dead {
+            return Fate::Fail;
+        }
+        if !WRITES.contains(&name) || counted.fetch_add(1, Ordering::SeqCst) != turn {
+            return Fate::Pass;
+        }
+        // From here on the process is dead: nothing more reaches the store.
+        dead = true;
+        if after_the_write { Fate::PassAndFail } else { Fate::Fail }
+    });
+    let mut told = Told::default();
+    let whole = life(&world, &mut told).await.is_ok();
+    store.script(|_| Fate::Pass);
+    world.restart().await;
+    let what = format!("write {turn}, {}", if after_the_write { "after" } else { "before" });
+    if told.ended {
+        for hash in [told.session, told.token].into_iter().flatten() {
+            assert_eq!(world.ended(&hash).await, EndReason::Revoked, "{what}: it came back");
+        }
+    } else if told.bound {
+        let session = told.session.unwrap();
+        let written_unseen = after_the_write && !world.is_live(told.grant.unwrap()).await;
+        if written_unseen {
+            assert_eq!(world.ended(&session).await, EndReason::Revoked, "{what}");
+        } else {
+            world.served(&session).await;
+            if let Some(token) = told.token {
+                world.served(&token).await;
+            }
+        }
+    } else if let Some(session) = told.session {
+        let judgement = world.judge(&session).await;
+        let fits = matches!(judgement, Judgement::Unknown) || after_the_write;
+        assert!(fits, "{what}: half a sign-in serves: {judgement:?}");
+    }
+    whole
+}
+
+/// A kill loses no finished sign-in and resurrects no ended one, wherever it hits.
+#[tokio::test]
+async fn a_kill_at_any_write_loses_no_finished_sign_in_and_brings_none_back() {
+    for after_the_write in [false, true] {
+        let mut turn = 0;
+        while !kill_at(turn, after_the_write).await {
+            turn += 1;
+        }
+        assert_eq!(turn, 6, "begin, bind, key, two refreshes, end");
+    }
+}
+
+/// The same on the disk, and with everything secret looked for in the files.
+#[tokio::test]
+async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Arc::new(Embedded::open(folder.path()).await.unwrap());
+    let world = World::over(Settings::default(), store.clone()).await;
+    let (grant, session) = world.sign_in("alice").await;
+    world.hand.advance(MINUTE * 5);
+    world.served(&session).await;
+    world.grants.keep_documents("{\"issuer\":\"x\"}", "{\"keys\":[]}").await.unwrap();
+    let handle = world.grants.code_for(grant, "x", None);
+    let handle = world.grants.redeem(&handle, "x", None).await.unwrap().refresh_handle;
+    let mut files = 0;
+    for file in std::fs::read_dir(folder.path()).unwrap() {
+        let path = file.unwrap().path();
+        let bytes = std::fs::read(&path).unwrap();
+        let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&path).unwrap());
+        assert_eq!(mode & 0o077, 0, "{path:?} is open to others");
+        for secret in ["refresh-alice", "access-alice", "signed-alice", handle.expose(), "{\"keys\""] {
+            let found = bytes.windows(secret.len()).any(|window| window == secret.as_bytes());
+            assert!(!found, "{secret} in {path:?}");
+        }
+        files += 1;
+    }
+    assert!(files >= 3, "database, log, lock");
+
+    let refused = open_with(&world, Keyring::new([8; 32], [])).await;
+    assert!(matches!(refused, Err(OpenError::WrongKey)));
+    let renewed = open_with(&world, Keyring::new([8; 32], [[7; 32]])).await.unwrap();
+    assert!(matches!(renewed.judge(&session).await, Ok(Judgement::Served(_))));
+    assert_eq!(renewed.documents().await, Ok(Some(("{\"issuer\":\"x\"}".into(), "{\"keys\":[]}".into()))));
+    renewed.by_handle(&handle).await.unwrap();
+    let refused = open_with(&world, Keyring::new([7; 32], [])).await;
+    assert!(matches!(refused, Err(OpenError::WrongKey)), "the newest key is needed from now on");
+}
+
+async fn open_with(world: &World, keyring: Keyring) -> Result<Arc<Grants>, OpenError> {
+    let refresher = Arc::clone(&world.provider) as Arc<dyn crate::grant::Refresher>;
+    let store = Arc::clone(&world.store);
+    Grants::open(Settings::default(), store, &keyring, refresher, world.clock.clone()).await
+}
+
+/// A grant sealed with a key that is gone is over for its session; nothing is ended in the store.
+#[tokio::test]
+async fn a_grant_that_no_key_opens_ends_in_memory_only() {
+    let mut world = World::new().await;
+    let (grant, session) = world.sign_in("alice").await;
+    assert!(world.store.reseal(grant, 0, b"nonsense".to_vec()).await.unwrap());
+    world.hand.advance(MINUTE * 5);
+    assert_eq!(world.ended(&session).await, EndReason::Unreadable);
+    assert!(world.is_live(grant).await);
+    world.restart().await;
+    assert_eq!(world.ended(&session).await, EndReason::Unreadable);
+}
+
+#[tokio::test]
+async fn a_store_error_says_what_to_do_and_shows_nothing() {
+    let full = StoreError::Full.to_string();
+    assert!(full.contains("make room"), "{full}");
+}

@@ -1,0 +1,93 @@
+//! A store that fails, lies about having failed, or waits, when it is told to.
+
+use std::sync::{Arc, Mutex};
+
+use tokio::sync::Semaphore;
+
+use crate::grant::EndReason;
+use crate::grant::store::*;
+use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+
+/// What becomes of a call.
+pub(super) enum Fate {
+    Pass,
+    /// Nothing happens, and an error is told: killed before the write.
+    Fail,
+    /// It happens, and an error is told: killed after the write.
+    PassAndFail,
+    /// It waits for a permit, after having happened.
+    PassAndWait(Arc<Semaphore>),
+}
+
+type Script = Box<dyn FnMut(&'static str) -> Fate + Send>;
+
+pub(super) struct Scripted {
+    inner: Arc<dyn Store>,
+    script: Mutex<Script>,
+}
+
+impl Scripted {
+    pub(super) fn over(inner: Arc<dyn Store>) -> Arc<Self> {
+        Arc::new(Self { inner, script: Mutex::new(Box::new(|_| Fate::Pass)) })
+    }
+
+    pub(super) fn script(&self, script: impl FnMut(&'static str) -> Fate + Send + 'static) {
+        *self.script.lock().unwrap() = Box::new(script);
+    }
+
+    fn play<'a, T: Send + 'a>(&'a self, name: &'static str, call: Answer<'a, T>) -> Answer<'a, T> {
+        let fate = (self.script.lock().unwrap())(name);
+        let failed = move || StoreError::Failed(format!("{name}, as the test wants it"));
+        Box::pin(async move {
+            match fate {
+                Fate::Pass => call.await,
+                Fate::Fail => Err(failed()),
+                Fate::PassAndFail => {
+                    call.await?;
+                    Err(failed())
+                }
+                Fate::PassAndWait(gate) => {
+                    let done = call.await;
+                    gate.acquire().await.unwrap().forget();
+                    done
+                }
+            }
+        })
+    }
+}
+
+/// Methods that go to the inner store by way of the script.
+macro_rules! scripted {
+    ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $given:ty;)*) => {
+        impl Store for Scripted {
+            $(fn $name(&self $(, $argument: $kind)*) -> Answer<'_, $given> {
+                self.play(stringify!($name), self.inner.$name($($argument),*))
+            })*
+        }
+    };
+}
+
+scripted! {
+    fn insert_grant(&self, row: GrantRow) -> ();
+    fn grant(&self, id: GrantId) -> Option<GrantRow>;
+    fn grant_by_access(&self, access: TokenHash) -> Option<GrantRow>;
+    fn grants_by_handle(&self, handle: TokenHash) -> Vec<GrantHead>;
+    fn user(&self, user: CoderUserId) -> UserRow;
+    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;
+    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
+    fn bind(&self, bind: Bind) -> Bound;
+    fn session(&self, hash: TokenHash) -> Option<SessionRow>;
+    fn token(&self, hash: TokenHash) -> Option<TokenRow>;
+    fn put_token(&self, row: TokenRow) -> TokenRow;
+    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> Ended;
+    fn touch(&self, seen: Vec<Touch>) -> ();
+    fn spend(&self, id: TokenHash, until: Timestamp) -> bool;
+    fn due_revocations(&self, now: Timestamp, limit: u32) -> Vec<Revocation>;
+    fn revoked(&self, id: GrantId) -> ();
+    fn revoke_later(&self, id: GrantId, at: Timestamp) -> ();
+    fn note(&self, name: &'static str) -> Option<Vec<u8>>;
+    fn set_note(&self, name: &'static str, value: Vec<u8>) -> ();
+    fn list(&self, filter: Filter, limit: u32) -> Vec<Listed>;
+    fn forget(&self, now: Timestamp, grants: Timestamp, hashes: Timestamp, limit: u32) -> u64;
+}

@@ -1,0 +1,194 @@
+//! API keys other than a browser's session.
+
+use super::support::*;
+use crate::grant::store::Scope;
+use crate::grant::{Check, EndReason, Judgement, Settings};
+use crate::types::{LoginType, Timestamp};
+
+#[tokio::test]
+async fn a_token_is_unknown_until_coder_says_whose_it_is_and_then_for_good() {
+    let mut world = World::new().await;
+    world.sign_in("alice").await;
+    let token = fresh_hash();
+    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
+    assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");
+    assert!(world.is_hot(&token));
+    world.restart().await;
+    assert_eq!(world.served(&token).await.user(), Some(user("alice")));
+}
+
+#[tokio::test]
+async fn a_token_goes_stale_with_its_users_grants_and_one_refresh_renews_both() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    world.served(&token).await;
+    world.served(&session).await;
+    world.hand.advance(MINUTE * 5);
+    assert!(!world.is_hot(&token));
+    world.served(&token).await;
+    assert!(world.is_hot(&token) && world.is_hot(&session));
+    assert_eq!(world.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn any_live_grant_of_the_user_serves_a_token() {
+    let world = World::new().await;
+    let (first, _) = world.sign_in("alice").await;
+    let (second, _) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    world.served(&token).await;
+    world.grants.end_grant(second, EndReason::Revoked).await.unwrap();
+    assert!(world.is_hot(&token));
+    world.grants.end_grant(first, EndReason::Revoked).await.unwrap();
+    assert_eq!(world.ended(&token).await, EndReason::NoLiveGrant);
+}
+
+#[tokio::test]
+async fn without_a_grant_the_policy_decides_until_coder_must_be_asked_again() {
+    let mut world = World::new().await;
+    let token = fresh_hash();
+    let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
+    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
+    assert_eq!((standing.user(), standing.login_type()), (Some(user("robot")), LoginType::None));
+    assert!(standing.person().is_none());
+    assert!(matches!(world.grants.check(&token), Check::WithoutGrant(_)), "hot");
+    world.hand.advance(MINUTE * 4);
+    world.restart().await;
+    assert!(matches!(world.judge(&token).await, Judgement::WithoutGrant(_)));
+    world.hand.advance(MINUTE);
+    assert!(matches!(world.grants.check(&token), Check::Ask));
+    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
+    assert!(matches!(judgement, Judgement::WithoutGrant(_)), "{judgement:?}");
+    assert_eq!(world.provider.refreshes(), 0);
+}
+
+#[tokio::test]
+async fn a_user_who_signs_in_is_no_longer_one_without_a_grant() {
+    let world = World::new().await;
+    let token = fresh_hash();
+    world.grants.adopt(token, owner("alice", LoginType::Password)).await.unwrap();
+    let (grant, _) = world.sign_in("alice").await;
+    world.served(&token).await;
+    world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
+    assert_eq!(world.ended(&token).await, EndReason::NoLiveGrant);
+}
+
+/// Forgetting old grants must not turn "the sign-in has ended" into "never signed in".
+#[tokio::test]
+async fn who_once_signed_in_is_never_one_without_a_grant_again() {
+    let mut world = World::new().await;
+    let (grant, _) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::None).await;
+    world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
+    world.store.revoked(grant).await.unwrap();
+    world.store.forget(Timestamp::MAX, Timestamp::MAX, Timestamp::EPOCH, 100).await.unwrap();
+    assert!(world.store.grant(grant).await.unwrap().is_none());
+    world.restart().await;
+    assert_eq!(world.ended(&token).await, EndReason::NoLiveGrant);
+}
+
+#[tokio::test]
+async fn an_ended_token_stays_ended_whatever_coder_says() {
+    let mut world = World::new().await;
+    world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    let tunnel = world.served(&token).await.ended();
+    assert_eq!(world.grants.end_token(&token, EndReason::Revoked).await, Ok(1));
+    assert!(tunnel.is_cancelled());
+    for _ in 0..2 {
+        let judgement = world.grants.adopt(token, owner("mallory", LoginType::None)).await.unwrap();
+        assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{judgement:?}");
+        world.restart().await;
+    }
+    assert_eq!(world.store.token(token).await.unwrap().unwrap().user, user("alice"));
+}
+
+#[tokio::test]
+async fn an_ended_session_cannot_be_adopted_as_a_token() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    world.sign_in("alice").await;
+    world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
+    let judgement = world.grants.adopt(session, owner("alice", LoginType::Oidc)).await.unwrap();
+    assert!(matches!(judgement, Judgement::Ended(EndReason::SignedOut)), "{judgement:?}");
+}
+
+#[tokio::test]
+async fn garbage_is_remembered_for_a_minute_and_forgotten_when_coder_knows_better() {
+    let world = World::new().await;
+    let (garbage, later_known) = (fresh_hash(), fresh_hash());
+    world.grants.remember_garbage(garbage);
+    world.grants.remember_garbage(later_known);
+    assert!(matches!(world.grants.check(&garbage), Check::Garbage));
+    world.grants.attribute(later_known, owner("alice", LoginType::Oidc)).await.unwrap();
+    assert!(matches!(world.grants.check(&later_known), Check::Ask));
+    world.hand.advance(MINUTE);
+    assert!(matches!(world.grants.check(&garbage), Check::Ask));
+}
+
+#[tokio::test]
+async fn a_token_that_coder_no_longer_knows_is_cut_off() {
+    let world = World::new().await;
+    let token = fresh_hash();
+    let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
+    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
+    world.grants.remember_garbage(token);
+    assert!(standing.ended().is_cancelled());
+    assert!(matches!(world.grants.check(&token), Check::Garbage));
+}
+
+#[tokio::test]
+async fn garbage_beyond_the_capacity_pushes_out_garbage_only() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    for _ in 0..30_000 {
+        world.grants.remember_garbage(fresh_hash());
+    }
+    world.grants.garbage.run_pending_tasks();
+    assert!(world.grants.garbage.entry_count() <= 20_000);
+    assert!(world.is_hot(&session));
+}
+
+#[tokio::test]
+async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_known() {
+    let world = World::new().await;
+    world.sign_in("alice").await;
+    let token = fresh_hash();
+    let judgement = world.grants.accept_unattributed(token);
+    let Judgement::Unattributed(standing) = judgement else { panic!("{judgement:?}") };
+    assert_eq!(standing.user(), None);
+    assert!(matches!(world.grants.check(&token), Check::Unattributed(_)));
+    world.hand.advance(MINUTE * 5);
+    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    world.grants.accept_unattributed(token);
+    let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
+    assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");
+    assert!(standing.ended().is_cancelled(), "what was let in as nobody's is judged anew");
+}
+
+#[tokio::test]
+async fn more_credentials_than_the_memory_holds_are_read_again() {
+    let settings = Settings { cache_capacity: 10, ..Settings::default() };
+    let world = World::with(settings).await;
+    world.sign_in("alice").await;
+    let mut tokens = Vec::new();
+    for _ in 0..50 {
+        tokens.push(world.token("alice", LoginType::Oidc).await);
+    }
+    let first = world.served(&tokens[0]).await;
+    for _ in 0..2 {
+        for token in &tokens {
+            world.served(token).await;
+        }
+        world.grants.cache.run_pending_tasks();
+    }
+    // The one that somebody still holds is the same after it fell out of the cache.
+    world.grants.cache.invalidate_all();
+    let again = world.served(&tokens[0]).await;
+    world.grants.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();
+    assert!(first.ended().is_cancelled() && again.ended().is_cancelled());
+}
