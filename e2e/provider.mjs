@@ -136,8 +136,8 @@ function configuration(running, client) {
       pushedAuthorizationRequests: { enabled: false },
       resourceIndicators: { enabled: false },
       backchannelLogout: { enabled: true },
-      introspection: { enabled: true },
-      revocation: { enabled: true },
+      introspection: { enabled: true, allowedPolicy: ownToken },
+      revocation: { enabled: true, allowedPolicy: ownToken },
       rpInitiatedLogout: {
         enabled: true,
         logoutSource: (ctx, form) => { ctx.body = signedOutPage(form); },
@@ -164,6 +164,8 @@ function configuration(running, client) {
     },
   };
 }
+
+const ownToken = (_ctx, asking, token) => token.clientId === asking.clientId;
 
 function claims(account) {
   return {

@@ -134,7 +134,8 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     } else {
       await page.locator('#sign-out').click();
     }
-    await signInLink(page).waitFor();
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    await page.getByRole('link', { name: 'Sign in again' }).or(page.getByRole('button', { name: 'Sign in again' })).waitFor();
     await picture(page, '4-signed-out');
     const copy = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': token } });
     assert.equal(copy.status, 401);
