@@ -6,18 +6,11 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use thiserror::Error;
-use tokio_util::sync::WaitForCancellationFutureOwned;
-
-/// Told when a body was delivered to its end.
-pub trait BodyEnd: Send {
-    /// The last frame was delivered. A body that is dropped early never calls this.
-    fn finished(self: Box<Self>);
-}
 
 /// A body broke off.
 #[derive(Debug, Error)]
@@ -43,17 +36,8 @@ pub enum Body {
     Full(Bytes),
     /// Streamed from a connection.
     Incoming(Incoming),
-    /// Streamed from a connection, with somebody to tell of its end and a moment to end it at.
-    Guarded(Box<Guarded>),
     /// Anything else.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
-}
-
-/// See [`Body::Guarded`].
-pub struct Guarded {
-    inner: Incoming,
-    on_end: Option<Box<dyn BodyEnd>>,
-    cancel: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
 }
 
 impl Body {
@@ -73,21 +57,6 @@ impl Body {
         Self::Incoming(inner)
     }
 
-    /// A streamed body that tells `on_end` of its end, and breaks off when `cancel` completes.
-    pub fn guarded(
-        inner: Incoming,
-        on_end: Option<Box<dyn BodyEnd>>,
-        cancel: Option<WaitForCancellationFutureOwned>,
-    ) -> Self {
-        Self::Guarded(Box::new(Guarded { inner, on_end, cancel: cancel.map(Box::pin) }))
-    }
-
-    /// A body that breaks off beyond `limit` bytes.
-    pub fn limited(inner: Incoming, limit: usize) -> Self {
-        let limited = http_body_util::Limited::new(inner, limit);
-        Self::Boxed(limited.map_err(BodyError::Other).boxed_unsync())
-    }
-
     /// Any other body.
     pub fn boxed<B>(body: B) -> Self
     where
@@ -104,35 +73,12 @@ impl fmt::Debug for Body {
             Self::Empty => "Body::Empty",
             Self::Full(_) => "Body::Full",
             Self::Incoming(_) => "Body::Incoming",
-            Self::Guarded(_) => "Body::Guarded",
             Self::Boxed(_) => "Body::Boxed",
         })
     }
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
-
-impl Guarded {
-    fn poll(&mut self, cx: &mut Context<'_>) -> Polled {
-        if let Some(cancel) = &mut self.cancel
-            && cancel.as_mut().poll(cx).is_ready()
-        {
-            self.cancel = None;
-            return Poll::Ready(Some(Err(BodyError::Ended)));
-        }
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if matches!(polled, Poll::Ready(None)) || (polled.is_ready() && self.inner.is_end_stream()) {
-            self.finish();
-        }
-        polled.map_err(BodyError::Broken)
-    }
-
-    fn finish(&mut self) {
-        if let Some(on_end) = self.on_end.take() {
-            on_end.finished();
-        }
-    }
-}
 
 impl http_body::Body for Body {
     type Data = Bytes;
@@ -146,7 +92,6 @@ impl http_body::Body for Body {
                 _ => Poll::Ready(None),
             },
             Self::Incoming(inner) => Pin::new(inner).poll_frame(cx).map_err(BodyError::Broken),
-            Self::Guarded(guarded) => guarded.poll(cx),
             Self::Boxed(inner) => Pin::new(inner).poll_frame(cx),
         }
     }
@@ -156,8 +101,6 @@ impl http_body::Body for Body {
             Self::Empty => true,
             Self::Full(_) => false,
             Self::Incoming(inner) => inner.is_end_stream(),
-            // Its end is told only by polling, unless it has none.
-            Self::Guarded(guarded) => guarded.inner.is_end_stream() && guarded.on_end.is_none(),
             Self::Boxed(inner) => inner.is_end_stream(),
         }
     }
@@ -167,7 +110,6 @@ impl http_body::Body for Body {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Self::Incoming(inner) => inner.size_hint(),
-            Self::Guarded(guarded) => guarded.inner.size_hint(),
             Self::Boxed(inner) => inner.size_hint(),
         }
     }

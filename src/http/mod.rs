@@ -15,7 +15,7 @@ mod target;
 mod upgrade;
 
 pub use address::TrustedProxies;
-pub use body::{Body, BodyEnd, BodyError, ReadError, read_limited};
+pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError};
 pub use manner::{Manner, manner};
 pub use message::{BadRequest, Host, check_message};

@@ -1,5 +1,6 @@
 //! One line a request.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
@@ -40,7 +41,7 @@ impl Access<'_> {
             target: "access",
             request = %self.request,
             method = self.method,
-            path = self.path,
+            path = presentable(self.path).as_ref(),
             status = self.status,
             class = self.class,
             refused = self.refused,
@@ -48,5 +49,81 @@ impl Access<'_> {
             client = %self.client,
             micros,
         );
+    }
+}
+
+/// The longest segment that is written whatever it looks like, in bytes: Coder's names have at most 32.
+const MAX_NAME: usize = 32;
+
+/// What stands for a segment that may be a secret.
+const HIDDEN: &str = "***";
+
+/// A path without what may be a secret: some clients put keys into paths (Coder's own asks for a provisioner
+/// key as `/api/v2/provisionerkeys/{key}`).
+fn presentable(path: &str) -> Cow<'_, str> {
+    if !path.split('/').any(may_be_secret) {
+        return Cow::Borrowed(path);
+    }
+    let shown = path.split('/').map(|segment| if may_be_secret(segment) { HIDDEN } else { segment });
+    Cow::Owned(shown.collect::<Vec<_>>().join("/"))
+}
+
+/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID.
+fn may_be_secret(segment: &str) -> bool {
+    let token_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte);
+    segment.len() > MAX_NAME
+        && segment.bytes().all(token_like)
+        && segment.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
+        && !is_uuid(segment)
+        && !is_file(segment)
+}
+
+/// Coder names nearly everything by one.
+fn is_uuid(segment: &str) -> bool {
+    let groups = segment.split('-').map(str::len);
+    let digits = segment.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
+    digits && groups.eq([8, 4, 4, 4, 12])
+}
+
+/// A file of the dashboard: a name with an ending. A signed token has no such short last part.
+fn is_file(segment: &str) -> bool {
+    let ending = segment.rsplit_once('.').map(|(_, ending)| ending);
+    ending.is_some_and(|ending| (1..=5).contains(&ending.len()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_ids_and_files_are_written() {
+        for path in [
+            "",
+            "/",
+            "/api/v2/users/alice/keys/tokens",
+            "/api/v2/workspaces/2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f/builds",
+            "/@alice/a-workspace-of-thirty-two-letters/apps/x",
+            "/assets/JetBrainsMono-Regular-BXYPM4yQ0A12.woff2",
+            "/docs/an-introduction-to-the-whole-of-the-matter",
+        ] {
+            assert_eq!(presentable(path), path);
+        }
+    }
+
+    /// CVE-2025-66411 and its class: secrets in logs.
+    #[test]
+    fn what_may_be_a_secret_is_not_written() {
+        for secret in [
+            "AbCdEf1234-abcdefghijABCDEFGHIJ12",
+            "0123456789abcdefghijklmnopqrstuvwxyzABCDEFG",
+            "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f:secretsecret",
+            "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJlc2lnbmF0dXJl",
+        ] {
+            assert_eq!(
+                presentable(&format!("/api/v2/provisionerkeys/{secret}/x")),
+                "/api/v2/provisionerkeys/***/x"
+            );
+            assert_eq!(presentable(&format!("/{secret}")), "/***");
+        }
     }
 }

@@ -24,6 +24,17 @@ pub enum Action {
 }
 
 impl Action {
+    /// Every action.
+    pub const ALL: [Self; 7] = [
+        Self::SignIn,
+        Self::Refresh,
+        Self::SignOut,
+        Self::BackchannelLogout,
+        Self::Revocation,
+        Self::BreakGlass,
+        Self::End,
+    ];
+
     const fn word(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",

@@ -1,7 +1,10 @@
 //! Setting up the log.
 
 use thiserror::Error;
-use tracing_subscriber::EnvFilter;
+use tracing::Subscriber;
+use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::util::SubscriberInitExt as _;
+use tracing_subscriber::{EnvFilter, fmt};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,13 +30,40 @@ pub struct Settings {
 #[error("the log cannot be set up: {0}")]
 pub struct SettingsError(String);
 
+/// Goes before the operator's own filter: audit events are written however quiet the log is meant to be,
+/// unless their target is named (`warn,audit=off`).
+const ALWAYS: &str = "audit=info";
+
+/// What a filter of one word may be. Anything else would be taken for a target, and silence all others.
+const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+
 /// Writes the log to standard error from now on.
 pub fn init(settings: &Settings) -> Result<(), SettingsError> {
-    let filter = EnvFilter::try_new(&settings.filter).map_err(|error| SettingsError(error.to_string()))?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    let set = match settings.format {
-        Format::Text => lines.with_ansi(false).try_init(),
-        Format::Json => lines.json().flatten_event(true).try_init(),
-    };
+    let set = subscriber(settings, std::io::stderr)?.try_init();
     set.map_err(|error| SettingsError(error.to_string()))
+}
+
+/// What writes the log. Text from outside is escaped: it can neither end a line nor colour a terminal.
+pub(super) fn subscriber<W>(
+    settings: &Settings,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, SettingsError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt().with_env_filter(filter(&settings.filter)?).with_writer(writer).with_ansi(false);
+    Ok(match settings.format {
+        Format::Text => Box::new(lines.finish()),
+        Format::Json => {
+            Box::new(lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
+        }
+    })
+}
+
+fn filter(text: &str) -> Result<EnvFilter, SettingsError> {
+    let one_word = !text.contains(['=', ',', '[']);
+    if one_word && !LEVELS.iter().any(|level| text.trim().eq_ignore_ascii_case(level)) {
+        return Err(SettingsError(format!("`{text}` is no level: use one of {}", LEVELS.join(", "))));
+    }
+    EnvFilter::try_new(format!("{ALWAYS},{text}")).map_err(|error| SettingsError(error.to_string()))
 }

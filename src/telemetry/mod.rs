@@ -5,6 +5,8 @@
 mod access;
 pub mod audit;
 mod logs;
+#[cfg(test)]
+mod tests;
 
 pub use access::Access;
 pub use logs::{Format, Settings, SettingsError, init};
