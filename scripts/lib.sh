@@ -59,3 +59,14 @@ need_postgres() {
   [ -x "$PGBIN/initdb" ] || { apt_install postgresql; PGBIN=$(dirname "$(newest)"); }
   export PGBIN
 }
+
+# What bench/run needs beside the packages of Rust.
+need_bench_tools() {
+  local missing=()
+  have nginx || missing+=(nginx-light)
+  have wrk || missing+=(wrk)
+  have h2load || missing+=(nghttp2-client)
+  have openssl || missing+=(openssl)
+  have python3 || missing+=(python3)
+  [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}

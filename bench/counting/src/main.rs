@@ -1,0 +1,102 @@
+//! Vestibule with an allocator that counts, for `bench/run counts`.
+//!
+//! Takes the arguments of `vestibule`. For every line on standard input it answers with one on standard output: how
+//! many allocations there were since the last one, and how many of them the gateway's own code asked for. The
+//! environment variable `SITES` has it name their places, too.
+//!
+//! An allocation is our own when, seen from the allocator, the gateway's code comes before that of hyper, tokio and
+//! the like: a header put into a map of the crate `http` by us is ours, the buffer of a connection is not.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::backtrace::Backtrace;
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::env;
+use std::io::{BufRead as _, Write as _, stderr, stdin, stdout};
+use std::process::ExitCode;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use vestibule::cli;
+use vestibule::config::Environment;
+
+/// Crates that work for whoever calls them.
+const SERVANTS: &[&str] = &[
+    "alloc::", "std::", "core::", "bytes::", "http::", "hashbrown::", "vestibule_counting", "__rust", "__rdl", "rust_",
+];
+
+struct Counting;
+
+static WATCHING: AtomicBool = AtomicBool::new(false);
+static ALL: AtomicU64 = AtomicU64::new(0);
+static PLACES: Mutex<BTreeMap<String, u64>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    static BUSY: Cell<bool> = const { Cell::new(false) };
+}
+
+impl Counting {
+    fn note() {
+        if !WATCHING.load(Ordering::Relaxed) || BUSY.try_with(Cell::get).unwrap_or(true) {
+            return;
+        }
+        BUSY.with(|busy| busy.set(true));
+        ALL.fetch_add(1, Ordering::Relaxed);
+        if let Some(place) = place(&Backtrace::force_capture().to_string()) {
+            *PLACES.lock().expect("no panic while it is held").entry(place).or_default() += 1;
+        }
+        BUSY.with(|busy| busy.set(false));
+    }
+}
+
+/// Whose an allocation is, if it is ours.
+fn place(trace: &str) -> Option<String> {
+    let frames = trace.lines().filter_map(|line| line.trim().split_once(": ").map(|(_, symbol)| symbol));
+    let asked = frames.map(|symbol| symbol.trim_start_matches('<')).find(|symbol| {
+        !SERVANTS.iter().any(|servant| symbol.starts_with(servant))
+    })?;
+    asked.starts_with("vestibule::").then(|| asked.to_owned())
+}
+
+// SAFETY: everything is handed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        Self::note();
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(memory, layout) }
+    }
+
+    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        Self::note();
+        unsafe { System.realloc(memory, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn answer_lines() {
+    BUSY.with(|busy| busy.set(true));
+    let named = env::var_os("SITES").is_some();
+    for _ in stdin().lock().lines() {
+        let all = ALL.swap(0, Ordering::Relaxed);
+        let places = std::mem::take(&mut *PLACES.lock().expect("no panic while it is held"));
+        WATCHING.store(true, Ordering::Relaxed);
+        if named {
+            for (place, count) in &places {
+                let _ = writeln!(stderr(), "{count:>8} {place}");
+            }
+        }
+        let _ = writeln!(stdout(), "{all} {}", places.values().sum::<u64>());
+    }
+}
+
+fn main() -> ExitCode {
+    std::thread::spawn(answer_lines);
+    let text = |text: std::ffi::OsString| text.to_string_lossy().into_owned();
+    let environment = Environment::new(env::vars_os().map(|(name, value)| (text(name), text(value))));
+    cli::run(env::args_os(), &environment, &mut stdout(), &mut stderr()).into()
+}

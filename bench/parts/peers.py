@@ -1,0 +1,269 @@
+"""Who is measured, and what stands around them: one upstream for all, a provider, a Coder."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+from . import browser
+from .system import ROOT, Process, free_ports
+
+PROVIDER_SECONDS = 24 * 3600  # nothing is refreshed while something is measured
+BIG = 100 << 20
+
+NGINX = """
+worker_processes {workers};
+worker_rlimit_nofile {files};
+pid {folder}/{name}.pid;
+daemon off;
+error_log stderr error;
+events {{ worker_connections {connections}; }}
+http {{
+  access_log {access_log};
+  default_type application/octet-stream;
+  client_body_temp_path {folder}/{name}-body;
+  proxy_temp_path {folder}/{name}-proxy;
+  fastcgi_temp_path {folder}/{name}-fastcgi;
+  uwsgi_temp_path {folder}/{name}-uwsgi;
+  scgi_temp_path {folder}/{name}-scgi;
+  sendfile on;
+  keepalive_requests 1000000000;
+  client_max_body_size 0;
+  map $http_upgrade $upgrade_or_not {{ default upgrade; '' ''; }}
+  {http}
+}}
+"""
+
+# 1 KiB from memory, the other two from files; a question about whose one of our made-up tokens is; a sink for
+# uploads; everything else is the stand-in's.
+UPSTREAM = """
+  open_file_cache max=10 inactive=1h;
+  map $http_coder_session_token $made_up {{ default 0; ~^b[0-9]+- 1; }}
+  upstream coder {{ server 127.0.0.1:{coder}; keepalive 64; }}
+  upstream sink {{ server 127.0.0.1:{sink}; keepalive 64; }}
+  server {{
+    listen 127.0.0.1:{port} reuseport backlog=4096;
+    root {folder}/files;
+    location = /api/v2/bench/1k {{ return 200 "{body}"; }}
+    location /api/v2/bench/ {{ }}
+    location = /api/v2/bench/sink {{
+      proxy_pass http://sink;
+      proxy_http_version 1.1;
+      proxy_set_header Connection '';
+      proxy_request_buffering off;
+    }}
+    location = /api/v2/users/me {{
+      if ($made_up) {{ return 200 '{{"id":"{user}","login_type":"oidc"}}'; }}
+      proxy_pass http://coder;
+      proxy_set_header Host $http_host;
+    }}
+    location / {{
+      proxy_pass http://coder;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header Connection $upgrade_or_not;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_read_timeout 1h;
+    }}
+  }}
+"""
+
+# A bare reverse proxy that tells its upstream what Vestibule tells it, and streams both ways as it does.
+PROXY = """
+  upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000000; }}
+  server {{
+    listen 127.0.0.1:{port} {listen} reuseport backlog=4096;
+    {tls}
+    location / {{
+      proxy_pass http://up;
+      proxy_http_version 1.1;
+      proxy_set_header Host $http_host;
+      proxy_set_header X-Forwarded-For $remote_addr;
+      proxy_set_header X-Forwarded-Proto $scheme;
+      proxy_set_header X-Forwarded-Host $http_host;
+      proxy_set_header Connection $upgrade_or_not;
+      proxy_set_header Upgrade $http_upgrade;
+      proxy_request_buffering off;
+      proxy_max_temp_file_size 0;
+      proxy_read_timeout 1h;
+    }}
+  }}
+"""
+
+VESTIBULE = """
+listen:
+  address: 127.0.0.1:{port}
+  workers: {workers}
+  trustedProxies: [127.0.0.1/32]
+{tls}
+coder:
+  url: http://127.0.0.1:{upstream}
+  accessURL: {scheme}://127.0.0.1:{port}
+  issuer:
+    listen: 127.0.0.1:{issuer}
+    url: http://127.0.0.1:{issuer}/
+    clientSecret: coder-secret
+oidc:
+  issuerURL: http://127.0.0.1:{provider}/application/o/coder/
+  clientID: cid
+  clientSecret: sec
+  emailDomain: [acme.company]
+  scopes: [openid, profile, email, offline_access]
+session:
+  recheck: 24h
+admin:
+  socket: {store}/admin.sock
+store:
+  embedded:
+    path: {store}
+log:
+  level: {level}
+"""
+
+
+class Target:
+    """One thing that is measured: where it listens, and its process (the upstream itself has none that counts)."""
+
+    def __init__(self, name, port, process, tls=False, headers=()):
+        self.name, self.port, self.process = name, port, process
+        self.scheme = "https" if tls else "http"
+        self.headers = list(headers)
+
+    def url(self, path):
+        return f"{self.scheme}://127.0.0.1:{self.port}{path}"
+
+    def cpu_seconds(self):
+        return self.process.cpu_seconds() if self.process else 0.0
+
+
+class Stage:
+    """Everything that runs."""
+
+    def __init__(self, folder, workers, files):
+        self.folder, self.workers, self.files = Path(folder), workers, files
+        built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
+        self.gateway, self.examples = built / "release/vestibule", built / "debug/examples"
+        names = ("upstream", "sink", "provider", "coder", "gateway", "issuer", "tls")
+        self.ports = dict(zip(names, free_ports(len(names))))
+        self.user = "00000000-0000-4000-8000-000000000000"
+        self.targets = {}
+        self.warmed = set()
+
+    def set_up(self):
+        self.make_files()
+        self.upstream = self.start_upstream()
+        here = Path(__file__).parent
+        Process("sink", [sys.executable, here / "sink.py", self.ports["sink"]], self.folder).until_open(self.ports["sink"])
+        Process(
+            "provider",
+            [self.examples / "provider-stand-in", "--listen", f"127.0.0.1:{self.ports['provider']}",
+             "--access-token-seconds", PROVIDER_SECONDS],
+            self.folder,
+        ).until_open(self.ports["provider"])
+        Process(
+            "coder",
+            [self.examples / "coder-stand-in", "--listen", f"127.0.0.1:{self.ports['coder']}",
+             "--access-url", f"http://127.0.0.1:{self.ports['gateway']}",
+             "--issuer-url", f"http://127.0.0.1:{self.ports['issuer']}/"],
+            self.folder,
+        ).until_open(self.ports["coder"])
+        self.sign_in()
+        self.start_targets()
+
+    def make_files(self):
+        files = self.folder / "files/api/v2/bench"
+        files.mkdir(parents=True)
+        (files / "64k").write_bytes(b"x" * (64 << 10))
+        with (files / "100m").open("wb") as big:
+            big.truncate(BIG)
+        for folder in (self.folder, *(self.folder / "files").rglob("*")):
+            folder.chmod(0o755)  # nginx's workers are another user
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
+             "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
+             "-keyout", self.folder / "tls.key", "-out", self.folder / "tls.crt"],
+            check=True, capture_output=True, timeout=30,
+        )
+
+    def nginx(self, name, http, access_log="off"):
+        config = self.folder / f"{name}.conf"
+        config.write_text(NGINX.format(
+            name=name, folder=self.folder, workers=self.workers, files=self.files,
+            connections=self.files - 100, access_log=access_log, http=http,
+        ))
+        return Process(name, ["nginx", "-e", "stderr", "-p", self.folder, "-c", config], self.folder)
+
+    def proxy(self, name, port, tls=False, access_log="off"):
+        pair = f"ssl_certificate {self.folder}/tls.crt; ssl_certificate_key {self.folder}/tls.key;"
+        http = PROXY.format(
+            upstream=self.ports["upstream"], port=port, listen="ssl http2" if tls else "", tls=pair if tls else "",
+        )
+        return self.nginx(name, http, access_log)
+
+    def start_upstream(self):
+        return self.nginx("upstream", self.upstream_config()).until_open(self.ports["upstream"])
+
+    def upstream_config(self):
+        return UPSTREAM.format(
+            coder=self.ports["coder"], sink=self.ports["sink"], port=self.ports["upstream"], folder=self.folder,
+            body="x" * 1024, user=self.user,
+        )
+
+    def vestibule(self, name, port, issuer, tls=False, level="warn", under=(), program=None, workers=None, pipes=False):
+        """A gateway that starts from a copy of the store that somebody has signed in to."""
+        store, seed = self.folder / f"{name}-store", self.folder / "seed-store"
+        if seed.exists():
+            shutil.copytree(seed, store)
+        config = self.folder / f"{name}.yaml"
+        pair = f"  tls: {{certificate: {self.folder}/tls.crt, key: {self.folder}/tls.key}}" if tls else ""
+        config.write_text(VESTIBULE.format(
+            port=port, workers=workers or self.workers, tls=pair, upstream=self.ports["upstream"],
+            scheme="https" if tls else "http", issuer=issuer, provider=self.ports["provider"], store=store, level=level,
+        ))
+        return Process(name, [*under, program or self.gateway, "serve", "--config", config], self.folder, pipes)
+
+    def sign_in(self):
+        """Signs alice in, and teaches the upstream her id for made-up tokens."""
+        gateway = self.vestibule("seed", self.ports["gateway"], self.ports["issuer"]).until_open(self.ports["gateway"])
+        browser.until_discovered(self.ports["issuer"])
+        self.token = browser.sign_in(self.ports["gateway"], "192.0.2.1")
+        self.user = browser.user_id(self.ports["gateway"], self.token)
+        gateway.stop()
+        self.upstream.stop()
+        self.upstream = self.start_upstream()
+
+    def start_targets(self):
+        cookie = f"Cookie: coder_session_token={self.token}"
+        plain, logged, secure, log_gateway, log_issuer, tls_issuer = free_ports(6)
+
+        def add(name, port, process, tls=False):
+            if process:
+                process.until_open(port)
+            self.targets[name] = Target(name, port, process, tls, [cookie])
+
+        add("upstream", self.ports["upstream"], None)
+        add("nginx", plain, self.proxy("nginx", plain))
+        add("nginx, log", logged, self.proxy("nginx-log", logged, access_log=f"{self.folder}/access.log"))
+        add("nginx, TLS", secure, self.proxy("nginx-tls", secure, tls=True), tls=True)
+        add("vestibule", self.ports["gateway"], self.vestibule("vestibule", self.ports["gateway"], self.ports["issuer"]))
+        add("vestibule, log", log_gateway, self.vestibule("vestibule-log", log_gateway, log_issuer, level="info"))
+        add("vestibule, TLS", self.ports["tls"],
+            self.vestibule("vestibule-tls", self.ports["tls"], tls_issuer, tls=True), tls=True)
+        if os.environ.get("OAUTH2_PROXY_BIN"):
+            self.add_oauth2_proxy(os.environ["OAUTH2_PROXY_BIN"])
+
+    def add_oauth2_proxy(self, binary):
+        (port,) = free_ports(1)
+        process = Process(
+            "oauth2-proxy",
+            [binary, "--provider=oidc", f"--oidc-issuer-url=http://127.0.0.1:{self.ports['provider']}/application/o/coder/",
+             "--client-id=cid", "--client-secret=sec", "--cookie-secret=0123456789abcdef0123456789abcdef",
+             "--cookie-secure=false", "--email-domain=*", "--skip-provider-button=true",
+             f"--upstream=http://127.0.0.1:{self.ports['upstream']}", f"--http-address=127.0.0.1:{port}",
+             f"--redirect-url=http://127.0.0.1:{port}/oauth2/callback",
+             "--request-logging=false", "--auth-logging=false", "--standard-logging=false"],
+            self.folder,
+        ).until_open(port)
+        cookies = browser.follow(f"http://127.0.0.1:{port}/oauth2/start?rd=/api/v2/bench/1k")
+        self.targets["oauth2-proxy"] = Target("oauth2-proxy", port, process, headers=[f"Cookie: {cookies}"])

@@ -1,0 +1,178 @@
+"""The scenes. Each one measures one target once and gives its figures; `run` does the rounds.
+
+Figures: `rps` answers a second, `cpu` microseconds of the gateway's CPU an answer, `p50` and `p99` microseconds,
+`gib` GiB a second, `cpu_gib` seconds of its CPU a GiB, and what a scene adds.
+"""
+
+import time
+
+from . import load
+from .peers import Target
+from .system import free_ports
+
+PLAIN = ["nginx", "vestibule"]
+TOKENS = 0  # made-up tokens used so far
+
+
+def counted(target, work):
+    """Figures of the load that `work` makes."""
+    before = target.cpu_seconds()
+    done = work()
+    used = target.cpu_seconds() - before
+    count = max(done["requests"], 1)
+    figures = {"rps": done["requests"] / done["seconds"]}
+    if target.process:
+        figures["cpu"] = used / count * 1e6
+    figures.update({name: done[name] for name in ("p50", "p99") if name in done})
+    if done.get("bytes", 0) / count > 16 << 10:
+        figures["gib"] = done["bytes"] / done["seconds"] / (1 << 30)
+        figures["cpu_gib"] = used / (done["bytes"] / (1 << 30))
+        figures = {name: figures[name] for name in ("gib", "cpu_gib")}
+    return figures
+
+
+def get(stage, target, plan):
+    """An authenticated GET of 1 KiB, 64 connections."""
+    return counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds))
+
+
+def latency(stage, target, plan):
+    """The same over one connection: what a gateway adds when nobody waits for anybody."""
+    figures = counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds, connections=1))
+    return {name: figures[name] for name in ("p50", "p99")}
+
+
+def tls(stage, target, plan):
+    """The GET over TLS, HTTP/1.1, 64 connections."""
+    return counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds))
+
+
+def h2(stage, target, plan):
+    """The GET over TLS, HTTP/2, 16 connections with 4 streams each."""
+    return counted(target, lambda: load.h2load(target, "/api/v2/bench/1k", plan.seconds, 16, 4))
+
+
+def down_64k(stage, target, plan):
+    return counted(target, lambda: load.wrk(target, "/api/v2/bench/64k", plan.seconds))
+
+
+def down_100m(stage, target, plan):
+    return counted(target, lambda: load.wrk(target, "/api/v2/bench/100m", plan.seconds, connections=4))
+
+
+def up_64k(stage, target, plan):
+    def work():
+        done = load.wrk(target, "/api/v2/bench/sink", plan.seconds, connections=16, UPLOAD=64 << 10)
+        return {**done, "bytes": done["requests"] * (64 << 10)}
+
+    return counted(target, work)
+
+
+def up_100m(stage, target, plan):
+    file = stage.folder / "files/api/v2/bench/100m"
+    return counted(target, lambda: load.upload_big(target, "/api/v2/bench/sink", plan.seconds, 4, file))
+
+
+def websockets(stage, target, plan):
+    """Idle websockets, and messages of 64 bytes over 32 of them, one at a time each. In a process of its own: one
+    that has done much before has memory to spare."""
+    port, issuer = free_ports(2)
+    plan.turn += 1
+    process = fresh(stage, target, f"websockets-{plan.turn}", port, issuer).until_open(port)
+    alone = Target(target.name, port, process, headers=target.headers)
+    warm = load.websockets(alone, 32)
+    time.sleep(0.2)
+    before = process.rss()
+    streams = load.websockets(alone, plan.websockets)
+    time.sleep(0.5)
+    figures = {"bytes_each": (process.rss() - before) / plan.websockets}
+    figures.update(counted(alone, lambda: load.echo(warm, plan.seconds)))
+    for stream in (*warm, *streams):
+        stream.close()
+    process.stop()
+    return figures
+
+
+def misses(stage, target, plan):
+    """Every request with a token never seen before: the store is read, and Coder asked whose it is."""
+    global TOKENS
+    if target.name == "vestibule":
+        TOKENS += 10_000_000
+    tokens = f"{TOKENS}:10000000"
+    return counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds, headers=[], TOKENS=tokens))
+
+
+def hits(stage, target, plan):
+    """Many distinct tokens, all seen before."""
+    tokens = f"900000000:{plan.tokens}"
+    ask = lambda seconds: load.wrk(target, "/api/v2/bench/1k", seconds, headers=[], TOKENS=tokens)  # noqa: E731
+    if target.process and target.name not in stage.warmed:
+        stage.warmed.add(target.name)
+        before, seen = target.process.rss(), 0
+        while seen < plan.tokens * 1.1:
+            seen += ask(2)["requests"]
+        return {"bytes_each": (target.process.rss() - before) / plan.tokens, **counted(target, lambda: ask(plan.seconds))}
+    return counted(target, lambda: ask(plan.seconds))
+
+
+def sign_ins(stage, target, plan):
+    """Complete sign-ins: three requests of the browser, six of the gateway's, three of Coder's."""
+    plan.turn += 1
+    return counted(target, lambda: load.sign_ins(target.port, plan.seconds, 2, plan.turn % 4))
+
+
+def refused(stage, target, plan):
+    """What a scanner makes: requests of nobody."""
+    return counted(
+        target,
+        lambda: load.wrk(target, "/.env", plan.seconds, headers=["Accept: */*"], allow_failures=True),
+    )
+
+
+def start(stage, target, plan):
+    """From the start of the process to its first answer, with a store of one session."""
+    port, issuer = free_ports(2)
+    plan.turn += 1
+    began = time.monotonic()
+    process = fresh(stage, target, f"start-{plan.turn}", port, issuer)
+    answered = load.first_answer(port, "/healthz")
+    figures = {"ms": (answered - began) * 1000}
+    time.sleep(0.3)
+    figures["rss"] = process.rss()
+    process.stop()
+    return figures
+
+
+def fresh(stage, target, name, port, issuer):
+    """Another process of the same kind."""
+    return stage.vestibule(name, port, issuer) if target.name == "vestibule" else stage.proxy(name, port)
+
+
+def connections(count):
+    def scene(stage, target, plan):
+        return counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds, connections=count))
+
+    scene.__doc__ = f"The GET over {count} connections."
+    return scene
+
+
+ALL = ["upstream", "nginx", "nginx, log", "vestibule", "vestibule, log", "oauth2-proxy"]
+
+#: Name: (what is measured, whom, whether a bare `bench/run` and the smoke run do it).
+SCENES = {
+    "get": (get, ALL, True),
+    "latency": (latency, ["upstream", "nginx", "vestibule", "oauth2-proxy"], True),
+    "down-64k": (down_64k, PLAIN, True),
+    "down-100m": (down_100m, PLAIN, True),
+    "up-64k": (up_64k, PLAIN, True),
+    "up-100m": (up_100m, PLAIN, True),
+    "tls": (tls, ["nginx, TLS", "vestibule, TLS"], True),
+    "h2": (h2, ["nginx, TLS", "vestibule, TLS"], True),
+    "websockets": (websockets, PLAIN, True),
+    "misses": (misses, ["vestibule"], True),
+    "hits": (hits, PLAIN, True),
+    "refused": (refused, ["vestibule"], True),
+    "sign-ins": (sign_ins, ["vestibule"], True),
+    "start": (start, PLAIN, True),
+    **{f"connections-{count}": (connections(count), PLAIN, False) for count in (10, 100, 1000, 4000)},
+}

@@ -1,0 +1,52 @@
+//! `provider-stand-in`: the stand-in for authentik that the tests use, as a program of its own for
+//! `bench/run`. Everybody who comes is alice, and nobody is asked anything.
+
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    dead_code,
+    missing_docs,
+    unreachable_pub,
+    reason = "test equipment: a surprise must end the test, and not every binary uses every part"
+)]
+
+#[path = "../it/support/keys.rs"]
+mod keys;
+#[path = "../it/support/provider.rs"]
+mod provider;
+#[path = "../it/support/server.rs"]
+mod server;
+
+use std::time::Duration;
+
+use clap::Parser;
+use provider::Provider;
+use tokio::net::TcpListener;
+use vestibule::types::Clock;
+
+/// A provider in authentik's shape. It keeps nothing and secures nothing.
+#[derive(Parser)]
+struct Arguments {
+    /// Where to listen.
+    #[arg(long, default_value = "127.0.0.1:9100")]
+    listen: String,
+    /// How long access tokens live, in seconds.
+    #[arg(long, default_value_t = 300)]
+    access_token_seconds: u64,
+}
+
+#[tokio::main]
+async fn main() -> std::io::Result<()> {
+    let arguments = Arguments::parse();
+    let provider = Provider::on(TcpListener::bind(&arguments.listen).await?, &Clock::system());
+    provider.tune(|knobs| {
+        knobs.access_token_life = Duration::from_secs(arguments.access_token_seconds);
+        // Several gateways may start from copies of one store.
+        knobs.rotate = false;
+    });
+    println!("provider stand-in listens, issuer {}", provider.issuer());
+    tokio::signal::ctrl_c().await
+}
