@@ -12,6 +12,8 @@ mod manner;
 mod message;
 mod sanitize;
 mod target;
+#[cfg(test)]
+mod tests;
 mod upgrade;
 
 pub use address::TrustedProxies;
