@@ -4,6 +4,8 @@
 //! sealed, credentials and handles arrive as hashes. Every write is durable when its future is ready,
 //! and all that one call changes changes at once or not at all.
 
+#[cfg(test)]
+pub(crate) mod conformance;
 mod embedded;
 mod error;
 mod key_file;

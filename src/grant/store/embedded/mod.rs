@@ -166,3 +166,6 @@ fn damaged(what: &str) -> StoreError {
 fn answer<'a, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
     Box::pin(work)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,83 @@
+//! What ends with what.
+
+use std::sync::Arc;
+
+use super::*;
+
+pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<dyn Store>) {
+    let store = &**store;
+    let first = sign_in(store, "alice", "a1").await;
+    let second = sign_in(store, "alice", "a2").await;
+    let bobs = sign_in(store, "bob", "b1").await;
+    for (name, owner) in [("ta", "alice"), ("ta2", "alice"), ("tb", "bob"), ("tr", "robot")] {
+        store.put_token(token(name, owner)).await.unwrap();
+    }
+    let issuer = key("alice").issuer;
+    let nothing = Ended::default();
+    let other = Issuer::parse("https://authentik.company/", false).unwrap();
+    assert_eq!(end(store, Scope::Sid(other.clone(), "sid-alice".to_owned())).await, nothing);
+    assert_eq!(end(store, Scope::Identity(IdentityKey { issuer: other, ..key("alice") })).await, nothing);
+    assert_eq!(end(store, Scope::Unbound(NOW + HOUR)).await, nothing, "all are bound");
+    assert_eq!(end(store, Scope::Unused(NOW + HOUR)).await, nothing, "all have a session");
+    assert_eq!(end(store, Scope::Older(NOW)).await, nothing, "not before");
+    assert_eq!(end(store, Scope::Idler(NOW)).await, nothing, "not before");
+    assert_eq!(end(store, Scope::Token(hash("a1"))).await, nothing, "a session is no token");
+    assert_eq!(end(store, Scope::Session(hash("ta"))).await, nothing, "a token is no session");
+
+    assert_eq!(end(store, Scope::Token(hash("ta2"))).await.tokens, [hash("ta2")]);
+    let unbound = grant("alice", "sid-alice");
+    store.insert_grant(unbound.clone()).await.unwrap();
+    let ended = end(store, Scope::Sid(issuer, "sid-alice".to_owned())).await;
+    let mut both = vec![hash("a1"), hash("a2")];
+    both.sort();
+    assert_eq!((ended.sessions, ended.grants), (both, vec![(unbound.head.id, None)]));
+    let ended = end(store, Scope::Unused(NOW + HOUR)).await;
+    let mut both = vec![(first.head.id, Some(user("alice"))), (second.head.id, Some(user("alice")))];
+    both.sort();
+    assert_eq!(ended.grants, both);
+    let ended = end(store, Scope::Identity(key("alice"))).await;
+    assert_eq!((ended.count(), ended.tokens), (1, vec![hash("ta")]), "the tokens of a known user");
+
+    let unbound = grant("carol", "sid-carol");
+    store.insert_grant(unbound.clone()).await.unwrap();
+    assert_eq!(end(store, Scope::Unbound(NOW)).await, nothing);
+    assert_eq!(end(store, Scope::Unbound(NOW + HOUR)).await.grants, [(unbound.head.id, None)]);
+    assert_eq!(end(store, Scope::Idler(NOW + HOUR)).await.sessions, [hash("b1")]);
+    let ended = end(store, Scope::User(user("bob"))).await;
+    assert_eq!(ended.grants, [(bobs.head.id, Some(user("bob")))]);
+    assert_eq!(ended.tokens, [hash("tb")]);
+    let ended = end(store, Scope::Everybody).await;
+    assert_eq!((ended.count(), ended.tokens), (1, vec![hash("tr")]));
+}
+
+pub(crate) async fn what_has_ended_keeps_its_first_reason(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    let id = row.head.id;
+    store.end(Scope::Grant(id), NOW, EndReason::refused("No, because.")).await.unwrap();
+    for scope in [Scope::Grant(id), Scope::Session(hash("session")), Scope::Everybody] {
+        assert!(end(&**store, scope).await.is_empty());
+    }
+    let reason = Some(EndReason::refused("No, because."));
+    assert_eq!(store.grant(id).await.unwrap().unwrap().head.ended, reason);
+    assert_eq!(store.session(hash("session")).await.unwrap().unwrap().ended, reason);
+}
+
+pub(crate) async fn a_session_takes_its_grant_along_only_when_that_serves_nobody(store: &Arc<dyn Store>) {
+    let store = &**store;
+    let alone = sign_in(store, "alice", "a1").await;
+    let ended = end(store, Scope::Session(hash("a1"))).await;
+    assert_eq!(ended.grants, [(alone.head.id, Some(user("alice")))], "no token, no other session");
+
+    let with_token = sign_in(store, "bob", "b1").await;
+    store.put_token(token("tb", "bob")).await.unwrap();
+    assert!(end(store, Scope::Session(hash("b1"))).await.grants.is_empty(), "it serves the token");
+    end(store, Scope::Token(hash("tb"))).await;
+    assert!(end(store, Scope::Session(hash("b1"))).await.is_empty(), "a second time says nothing");
+    assert!(store.grant(with_token.head.id).await.unwrap().unwrap().head.ended.is_none());
+
+    store.put_token(token("tc", "carol")).await.unwrap();
+    let one = sign_in(store, "carol", "c1").await;
+    sign_in(store, "carol", "c2").await;
+    let ended = end(store, Scope::Session(hash("c1"))).await;
+    assert_eq!(ended.grants, [(one.head.id, Some(user("carol")))], "the other one serves the token");
+}

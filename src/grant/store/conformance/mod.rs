@@ -1,0 +1,138 @@
+//! What every engine must do, as one suite.
+//!
+//! An engine takes part with `conformance!(maker)`, where `maker` gives an empty store and what must
+//! live as long as it.
+
+mod ends;
+mod rows;
+mod sign_ins;
+
+use std::net::{IpAddr, Ipv6Addr};
+use std::time::Duration;
+
+use super::*;
+use crate::types::{Email, IdentityKey, Issuer, LoginType, Subject};
+
+pub(crate) use ends::*;
+pub(crate) use rows::*;
+pub(crate) use sign_ins::*;
+
+/// Makes the suite's tests for one engine.
+macro_rules! conformance {
+    ($make:path: $($case:ident)*) => {
+        $(#[tokio::test]
+        async fn $case() {
+            let (store, _kept) = $make().await;
+            $crate::grant::store::conformance::$case(&store).await;
+        })*
+    };
+    ($make:path) => {
+        $crate::grant::store::conformance::conformance! { $make:
+            a_grant_reads_back_as_it_was_kept
+            a_grant_is_found_by_the_hash_of_its_access_token_while_it_is_live
+            a_handle_leads_to_all_live_grants_of_its_identity
+            a_refresh_is_fenced_by_generation_and_end
+            of_two_refreshes_of_one_generation_one_is_written
+            resealing_changes_nothing_else_and_is_fenced
+            late_tokens_are_taken_for_ended_grants_only
+            binding_makes_a_session_and_ends_what_it_replaces
+            binding_too_late_changes_nothing
+            a_token_reads_back_and_an_ended_one_keeps_its_owner
+            last_seen_never_goes_back
+            a_one_time_value_is_spent_once_by_many_at_once
+            revocations_come_when_they_are_due_and_go_when_done
+            notes_are_kept_and_replaced
+            the_list_is_of_what_is_live_and_last_seen_first
+            forgetting_spares_what_must_be_known
+            every_scope_ends_what_it_names_and_nothing_else
+            what_has_ended_keeps_its_first_reason
+            a_session_takes_its_grant_along_only_when_that_serves_nobody
+        }
+    };
+}
+pub(crate) use conformance;
+
+const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
+const HOUR: Duration = Duration::from_hours(1);
+
+fn hash(text: &str) -> TokenHash {
+    TokenHash::of(text)
+}
+
+fn user(name: &str) -> CoderUserId {
+    CoderUserId::from_bytes(&hash(name).as_bytes()[..16]).unwrap()
+}
+
+fn key(subject: &str) -> IdentityKey {
+    IdentityKey {
+        issuer: Issuer::parse("https://authentik.company/application/o/coder/", false).unwrap(),
+        subject: Subject::parse(subject).unwrap(),
+    }
+}
+
+/// A grant of `subject`, with the session `sid` at the provider.
+fn grant(subject: &str, sid: &str) -> GrantRow {
+    let id = GrantId::random();
+    GrantRow {
+        head: GrantHead {
+            id,
+            key: key(subject),
+            user: None,
+            sid: Some(sid.to_owned()),
+            email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
+            access_expires_at: NOW + HOUR,
+            checked_at: NOW,
+            refreshable: true,
+            generation: 0,
+            created_at: NOW,
+            ended: None,
+        },
+        handle: hash(subject),
+        access: hash(&id.to_string()),
+        device: Device::new(IpAddr::V6(Ipv6Addr::LOCALHOST), "curl/8 \"quoted\" ü"),
+        sealed: id.as_bytes().to_vec(),
+    }
+}
+
+fn token(name: &str, owner: &str) -> TokenRow {
+    TokenRow {
+        hash: hash(name),
+        user: user(owner),
+        login_type: LoginType::None,
+        made_for: MadeFor::Token,
+        created_at: NOW,
+        asked_at: NOW,
+        last_seen: NOW,
+        ended: None,
+    }
+}
+
+fn replacement(row: &GrantRow) -> Replacement {
+    Replacement {
+        sid: None,
+        email: Email::parse("new@acme.company").unwrap(),
+        access: hash("new access"),
+        access_expires_at: NOW + HOUR * 2,
+        checked_at: NOW + HOUR,
+        sealed: [row.sealed.as_slice(), b"new"].concat(),
+        end_sessions: None,
+    }
+}
+
+/// A whole sign-in of `subject`, whose user in Coder has the same name. Gives the grant.
+async fn sign_in(store: &dyn Store, subject: &str, session: &str) -> GrantRow {
+    let row = grant(subject, &format!("sid-{subject}"));
+    store.insert_grant(row.clone()).await.unwrap();
+    let bind =
+        Bind { grant: row.head.id, session: hash(session), user: user(subject), at: NOW, replaces: None };
+    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done(..)));
+    store.grant(row.head.id).await.unwrap().unwrap()
+}
+
+async fn end(store: &dyn Store, scope: Scope) -> Ended {
+    let mut ended = store.end(scope, NOW + HOUR, EndReason::Revoked).await.unwrap();
+    ended.sessions.sort();
+    ended.tokens.sort();
+    ended.grants.sort();
+    ended
+}

@@ -1,0 +1,181 @@
+//! What is kept reads back, and is written only where it may be.
+
+use std::sync::Arc;
+
+use super::*;
+
+pub(crate) async fn a_grant_reads_back_as_it_was_kept(store: &Arc<dyn Store>) {
+    let full = grant("alice", "sid");
+    let mut bare = grant("bob", "sid");
+    bare.head.sid = None;
+    bare.head.refreshable = false;
+    bare.sealed = (0..=255).collect();
+    for row in [&full, &bare] {
+        store.insert_grant(row.clone()).await.unwrap();
+        assert_eq!(store.grant(row.head.id).await.unwrap().as_ref(), Some(row));
+    }
+    assert_eq!(store.grant(GrantId::random()).await.unwrap(), None);
+    assert!(store.insert_grant(full).await.is_err(), "a name is taken once");
+}
+
+pub(crate) async fn a_grant_is_found_by_the_hash_of_its_access_token_while_it_is_live(
+    store: &Arc<dyn Store>,
+) {
+    let row = grant("alice", "sid");
+    store.insert_grant(row.clone()).await.unwrap();
+    assert_eq!(store.grant_by_access(row.access).await.unwrap(), Some(row.clone()));
+    assert!(store.replace(row.head.id, 0, replacement(&row)).await.unwrap().is_some());
+    assert_eq!(store.grant_by_access(row.access).await.unwrap(), None);
+    assert!(store.grant_by_access(hash("new access")).await.unwrap().is_some());
+    end(&**store, Scope::Grant(row.head.id)).await;
+    assert_eq!(store.grant_by_access(hash("new access")).await.unwrap(), None);
+}
+
+/// The handle of a grant that has ended, or that an older key named, still leads to the newer ones.
+pub(crate) async fn a_handle_leads_to_all_live_grants_of_its_identity(store: &Arc<dyn Store>) {
+    let old = grant("alice", "sid");
+    let mut newer = grant("alice", "sid");
+    newer.head.created_at = NOW + HOUR;
+    newer.handle = hash("alice, by another key");
+    for row in [&old, &newer, &grant("bob", "sid")] {
+        store.insert_grant(row.clone()).await.unwrap();
+    }
+    let found = store.grants_by_handle(hash("alice")).await.unwrap();
+    assert_eq!(found, [newer.head.clone(), old.head.clone()]);
+    end(&**store, Scope::Grant(old.head.id)).await;
+    assert_eq!(store.grants_by_handle(hash("alice")).await.unwrap(), [newer.head]);
+    assert!(store.grants_by_handle(hash("nobody")).await.unwrap().is_empty());
+}
+
+pub(crate) async fn a_refresh_is_fenced_by_generation_and_end(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    let (id, new) = (row.head.id, replacement(&row));
+    assert_eq!(store.replace(id, 1, new.clone()).await.unwrap(), None, "another generation");
+    assert_eq!(store.replace(id, 0, new.clone()).await.unwrap(), Some(Ended::default()));
+    assert_eq!(store.replace(id, 0, new.clone()).await.unwrap(), None, "twice");
+    let kept = store.grant(id).await.unwrap().unwrap();
+    let wanted = GrantHead {
+        sid: None,
+        email: new.email.clone(),
+        access_expires_at: new.access_expires_at,
+        checked_at: new.checked_at,
+        generation: 1,
+        ..row.head
+    };
+    assert_eq!(kept.head, wanted);
+    assert_eq!((kept.access, kept.sealed), (new.access, new.sealed.clone()));
+    let ending = Replacement { end_sessions: Some(EndReason::SignedOutAtProvider), ..new.clone() };
+    let ended = store.replace(id, 1, ending).await.unwrap().unwrap();
+    assert_eq!((ended.sessions, ended.grants), (vec![hash("session")], vec![]));
+    end(&**store, Scope::Grant(id)).await;
+    let generation = store.grant(id).await.unwrap().unwrap().head.generation;
+    assert_eq!(store.replace(id, generation, new).await.unwrap(), None, "ended");
+}
+
+pub(crate) async fn of_two_refreshes_of_one_generation_one_is_written(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..10 {
+        let (store, id, new) = (Arc::clone(store), row.head.id, replacement(&row));
+        tries.spawn(async move { store.replace(id, 0, new).await.unwrap().is_some() });
+    }
+    assert_eq!(tries.join_all().await.into_iter().filter(|it| *it).count(), 1);
+}
+
+pub(crate) async fn resealing_changes_nothing_else_and_is_fenced(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    let id = row.head.id;
+    assert!(!store.reseal(id, 1, b"x".to_vec()).await.unwrap());
+    assert!(store.reseal(id, 0, b"x".to_vec()).await.unwrap());
+    let mut wanted = GrantRow { sealed: b"x".to_vec(), ..row };
+    wanted.head.generation = 1;
+    assert_eq!(store.grant(id).await.unwrap(), Some(wanted));
+    end(&**store, Scope::Grant(id)).await;
+    assert!(!store.reseal(id, 2, b"y".to_vec()).await.unwrap());
+}
+
+pub(crate) async fn late_tokens_are_taken_for_ended_grants_only(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    let id = row.head.id;
+    store.revoke_instead(id, b"late".to_vec(), NOW).await.unwrap();
+    assert_eq!(store.grant(id).await.unwrap().unwrap().sealed, row.sealed);
+    store.end(Scope::Grant(id), NOW, EndReason::EndedByProvider).await.unwrap();
+    assert!(store.due_revocations(NOW + HOUR, 10).await.unwrap().is_empty());
+    store.revoke_instead(id, b"late".to_vec(), NOW).await.unwrap();
+    let due = store.due_revocations(NOW, 10).await.unwrap();
+    assert_eq!(due.iter().map(|it| it.sealed.as_slice()).collect::<Vec<_>>(), [b"late"]);
+}
+
+pub(crate) async fn a_token_reads_back_and_an_ended_one_keeps_its_owner(store: &Arc<dyn Store>) {
+    let row = token("key", "alice");
+    assert_eq!(store.put_token(row.clone()).await.unwrap(), row);
+    assert_eq!(store.token(row.hash).await.unwrap(), Some(row.clone()));
+    let asked = TokenRow {
+        login_type: LoginType::Password,
+        asked_at: NOW + HOUR,
+        created_at: NOW + HOUR,
+        made_for: MadeFor::Presented,
+        ..row.clone()
+    };
+    let kept = store.put_token(asked.clone()).await.unwrap();
+    let wanted = TokenRow { login_type: LoginType::Password, asked_at: NOW + HOUR, ..row.clone() };
+    assert_eq!(kept, wanted, "how it was met stays");
+    end(&**store, Scope::Token(row.hash)).await;
+    let kept = store.put_token(TokenRow { user: user("mallory"), ..row.clone() }).await.unwrap();
+    assert_eq!((kept.user, kept.ended), (user("alice"), Some(EndReason::Revoked)));
+    assert_eq!(store.token(hash("nothing")).await.unwrap(), None);
+}
+
+pub(crate) async fn last_seen_never_goes_back(store: &Arc<dyn Store>) {
+    sign_in(&**store, "alice", "session").await;
+    store.put_token(token("key", "alice")).await.unwrap();
+    for at in [NOW + HOUR, NOW, NOW + HOUR * 2, NOW + HOUR] {
+        let seen = ["session", "key", "nothing"].map(|name| Touch { hash: hash(name), at });
+        store.touch(seen.to_vec()).await.unwrap();
+    }
+    let session = store.session(hash("session")).await.unwrap().unwrap();
+    let token = store.token(hash("key")).await.unwrap().unwrap();
+    assert_eq!((session.last_seen, token.last_seen), (NOW + HOUR * 2, NOW + HOUR * 2));
+    store.touch(Vec::new()).await.unwrap();
+}
+
+pub(crate) async fn a_one_time_value_is_spent_once_by_many_at_once(store: &Arc<dyn Store>) {
+    let mut tries = tokio::task::JoinSet::new();
+    for _ in 0..20 {
+        let store = Arc::clone(store);
+        tries.spawn(async move { store.spend(hash("code"), NOW).await.unwrap() });
+    }
+    assert_eq!(tries.join_all().await.into_iter().filter(|it| *it).count(), 1);
+    assert!(store.spend(hash("another"), NOW).await.unwrap());
+}
+
+pub(crate) async fn notes_are_kept_and_replaced(store: &Arc<dyn Store>) {
+    assert_eq!(store.note("a").await.unwrap(), None);
+    store.set_note("a", vec![0, 1]).await.unwrap();
+    store.set_note("b", Vec::new()).await.unwrap();
+    store.set_note("a", vec![2]).await.unwrap();
+    assert_eq!(store.note("a").await.unwrap(), Some(vec![2]));
+    assert_eq!(store.note("b").await.unwrap(), Some(Vec::new()));
+}
+
+pub(crate) async fn the_list_is_of_what_is_live_and_last_seen_first(store: &Arc<dyn Store>) {
+    let row = sign_in(&**store, "alice", "session").await;
+    sign_in(&**store, "bob", "bobs").await;
+    store.put_token(token("key", "alice")).await.unwrap();
+    store.put_token(token("robots", "robot")).await.unwrap();
+    store.touch(vec![Touch { hash: hash("key"), at: NOW + HOUR }]).await.unwrap();
+    let all = store.list(Filter::Everybody, 10).await.unwrap();
+    assert_eq!(all.len(), 4);
+    assert_eq!(all[0].hash, hash("key"));
+    let alices = store.list(Filter::User(user("alice")), 10).await.unwrap();
+    let kind = ListedKind::Session { grant: row.head.id, device: row.device.clone() };
+    assert_eq!((&alices[1].kind, &alices[1].key), (&kind, &Some(key("alice"))));
+    assert_eq!(alices[0].email.as_ref().map(Email::as_str), Some("alice@acme.company"));
+    assert_eq!(store.list(Filter::Email("ALICE@acme.company".to_owned()), 10).await.unwrap(), alices);
+    assert!(store.list(Filter::Email("%".to_owned()), 10).await.unwrap().is_empty());
+    let robots = store.list(Filter::User(user("robot")), 10).await.unwrap();
+    assert_eq!((robots.len(), &robots[0].key), (1, &None));
+    assert_eq!(store.list(Filter::Everybody, 2).await.unwrap().len(), 2);
+    end(&**store, Scope::User(user("alice"))).await;
+    assert_eq!(store.list(Filter::Everybody, 10).await.unwrap().len(), 2);
+}

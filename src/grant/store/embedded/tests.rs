@@ -1,0 +1,128 @@
+//! SQLite in a folder: what the suite for all engines does not say.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::grant::store::Store;
+use crate::grant::store::conformance::conformance;
+use crate::types::{Timestamp, TokenHash};
+
+async fn make() -> (Arc<dyn Store>, ()) {
+    (Arc::new(Embedded::in_memory().await), ())
+}
+
+conformance!(make);
+
+/// The same on the disk, where readers and the writer are different connections.
+mod on_disk {
+    use super::*;
+
+    async fn make() -> (Arc<dyn Store>, tempfile::TempDir) {
+        let folder = tempfile::tempdir().unwrap();
+        (Arc::new(Embedded::open(folder.path()).await.unwrap()), folder)
+    }
+
+    conformance!(make);
+}
+
+const LATER: Timestamp = Timestamp::MAX;
+
+async fn spent(store: &Embedded, what: &str) -> bool {
+    !store.spend(TokenHash::of(what), LATER).await.unwrap()
+}
+
+#[tokio::test]
+async fn what_was_written_is_there_after_closing_and_opening() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    store.set_note("a", b"x".to_vec()).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = Embedded::open(folder.path()).await.unwrap();
+    assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
+}
+
+/// The files as they are while the process runs are the files that a kill leaves behind.
+#[tokio::test]
+async fn what_was_written_is_there_after_a_kill() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    for turn in 0..50 {
+        assert!(store.spend(TokenHash::of(&turn.to_string()), LATER).await.unwrap());
+        let image = tempfile::tempdir().unwrap();
+        for name in ["vestibule.db", "vestibule.db-wal"] {
+            std::fs::copy(folder.path().join(name), image.path().join(name)).unwrap();
+        }
+        let after = Embedded::open(image.path()).await.unwrap();
+        for before in 0..=turn {
+            assert!(spent(&after, &before.to_string()).await, "{before} of {turn}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_disk_is_waited_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    let ask = async |pragma: &'static str| -> String {
+        let row = sqlx::query(pragma).fetch_one(&store.writer).await.unwrap();
+        sqlx::Row::try_get_unchecked::<String, _>(&row, 0).unwrap()
+    };
+    assert_eq!(ask("PRAGMA journal_mode").await, "wal");
+    assert_eq!(ask("SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2", "FULL");
+}
+
+#[tokio::test]
+async fn a_second_process_is_kept_out_while_the_first_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    let second = Embedded::open(folder.path()).await;
+    assert!(matches!(second, Err(OpenError::InUse(_))), "{second:?}");
+    drop(store);
+    Embedded::open(folder.path()).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_store_of_a_newer_version_is_left_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99").execute(&store.writer).await.unwrap();
+    drop(store);
+    let newer = Embedded::open(folder.path()).await;
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA })), "{newer:?}");
+}
+
+#[tokio::test]
+async fn what_is_no_database_is_called_damaged() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("vestibule.db"), b"no database at all, but long enough".repeat(100))
+        .unwrap();
+    let opened = Embedded::open(folder.path()).await;
+    assert!(matches!(opened, Err(OpenError::Store(StoreError::Damaged(_)))), "{opened:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_made_is_named() {
+    let opened = Embedded::open(Path::new("/proc/nowhere/store")).await;
+    let Err(error @ OpenError::Folder { .. }) = opened else { panic!("{opened:?}") };
+    assert!(error.to_string().contains("/proc/nowhere/store"), "{error}");
+}
+
+#[tokio::test]
+async fn a_full_disk_is_an_error_and_changes_nothing() {
+    let store = Embedded::in_memory().await;
+    store.set_note("a", b"x".to_vec()).await.unwrap();
+    sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+    let written = store.set_note("a", vec![0; 1_000_000]).await;
+    assert_eq!(written, Err(StoreError::Full));
+    assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
+}
+
+#[tokio::test]
+async fn a_reader_cannot_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    let written = sqlx::query("DELETE FROM notes").execute(&store.reader).await;
+    assert_eq!(failed(written.unwrap_err()), StoreError::ReadOnly);
+}
