@@ -269,7 +269,9 @@ impl Reader {
             let (Role::Refused(why) | Role::Ignored(why)) = key.role else { continue };
             let Some(found) = self.given(key.path) else { continue };
             let off = match &found.node.value {
-                Value::Text(text) => key.kind == Kind::Bool && parse::boolean(text) == Ok(false),
+                Value::Text(text) => {
+                    key.default() == Some(text) || key.kind == Kind::Bool && parse::boolean(text) == Ok(false)
+                }
                 Value::List(items) => items.is_empty(),
                 Value::Null | Value::Map(_) => false,
             };

@@ -13,6 +13,7 @@
     reason = "test equipment: a surprise must end the test, and not every binary uses every part"
 )]
 
+mod commands;
 mod layering;
 mod support;
 

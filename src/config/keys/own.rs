@@ -2,9 +2,21 @@
 
 use super::Absent::{Default, Nothing, Refused};
 use super::Kind::{Address, Bool, Count, Duration, Networks, Path, Rules, Secret, Text, Url, Word};
-use super::{Key, both, own};
+use super::{Absent, Key, Kind, Role, both, own};
 
-const VERDICT: super::Kind = Word(&["allow", "deny"]);
+/// A key whose name is taken for what is not there yet.
+const fn not_served(
+    path: &'static str,
+    variable: &'static str,
+    kind: Kind,
+    absent: Absent,
+    doc: &'static str,
+) -> Key {
+    let why = "This version serves nothing there: take it out until a version's changelog says that it does";
+    Key { path, variable, kind, absent, role: Role::Ignored(why), doc }
+}
+
+const VERDICT: Kind = Word(&["allow", "deny"]);
 
 /// The sections before `oidc`.
 #[rustfmt::skip]
@@ -22,10 +34,10 @@ pub(super) const BEFORE: &[Key] = &[
     own("listen.workers", "VESTIBULE_LISTEN_WORKERS", Count, Nothing,
         "Threads that forward requests. Not given: one for each core that the process may use."),
 
-    own("admin.listen", "VESTIBULE_ADMIN_LISTEN", Address, Nothing,
-        "Where metrics and probes are served. Not given: nowhere. Keep it off the public network: it asks for no credential."),
-    own("admin.socket", "VESTIBULE_ADMIN_SOCKET", Path, Default("./vestibule-data/admin.sock"),
-        "The local socket that `vestibule sessions` talks to. Follows `store.embedded.path` when only that is given."),
+    not_served("admin.listen", "VESTIBULE_ADMIN_LISTEN", Address, Nothing,
+        "Kept for metrics and probes. This version serves none there."),
+    not_served("admin.socket", "VESTIBULE_ADMIN_SOCKET", Path, Default("./vestibule-data/admin.sock"),
+        "Kept for a command that lists and ends sessions. This version has none."),
 
     own("coder.url", "VESTIBULE_CODER_URL", Url, Refused,
         "Where Coder listens (its `CODER_HTTP_ADDRESS`): scheme, host and port. Nobody but the gateway should reach it."),

@@ -51,6 +51,15 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let max_age = r.optional("oidc.maxAge", whole_seconds);
     let algorithms = algorithms(r);
     let coder_only = coder_only(r);
+    if let (Some((ours, _)), Some(coder)) = (&client_secret, coder)
+        && *ours == coder.issuer.client_secret
+    {
+        r.warning(
+            "coder.issuer.clientSecret",
+            "is the provider's secret, so that Coder gets it too",
+            "Make another one up: openssl rand -hex 32",
+        );
+    }
     if danger_allow_http == Some(true) {
         r.warning(
             "oidc.dangerAllowHTTP",

@@ -114,6 +114,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     for (section, line, key) in [
         ("listen", "trustedProxies: [0.0.0.0/0]", "listen.trustedProxies"),
         ("oidc", "dangerousSkipIssuerChecks: true", "oidc.dangerousSkipIssuerChecks"),
+        ("admin", "listen: 127.0.0.1:9090", "admin.listen"),
         ("policy", "routes: [{class: swagger, effect: dangerAllow}]", "policy.routes"),
         ("policy", "routes: [{class: page, effect: dangerPublic}]", "policy.routes"),
     ] {
@@ -123,6 +124,7 @@ fn what_is_probably_not_meant_is_a_warning() {
     }
     for (from, to, key) in [
         (", offline_access]", "]", "oidc.scopes"),
+        ("clientSecret: coder-secret", "clientSecret: sec", "coder.issuer.clientSecret"),
         (
             "accessURL: http://127.0.0.1:3000",
             "accessURL: https://coder.acme.company",

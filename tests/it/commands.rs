@@ -1,0 +1,93 @@
+//! The program itself: exit codes, and a start and stop as a process manager does them.
+
+use std::process::{Command, Output, Stdio};
+use std::time::Duration;
+
+use tempfile::TempDir;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::time::timeout;
+
+/// Longer than any of these takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The program in an empty folder, without any variable.
+fn vestibule(folder: &TempDir, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_vestibule"));
+    command.args(arguments).current_dir(folder.path()).env_clear().stdin(Stdio::null());
+    command
+}
+
+fn run(folder: &TempDir, arguments: &[&str]) -> Output {
+    vestibule(folder, arguments).output().unwrap()
+}
+
+/// The minimal configuration on free ports, with neighbours that are not there.
+fn folder() -> TempDir {
+    let minimal = include_str!("../../config/minimal.yaml")
+        .replace("address: 127.0.0.1:3000", "address: 127.0.0.1:0")
+        .replace("listen: 127.0.0.1:3001", "listen: 127.0.0.1:0")
+        .replace("127.0.0.1:9100", "127.0.0.1:9")
+        .replace("127.0.0.1:3100", "127.0.0.1:9");
+    let folder = TempDir::new().unwrap();
+    std::fs::write(folder.path().join("vestibule.yaml"), minimal).unwrap();
+    folder
+}
+
+#[test]
+fn exit_codes_are_0_1_and_64() {
+    let (with_file, empty) = (folder(), TempDir::new().unwrap());
+    for (folder, arguments, code) in [
+        (&with_file, &["check"][..], 0),
+        (&with_file, &["coder-env", "--format", "helm"], 0),
+        (&with_file, &["--version"], 0),
+        (&with_file, &["check", "--online"], 1),
+        (&with_file, &["chek"], 64),
+        (&with_file, &["check", "--config", "other.yaml"], 64),
+        (&empty, &["check"], 64),
+        (&empty, &[], 64),
+    ] {
+        let output = run(folder, arguments);
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{arguments:?} {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+}
+
+#[test]
+fn an_address_that_is_taken_is_a_failure_and_no_wrong_configuration() {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = folder();
+    let address = taken.local_addr().unwrap().to_string();
+    let output = vestibule(&folder, &["serve"]).env("VESTIBULE_LISTEN_ADDRESS", &address).output().unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains(&address) && said.contains("listen.address"), "{said}");
+}
+
+#[tokio::test]
+async fn it_serves_without_a_subcommand_and_stops_when_asked() {
+    let folder = folder();
+    let mut command = tokio::process::Command::from(vestibule(&folder, &[]));
+    let mut running = command.stderr(Stdio::piped()).kill_on_drop(true).spawn().unwrap();
+    let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
+    let mut said = String::new();
+    let stop = async {
+        // The provider is asked once everything else is up.
+        while !said.contains("the provider is not usable") {
+            let line = lines.next_line().await.unwrap();
+            said += &line.unwrap_or_else(|| panic!("it ended before it served:\n{said}"));
+        }
+        let process = running.id().unwrap().to_string();
+        assert!(Command::new("kill").args(["-TERM", &process]).status().unwrap().success());
+        while let Some(line) = lines.next_line().await.unwrap() {
+            said += &line;
+        }
+        running.wait().await.unwrap().code()
+    };
+    let code = timeout(PATIENCE, stop).await.expect("it stops");
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("vestibule listens") && !said.contains("coder-secret"), "{said}");
+}
