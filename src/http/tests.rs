@@ -29,8 +29,9 @@ async fn judge(request: Request, sent: &Sent) -> Result<(), StatusCode> {
     let lines = ["host", "cookie", "content-length", "transfer-encoding", "x-forwarded-host"];
     let lines =
         lines.iter().flat_map(|name| parts.headers.get_all(*name).iter().map(move |value| (name, value)));
-    let lines: String = lines.map(|(name, value)| format!(" {name}={}", value.to_str().unwrap())).collect();
-    let text = format!("{} {}{lines} [{}]", parts.method, parts.uri, String::from_utf8_lossy(&body));
+    let lines: Vec<_> = lines.map(|(name, value)| format!(" {name}={}", value.to_str().unwrap())).collect();
+    let body = String::from_utf8_lossy(&body);
+    let text = format!("{} {}{} [{body}]", parts.method, parts.uri, lines.concat());
     sent.lock().unwrap().push(text);
     Ok(())
 }
