@@ -1,9 +1,10 @@
 //! What goes on beside requests.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -72,25 +73,37 @@ async fn tidy(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
-/// Listens to signals: the first SIGINT or SIGTERM drains, the second ends, SIGHUP reads the certificate
-/// again.
-pub(super) async fn signals(shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
-    let kinds = [SignalKind::interrupt(), SignalKind::terminate(), SignalKind::hangup()];
-    let [Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)] = kinds.map(signal) else {
-        tracing::error!("signals cannot be listened to: stop the process with SIGKILL");
-        return;
-    };
-    loop {
-        tokio::select! {
-            _ = hangup.recv() => if let Some(certificates) = &certificates { certificates.reload_and_log() },
-            _ = interrupt.recv() => break,
-            _ = terminate.recv() => break,
-        }
+/// The signals that the process listens to.
+pub(super) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+}
+
+impl Signals {
+    /// Listens from now on: before it is said that the gateway is up, so that no stop is missed.
+    pub(super) fn listen() -> io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+        })
     }
-    tracing::info!("stopping: answers and tunnels under way have {} seconds", DRAIN.as_secs());
-    tokio::select! {
-        _ = interrupt.recv() => shutdown.force(),
-        _ = terminate.recv() => shutdown.force(),
-        _ = shutdown.drain(DRAIN) => {}
+
+    /// The first SIGINT or SIGTERM drains, the second ends, SIGHUP reads the certificate again.
+    pub(super) async fn follow(mut self, shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
+        loop {
+            tokio::select! {
+                _ = self.hangup.recv() => if let Some(certificates) = &certificates { certificates.reload_and_log() },
+                _ = self.interrupt.recv() => break,
+                _ = self.terminate.recv() => break,
+            }
+        }
+        tracing::info!("stopping: answers and tunnels under way have {} seconds", DRAIN.as_secs());
+        tokio::select! {
+            _ = self.interrupt.recv() => shutdown.force(),
+            _ = self.terminate.recv() => shutdown.force(),
+            _ = shutdown.drain(DRAIN) => {}
+        }
     }
 }

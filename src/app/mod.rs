@@ -12,6 +12,7 @@ use std::time::Duration;
 use thiserror::Error;
 use tokio::runtime::Handle;
 
+use background::Signals;
 pub use check::{Finding, check_online};
 
 use crate::coder::api::Api;
@@ -260,9 +261,10 @@ pub fn run(config: Config) -> Result<(), RunError> {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
     runtime.block_on(async {
+        let signals = Signals::listen().map_err(RunError::Runtime)?;
         let app = App::build(config, Clock::system()).await?;
         let shutdown = Shutdown::new();
-        let signals = tokio::spawn(background::signals(shutdown.clone(), app.certificates.clone()));
+        let signals = tokio::spawn(signals.follow(shutdown.clone(), app.certificates.clone()));
         let outcome = app.run(shutdown).await;
         signals.abort();
         outcome
