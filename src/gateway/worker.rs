@@ -121,7 +121,11 @@ impl Worker {
             return Err(Cause::Host);
         }
         let target = Target::parse(&parts.uri, |path| app_host || routes::is_app_path(path))?;
-        let scheme = connection.scheme.as_str();
+        // Behind a proxy that ends TLS the connection is plain, and the client's is not.
+        let scheme = match self.gateway.settings.access_url.scheme() {
+            "https" => "https",
+            _ => connection.scheme.as_str(),
+        };
         Ok(Context { request, client, manner, target, host: host.as_str().to_owned(), scheme, app_host })
     }
 
