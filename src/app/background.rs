@@ -8,6 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use super::admin::{self, Probes, Sessions};
 use super::{App, BuildError, DRAIN};
 use crate::gateway::Gateway;
 use crate::grant::{Grants, StoreError};
@@ -18,13 +19,22 @@ use crate::oidc::Provider;
 const TIDY: Duration = Duration::from_mins(1);
 
 /// Starts everything that goes on until the hard stage of the stop.
-pub(super) fn spawn(app: &App, shutdown: &Shutdown) -> TaskTracker {
+pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
     let tasks = TaskTracker::new();
     let stop = shutdown.hard().clone();
     tasks.spawn(Arc::clone(&app.provider).keep_discovered(stop.clone()));
     tasks.spawn(keep_documents(Arc::clone(&app.provider), Arc::clone(&app.grants), stop.clone()));
     tasks.spawn(Arc::clone(&app.grants).run_background(stop.clone()));
     tasks.spawn(tidy(Arc::clone(&app.gateway), stop.clone()));
+    if let Some(socket) = app.admin.socket.take() {
+        let sessions = Sessions::new(Arc::clone(&app.grants));
+        tasks.spawn(admin::serve_socket(socket, Arc::new(sessions), stop.clone()));
+    }
+    if let Some(listener) = app.admin.probes.take() {
+        let (provider, gateway) = (Arc::clone(&app.provider), Arc::clone(&app.gateway));
+        let probes = Probes::new(Arc::clone(&app.grants), provider, gateway, app.coder.clone());
+        tasks.spawn(admin::serve_probes(listener, Arc::new(probes), stop.clone()));
+    }
     if let Some(certificates) = &app.certificates {
         tasks.spawn(Arc::clone(certificates).watch(stop));
     }

@@ -1,11 +1,13 @@
 //! The composition root: a configuration becomes a running gateway.
 
+pub mod admin;
 mod background;
 mod check;
 mod settings;
 
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +32,7 @@ use crate::pages::Pages;
 use crate::policy::{NoNetworks, UnknownClass};
 use crate::proxy::{OriginError, Upstream};
 use crate::types::{Clock, Keyring};
+use admin::Listening;
 
 /// How long answers under way and tunnels may take once a stop was asked for.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -40,6 +43,9 @@ pub enum BuildError {
     /// An address cannot be listened on.
     #[error("cannot listen on {0} ({1}): {2}")]
     Listen(SocketAddr, &'static str, #[source] io::Error),
+    /// The local socket cannot be made.
+    #[error("admin.socket {0} cannot be made: {1}")]
+    Socket(PathBuf, #[source] io::Error),
     /// Certificate or key cannot be used.
     #[error(transparent)]
     Certificate(#[from] CertificateError),
@@ -105,6 +111,8 @@ pub struct Addresses {
     pub public: SocketAddr,
     /// Where Coder asks for tokens.
     pub issuer: SocketAddr,
+    /// Where probes and metrics are served, if they are.
+    pub admin: Option<SocketAddr>,
 }
 
 /// A gateway that is ready to run. Its sockets are bound: connections wait.
@@ -113,11 +121,13 @@ pub struct App {
     config: Config,
     public: Listeners,
     issuer_listeners: Listeners,
+    admin: Listening,
     certificates: Option<Arc<Certificates>>,
     gateway: Arc<Gateway>,
     issuer: Issuer<Arc<Grants>>,
     grants: Arc<Grants>,
     provider: Arc<Provider>,
+    coder: Api,
     upstream: crate::proxy::Settings,
 }
 
@@ -126,6 +136,15 @@ impl App {
     ///
     /// Must be called on the runtime that slow work is to run on.
     pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
+        Self::build_around(config, clock, |store| store).await
+    }
+
+    /// The same, with something `around` the store: a test's faults.
+    pub async fn build_around(
+        config: Config,
+        clock: Clock,
+        around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
+    ) -> Result<Self, BuildError> {
         let workers = config.listen.workers.map_or_else(cores, std::num::NonZeroUsize::get);
         let public = Listeners::bind(config.listen.address, workers)
             .map_err(|error| BuildError::Listen(config.listen.address, "listen.address", error))?;
@@ -137,39 +156,48 @@ impl App {
             None => None,
         };
         let (store, keyring) = open_store(&config).await?;
+        let admin = Listening::bind(&config.admin)?;
         let provider =
             Provider::new(settings::oidc(&config)?, Client::new(&ClientSettings::default())?, clock.clone());
 
         let refresher = Arc::clone(&provider);
         let grants =
-            Grants::open(settings::grant(&config), store, &keyring, refresher, clock.clone()).await?;
+            Grants::open(settings::grant(&config), around(store), &keyring, refresher, clock.clone()).await?;
         background::restore_documents(&grants, &provider).await?;
-        let gateway = gateway(&config, &provider, &grants, keyring, &clock)?;
+        let client = Client::new(&settings::coder_client())?;
+        let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
+        let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client))?;
         let issuer = Issuer::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
         let upstream = settings::upstream(&config.coder.url, upstream_tls()?)?;
         Ok(Self {
             config,
             public,
             issuer_listeners,
+            admin,
             certificates,
             gateway,
             issuer,
             grants,
             provider,
+            coder,
             upstream,
         })
     }
 
     /// Where it listens.
     pub fn addresses(&self) -> Addresses {
-        Addresses { public: self.public.address(), issuer: self.issuer_listeners.address() }
+        Addresses {
+            public: self.public.address(),
+            issuer: self.issuer_listeners.address(),
+            admin: self.admin.probes.as_ref().and_then(|listener| listener.local_addr().ok()),
+        }
     }
 
     /// Runs until `shutdown` begins and everything under way has ended, or part of it fails.
-    pub async fn run(self, shutdown: Shutdown) -> Result<(), RunError> {
+    pub async fn run(mut self, shutdown: Shutdown) -> Result<(), RunError> {
         let addresses = self.addresses();
         tracing::info!(public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
-        let background = background::spawn(&self, &shutdown);
+        let background = background::spawn(&mut self, &shutdown);
         let issuer = self.issuer;
         let answer_coder = move |request: crate::http::Request, _: listen::ConnInfo| {
             let issuer = issuer.clone();
@@ -223,12 +251,12 @@ fn gateway(
     grants: &Arc<Grants>,
     keyring: Keyring,
     clock: &Clock,
+    (api, client): (Api, Client),
 ) -> Result<Arc<Gateway>, BuildError> {
-    let client = Client::new(&settings::coder_client())?;
     let parts = Parts {
         provider: Arc::clone(provider),
         grants: Arc::clone(grants),
-        api: Api::new(&config.coder.url, &config.coder.access_url, client.clone()),
+        api,
         handoff: Handoff::new(settings::handoff(config), client),
         pages: Pages::new(settings::pages(config)),
         rules: settings::rules(config)?,

@@ -4,6 +4,7 @@
 
 mod check;
 mod coder_env;
+mod sessions;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -51,6 +52,11 @@ enum Command {
         /// Address or network that the gateway's requests reach Coder from; may be repeated
         #[arg(long, value_name = "CIDR", value_parser = network)]
         gateway: Vec<IpNet>,
+    },
+    /// See who is signed in, and end it
+    Sessions {
+        #[command(subcommand)]
+        action: sessions::Action,
     },
 }
 
@@ -110,6 +116,7 @@ pub fn run(
         Command::CoderEnv { format, gateway } => {
             said(coder_env::write(&config, format, &gateway, out), Exit::Done)
         }
+        Command::Sessions { action } => sessions::run(&action, &config.admin.socket, out, err),
     }
 }
 

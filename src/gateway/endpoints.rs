@@ -90,7 +90,7 @@ impl Gateway {
         request: Request,
         context: &Context,
     ) -> Result<Response, Cause> {
-        self.limits.callback(context.client)?;
+        self.limits.logout_token(context.client)?;
         let gateway = Arc::clone(self);
         let context = context.clone();
         let body = read_limited(request.into_body(), MAX_FORM).await;

@@ -1,4 +1,4 @@
-//! How often one address may try something that costs: a sign-in, its answer, a bad token.
+//! How often one address may try something that costs: a sign-in, its answer, a logout token, a bad token.
 
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
@@ -19,6 +19,10 @@ const SIGN_INS: (u32, u32) = (300, 150);
 
 /// Answers of the provider from one address.
 const CALLBACKS: (u32, u32) = (300, 150);
+
+/// Logout tokens from one address: authentik sends one for each session that ends, all from the same
+/// machine. Counted apart, so that nobody who posts nonsense keeps others from signing in.
+const LOGOUT_TOKENS: (u32, u32) = (600, 300);
 
 /// Credentials from one address that nobody knows. Each costs a question to Coder.
 const BAD_TOKENS: (u32, u32) = (120, 60);
@@ -42,6 +46,7 @@ pub(super) struct Limits {
     time: Time,
     sign_ins: Limiter,
     callbacks: Limiter,
+    logout_tokens: Limiter,
     bad_tokens: Limiter,
 }
 
@@ -51,6 +56,7 @@ impl Limits {
         Self {
             sign_ins: limiter(SIGN_INS, &time),
             callbacks: limiter(CALLBACKS, &time),
+            logout_tokens: limiter(LOGOUT_TOKENS, &time),
             bad_tokens: limiter(BAD_TOKENS, &time),
             time,
         }
@@ -66,6 +72,11 @@ impl Limits {
         self.callbacks.check_key(&network(client)).map_err(|no| self.refusal(&no))
     }
 
+    /// One more logout token.
+    pub(super) fn logout_token(&self, client: IpAddr) -> Result<(), Cause> {
+        self.logout_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
+    }
+
     /// One more credential that nobody knows.
     pub(super) fn bad_token(&self, client: IpAddr) -> Result<(), Cause> {
         self.bad_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
@@ -73,7 +84,7 @@ impl Limits {
 
     /// Forgets addresses that have been quiet. To be called now and then.
     pub(super) fn forget_quiet(&self) {
-        for limiter in [&self.sign_ins, &self.callbacks, &self.bad_tokens] {
+        for limiter in [&self.sign_ins, &self.callbacks, &self.logout_tokens, &self.bad_tokens] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }

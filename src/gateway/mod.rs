@@ -9,6 +9,7 @@
 mod attempts;
 mod cause;
 mod context;
+mod counts;
 mod endpoints;
 mod judge;
 mod keys;
@@ -19,7 +20,7 @@ mod sign_in;
 mod sign_out;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::runtime::Handle;
 use url::Url;
@@ -36,9 +37,10 @@ use crate::http::TrustedProxies;
 use crate::http::cookies::OwnCookies;
 use crate::oidc::Provider;
 use crate::pages::Pages;
-use crate::policy::Rules;
+use crate::policy::{ClassName, Rules};
 use crate::types::{Clock, Keyring};
 use attempts::Attempts;
+use counts::Counts;
 use limits::Limits;
 
 /// The most sign-outs at the provider that wait for their browser's next page.
@@ -119,6 +121,8 @@ pub struct Gateway {
     keyring: Keyring,
     clock: Clock,
     slow: Handle,
+    /// What each worker counts.
+    counts: Mutex<Vec<Arc<Counts>>>,
 }
 
 impl Gateway {
@@ -144,8 +148,23 @@ impl Gateway {
             keyring: parts.keyring,
             clock: parts.clock,
             slow: parts.slow,
+            counts: Mutex::default(),
             settings,
         })
+    }
+
+    /// How many requests were answered since the start, by class of route (none for what could not be
+    /// read) and hundred of the status.
+    pub fn requests(&self) -> Vec<(Option<ClassName>, usize, u64)> {
+        let all = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        counts::sum(&all)
+    }
+
+    /// A worker's own numbers.
+    fn new_counts(&self) -> Arc<Counts> {
+        let counts = Arc::new(Counts::new());
+        self.counts.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&counts));
+        counts
     }
 
     /// Forgets what limits no longer need. To be called now and then.

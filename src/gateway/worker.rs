@@ -8,6 +8,7 @@ use ::http::header::ACCEPT_ENCODING;
 use tokio::time::Instant;
 
 use super::context::Context;
+use super::counts::Counts;
 use super::{Cause, Gateway};
 use crate::coder::credential::{Presented, confine};
 use crate::coder::hosts::Judged as HostJudged;
@@ -17,7 +18,9 @@ use crate::grant::Standing;
 use crate::http::cookies::OwnCookies;
 use crate::http::{Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
 use crate::listen::{ConnInfo, Service};
-use crate::policy::{Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide};
+use crate::policy::{
+    ClassName, Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide,
+};
 use crate::proxy::Upstream;
 use crate::telemetry::Access;
 use crate::types::{CoderUserId, RequestId};
@@ -31,11 +34,12 @@ const OWN: &str = "/vestibule/";
 pub struct Worker {
     gateway: Arc<Gateway>,
     upstream: Upstream,
+    counts: Arc<Counts>,
 }
 
 /// What the log says of a request, filled in on the way.
 struct Seen {
-    class: &'static str,
+    class: Option<ClassName>,
     path: Option<Target>,
     client: IpAddr,
     user: Option<CoderUserId>,
@@ -45,7 +49,8 @@ struct Seen {
 impl Worker {
     /// With connections of its own.
     pub fn new(gateway: Arc<Gateway>, upstream: Upstream) -> Self {
-        Self { gateway, upstream }
+        let counts = gateway.new_counts();
+        Self { gateway, upstream, counts }
     }
 
     async fn handle(&self, request: Request, connection: &ConnInfo) -> Response {
@@ -53,14 +58,15 @@ impl Worker {
         let id = RequestId::random();
         let method = request.method().clone();
         let client = self.gateway.settings.trusted_proxies.client_ip(connection.peer.ip(), request.headers());
-        let mut seen = Seen { class: "none", path: None, client, user: None, refused: None };
+        let mut seen = Seen { class: None, path: None, client, user: None, refused: None };
         let response = self.serve(request, connection, id, &mut seen).await;
+        self.counts.count(seen.class, response.status());
         Access {
             request: id,
             method: method.as_str(),
             path: seen.path.as_ref().map_or("", Target::path),
             status: response.status().as_u16(),
-            class: seen.class,
+            class: seen.class.map_or("none", ClassName::word),
             refused: seen.refused,
             user: seen.user,
             client: seen.client,
@@ -89,7 +95,7 @@ impl Worker {
         };
         seen.path = Some(context.target.clone());
         let route = self.classify(&parts.method, &context);
-        seen.class = route.class_name().word();
+        seen.class = Some(route.class_name());
         let request = Request::from_parts(parts, body);
         match self.judge_and_answer(request, &context, route, seen).await {
             Ok(response) => response,

@@ -114,6 +114,17 @@ impl Default for Settings {
     }
 }
 
+/// How much is in memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sizes {
+    /// Sessions and tokens.
+    pub credentials: usize,
+    /// Grants.
+    pub grants: usize,
+    /// Open tunnels.
+    pub tunnels: usize,
+}
+
 type Cache<V> = moka::sync::Cache<TokenHash, V, TokenHashState>;
 
 /// All grants, sessions and tokens, and the judgement over them.
@@ -193,6 +204,17 @@ impl Grants {
     /// At most `limit` live sessions and tokens, last seen first.
     pub async fn list(&self, filter: Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
         self.store.list(filter, limit).await
+    }
+
+    /// Writes to the store, to know whether it takes writes.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.store.set_note("probe", Vec::new()).await
+    }
+
+    /// How much is in memory.
+    pub fn sizes(&self) -> Sizes {
+        let (credentials, grants) = self.register().sizes();
+        Sizes { credentials, grants, tunnels: self.links.tunnels.count() }
     }
 
     /// The memory's register. Never held across a wait.

@@ -73,6 +73,11 @@ impl Register {
         user
     }
 
+    /// How many credentials and grants are known.
+    pub(super) fn sizes(&self) -> (usize, usize) {
+        (self.entries.len(), self.grants.len())
+    }
+
     /// The entry of a credential, if it is in use and neither ended nor retired.
     pub(super) fn entry(&self, hash: &TokenHash) -> Option<Arc<Entry>> {
         self.entries.get(hash).and_then(Weak::upgrade).filter(|entry| entry.is_live())

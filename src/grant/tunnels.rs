@@ -43,6 +43,11 @@ impl Tunnels {
         TunnelGuard { tunnels: Arc::clone(self), entry: Arc::clone(entry) }
     }
 
+    /// How many are open.
+    pub(super) fn count(&self) -> usize {
+        self.lock().values().flatten().map(|watched| watched.tunnels).sum()
+    }
+
     /// The entries that `needs_judging` names and nobody is judging in the background.
     pub(super) fn turns(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<Turn> {
         let all = self.lock();

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use super::metrics;
 use crate::types::{CoderUserId, Email, IdentityKey, RequestId};
 
 /// What happened.
@@ -74,8 +75,9 @@ pub struct Event<'a> {
     pub request: Option<RequestId>,
 }
 
-/// Writes an event: target `audit`, level info.
+/// Writes an event (target `audit`, level info) and counts it.
 pub fn emit(event: Event<'_>) {
+    metrics::count(event.action.word(), event.outcome);
     tracing::info!(
         target: "audit",
         action = event.action.word(),

@@ -5,6 +5,7 @@
 mod access;
 pub mod audit;
 mod logs;
+pub mod metrics;
 #[cfg(test)]
 mod tests;
 

@@ -17,6 +17,7 @@ mod commands;
 mod layering;
 mod support;
 
+mod admin;
 mod gate;
 mod refresh;
 mod sign_in;

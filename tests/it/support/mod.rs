@@ -8,4 +8,5 @@ mod coder_tunnels;
 pub mod keys;
 pub mod provider;
 pub mod server;
+pub mod store;
 pub mod world;

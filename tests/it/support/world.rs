@@ -1,6 +1,8 @@
 //! A provider, a Coder and the real gateway between them, all in this process and on free ports.
 
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -8,6 +10,7 @@ use socket2::{Domain, Socket, Type};
 use tempfile::TempDir;
 use tokio::task::JoinHandle;
 use vestibule::app::App;
+use vestibule::grant::Store;
 use vestibule::listen::Shutdown;
 use vestibule::types::{Clock, ManualClock, Timestamp};
 
@@ -15,6 +18,7 @@ use super::client::{Answer, Browser};
 use super::coder::{Coder, Setup, Version};
 use super::provider::Provider;
 use super::server::Server;
+use super::store::{Faulty, StoreFault, Switch};
 
 /// Where every test's clock begins: 2026-11-24 10:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
@@ -47,6 +51,10 @@ pub struct World {
     pub host: String,
     pub issuer_host: String,
     config: String,
+    /// Whether and how the store fails.
+    pub store: Switch,
+    /// Where probes and metrics are served, if they are.
+    pub admin: Option<SocketAddr>,
     running: Option<Running>,
     _ports: [Reserved; 2],
 }
@@ -117,18 +125,46 @@ impl World {
         let coder = Coder::on(Server::bind().await, setup, &clock);
         let dir = tempfile::tempdir().unwrap();
         let config = yaml(&host, &issuer_host, &coder, &provider, dir.path(), wildcard.as_deref(), &options);
-        Self { hand, clock, provider, coder, dir, host, issuer_host, config, running: None, _ports: ports }
+        Self {
+            hand,
+            clock,
+            provider,
+            coder,
+            dir,
+            host,
+            issuer_host,
+            config,
+            store: Switch::default(),
+            admin: None,
+            running: None,
+            _ports: ports,
+        }
     }
 
     /// Starts the gateway; with the same store when it ran before.
     pub async fn start_gateway(&mut self) {
         let config =
             vestibule::config::Config::from_text(&self.config).unwrap_or_else(|errors| panic!("{errors}"));
-        let app = App::build(config, self.clock.clone()).await.unwrap();
+        let switch = Arc::clone(&self.store);
+        let around = |inner| Arc::new(Faulty { inner, switch }) as Arc<dyn Store>;
+        let app = App::build_around(config, self.clock.clone(), around).await.unwrap();
+        self.admin = app.addresses().admin;
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();
         let task = tokio::spawn(async move { app.run(stop).await.unwrap() });
         self.running = Some(Running { shutdown, task });
+    }
+
+    /// The store fails from now on, or no longer.
+    pub fn store_fails(&self, fault: impl Into<Option<StoreFault>>) {
+        *self.store.lock().unwrap() = fault.into();
+    }
+
+    /// The configuration as a file.
+    pub fn config_file(&self) -> PathBuf {
+        let path = self.dir.path().join("vestibule.yaml");
+        std::fs::write(&path, &self.config).unwrap();
+        path
     }
 
     /// Stops the gateway as SIGTERM does, and waits until it is gone.
@@ -156,6 +192,28 @@ impl World {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
         panic!("the gateway never asked for the provider's keys");
+    }
+
+    /// Waits until something is so, as it is bound to become in the background.
+    pub async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        for _ in 0..10_000 {
+            if is_so() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        panic!("it never came about that {what}");
+    }
+
+    /// Waits until somebody can be sent to the provider.
+    pub async fn until_ready(&self) {
+        for _ in 0..1_000 {
+            if Browser::new().get(&self.start_url("/")).await.status == 302 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        panic!("nobody can sign in");
     }
 
     pub fn url(&self, path: &str) -> String {

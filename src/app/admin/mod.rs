@@ -1,0 +1,140 @@
+//! The operator's side: probes and metrics over TCP, sessions over a local socket.
+//!
+//! Whoever can open the socket may end everybody's session: it is the file's mode that says who can.
+
+mod probes;
+mod sessions;
+mod socket;
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use ::http::{HeaderValue, Response, StatusCode};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::Value;
+use tokio::net::{TcpListener, UnixListener};
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+pub use sessions::{Entry, Sessions};
+pub use socket::{AdminError, ask};
+
+pub(super) use probes::Probes;
+
+use super::BuildError;
+use crate::config;
+
+/// Connections served at once on either listener; further ones wait.
+const MAX_CONNECTIONS: usize = 64;
+
+/// How long a request's head may take, and a connection be idle.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The operator's listeners, bound.
+pub(super) struct Listening {
+    /// The local socket.
+    pub(super) socket: Option<UnixListener>,
+    /// Probes and metrics, where they are wanted.
+    pub(super) probes: Option<TcpListener>,
+}
+
+impl Listening {
+    /// Binds both.
+    pub(super) fn bind(config: &config::Admin) -> Result<Self, BuildError> {
+        let socket =
+            socket::bind(&config.socket).map_err(|error| BuildError::Socket(config.socket.clone(), error))?;
+        let bind = |address| {
+            let listener = std::net::TcpListener::bind(address)?;
+            listener.set_nonblocking(true)?;
+            TcpListener::from_std(listener)
+        };
+        let failed = |address, error| BuildError::Listen(address, "admin.listen", error);
+        let listen = |address| bind(address).map_err(|error| failed(address, error));
+        Ok(Self { socket: Some(socket), probes: config.listen.map(listen).transpose()? })
+    }
+}
+
+type Answer = Response<Full<Bytes>>;
+
+/// Serves the local socket until `stop` fires.
+pub(super) async fn serve_socket(listener: UnixListener, sessions: Arc<Sessions>, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (sessions, stop) = (Arc::clone(&sessions), stop.clone());
+        tokio::spawn(async move {
+            let handle = move |request| {
+                let sessions = Arc::clone(&sessions);
+                async move { sessions.handle(request).await }
+            };
+            stop.run_until_cancelled(connection(stream, handle)).await;
+            drop(slot);
+        });
+    }
+}
+
+/// Serves probes and metrics until `stop` fires.
+pub(super) async fn serve_probes(listener: TcpListener, probes: Arc<Probes>, stop: CancellationToken) {
+    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
+        let Ok((stream, _)) = accepted else {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        let (probes, stop) = (Arc::clone(&probes), stop.clone());
+        tokio::spawn(async move {
+            let handle = move |request| {
+                let probes = Arc::clone(&probes);
+                async move { probes.handle(&request).await }
+            };
+            stop.run_until_cancelled(connection(stream, handle)).await;
+            drop(slot);
+        });
+    }
+}
+
+/// One connection of HTTP/1.1. What goes wrong with it is its client's business.
+async fn connection<S, F>(stream: S, handle: impl Fn(::http::Request<Incoming>) -> F + Send + Sync + 'static)
+where
+    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    F: Future<Output = Answer> + Send,
+{
+    let service = service_fn(|request| {
+        let answer = handle(request);
+        async move { Ok::<_, Infallible>(answer.await) }
+    });
+    let _ = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+}
+
+fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+    let mut answer = Response::new(Full::new(body.into()));
+    *answer.status_mut() = status;
+    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    answer
+}
+
+fn json(status: StatusCode, body: &Value) -> Answer {
+    text(status, "application/json", body.to_string())
+}
+
+fn not_allowed(methods: &'static str) -> Answer {
+    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "");
+    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
+    answer
+}

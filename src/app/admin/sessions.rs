@@ -1,0 +1,223 @@
+//! Who is signed in, and the end of it: what `vestibule sessions` asks.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use ::http::{Method, Request, StatusCode};
+use hyper::body::Incoming;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use url::form_urlencoded;
+
+use super::{Answer, json, not_allowed};
+use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::{CoderUserId, RequestId, Timestamp};
+
+/// The most sessions and tokens that are looked through and listed.
+const MOST: u32 = 50_000;
+
+/// A live session or token, as it is told.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Entry {
+    /// Its short name; nothing can be done with it elsewhere.
+    pub id: String,
+    /// `session` or `token`.
+    pub kind: String,
+    /// The user in Coder.
+    pub coder_user: String,
+    /// The address, when known.
+    pub email: Option<String>,
+    /// The issuer, when known.
+    pub iss: Option<String>,
+    /// The subject there, when known.
+    pub sub: Option<String>,
+    /// The client's address at the sign-in; sessions only.
+    pub address: Option<String>,
+    /// The browser's `User-Agent` at the sign-in, or where a token was met.
+    pub device: String,
+    /// When it began, in seconds since the Unix epoch.
+    pub since: i64,
+    /// When it was last seen, in seconds since the Unix epoch.
+    pub seen: i64,
+}
+
+impl Entry {
+    fn of(listed: &Listed) -> Self {
+        let (kind, address, device) = match &listed.kind {
+            ListedKind::Session { device, .. } => {
+                ("session", Some(device.address.to_string()), device.user_agent.clone())
+            }
+            ListedKind::Token { made_for, .. } => ("token", None, made_for.word().to_owned()),
+        };
+        let seconds = |at: Timestamp| at.as_seconds();
+        Self {
+            id: listed.hash.to_string(),
+            kind: kind.to_owned(),
+            coder_user: listed.user.to_string(),
+            email: listed.email.as_ref().map(|email| email.as_str().to_owned()),
+            iss: listed.key.as_ref().map(|key| key.issuer.as_str().to_owned()),
+            sub: listed.key.as_ref().map(|key| key.subject.as_str().to_owned()),
+            address,
+            device,
+            since: seconds(listed.created_at),
+            seen: seconds(listed.last_seen),
+        }
+    }
+}
+
+/// What is asked over the socket.
+#[expect(missing_debug_implementations, reason = "a service, not a value")]
+pub struct Sessions {
+    grants: Arc<Grants>,
+}
+
+/// Whom a request names.
+enum Whom {
+    Everybody,
+    User(String),
+    Entry(String),
+}
+
+impl Sessions {
+    pub(in crate::app) fn new(grants: Arc<Grants>) -> Self {
+        Self { grants }
+    }
+
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+        let path = request.uri().path();
+        let reads = match path {
+            "/sessions" => true,
+            "/sessions/revoke" => false,
+            _ => {
+                return no(
+                    StatusCode::NOT_FOUND,
+                    "the gateway knows no such question: is it of another version?",
+                );
+            }
+        };
+        if request.method() != if reads { Method::GET } else { Method::POST } {
+            return not_allowed(if reads { "GET" } else { "POST" });
+        }
+        let Some(whom) = whom(request.uri().query().unwrap_or_default()) else {
+            return no(StatusCode::BAD_REQUEST, "name one user, one session or token, or everybody");
+        };
+        let answer = if reads { self.list(&whom).await } else { self.revoke(&whom).await };
+        answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
+    }
+
+    async fn list(&self, whom: &Whom) -> Result<Answer, StoreError> {
+        let found = self.find(whom).await?;
+        if let (Whom::Entry(_), true) = (whom, found.is_empty()) {
+            return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
+        }
+        let entries: Vec<Entry> = found.iter().map(Entry::of).collect();
+        Ok(json(StatusCode::OK, &json!({"sessions": entries})))
+    }
+
+    async fn revoke(&self, whom: &Whom) -> Result<Answer, StoreError> {
+        let ended = match whom {
+            Whom::Everybody => {
+                let ended = self.grants.end_everybody(EndReason::Revoked).await?;
+                emit(None, ended);
+                ended
+            }
+            Whom::User(name) => self.revoke_user(name).await?,
+            Whom::Entry(_) => {
+                let found = self.find(whom).await?;
+                let Some(listed) = found.first() else {
+                    return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
+                };
+                let ended = match listed.kind {
+                    ListedKind::Session { .. } => {
+                        let ended = self.grants.end_session(&listed.hash, EndReason::Revoked).await?;
+                        usize::from(ended.is_some())
+                    }
+                    ListedKind::Token { .. } => {
+                        self.grants.end_token(&listed.hash, EndReason::Revoked).await?
+                    }
+                };
+                emit(Some(listed), ended);
+                ended
+            }
+        };
+        Ok(json(StatusCode::OK, &json!({"ended": ended})))
+    }
+
+    /// All of a user: sessions, tokens and grants. An address may have several users.
+    async fn revoke_user(&self, name: &str) -> Result<usize, StoreError> {
+        let found = self.find(&Whom::User(name.to_owned())).await?;
+        let named = name.parse::<CoderUserId>().ok();
+        let users: BTreeSet<CoderUserId> = found.iter().map(|listed| listed.user).chain(named).collect();
+        let mut all = 0;
+        for user in users {
+            let ended = self.grants.end_user(user, EndReason::Revoked).await?;
+            emit(found.iter().find(|listed| listed.user == user), ended);
+            all += ended;
+        }
+        Ok(all)
+    }
+
+    async fn find(&self, whom: &Whom) -> Result<Vec<Listed>, StoreError> {
+        let filter = match whom {
+            Whom::Everybody | Whom::Entry(_) => Filter::Everybody,
+            Whom::User(name) => {
+                name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
+            }
+        };
+        let mut found = self.grants.list(filter, MOST).await?;
+        if let Whom::Entry(id) = whom {
+            found.retain(|listed| listed.hash.to_string() == *id);
+        }
+        Ok(found)
+    }
+}
+
+/// Reads `user=`, `id=` or `everybody=`: exactly one of them.
+fn whom(query: &str) -> Option<Whom> {
+    let mut pairs = form_urlencoded::parse(query.as_bytes());
+    let (name, value) = pairs.next()?;
+    let whom = match &*name {
+        "everybody" => Whom::Everybody,
+        "user" if !value.is_empty() => Whom::User(value.into_owned()),
+        "id" if !value.is_empty() => Whom::Entry(value.into_owned()),
+        _ => return None,
+    };
+    pairs.next().is_none().then_some(whom)
+}
+
+fn no(status: StatusCode, why: &str) -> Answer {
+    json(status, &json!({"error": why}))
+}
+
+/// What an administrator ended, and whose it was. There is no address: it came over the local socket.
+fn emit(about: Option<&Listed>, ended: usize) {
+    audit::emit(Event {
+        action: Action::End,
+        outcome: if ended > 0 { "ok" } else { "nothing" },
+        person: Person {
+            key: about.and_then(|listed| listed.key.as_ref()),
+            email: about.and_then(|listed| listed.email.as_ref()),
+            coder_user: about.map(|listed| listed.user),
+        },
+        client: None,
+        request: Some(RequestId::random()),
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exactly_one_is_named() {
+        assert!(matches!(whom("everybody=yes"), Some(Whom::Everybody)));
+        assert!(
+            matches!(whom("user=alice%40acme.company"), Some(Whom::User(name)) if name == "alice@acme.company")
+        );
+        assert!(matches!(whom("id=abc"), Some(Whom::Entry(id)) if id == "abc"));
+        for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
+            assert!(whom(nobody).is_none(), "{nobody}");
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! `vestibule sessions`: who is signed in, asked of the running gateway.
+
+use std::io::{self, Write};
+use std::path::Path;
+
+use clap::{Args, Subcommand};
+use serde::Deserialize;
+use serde_json::Value;
+use url::form_urlencoded;
+
+use super::{Exit, said};
+use crate::app::admin::{self, AdminError, Entry};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Action {
+    /// List live sessions and tokens, last seen first
+    List {
+        /// Only those of a user: an email address, or the user's id in Coder
+        #[arg(long, value_name = "EMAIL|ID")]
+        user: Option<String>,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show one session or token
+    Show {
+        /// Its id, as the list shows it
+        id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// End sessions and tokens at once, and revoke what the provider gave for them
+    Revoke {
+        #[command(flatten)]
+        whom: Whom,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct Whom {
+    /// Everything of a user: an email address, or the user's id in Coder
+    #[arg(long, value_name = "EMAIL|ID")]
+    user: Option<String>,
+    /// One session or token: its id, as the list shows it
+    #[arg(long, value_name = "ID")]
+    id: Option<String>,
+    /// Everything of everybody
+    #[arg(long)]
+    everybody: bool,
+}
+
+#[derive(Deserialize)]
+struct Listed {
+    sessions: Vec<Entry>,
+}
+
+/// Asks the gateway at `socket`, and prints what it says.
+pub(super) fn run(action: &Action, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    match ask(action, socket) {
+        Ok(answer) => said(print(action, &answer, out), Exit::Done),
+        Err(error) => said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+    }
+}
+
+fn ask(action: &Action, socket: &Path) -> Result<Value, AdminError> {
+    let get = |query: String| admin::ask(socket, "GET", &format!("/sessions?{query}"));
+    match action {
+        Action::List { user: None, .. } => get(query("everybody", "yes")),
+        Action::List { user: Some(user), .. } => get(query("user", user)),
+        Action::Show { id, .. } => get(query("id", id)),
+        Action::Revoke { whom, .. } => {
+            let query = match whom {
+                Whom { user: Some(user), .. } => query("user", user),
+                Whom { id: Some(id), .. } => query("id", id),
+                Whom { .. } => query("everybody", "yes"),
+            };
+            admin::ask(socket, "POST", &format!("/sessions/revoke?{query}"))
+        }
+    }
+}
+
+fn query(name: &str, value: &str) -> String {
+    form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
+}
+
+fn print(action: &Action, answer: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let (Action::List { json, .. } | Action::Show { json, .. } | Action::Revoke { json, .. }) = action;
+    if *json {
+        return writeln!(out, "{answer:#}");
+    }
+    if let Action::Revoke { .. } = action {
+        let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
+        return match ended {
+            0 => writeln!(out, "Nothing was left to end."),
+            1 => writeln!(out, "One session, token or grant has ended."),
+            many => writeln!(out, "{many} sessions, tokens and grants have ended."),
+        };
+    }
+    let listed = Listed::deserialize(answer).map_err(io::Error::other)?;
+    match action {
+        Action::Show { .. } => listed.sessions.iter().try_for_each(|entry| card(entry, out)),
+        _ if listed.sessions.is_empty() => writeln!(out, "Nobody is signed in."),
+        _ => table(&listed.sessions, out),
+    }
+}
+
+const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE", "SEEN", "DEVICE"];
+
+fn row(entry: &Entry) -> [String; 7] {
+    [
+        plain(&entry.id),
+        plain(&entry.kind),
+        plain(entry.email.as_deref().unwrap_or(&entry.coder_user)),
+        plain(entry.address.as_deref().unwrap_or("-")),
+        date(entry.since),
+        date(entry.seen),
+        plain(&entry.device),
+    ]
+}
+
+fn table(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+    let rows: Vec<_> = std::iter::once(TITLES.map(str::to_owned)).chain(entries.iter().map(row)).collect();
+    let width = |column: usize| {
+        let cells = rows.iter().filter_map(|row| row.get(column));
+        cells.map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..TITLES.len()).map(width).collect();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        writeln!(out, "{}", cells.collect::<Vec<_>>().join("  ").trim_end())?;
+    }
+    Ok(())
+}
+
+fn card(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+    let unknown = || "-".to_owned();
+    for (name, value) in [
+        ("id", entry.id.clone()),
+        ("kind", entry.kind.clone()),
+        ("email", entry.email.clone().unwrap_or_else(unknown)),
+        ("user in Coder", entry.coder_user.clone()),
+        ("issuer", entry.iss.clone().unwrap_or_else(unknown)),
+        ("subject", entry.sub.clone().unwrap_or_else(unknown)),
+        ("address", entry.address.clone().unwrap_or_else(unknown)),
+        ("device", entry.device.clone()),
+        ("since", date(entry.since)),
+        ("seen", date(entry.seen)),
+    ] {
+        writeln!(out, "{name:14} {}", plain(&value))?;
+    }
+    Ok(())
+}
+
+/// Text from outside, unable to move a terminal's cursor.
+fn plain(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// `2026-11-24 10:00:00`, in UTC (days to a date as in the proleptic Gregorian calendar).
+fn date(seconds: i64) -> String {
+    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
+    let shifted = days + 719_468;
+    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
+    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let month_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
+    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn moments_are_written_as_dates() {
+        for (seconds, text) in [
+            (0, "1970-01-01 00:00:00"),
+            (951_782_400, "2000-02-29 00:00:00"),
+            (1_795_514_400, "2026-11-24 10:00:00"),
+            (4_107_542_399, "2100-02-28 23:59:59"),
+        ] {
+            assert_eq!(date(seconds), text);
+        }
+    }
+
+    #[test]
+    fn a_table_is_aligned_and_its_text_cannot_move_the_cursor() {
+        let entry = Entry {
+            id: "0123456789ab".to_owned(),
+            kind: "session".to_owned(),
+            coder_user: "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f".to_owned(),
+            email: Some("alice@acme.company".to_owned()),
+            iss: None,
+            sub: None,
+            address: Some("192.0.2.7".to_owned()),
+            device: "Moz\u{1b}[2Jilla".to_owned(),
+            since: 0,
+            seen: 0,
+        };
+        let mut out = Vec::new();
+        table(std::slice::from_ref(&entry), &mut out).unwrap();
+        card(&entry, &mut out).unwrap();
+        let text = String::from_utf8(out).unwrap();
+        assert!(!text.contains('\u{1b}'), "{text}");
+        let (title, row) = text.split_once('\n').unwrap();
+        assert_eq!(title.find("ADDRESS"), row.find("192.0.2.7"), "{text}");
+    }
+}

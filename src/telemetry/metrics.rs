@@ -1,0 +1,32 @@
+//! Numbers of what happened since the start.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+type Events = BTreeMap<(&'static str, String), u64>;
+
+/// Audit events by action and outcome. Both are closed words, so this stays small; one per process, as
+/// the log is.
+static EVENTS: Mutex<Events> = Mutex::new(BTreeMap::new());
+
+/// The most pairs counted: far more than there are words, in case one is not closed after all.
+const MOST: usize = 500;
+
+/// One more audit event.
+pub(super) fn count(action: &'static str, outcome: &str) {
+    let mut events = lock();
+    if let Some(count) = events.get_mut(&(action, outcome.to_owned())) {
+        *count += 1;
+    } else if events.len() < MOST {
+        events.insert((action, outcome.to_owned()), 1);
+    }
+}
+
+/// How many audit events there were, by action and outcome.
+pub fn events() -> Vec<(&'static str, String, u64)> {
+    lock().iter().map(|((action, outcome), count)| (*action, outcome.clone(), *count)).collect()
+}
+
+fn lock() -> MutexGuard<'static, Events> {
+    EVENTS.lock().unwrap_or_else(PoisonError::into_inner)
+}
