@@ -18,7 +18,9 @@ mod layering;
 mod support;
 
 mod admin;
+mod backchannel;
 mod gate;
 mod refresh;
 mod sign_in;
+mod sign_out;
 mod stand_in;
