@@ -20,6 +20,7 @@ mod support;
 mod admin;
 mod backchannel;
 mod gate;
+mod outages;
 mod refresh;
 mod sign_in;
 mod sign_out;
