@@ -19,6 +19,7 @@ mod support;
 
 mod admin;
 mod backchannel;
+mod canary;
 mod gate;
 mod outages;
 mod refresh;
