@@ -7,6 +7,7 @@ use tokio::runtime::Builder;
 use crate::app::{self, Finding};
 use crate::coder::handoff::CALLBACK;
 use crate::config::{Config, Store};
+use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::types::EmailDomain;
 
 use super::{Exit, said};
@@ -45,6 +46,14 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "  sign-ins kept in {}", path.display())?;
     if let Ok(callback) = access_url.join(CALLBACK) {
         writeln!(out, "\nThe redirect URI to register at the provider (authentik: Strict) is {callback}")?;
+    }
+    for (path, what) in [
+        (BACKCHANNEL_LOGOUT, "The logout URI, with the logout method \"Back-channel\", is"),
+        (SIGNED_OUT, "The redirect URI for after a sign-out (type \"Logout\", authentik from 2026.5 on) is"),
+    ] {
+        if let Ok(url) = access_url.join(path) {
+            writeln!(out, "{what} {url}")?;
+        }
     }
     writeln!(out, "The environment for Coder is printed by `vestibule coder-env`.")?;
     for warning in &config.warnings {

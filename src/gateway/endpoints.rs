@@ -23,7 +23,7 @@ use crate::telemetry::audit::{self, Action, Event, Person};
 use crate::types::{IdentityKey, LocalRedirect, TokenHash};
 
 /// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
-pub(super) const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
+pub const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
 
 /// How long after its expiry a logout token may still come, by clocks that differ.
 const LEEWAY: Duration = Duration::from_mins(2);

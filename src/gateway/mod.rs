@@ -26,6 +26,8 @@ use tokio::runtime::Handle;
 use url::Url;
 
 pub use cause::Cause;
+pub use endpoints::BACKCHANNEL_LOGOUT;
+pub use sign_out::SIGNED_OUT;
 pub use worker::Worker;
 
 use crate::coder::api::Api;

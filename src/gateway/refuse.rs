@@ -82,7 +82,7 @@ impl Gateway {
         let back = redirect.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let again = Self::start_link(&back);
         match cause {
-            Cause::Login(LoginError::Refused(refusal)) => {
+            Cause::Login(LoginError::Refused(refusal, _)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
                 let view = Refused { sentence: &sentence, detail: Some(&detail), another_account: again };
                 self.pages.refused(&view, id)

@@ -96,16 +96,15 @@ impl Gateway {
         context: &Context,
     ) -> Result<Response, Cause> {
         let (key, email) = (identity.key().clone(), identity.email().clone());
-        let grant = self.grants.begin(identity, device(headers, context)).await?;
-        let outcome = self.legs(grant, visit, headers, context).await;
+        let outcome = match self.grants.begin(identity, device(headers, context)).await {
+            Ok(grant) => self.finish(grant, visit, headers, context).await,
+            Err(error) => Err(error.into()),
+        };
         let (word, user) = match &outcome {
             Ok((_, Some(user))) => ("ok", Some(*user)),
             Ok((_, None)) => ("coder_refused", None),
             Err(cause) => (cause.row().word, None),
         };
-        if user.is_none() {
-            self.grants.abandon(grant, EndReason::Abandoned).await?;
-        }
         audit::emit(Event {
             action: Action::SignIn,
             outcome: word,
@@ -114,6 +113,24 @@ impl Gateway {
             request: Some(context.request),
         });
         outcome.map(|(response, _)| response)
+    }
+
+    /// Hands over, and ends the grant when nobody was signed in with it.
+    async fn finish(
+        &self,
+        grant: GrantId,
+        visit: Visit,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<(Response, Option<CoderUserId>), Cause> {
+        let outcome = self.legs(grant, visit, headers, context).await;
+        if !matches!(outcome, Ok((_, Some(_))))
+            && let Err(error) = self.grants.abandon(grant, EndReason::Abandoned).await
+        {
+            // It serves nobody, and is swept.
+            tracing::error!(%grant, %error, "a sign-in that was not finished is not ended yet");
+        }
+        outcome
     }
 
     async fn legs(
@@ -147,11 +164,15 @@ impl Gateway {
 
 /// Writes down that nobody signed in, and why.
 fn refused(error: LoginError, context: &Context) -> Cause {
+    let key = match &error {
+        LoginError::Refused(_, key) => Some(key.clone()),
+        _ => None,
+    };
     let cause = Cause::Login(error);
     audit::emit(Event {
         action: Action::SignIn,
         outcome: cause.row().word,
-        person: Person::default(),
+        person: Person { key: key.as_ref(), ..Person::default() },
         client: Some(context.client),
         request: Some(context.request),
     });

@@ -25,7 +25,7 @@ const STATE: &str = "sign_out_state";
 const MOMENT: Duration = Duration::from_mins(2);
 
 /// Where one ends up after signing out.
-pub(super) const SIGNED_OUT: &str = "/vestibule/signed-out";
+pub const SIGNED_OUT: &str = "/vestibule/signed-out";
 
 impl Gateway {
     /// Ends what is presented, before Coder hears of it: whatever Coder answers, it is over.

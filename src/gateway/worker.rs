@@ -3,8 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ::http::HeaderMap;
 use ::http::header::ACCEPT_ENCODING;
+use ::http::{HeaderMap, StatusCode};
 use tokio::time::Instant;
 
 use super::context::Context;
@@ -23,6 +23,7 @@ use crate::policy::{
 };
 use crate::proxy::Upstream;
 use crate::telemetry::Access;
+use crate::telemetry::audit::{self, Action, Event, Person};
 use crate::types::{CoderUserId, RequestId};
 
 /// Where the gateway's own endpoints are: a path that Coder does not use. Matched on the form that is routed
@@ -223,6 +224,7 @@ impl Worker {
         let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
         let mut response = self.upstream.forward(&permit, request).await?;
         match (class, permit.standing()) {
+            (RouteClass::PasswordSignIn, _) => break_glass(response.status(), context),
             (RouteClass::SignOut, _) => gateway.mark_signed_out(&mut response, ended),
             (RouteClass::CreatesKey(made), Some(standing)) => {
                 return gateway.bind_made(made, response, standing, context.target.path()).await;
@@ -235,6 +237,17 @@ impl Worker {
         }
         Ok(response)
     }
+}
+
+/// Writes down that the way around the provider was used. Who used it only Coder knows.
+fn break_glass(status: StatusCode, context: &Context) {
+    audit::emit(Event {
+        action: Action::BreakGlass,
+        outcome: if status.is_success() { "ok" } else { "coder_refused" },
+        person: Person::default(),
+        client: Some(context.client),
+        request: Some(context.request),
+    });
 }
 
 /// The headers without the credentials that were not judged; `None` when there are none to take away.

@@ -227,6 +227,7 @@ impl Grants {
             return Ok(Outcome::Fresh);
         }
         self.end_scope(Scope::Grant(grant.id), EndReason::AccessExpired).await?;
+        emit(head, EndReason::AccessExpired.word());
         Ok(Outcome::Ended(EndReason::AccessExpired))
     }
 

@@ -7,8 +7,8 @@ use thiserror::Error;
 use super::store::{Bind, Bound, Device, GrantHead, GrantRow, StoreError};
 use super::vault::Contents;
 use super::{EndReason, Grants};
-use crate::oidc::VerifiedIdentity;
-use crate::types::{CoderUserId, GrantId, TokenHash};
+use crate::oidc::{TokenKind, VerifiedIdentity};
+use crate::types::{CoderUserId, GrantId, Secret, TokenHash};
 
 /// Why a sign-in was not finished.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,6 +49,10 @@ impl Grants {
             key: parts.key,
         };
         let access = TokenHash::of(parts.access_token.expose());
+        let unkept = [
+            (parts.refresh_token.clone(), TokenKind::Refresh),
+            (Some(parts.access_token.clone()), TokenKind::Access),
+        ];
         let contents = Contents {
             access_token: parts.access_token,
             refresh_token: parts.refresh_token,
@@ -60,8 +64,22 @@ impl Grants {
         };
         let sealed = self.vault.seal(id, &contents)?;
         let handle = self.vault.handle_hash(&head.key);
-        self.store.insert_grant(GrantRow { head, handle, access, device, sealed }).await?;
+        if let Err(error) = self.store.insert_grant(GrantRow { head, handle, access, device, sealed }).await {
+            self.give_back(unkept).await;
+            return Err(error);
+        }
         Ok(id)
+    }
+
+    /// Revokes tokens that could not be kept. Best effort: there is nowhere to remember them.
+    async fn give_back(&self, tokens: [(Option<Secret>, TokenKind); 2]) {
+        for (token, kind) in tokens {
+            if let Some(token) = token
+                && let Err(error) = self.refresher.revoke(&token, kind).await
+            {
+                tracing::warn!(%error, "a token that could not be kept is not revoked");
+            }
+        }
     }
 
     /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the

@@ -47,8 +47,8 @@ pub enum LoginError {
     #[error(transparent)]
     Provider(#[from] ProviderFault),
     /// The provider vouches for them, and they may not come in.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
+    #[error("{0}")]
+    Refused(Refusal, IdentityKey),
 }
 
 impl From<TokenError> for LoginError {
@@ -152,7 +152,8 @@ impl Provider {
             }
             Err(refusal) => {
                 self.give_back(&tokens).await;
-                Err(refusal.into())
+                let issuer = self.settings.issuer.clone();
+                Err(LoginError::Refused(refusal, IdentityKey { issuer, subject: id_token.subject }))
             }
         }
     }

@@ -18,6 +18,7 @@ mod layering;
 mod support;
 
 mod admin;
+mod audit;
 mod backchannel;
 mod canary;
 mod gate;

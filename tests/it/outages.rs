@@ -149,6 +149,17 @@ async fn a_store_that_takes_no_writes_signs_nobody_in_or_out_and_says_so() {
     }
 }
 
+#[tokio::test]
+async fn tokens_that_could_not_be_kept_are_given_back() {
+    let world = World::start().await;
+    let browser = Browser::new();
+    let back = world.to_callback(&browser, "alice", "/").await;
+    world.store_fails(StoreFault::Only(&["insert_grant"], StoreError::Full));
+    assert_eq!(browser.get(&back).await.status, 503);
+    assert!(world.provider.live_tokens().is_empty());
+    assert!(world.coder.users().is_empty());
+}
+
 /// A write that fails after Coder has made the session leaves a session that nobody serves.
 #[tokio::test]
 async fn a_sign_in_that_could_not_be_bound_lets_nobody_in() {

@@ -10,6 +10,7 @@ use url::{Host, Url};
 
 use crate::config::keys::{self, Key};
 use crate::config::{Config, Oidc, csv};
+use crate::gateway::BACKCHANNEL_LOGOUT;
 use crate::types::{Secret, is_loopback};
 
 use super::Format;
@@ -44,6 +45,11 @@ pub(super) fn write(
         Format::Shell => render::shell(&variables, out),
         Format::Yaml => render::yaml(&variables, out),
         Format::Helm => render::helm(&variables, out),
+    }?;
+    writeln!(out, "\n# Not for Coder: in authentik the provider's logout URI (method: Back-channel) is")?;
+    match config.coder.access_url.join(BACKCHANNEL_LOGOUT) {
+        Ok(url) => writeln!(out, "# {url}"),
+        Err(_) => Ok(()),
     }
 }
 

@@ -245,7 +245,7 @@ async fn userinfo_overrides_the_id_token_as_at_coder() {
     let refused = scene.sign_in(scene.claims(), answer).await;
     assert!(matches!(
         refused,
-        Err(LoginError::Refused(Refusal::EmailUnverified { found: EmailVerified::False, .. }))
+        Err(LoginError::Refused(Refusal::EmailUnverified { found: EmailVerified::False, .. }, _))
     ));
 }
 

@@ -1,0 +1,125 @@
+//! Who did what, as the audit log tells it.
+
+use std::process::Command;
+use std::time::Duration;
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+use vestibule::cli;
+use vestibule::config::Environment;
+use vestibule::telemetry;
+
+use crate::support::client::{Browser, send};
+use crate::support::world::{Options, World};
+
+const CHILD: &str = "VESTIBULE_TEST_AUDIT";
+
+/// The log is the process's own, so what is logged happens in one of its own.
+#[test]
+fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why() {
+    let child = Command::new(std::env::current_exe().unwrap())
+        .args(["audit::a_life_to_be_told", "--exact", "--ignored", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let log = String::from_utf8_lossy(&child.stderr).into_owned();
+    assert!(child.status.success(), "{log}");
+    let events: Vec<Value> = log.lines().filter_map(|line| serde_json::from_str(line).ok()).collect();
+    let is = |event: &Value, name: &str, wanted: &str| event[name].as_str() == Some(wanted);
+    let find = |action: &str, outcome: &str, sub: &str| {
+        let found = events.iter().find(|event| {
+            is(event, "target", "audit")
+                && is(event, "action", action)
+                && is(event, "outcome", outcome)
+                && event["sub"].as_str().unwrap_or_default() == sub
+        });
+        found.unwrap_or_else(|| panic!("no {action} {outcome} of {sub}: {log}"))
+    };
+    for (action, outcome, sub, by_a_request) in [
+        ("sign_in", "ok", "sub-alice", true),
+        ("sign_in", "domain_not_allowed", "sub-eve", true),
+        ("sign_in", "denied", "", true),
+        ("refresh", "ok", "sub-alice", false),
+        ("refresh", "no_answer", "sub-alice", false),
+        ("refresh", "ended_by_provider", "sub-bob", false),
+        ("sign_out", "ok", "sub-alice", true),
+        ("revocation", "ok", "sub-alice", false),
+        ("backchannel_logout", "ok", "sub-carol", true),
+        ("backchannel_logout", "nobody", "stranger", true),
+        ("break_glass", "coder_refused", "", true),
+        ("end", "nothing", "", true),
+        ("end", "ok", "sub-alice", true),
+    ] {
+        let event = find(action, outcome, sub);
+        assert_eq!(event["request"].is_string(), by_a_request, "{event}");
+        assert_eq!(event["iss"].is_string(), !sub.is_empty(), "{event}");
+        assert_eq!(event["level"], "INFO");
+    }
+    let signed_in = find("sign_in", "ok", "sub-alice");
+    assert_eq!(signed_in["email"], "alice@acme.company");
+    assert_eq!(signed_in["client"], "127.0.0.1");
+    assert_eq!(signed_in["coder_user"].as_str().unwrap().len(), 36);
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the test above talks to its child")]
+#[ignore = "run by the test above, in a process whose log is its own"]
+async fn a_life_to_be_told() {
+    if std::env::var(CHILD).is_err() {
+        return;
+    }
+    let settings = telemetry::Settings { filter: "info".to_owned(), format: telemetry::Format::Json };
+    telemetry::init(&settings).unwrap();
+    let sections = "policy:\n  passwordSignIn: {allow: true}\n";
+    let world = World::with(Options { sections, ..Options::default() }).await;
+    let alice = world.sign_in("alice").await;
+    let session = world.session(&alice);
+    world.advance(Duration::from_secs(301));
+    assert_eq!(world.me(&session).await.status, 200);
+    world.provider.stop();
+    world.advance(Duration::from_secs(301));
+    assert_eq!(world.me(&session).await.status, 200);
+    world.provider.start_again().await;
+    refusals(&world).await;
+    world.advance(Duration::from_mins(2));
+    alice.set_cookie(&world.host, "csrf_token", "t");
+    let out = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
+    assert_eq!(alice.send(out.body("".into()).unwrap()).await.status, 200);
+    for subject in ["sub-carol", "stranger"] {
+        let token = world.provider.logout_token("logout+jwt", Some(subject), None, &json!({}));
+        let url = world.url("/vestibule/backchannel-logout");
+        let answer = Browser::new().fetch(Method::POST, &url, format!("logout_token={token}")).await;
+        assert_eq!(answer.status, 200);
+    }
+    world.sign_in("alice").await;
+    for who in [&["--id", "000000000000"][..], &["--user", "alice@acme.company"], &["--everybody"]] {
+        revoke(&world, who).await;
+    }
+    world.until("what ended is revoked", || world.provider.forms("revoke").len() >= 6).await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+}
+
+/// Somebody of another domain, somebody who says no at the provider, somebody deactivated, a password.
+async fn refusals(world: &World) {
+    world.until_ready().await;
+    world.sign_in("carol").await;
+    assert_eq!(world.sign_in_with(&Browser::new(), "eve", "/").await.status, 403);
+    let browser = Browser::new();
+    let back = world.to_callback(&browser, "bob", "/").await;
+    let denied = back.replace("code=", "error=access_denied&was=");
+    assert_eq!(browser.get(&denied).await.status, 403);
+    let bob = world.session(&world.sign_in("bob").await);
+    world.provider.deactivate("bob");
+    world.advance(Duration::from_secs(301));
+    assert_eq!(world.me(&bob).await.status, 401);
+    let login = Request::post(world.url("/api/v2/users/login")).body("{}".into()).unwrap();
+    assert_eq!(send(login).await.unwrap().status, 401);
+}
+
+async fn revoke(world: &World, whom: &[&str]) {
+    let config = world.config_file();
+    let start = ["vestibule", "--config", config.to_str().unwrap(), "sessions", "revoke"];
+    let all: Vec<_> = start.iter().chain(whom).map(std::ffi::OsString::from).collect();
+    let run = move || cli::run(all, &Environment::default(), &mut Vec::new(), &mut Vec::new());
+    tokio::task::spawn_blocking(run).await.unwrap();
+}
