@@ -9,6 +9,7 @@ use ::http::{HeaderMap, StatusCode};
 use super::context::Context;
 use super::sign_in::redirect_to;
 use super::{Cause, Gateway};
+use crate::coder::answer;
 use crate::grant::{EndReason, EndedSession, Kind, Standing};
 use crate::http::Response;
 use crate::pages::{Link, SignOutAtProvider, SignedOut};
@@ -68,6 +69,14 @@ impl Gateway {
             self.grants.end_user(user, EndReason::SignedOut).await?;
         }
         Ok(ended)
+    }
+
+    /// Stands for Coder's answer when that is a 401: what was presented ended here a moment ago, so Coder,
+    /// which may have had to refresh first, got no tokens for it any more.
+    pub(super) fn signed_out_answer(&self) -> Response {
+        let mut response = answer::message(StatusCode::OK, "Logged out!", None);
+        self.forget_session(&mut response);
+        response
     }
 
     /// Marks Coder's answer to a sign-out, so that the next page says so and does not sign in again.

@@ -225,7 +225,12 @@ impl Worker {
         let mut response = self.upstream.forward(&permit, request).await?;
         match (class, permit.standing()) {
             (RouteClass::PasswordSignIn, _) => break_glass(response.status(), context),
-            (RouteClass::SignOut, _) => gateway.mark_signed_out(&mut response, ended),
+            (RouteClass::SignOut, standing) => {
+                if standing.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+                    response = gateway.signed_out_answer();
+                }
+                gateway.mark_signed_out(&mut response, ended);
+            }
             (RouteClass::CreatesKey(made), Some(standing)) => {
                 return gateway.bind_made(made, response, standing, context.target.path()).await;
             }

@@ -54,6 +54,21 @@ async fn refresh_and_access_token_are_both_revoked_at_the_provider() {
     assert!(world.provider.live_tokens().is_empty());
 }
 
+/// Coder refreshes before it signs out, and finds that there is nothing left to refresh with.
+#[tokio::test]
+async fn a_sign_out_after_a_pause_is_one_though_coder_takes_the_session_for_expired() {
+    let world = World::with(Options { sections: "signIn:\n  mode: redirect\n", ..Options::default() }).await;
+    let browser = world.sign_in("alice").await;
+    let session = world.session(&browser);
+    world.advance(Duration::from_secs(301));
+    let answer = sign_out(&world, &browser).await;
+    assert_eq!(answer.json()["message"], "Logged out!");
+    assert!(browser.cookie(&world.host, "coder_session_token").is_none());
+    assert_eq!(world.me(&session).await.status, 401);
+    let page = browser.get(&world.url("/login")).await;
+    assert_eq!(page.status, 200, "it does not sign in again by itself");
+}
+
 #[tokio::test]
 async fn a_revocation_that_fails_is_tried_again_and_after_a_restart_too() {
     let mut world = World::start().await;
