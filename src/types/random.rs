@@ -44,3 +44,25 @@ impl fmt::Debug for RequestId {
         fmt::Display::fmt(self, f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::*;
+
+    /// Envoy #36276, mod_auth_openidc 2026-07-03: a nonce made of the time, a token of 64 bits.
+    #[test]
+    fn a_token_has_256_bits_and_none_comes_twice() {
+        let tokens: HashSet<String> = (0..1000).map(|_| random_token()).collect();
+        assert_eq!(tokens.len(), 1000);
+        let mut seen = [0_u8; 32];
+        for token in tokens {
+            let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
+            assert_eq!((token.len(), bytes.len()), (43, 32));
+            // Every bit is set in some token: none is fixed.
+            seen.iter_mut().zip(bytes).for_each(|(seen, byte)| *seen |= byte);
+        }
+        assert_eq!(seen, [0xff; 32]);
+    }
+}

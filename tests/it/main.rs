@@ -15,6 +15,7 @@
 
 mod commands;
 mod layering;
+mod security_cases;
 mod support;
 
 mod admin;
@@ -22,6 +23,7 @@ mod audit;
 mod backchannel;
 mod canary;
 mod gate;
+mod other_sites;
 mod outages;
 mod refresh;
 mod sign_in;

@@ -1,5 +1,6 @@
 //! The listener over real sockets.
 
+mod hostile;
 mod http1;
 mod stop;
 mod support;

@@ -3,9 +3,11 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
+use super::super::discovery;
 use super::super::jws::{UnverifiedJws, numeric_date};
 use super::super::keys::KeySet;
 use super::super::person::{judge, merge};
+use super::signer::part;
 use super::*;
 
 /// 2038 and the ChangeLog of mod_auth_openidc, 07-30, 08-12: overflowing and infinite dates.
@@ -39,6 +41,24 @@ fn any_json() -> impl Strategy<Value = Value> {
             prop::collection::btree_map(".{0,8}", inner, 0..4).prop_map(|map| json!(map)),
         ]
     })
+}
+
+/// CVE-2026-48042: JSON nested so deep that reading it used up the stack.
+#[test]
+fn a_document_nested_without_end_is_read_no_deeper_than_it_may_be() {
+    let settings = settings("https://authentik.company/");
+    let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(200_000), close.repeat(200_000));
+    for value in [deep("[", "]"), deep(r#"{"a":"#, "}"), "[".repeat(200_000)] {
+        assert!(KeySet::parse(&value).is_err());
+        assert!(KeySet::parse(&format!(r#"{{"keys":[{value}]}}"#)).is_err());
+        assert!(discovery::read(&format!(r#"{{"issuer":{value}}}"#), &settings).is_err());
+        let header = part(format!(r#"{{"alg":"RS256","x":{value}}}"#));
+        assert!(UnverifiedJws::parse(&format!("{header}.e30.AAAA"), &Algorithm::ALL, &["jwt"]).is_err());
+        assert!(PendingLogin::from_bytes(value.as_bytes()).is_err());
+    }
+    // Short enough not to be refused for its length alone.
+    let deep = part(format!(r#"{{"alg":"RS256","x":{}1{}}}"#, "[".repeat(5000), "]".repeat(5000)));
+    assert!(UnverifiedJws::parse(&format!("{deep}.e30.AAAA"), &Algorithm::ALL, &["jwt"]).is_err());
 }
 
 proptest! {
