@@ -122,9 +122,7 @@ impl Worker {
             HostJudged::Unknown => return Err(Cause::Host),
         };
         // The name of the TLS handshake and of the request must lead to the same kind of host (CVE-2026-55430).
-        if let Some(name) = &connection.server_name
-            && !name.eq_ignore_ascii_case(host.name())
-        {
+        if !names_agree(connection.server_name.as_deref(), host.name()) {
             return Err(Cause::Host);
         }
         let target = Target::parse(&parts.uri, |path| app_host || routes::is_app_path(path))?;
@@ -262,8 +260,40 @@ fn confined(headers: &HeaderMap, keep: Option<&Presented<'_>>) -> Option<HeaderM
     (confined.len() != headers.len() || confined != *headers).then_some(confined)
 }
 
+/// Whether the name of the handshake, when there was one, is the host of the request.
+fn names_agree(in_handshake: Option<&str>, host: &str) -> bool {
+    in_handshake.is_none_or(|name| name.eq_ignore_ascii_case(host))
+}
+
 impl Service for Worker {
     async fn call(&self, request: Request, connection: ConnInfo) -> Response {
         self.handle(request, &connection).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::names_agree;
+
+    /// CVE-2026-55430: a connection for one host carried requests for another's apps.
+    #[test]
+    fn the_name_of_the_handshake_must_be_the_host() {
+        for (name, host) in [
+            (None, "coder.company"),
+            (Some("coder.company"), "coder.company"),
+            (Some("Coder.Company"), "coder.company"),
+        ] {
+            assert!(names_agree(name, host), "{name:?} {host}");
+        }
+        for (name, host) in [
+            ("coder.company", "app--ws--alice.coder.company"),
+            ("app--ws--alice.coder.company", "coder.company"),
+            ("app--ws--alice.coder.company", "app--ws--bob.coder.company"),
+            ("coder.company.", "coder.company"),
+            ("*.coder.company", "app.coder.company"),
+            ("", "coder.company"),
+        ] {
+            assert!(!names_agree(Some(name), host), "{name} {host}");
+        }
     }
 }

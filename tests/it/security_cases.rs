@@ -54,7 +54,7 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 /// The cells of a table's row; `None` for other lines and for the line below the header.
 fn cells(line: &str) -> Option<Vec<&str>> {
     let inner = line.trim().strip_prefix('|')?.strip_suffix('|')?;
-    let cells: Vec<_> = inner.split(" | ").map(str::trim).collect();
+    let cells: Vec<_> = inner.split('|').map(str::trim).collect();
     (!cells.iter().all(|cell| cell.starts_with("--"))).then_some(cells)
 }
 
@@ -129,6 +129,10 @@ fn every_advisory_that_a_test_names_is_in_the_document() {
     let known = advisories(&document());
     let mut missing = BTreeSet::new();
     for (path, text) in texts() {
+        // This file makes some up.
+        if path.ends_with(file!()) {
+            continue;
+        }
         for id in advisories(&text).difference(&known) {
             missing.insert(format!("{id} ({})", path.strip_prefix(root()).unwrap().display()));
         }
