@@ -34,6 +34,6 @@ export const errorPage = ({ error, error_description: description = '' }) => pag
 <h1>${escaped(error)}</h1><p>${escaped(description)}</p>`);
 
 /** Signed out; `form` is oidc-provider's, not yet sent: it asks whether to end the session. */
-export const signedOutPage = (form) => page('Sign out', form ? `
+export const signedOutPage = (form) => page('Sign out', !form ? '<h1>You are signed out</h1>' : `
 <h1>Sign out here too?</h1>${form}
-<button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>` : '<h1>You are signed out</h1>');
+<button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>`);

@@ -1,8 +1,8 @@
 // oidc-provider, the certified OpenID provider, set up in authentik's shape: authentik's paths (an issuer with a
-// trailing slash, endpoints beside it), a refresh token with offline_access that rotates at every use, implicit consent,
-// all claims in the ID token, a `sid`, and a sign-in form of its own.
+// trailing slash, endpoints beside it), a refresh token with offline_access that rotates at every use, implicit
+// consent, all claims in the ID token, a `sid`, and a sign-in form of its own.
 //
-// As a program:  node provider.mjs --listen 127.0.0.1:9100 --redirect-uri http://127.0.0.1:3000/api/v2/users/oidc/callback
+// As a program:  node provider.mjs --listen 127.0.0.1:9100 --redirect-uri http://HOST:PORT/api/v2/users/oidc/callback
 // As a module:   const provider = await startProvider({ port: 0, redirectURIs: [...] })
 //
 // Nothing is kept: accounts, sessions and the signing key live as long as the process.

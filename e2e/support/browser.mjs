@@ -19,8 +19,8 @@ export const launch = () => chromium.launch({
 });
 
 /**
- * A browser of one person: nothing kept from others. `complaints` collects what the page's console shows as an error and
- * every request to another machine (only the provider's icon is answered, with a picture from here).
+ * A browser of one person: nothing kept from others. `complaints` collects what the page's console shows as an error
+ * and every request to another machine (only the provider's icon is answered, with a picture from here).
  */
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });

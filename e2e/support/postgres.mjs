@@ -9,7 +9,8 @@ function programs() {
   if (process.env.PGBIN) return process.env.PGBIN;
   const root = '/usr/lib/postgresql';
   const versions = existsSync(root) ? readdirSync(root).sort((a, b) => b - a) : [];
-  const found = versions.map((version) => join(root, version, 'bin')).find((bin) => existsSync(join(bin, 'initdb')));
+  const folders = versions.map((version) => join(root, version, 'bin'));
+  const found = folders.find((bin) => existsSync(join(bin, 'initdb')));
   if (!found) throw new Error('no PostgreSQL: install it, or say in PGBIN where initdb and postgres are');
   return found;
 }
@@ -21,7 +22,7 @@ async function owner() {
   return { uid: await id('-u'), gid: await id('-g') };
 }
 
-/** Starts a cluster with an empty database `coder`: `url`, `query(sql)` (rows of text, fields split by `|`), `stop()`. */
+/** Starts a cluster with an empty database `coder`: `url`, `query(sql)` (rows, fields split by `|`), `stop()`. */
 export async function startPostgres(folder) {
   const bin = programs();
   const as = await owner();
@@ -29,7 +30,8 @@ export async function startPostgres(folder) {
   if (as.uid) chownSync(folder, as.uid, as.gid);
   const options = { ...as, cwd: folder, env: { PATH: `${bin}:/usr/bin:/bin`, LC_ALL: 'C' } };
   const data = join(folder, 'data');
-  await run(join(bin, 'initdb'), ['-D', data, '-U', 'coder', '-A', 'trust', '-E', 'UTF8', '--no-locale', '-N'], options);
+  const kind = ['-U', 'coder', '-A', 'trust', '-E', 'UTF8', '--no-locale', '--no-sync'];
+  await run(join(bin, 'initdb'), ['-D', data, ...kind], options);
 
   const port = await freePort();
   const settings = {

@@ -12,7 +12,8 @@ import { start, until } from './process.mjs';
 /** Reads `NAME=value` lines as a shell would, with or without `export` and single quotes. */
 export function environment(text) {
   const pairs = [...text.matchAll(/^(?:export )?([A-Z0-9_]+)=(.*)$/gm)];
-  return Object.fromEntries(pairs.map(([, name, value]) => [name, value.replace(/^(['"])(.*)\1$/, '$2').replaceAll(`'\\''`, "'")]));
+  const unquoted = (value) => value.replace(/^(['"])(.*)\1$/, '$2').replaceAll(`'\\''`, "'");
+  return Object.fromEntries(pairs.map(([, name, value]) => [name, unquoted(value)]));
 }
 
 /** Starts Coder with `env` (the block of `vestibule coder-env`) and waits until it answers. */

@@ -77,9 +77,10 @@ export async function startStack(name) {
     await until(`the gateway's issuer listener (see ${gateway.log})`, 30, async () => (
       await fetch(`${issuerURL}.well-known/openid-configuration`)).ok, gateway.alive);
 
+    const log = join(logs, 'coder.log');
     const coder = CODER_BIN
-      ? await realCoder({ configurationFile, port: coderPort, folder: join(folder, 'coder'), log: join(logs, 'coder.log') })
-      : await standIn({ url, coderURL, issuerURL, log: join(logs, 'coder.log') });
+      ? await realCoder({ configurationFile, port: coderPort, folder: join(folder, 'coder'), log })
+      : await standIn({ url, coderURL, issuerURL, log });
     stops.push(coder.stop);
     await until('Coder through the gateway', 30, async () => (await fetch(`${url}/healthz`)).ok, gateway.alive);
     return { url, provider, coder, configurationFile, folder, gateway, stop };
@@ -91,7 +92,8 @@ export async function startStack(name) {
 
 /** The real Coder gets exactly what the gateway prints for it. */
 async function realCoder({ configurationFile, ...coder }) {
-  const printed = await run(join(PROGRAMS, 'vestibule'), ['coder-env', '--config', configurationFile], { env: ENVIRONMENT });
+  const command = ['coder-env', '--config', configurationFile];
+  const printed = await run(join(PROGRAMS, 'vestibule'), command, { env: ENVIRONMENT });
   return startRealCoder({ bin: CODER_BIN, env: environment(printed), ...coder });
 }
 
@@ -101,6 +103,7 @@ async function standIn({ url, coderURL, issuerURL, log }) {
     '--client-id', 'cid', '--client-secret', 'coder-secret', '--email-domain', 'acme.company',
     '--version', process.env.STAND_IN_VERSION || '2026-02',
   ], { log });
-  await until(`the stand-in for Coder (see ${log})`, 30, async () => (await fetch(`${coderURL}/healthz`)).ok, coder.alive);
+  const healthy = async () => (await fetch(`${coderURL}/healthz`)).ok;
+  await until(`the stand-in for Coder (see ${log})`, 30, healthy, coder.alive);
   return { url: coderURL, stop: coder.stop };
 }
