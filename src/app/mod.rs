@@ -168,7 +168,7 @@ impl App {
         let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client))?;
         let issuer = Issuer::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
-        let upstream = settings::upstream(&config.coder.url, upstream_tls()?)?;
+        let upstream = settings::upstream(&config.coder.url, upstream_tls()?, clock)?;
         Ok(Self {
             config,
             public,

@@ -11,6 +11,7 @@ use crate::config::{self, Config};
 use crate::http::{ClientSettings, TrustedProxies};
 use crate::policy::{self, Networks, RouteRule, Rules, Switch, TunnelLimits, WithoutGrant};
 use crate::proxy::{self, Origin};
+use crate::types::Clock;
 use crate::{gateway, grant, issuer, oidc, pages};
 
 pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
@@ -79,12 +80,17 @@ pub(super) fn coder_client() -> ClientSettings {
     ClientSettings { max_response: handoff::MAX_ANSWER, ..ClientSettings::default() }
 }
 
-pub(super) fn upstream(url: &Url, tls: Arc<rustls::ClientConfig>) -> Result<proxy::Settings, BuildError> {
+pub(super) fn upstream(
+    url: &Url,
+    tls: Arc<rustls::ClientConfig>,
+    clock: Clock,
+) -> Result<proxy::Settings, BuildError> {
     Ok(proxy::Settings {
         origin: Origin::new(url, tls).map_err(BuildError::CoderUrl)?,
         connect_timeout: proxy::CONNECT_TIMEOUT,
         max_idle: 256,
         idle_timeout: std::time::Duration::from_mins(1),
+        clock,
     })
 }
 

@@ -2,11 +2,17 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
-use crate::policy::{Permit, TunnelLimits};
+use crate::grant::TunnelGuard;
+use crate::policy::{Permit, Standing, TunnelLimits};
+use crate::types::Clock;
+
+/// How long an answer may be waited for before its standing is watched: nearly all come sooner.
+const WATCHED_AFTER: Duration = Duration::from_secs(1);
 
 /// Why something was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -33,11 +39,22 @@ impl Cut {
 /// What a permit says about the end of what it permits. Costs next to nothing until it is waited for.
 #[derive(Debug)]
 pub(super) struct Ends {
-    standing: Option<CancellationToken>,
+    person: Option<Person>,
     limits: TunnelLimits,
     begun: Option<Instant>,
     active: Option<Instant>,
     waiting: Waiting,
+}
+
+/// Whose standing it hangs on.
+#[derive(Debug)]
+struct Person {
+    standing: Standing,
+    ended: CancellationToken,
+    /// What flows keeps the session from being idle; `None` where no session ever is.
+    clock: Option<Clock>,
+    /// Has the standing judged again while this lasts, as requests would. Made when it is first waited for.
+    watched: Option<TunnelGuard>,
 }
 
 /// What is waited for, made when it first is.
@@ -50,24 +67,36 @@ struct Waiting {
 
 impl Ends {
     /// As the permit says, beginning now.
-    pub(super) fn new(permit: &Permit) -> Self {
+    pub(super) fn new(permit: &Permit, clock: &Clock) -> Self {
         let limits = permit.tunnel();
         let now = (limits != TunnelLimits::default()).then(Instant::now);
-        let standing = permit.ends_with();
-        Self { standing, limits, begun: now, active: now, waiting: Waiting::default() }
+        let person = permit.ends_with().zip(permit.standing()).map(|(ended, standing)| Person {
+            standing: standing.clone(),
+            ended,
+            clock: limits.idle.map(|_| clock.clone()),
+            watched: None,
+        });
+        Self { person, limits, begun: now, active: now, waiting: Waiting::default() }
     }
 
     /// Completes when the standing ends: for a wait that has no bytes to be idle about yet.
     pub(super) async fn standing_ended(&self) {
-        match &self.standing {
-            Some(standing) => standing.cancelled().await,
-            None => std::future::pending().await,
+        let Some(person) = &self.person else { return std::future::pending().await };
+        let watched = async {
+            sleep(WATCHED_AFTER).await;
+            let _watched = person.standing.tunnel();
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = person.ended.cancelled() => {}
+            () = watched => {}
         }
     }
 
     /// Whether the standing has ended.
     pub(super) fn standing_has_ended(&self) -> bool {
-        self.standing.as_ref().is_some_and(CancellationToken::is_cancelled)
+        self.person.as_ref().is_some_and(|person| person.ended.is_cancelled())
     }
 
     /// Bytes have flowed, in whichever direction.
@@ -75,13 +104,18 @@ impl Ends {
         if self.limits.idle.is_some() {
             self.active = Some(Instant::now());
         }
+        if let Some(Person { standing, clock: Some(clock), .. }) = &self.person {
+            standing.touch(clock.now());
+        }
     }
 
     /// Ready when it is time to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        if let Some(standing) = &self.standing {
+        if let Some(person) = &mut self.person {
+            person.watched.get_or_insert_with(|| person.standing.tunnel());
+            let ended = &person.ended;
             let waiting =
-                self.waiting.standing.get_or_insert_with(|| Box::pin(standing.clone().cancelled_owned()));
+                self.waiting.standing.get_or_insert_with(|| Box::pin(ended.clone().cancelled_owned()));
             if waiting.as_mut().poll(cx).is_ready() {
                 return Poll::Ready(Cut::Standing);
             }

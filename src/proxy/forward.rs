@@ -24,6 +24,7 @@ use super::upgrade::Wish;
 use super::upload::{Upload, UploadError};
 use crate::http::{Body, Response, Sanitized, remove_hop_by_hop};
 use crate::policy::Permit;
+use crate::types::Clock;
 
 /// Why there is no answer of Coder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -55,6 +56,7 @@ pub struct Upstream {
     origin: Origin,
     connect_timeout: Duration,
     pool: Arc<Pool>,
+    clock: Clock,
     tunnels: TaskTracker,
     stop: CancellationToken,
 }
@@ -69,6 +71,7 @@ impl Upstream {
         Self {
             pool: Arc::new(Pool::new(settings.max_idle, settings.idle_timeout)),
             origin: settings.origin,
+            clock: settings.clock,
             connect_timeout: settings.connect_timeout,
             tunnels,
             // A child: workers would meet at the lock of the shared one.
@@ -89,7 +92,7 @@ impl Upstream {
         permit: &Permit,
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
-        let ends = Ends::new(permit);
+        let ends = Ends::new(permit, &self.clock);
         let (request, wish) = prepare(request, permit.body_limit())?;
         let (link, answer) = tokio::select! {
             biased;

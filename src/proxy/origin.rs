@@ -14,6 +14,7 @@ use url::{Host, Url};
 
 use super::ForwardError;
 use super::io::Io;
+use crate::types::Clock;
 
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -36,6 +37,8 @@ pub struct Settings {
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,
+    /// The time that standings are told when something flows.
+    pub clock: Clock,
 }
 
 /// Scheme, host and port of Coder (`coder.url`).

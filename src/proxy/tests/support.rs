@@ -21,6 +21,7 @@ use crate::policy::{
     Bearer, Decision, Judged, Permit, Public, Question, RouteClass, Rules, Standing, TunnelLimits, decide,
 };
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Settings, Upstream};
+use crate::types::Clock;
 
 /// Fails the test when `future` hangs: longer than anything here takes.
 pub(in crate::proxy) async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -103,6 +104,7 @@ impl Front {
             connect_timeout: CONNECT_TIMEOUT,
             max_idle: manner.max_idle,
             idle_timeout: manner.idle_timeout,
+            clock: Clock::system(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let front = Self {
