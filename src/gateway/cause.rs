@@ -150,9 +150,9 @@ impl Cause {
                 "The request carries credentials of two different sign-ins.",
                 "Use one of them. In a browser, sign in again: its old cookies have been removed.",
             ),
-            Self::Policy(_) => row(
+            Self::Policy(cause) => row(
                 S::FORBIDDEN,
-                "policy",
+                cause.word(),
                 Person,
                 "This is not open to you",
                 "This part of Coder is not open to you.",

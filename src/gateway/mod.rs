@@ -15,6 +15,7 @@ mod judge;
 mod keys;
 mod limits;
 mod refuse;
+mod rounds;
 mod sessions;
 mod sign_in;
 mod sign_out;

@@ -98,7 +98,11 @@ impl Gateway {
                 self.pages.coder_unavailable(Some(&again), id)
             }
             Cause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
-            Cause::Loop => self.pages.sign_in_loop(&again, id),
+            Cause::Loop => {
+                let mut response = self.pages.sign_in_loop(&again, id);
+                response.headers_mut().append(SET_COOKIE, self.forget_rounds());
+                response
+            }
             Cause::NotFound => self.pages.not_found(id),
             _ => {
                 let detail = shown_detail(cause);

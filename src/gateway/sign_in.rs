@@ -49,6 +49,7 @@ impl Gateway {
     /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.
     fn start(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
         self.limits.sign_in(context.client)?;
+        self.may_begin(headers)?;
         let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let merge_state = single(query, "oidc_merge_state")?;
         let (login, url) = self.provider.begin(redirect, merge_state).map_err(Cause::NotReady)?;
@@ -145,13 +146,14 @@ impl Gateway {
             Start::Refused(response) => return Ok((response, None)),
         };
         let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
-        let HandedOver { session, response } = self.handoff.finish(started, &code).await?;
+        let HandedOver { session, mut response } = self.handoff.finish(started, &code).await?;
         let Some(session) = session else { return Ok((response, None)) };
         let Who::Owner(owner) = self.api.who(&session, context.client).await else {
             return Err(Cause::Nobody);
         };
         let before = self.finder.session_cookie(headers).map(TokenHash::of);
         self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        response.headers_mut().append(SET_COOKIE, self.count_round(headers));
         Ok((response, Some(owner.user)))
     }
 

@@ -85,6 +85,7 @@ impl Gateway {
         let ticket = random_token();
         let line = self.cookies.set(JUST_OUT, &ticket, Some(MOMENT));
         response.headers_mut().append(SET_COOKIE, line);
+        response.headers_mut().append(SET_COOKIE, self.forget_rounds());
         if self.settings.sign_out_at_provider {
             self.farewells.insert(ticket, Arc::new(ended));
         }
