@@ -3,6 +3,9 @@
 /// Coder's own sign-in page.
 pub const LOGIN_PAGE: &str = "/login";
 
+/// Where a session is handed over to an app's host, which stands in the query.
+pub const APP_HANDOVER: &str = "/api/v2/applications/auth-redirect";
+
 /// Who the bearer of a token is.
 pub const ME: &str = "/api/v2/users/me";
 

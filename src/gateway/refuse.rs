@@ -12,7 +12,7 @@ use super::sign_in::redirect_to;
 use super::{Gateway, SignInMode};
 use crate::coder::answer::{self, Unauthorized};
 use crate::coder::cookies;
-use crate::coder::names::LOGIN_PAGE;
+use crate::coder::names::{APP_HANDOVER, LOGIN_PAGE};
 use crate::http::{Manner, Response};
 use crate::oidc::LoginError;
 use crate::pages::{Link, Problem, Refused};
@@ -65,6 +65,20 @@ impl Gateway {
             self.forget_session(&mut response);
         }
         response
+    }
+
+    /// Sends a browser that goes to an app's host without a session there to be handed over, as Coder does where
+    /// it sees such a request itself; `None` where that would not help.
+    pub(super) fn to_hand_over(&self, cause: policy::Cause, context: &Context) -> Option<Response> {
+        use policy::Cause::{Ended, Garbage, Malformed, NoCredential};
+        if !matches!(cause, NoCredential | Ended | Garbage | Malformed) {
+            return None;
+        }
+        let access = &self.settings.access_url;
+        let app = format!("{}://{}{}", access.scheme(), context.host, context.target.raw());
+        let mut to = access.join(APP_HANDOVER).ok()?;
+        to.query_pairs_mut().append_pair("redirect_uri", &app);
+        Some(redirect_to(StatusCode::SEE_OTHER, to.as_str()))
     }
 
     /// Deletes Coder's session cookie.

@@ -3,8 +3,9 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ::http::header::ACCEPT_ENCODING;
-use ::http::{HeaderMap, StatusCode};
+use ::http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH};
+use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::context::Context;
@@ -16,7 +17,7 @@ use crate::coder::key_creation::app_session;
 use crate::coder::routes::{self, Route};
 use crate::grant::Standing;
 use crate::http::cookies::OwnCookies;
-use crate::http::{Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
+use crate::http::{Body, Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
 use crate::listen::{ConnInfo, Service};
 use crate::policy::{
     ClassName, Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide,
@@ -61,6 +62,7 @@ impl Worker {
         let client = self.gateway.settings.trusted_proxies.client_ip(connection.peer.ip(), request.headers());
         let mut seen = Seen { class: None, path: None, client, user: None, refused: None };
         let response = self.serve(request, connection, id, &mut seen).await;
+        let response = if method == Method::HEAD { without_body(response) } else { response };
         self.counts.count(seen.class, response.status());
         Access {
             request: id,
@@ -91,7 +93,12 @@ impl Worker {
             Ok(context) => context,
             Err(cause) => {
                 seen.refused = Some(cause.row().word);
-                return self.gateway.refuse_unread(&cause, &how, id);
+                let mut refusal = self.gateway.refuse_unread(&cause, &how, id);
+                if matches!(cause, Cause::Message(_)) && parts.version != Version::HTTP_2 {
+                    // Where this message ends somebody in between may see otherwise: nothing of theirs is read on.
+                    refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
+                return refusal;
             }
         };
         seen.path = Some(context.target.clone());
@@ -166,6 +173,7 @@ impl Worker {
         };
         if presented.is_none()
             && context.navigates()
+            && !matches!(route.class, RouteClass::Own | RouteClass::SignIn)
             && let Some(farewell) = gateway.farewell(&parts.headers, context)
         {
             return Ok(farewell);
@@ -197,6 +205,11 @@ impl Worker {
             Decision::SignIn(cause) => {
                 seen.refused = Some(cause.word());
                 Ok(gateway.to_sign_in(cause, &parts.headers, context))
+            }
+            Decision::Refuse(refusal) if context.app_host && context.navigates() && !question.in_url => {
+                let handed_over = gateway.to_hand_over(refusal.cause, context);
+                seen.refused = Some(refusal.cause.word());
+                handed_over.ok_or(Cause::Policy(refusal.cause))
             }
             Decision::Refuse(refusal) => Err(Cause::Policy(refusal.cause)),
         }
@@ -240,6 +253,16 @@ impl Worker {
         }
         Ok(response)
     }
+}
+
+/// An answer to `HEAD`: the headers alone, with the length of what is left out (RFC 9110 §9.3.2). HTTP/2 takes
+/// a body there for a broken stream.
+fn without_body(mut response: Response) -> Response {
+    let length = response.body().size_hint().exact().filter(|length| *length > 0);
+    if let Some(length) = length {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert(HeaderValue::from(length));
+    }
+    response.map(|_| Body::empty())
 }
 
 /// Writes down that the way around the provider was used. Who used it only Coder knows.
