@@ -13,19 +13,28 @@
     reason = "test equipment: a surprise must end the test, and not every binary uses every part"
 )]
 
-mod commands;
-mod layering;
-mod security_cases;
 mod support;
 
 mod admin;
+mod apps;
 mod audit;
 mod backchannel;
 mod canary;
+mod commands;
 mod gate;
+mod hostile;
+mod layering;
+mod limits;
+mod machines;
+mod modes;
 mod other_sites;
 mod outages;
 mod refresh;
+mod refusals;
+mod scan;
+mod security_cases;
 mod sign_in;
 mod sign_out;
 mod stand_in;
+mod tls;
+mod tunnels;

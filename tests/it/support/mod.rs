@@ -9,4 +9,7 @@ pub mod keys;
 pub mod provider;
 pub mod server;
 pub mod store;
+pub mod wire;
 pub mod world;
+
+pub use coder_pages::APP_COOKIE;

@@ -70,6 +70,10 @@ pub struct Options {
     /// The wildcard access URL's suffix for app hosts, e.g. `.apps.test`.
     pub wildcard: Option<&'static str>,
     pub host_prefix_cookie: bool,
+    /// More lines of the section `listen`.
+    pub listen: &'static str,
+    /// TLS, with a certificate of its own for 127.0.0.1, and an access URL of https.
+    pub tls: bool,
     /// More YAML, whole sections.
     pub sections: &'static str,
     /// More lines of the section `oidc`.
@@ -84,6 +88,8 @@ impl Default for Options {
             version: Version::February2026,
             wildcard: None,
             host_prefix_cookie: false,
+            listen: "",
+            tls: false,
             sections: "",
             oidc: "",
             coder_domain: "acme.company",
@@ -114,7 +120,7 @@ impl World {
         let wildcard = options.wildcard.map(|suffix| format!("*{suffix}:{}", ports[0].port));
         let setup = Setup {
             version: options.version,
-            access_url: format!("http://{host}"),
+            access_url: format!("{}://{host}", scheme(&options)),
             wildcard: wildcard.clone(),
             issuer_url: format!("http://{issuer_host}/"),
             client_id: super::provider::CLIENT_ID.to_owned(),
@@ -124,6 +130,9 @@ impl World {
         };
         let coder = Coder::on(Server::bind().await, setup, &clock);
         let dir = tempfile::tempdir().unwrap();
+        if options.tls {
+            write_certificate(dir.path());
+        }
         let config = yaml(&host, &issuer_host, &coder, &provider, dir.path(), wildcard.as_deref(), &options);
         Self {
             hand,
@@ -173,6 +182,11 @@ impl World {
             running.shutdown.begin();
             running.task.await.unwrap();
         }
+    }
+
+    /// Begins the soft stage of the stop, and does not wait.
+    pub fn begin_stop(&self) {
+        self.running.as_ref().expect("it runs").shutdown.begin();
     }
 
     /// Ends the gateway at once, as `kill -9` does to everything but files.
@@ -288,6 +302,17 @@ impl World {
     }
 }
 
+fn scheme(options: &Options) -> &'static str {
+    if options.tls { "https" } else { "http" }
+}
+
+/// A certificate for 127.0.0.1 that signs itself, and its key.
+fn write_certificate(dir: &Path) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    std::fs::write(dir.join("tls.crt"), made.cert.pem()).unwrap();
+    std::fs::write(dir.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
+}
+
 fn yaml(
     host: &str,
     issuer_host: &str,
@@ -299,14 +324,21 @@ fn yaml(
 ) -> String {
     let wildcard =
         wildcard.map(|wildcard| format!("\n  wildcardAccessURL: '{wildcard}'")).unwrap_or_default();
-    let oidc = options.oidc.lines().fold(String::new(), |text, line| format!("{text}\n  {line}"));
+    let lines = |text: &str| text.lines().fold(String::new(), |text, line| format!("{text}\n  {line}"));
+    let mut listen = lines(options.listen);
+    if options.tls {
+        let file = |name| dir.join(name).display().to_string();
+        let tls = format!("tls: {{certificate: '{}', key: '{}'}}", file("tls.crt"), file("tls.key"));
+        listen += &lines(&tls);
+    }
+    let oidc = lines(options.oidc);
     format!(
         "listen:
   address: {host}
-  workers: 1
+  workers: 1{listen}
 coder:
   url: http://{coder}
-  accessURL: http://{host}{wildcard}
+  accessURL: {scheme}://{host}{wildcard}
   issuer:
     listen: {issuer_host}
     url: http://{issuer_host}/
@@ -324,6 +356,7 @@ store:
     path: {store}
 {sections}",
         coder = coder.address,
+        scheme = scheme(options),
         issuer = provider.issuer(),
         store = dir.join("store").display(),
         sections = options.sections,
