@@ -101,7 +101,7 @@ async fn public_apps_are_public_by_default_and_ask_for_a_sign_in_when_switched_o
     assert_eq!(ask(&closed, "GET", app, "/", &[("cookie", &scoped)]).await.status, 403, "nobody knows whose");
 }
 
-/// CVE-2023-46129 and its class do not apply; a preflight carries no cookie by definition (Fetch §4.8).
+/// A preflight carries no cookie by definition (Fetch §4.8), so nobody can be judged by it.
 #[tokio::test]
 async fn a_preflight_reaches_the_app_and_is_never_redirected() {
     let world = world().await;
