@@ -52,11 +52,15 @@ const GRANTS_KEPT: Duration = Duration::from_hours(24 * 7);
 /// can never be taken for a new one. Longer than Coder's session keys live unless they are used.
 const HASHES_KEPT: Duration = Duration::from_hours(24 * 400);
 
+/// How long the end waits for refreshes in flight.
+const LAST_REFRESHES: Duration = Duration::from_secs(10);
+
 /// Rows forgotten in one go.
 const FORGET_BATCH: u32 = 1000;
 
 impl Grants {
-    /// Works until `stop` fires; then writes what is left to write. To be spawned on the runtime that
+    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and writes what is left to
+    /// write. To be spawned on the runtime that
     /// [`Grants::open`] was called on.
     pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
         tokio::join!(
@@ -65,6 +69,10 @@ impl Grants {
             self.every(&stop, REVOKE_EVERY, |it| async move { it.revoke_due().await }),
             self.every(&stop, SWEEP_EVERY, |it| async move { it.sweep().await }),
         );
+        // A refresh cut off now would lose the new refresh token: authentik has rotated the old one.
+        if tokio::time::timeout(LAST_REFRESHES, self.health.quiet()).await.is_err() {
+            tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
+        }
         self.flush().await;
     }
 
@@ -86,6 +94,7 @@ impl Grants {
     /// Judges the standings of open tunnels that have gone stale or beyond a limit, each in a task of
     /// its own, so that a slow provider delays no other.
     pub(super) fn look_at_tunnels(self: &Arc<Self>) {
+        self.register().watch_the_clock();
         let now = self.clock.now();
         let needs_judging = |entry: &Arc<Entry>| {
             // Whether a token without a grant is still good only Coder knows: it is asked at the next request.

@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::types::{Timestamp, random_bytes};
 
 /// Refreshes in flight at once. authentik takes some 0.4 s of a core for each.
-const AT_ONCE: usize = 32;
+const AT_ONCE: u32 = 32;
 
 /// The first pause after a failure.
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
@@ -57,12 +57,18 @@ pub(super) struct Pass<'a> {
 
 impl Health {
     pub(super) fn new() -> Self {
-        Self { down: Mutex::new(None), permits: Semaphore::new(AT_ONCE) }
+        Self { down: Mutex::new(None), permits: Semaphore::new(AT_ONCE as usize) }
     }
 
     /// Waits for a place among the refreshes in flight.
     pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.acquire().await.ok()
+    }
+
+    /// Waits until no refresh is in flight.
+    pub(super) async fn quiet(&self) {
+        // As many as there are; an error would mean that nobody refreshes any more.
+        let _ = self.permits.acquire_many(AT_ONCE).await;
     }
 
     /// When asking makes sense again, while it makes none now.

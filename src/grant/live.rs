@@ -105,6 +105,12 @@ impl GrantState {
         }
     }
 
+    /// What the provider last said does not count any longer than until `now`.
+    pub(super) fn stale_now(&self, now: Timestamp) {
+        self.stale_at.fetch_min(now.as_millis(), Ordering::AcqRel);
+        self.served_until.fetch_min(now.as_millis(), Ordering::AcqRel);
+    }
+
     pub(super) fn end(&self, reason: &EndReason) {
         let _ = self.ended.set(reason.clone());
         self.served_until.store(i64::MIN, Ordering::Release);

@@ -169,7 +169,7 @@ impl Grants {
         Ok(Arc::new(Self {
             cache: cached.build_with_hasher(TokenHashState),
             garbage: garbage.build_with_hasher(TokenHashState),
-            register: Mutex::new(Register::new(settings.recheck)),
+            register: Mutex::new(Register::new(settings.recheck, clock.clone())),
             settings,
             store,
             refresher,

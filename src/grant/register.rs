@@ -12,10 +12,13 @@ use super::EndReason;
 use super::entry::{Bearer, Entry};
 use super::live::{GrantState, UserState, lock};
 use super::store::{Ended, GrantHead, UserRow};
-use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash, TokenHashState};
+use crate::types::{Clock, CoderUserId, GrantId, Timestamp, TokenHash, TokenHashState};
+
+/// How far back the clock may be set without anything following from it.
+const SKEW: Duration = Duration::from_mins(1);
 
 /// One of each grant, user and credential that is in use.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Register {
     /// Grows with every end and every binding: whoever read the store before and comes here after
     /// must read again.
@@ -25,21 +28,52 @@ pub(super) struct Register {
     users: HashMap<CoderUserId, Weak<UserState>>,
     /// How long a yes of the provider counts (`session.recheck`).
     recheck: Duration,
+    clock: Clock,
+    /// The latest moment that the clock has shown.
+    latest: Timestamp,
 }
 
 impl Register {
     /// An empty one.
-    pub(super) fn new(recheck: Duration) -> Self {
-        Self { recheck, ..Self::default() }
+    pub(super) fn new(recheck: Duration, clock: Clock) -> Self {
+        Self {
+            epoch: 0,
+            entries: HashMap::default(),
+            grants: HashMap::new(),
+            users: HashMap::new(),
+            recheck,
+            latest: clock.now(),
+            clock,
+        }
     }
 
     /// When the yes that a row tells of grows stale: after the recheck interval or with the access
-    /// token; without a refresh token nobody can be asked before the access token expires.
-    pub(super) fn stale_at(&self, head: &GrantHead) -> Timestamp {
+    /// token; without a refresh token nobody can be asked before the access token expires. A yes from
+    /// the future was told by a clock that has been set right since, and is stale.
+    fn stale_at(&self, head: &GrantHead) -> Timestamp {
+        let now = self.clock.now();
+        if head.checked_at > now + SKEW {
+            return now;
+        }
         if !head.refreshable {
             return head.access_expires_at;
         }
         head.access_expires_at.min(head.checked_at + self.recheck)
+    }
+
+    /// Notices a clock that was set back by more than [`SKEW`]: what was fresh by the clock of before
+    /// would be so for as long as that was ahead, so everything is stale now.
+    pub(super) fn watch_the_clock(&mut self) {
+        let now = self.clock.now();
+        if now + SKEW < self.latest {
+            tracing::warn!("the clock was set back: every standing is asked about anew");
+            for grant in self.grants.values().filter_map(Weak::upgrade) {
+                grant.stale_now(now);
+                self.settle(grant.user());
+            }
+            self.latest = now;
+        }
+        self.latest = self.latest.max(now);
     }
 
     /// The one state of a live grant, as new as the row.

@@ -99,7 +99,7 @@ async fn forty_refreshes_of_coder_at_once_get_one_answer_and_one_refresh() {
         let (grants, handle) = (Arc::clone(&world.grants), handle.clone());
         asked.spawn(async move { grants.by_handle(&handle).await.unwrap() });
     }
-    settle().await;
+    settle(&world).await;
     gate.add_permits(40);
     let answers = asked.join_all().await;
     assert_eq!(world.provider.refreshes(), 1);

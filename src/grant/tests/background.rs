@@ -13,11 +13,7 @@ use crate::types::LoginType;
 /// One round of the look at tunnels, and what it sets off.
 async fn look(world: &World) {
     world.grants.look_at_tunnels();
-    for _ in 0..20 {
-        settle().await;
-        // The store works in threads of its own: a read through it comes after what was asked before.
-        world.store.note("nothing").await.unwrap();
-    }
+    settle(world).await;
 }
 
 #[tokio::test]
@@ -210,11 +206,31 @@ async fn the_background_work_stops_when_told_and_writes_what_is_left() {
     world.served(&session).await;
     let stop = CancellationToken::new();
     let work = tokio::spawn(Arc::clone(&world.grants).run_background(stop.clone()));
-    settle().await;
+    settle(&world).await;
     world.hand.advance(MINUTE);
     assert!(world.is_hot(&session));
     stop.cancel();
     work.await.unwrap();
     let row = world.store.session(session).await.unwrap().unwrap();
     assert_eq!(row.last_seen, world.clock.now());
+}
+
+#[tokio::test]
+async fn the_stop_waits_for_a_refresh_in_flight() {
+    let world = World::new().await;
+    let (grant, session) = world.sign_in("alice").await;
+    world.hand.advance(MINUTE * 5);
+    let gate = world.provider.close_gate();
+    let grants = Arc::clone(&world.grants);
+    let request = tokio::spawn(async move { grants.judge(&session).await });
+    settle(&world).await;
+    request.abort();
+    let stop = CancellationToken::new();
+    stop.cancel();
+    let work = tokio::spawn(Arc::clone(&world.grants).run_background(stop));
+    settle(&world).await;
+    assert!(!work.is_finished());
+    gate.add_permits(1);
+    work.await.unwrap();
+    assert_eq!(world.generation(grant).await, 1, "stored");
 }

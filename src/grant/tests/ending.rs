@@ -136,7 +136,7 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
         // The store has one connection, so the end comes after the read that was asked for before it.
         reached.notified().await;
-        settle().await;
+        settle(&world).await;
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
         gate.add_permits(1);
         let judgement = request.await.unwrap();
@@ -154,7 +154,7 @@ async fn a_grant_that_ends_while_it_is_refreshed_stays_ended_and_its_new_tokens_
     let gate = world.provider.close_gate();
     let grants = Arc::clone(&world.grants);
     let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
-    settle().await;
+    settle(&world).await;
     world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
     gate.add_permits(1);
     let judgement = request.await.unwrap();

@@ -102,7 +102,7 @@ async fn what_was_under_way_when_it_went_down_and_what_waited_behind_does_not_pi
         let grants = Arc::clone(&world.grants);
         requests.spawn(async move { grants.judge(&session).await.unwrap() });
     }
-    settle().await;
+    settle(&world).await;
     gate.add_permits(1000);
     assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
     assert!(world.provider.refreshes() <= 32, "{}", world.provider.refreshes());
@@ -126,7 +126,7 @@ async fn on_its_return_each_grant_refreshes_once_and_not_all_together() {
         let (grants, session) = (Arc::clone(&world.grants), *session);
         requests.spawn(async move { grants.judge(&session).await.unwrap() });
     }
-    settle().await;
+    settle(&world).await;
     gate.add_permits(1000);
     assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
     assert_eq!(world.provider.refreshes() - before, 99);
@@ -177,7 +177,7 @@ async fn beyond_the_grace_a_slow_provider_is_waited_for() {
     let gate = world.provider.close_gate();
     let grants = Arc::clone(&world.grants);
     let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
-    settle().await;
+    settle(&world).await;
     assert!(!request.is_finished());
     gate.add_permits(1);
     assert!(matches!(request.await.unwrap(), Judgement::Served(_)));

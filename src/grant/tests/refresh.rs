@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::*;
+use crate::grant::renew::Renewal;
 use crate::grant::{Check, EndReason, Judgement, Settings};
 use crate::types::LoginType;
 
@@ -60,7 +61,7 @@ async fn forty_requests_at_once_after_the_expiry_are_served_by_one_refresh() {
         let (grants, hash) = (Arc::clone(&world.grants), if turn % 2 == 0 { session } else { token });
         requests.spawn(async move { grants.judge(&hash).await.unwrap() });
     }
-    settle().await;
+    settle(&world).await;
     gate.add_permits(40);
     let judgements = requests.join_all().await;
     assert_eq!(judgements.len(), 40);
@@ -83,9 +84,23 @@ async fn tokens_without_any_life_do_not_lead_to_a_refresh_per_request() {
         let grants = Arc::clone(&world.grants);
         requests.spawn(async move { grants.judge(&session).await.unwrap() });
     }
-    settle().await;
+    settle(&world).await;
     gate.add_permits(40);
     assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
+    assert_eq!(world.provider.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn who_saw_an_older_generation_takes_the_refresh_that_came_since() {
+    let world = World::new().await;
+    let (grant, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    world.hand.advance(MINUTE * 5);
+    let head = world.store.grant(grant).await.unwrap().unwrap().head;
+    let state = world.grants.register().grant(&head);
+    for _ in 0..3 {
+        assert_eq!(world.grants.renew(&state, 0).await, Ok(Renewal::Fresh));
+    }
     assert_eq!(world.provider.refreshes(), 1);
 }
 
@@ -99,7 +114,7 @@ async fn a_client_that_goes_away_does_not_stop_the_refresh() {
     let gate = world.provider.close_gate();
     let grants = Arc::clone(&world.grants);
     let request = tokio::spawn(async move { grants.judge(&session).await });
-    settle().await;
+    settle(&world).await;
     request.abort();
     gate.add_permits(1);
     world.served(&session).await;
@@ -219,4 +234,37 @@ async fn without_a_refresh_token_the_session_ends_with_the_access_token() {
     world.hand.advance(SECOND);
     assert_eq!(world.ended(&session).await, EndReason::AccessExpired);
     assert_eq!(world.provider.refreshes(), 0);
+}
+
+/// A machine that came up with a clock years ahead and was set right: nothing of then counts for years.
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_every_standing_stale() {
+    let mut world = World::new().await;
+    world.hand.advance(MINUTE * 60 * 24 * 1000);
+    let (_, session) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    world.served(&session).await;
+    world.served(&token).await;
+    world.grants.look_at_tunnels();
+    let right = crate::types::Timestamp::from_seconds(1_800_000_000);
+    world.hand.set(right + SECOND);
+    world.grants.look_at_tunnels();
+    assert!(!world.is_hot(&session) && !world.is_hot(&token));
+    world.restart().await;
+    assert!(!world.is_hot(&session));
+    world.served(&session).await;
+    assert_eq!(world.provider.refreshes(), 1, "also when it was read from the store");
+    world.hand.advance(MINUTE * 5);
+    assert!(!world.is_hot(&session));
+}
+
+#[tokio::test]
+async fn a_clock_that_trembles_changes_nothing() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    world.grants.look_at_tunnels();
+    world.hand.set(crate::types::Timestamp::from_seconds(1_800_000_000 - 60));
+    world.grants.look_at_tunnels();
+    assert!(world.is_hot(&session));
 }

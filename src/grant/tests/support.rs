@@ -329,9 +329,13 @@ pub(super) fn device() -> Device {
     Device::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), "Mozilla/5.0 (X11; Linux x86_64)")
 }
 
-/// Lets everything that can go on go on.
-pub(super) async fn settle() {
-    for _ in 0..50 {
-        tokio::task::yield_now().await;
+/// Lets everything that can go on go on, and what that leads to.
+pub(super) async fn settle(world: &World) {
+    for _ in 0..20 {
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        // The store works in a thread of its own, in turn: this comes after all that was asked before.
+        world.store.note("nothing").await.unwrap();
     }
 }
