@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
+use super::sign_in::redirect_to;
+use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, Standing};
 use crate::http::{Request, Response, read_limited};
@@ -91,6 +93,16 @@ impl Gateway {
             client: Some(context.client),
             request: Some(context.request),
         });
+        match self.own_session(&parts.headers, context).await {
+            Ok(Ok(_)) => {}
+            // One's own session was among them: what is left to see is that it is over.
+            Ok(Err(_)) | Err(Cause::Policy(policy::Cause::Ended)) => {
+                let mut response = redirect_to(StatusCode::SEE_OTHER, SIGNED_OUT);
+                self.forget_session(&mut response);
+                return Ok(response);
+            }
+            Err(cause) => return Err(cause),
+        }
         let notice = if ended > 0 { "It has been ended." } else { "There was nothing left to end." };
         self.sessions_page(&parts.headers, context, Some(notice)).await
     }

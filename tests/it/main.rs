@@ -33,6 +33,7 @@ mod refresh;
 mod refusals;
 mod scan;
 mod security_cases;
+mod sessions_page;
 mod sign_in;
 mod sign_out;
 mod stand_in;
