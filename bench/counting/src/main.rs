@@ -22,7 +22,16 @@ use vestibule::config::Environment;
 
 /// Crates that work for whoever calls them.
 const SERVANTS: &[&str] = &[
-    "alloc::", "std::", "core::", "bytes::", "http::", "hashbrown::", "vestibule_counting", "__rust", "__rdl", "rust_",
+    "alloc::",
+    "std::",
+    "core::",
+    "bytes::",
+    "http::",
+    "hashbrown::",
+    "vestibule_counting",
+    "__rust",
+    "__rdl",
+    "rust_",
 ];
 
 struct Counting;
@@ -52,9 +61,9 @@ impl Counting {
 /// Whose an allocation is, if it is ours.
 fn place(trace: &str) -> Option<String> {
     let frames = trace.lines().filter_map(|line| line.trim().split_once(": ").map(|(_, symbol)| symbol));
-    let asked = frames.map(|symbol| symbol.trim_start_matches('<')).find(|symbol| {
-        !SERVANTS.iter().any(|servant| symbol.starts_with(servant))
-    })?;
+    let asked = frames
+        .map(|symbol| symbol.trim_start_matches('<'))
+        .find(|symbol| !SERVANTS.iter().any(|servant| symbol.starts_with(servant)))?;
     asked.starts_with("vestibule::").then(|| asked.to_owned())
 }
 
