@@ -155,6 +155,7 @@ impl Worker {
         routes::classify(method, context.target.path(), upgrade)
     }
 
+    /// What is rare is boxed here and below: a future is as large as its largest branch, and is moved.
     async fn judge_and_answer(
         &self,
         request: Request,
@@ -189,17 +190,17 @@ impl Worker {
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {
                 seen.user = permit.standing().and_then(Standing::user);
+                // Owned: what it was read from is changed now.
                 let keep = presented.filter(|_| permit.credentials() == Credentials::AsPresented);
-                if let Some(headers) = confined(&parts.headers, keep.as_ref()) {
-                    parts.headers = headers;
-                }
+                let keep = keep.map(Presented::into_owned);
+                confine(&mut parts.headers, keep.as_ref());
                 self.forward(permit, Request::from_parts(parts, body), context, route.class).await
             }
             Decision::Answer(OwnAnswer::Endpoint) => {
-                gateway.endpoint(Request::from_parts(parts, body), context).await
+                Box::pin(gateway.endpoint(Request::from_parts(parts, body), context)).await
             }
             Decision::Answer(OwnAnswer::SignInCallback) => {
-                Arc::clone(gateway).callback(parts.method, parts.headers, context.clone()).await
+                Box::pin(Arc::clone(gateway).callback(parts.method, parts.headers, context.clone())).await
             }
             Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
             Decision::SignIn(cause) => {
@@ -224,7 +225,9 @@ impl Worker {
     ) -> Result<Response, Cause> {
         let gateway = &self.gateway;
         let ended = match (class, permit.standing()) {
-            (RouteClass::SignOut, Some(standing)) => gateway.end_presented(standing, context).await?,
+            (RouteClass::SignOut, Some(standing)) => {
+                Box::pin(gateway.end_presented(standing, context)).await?
+            }
             _ => None,
         };
         if matches!(class, RouteClass::CreatesKey(_)) {
@@ -243,11 +246,12 @@ impl Worker {
                 gateway.mark_signed_out(&mut response, ended);
             }
             (RouteClass::CreatesKey(made), Some(standing)) => {
-                return gateway.bind_made(made, response, standing, context.target.path()).await;
+                let path = context.target.path();
+                return Box::pin(gateway.bind_made(made, response, standing, path)).await;
             }
             (RouteClass::AppHost, Some(standing)) => {
                 let session = app_session(response.status(), response.headers());
-                gateway.bind_app_session(session, standing).await?;
+                Box::pin(gateway.bind_app_session(session, standing)).await?;
             }
             _ => {}
         }
@@ -274,13 +278,6 @@ fn break_glass(status: StatusCode, context: &Context) {
         client: Some(context.client),
         request: Some(context.request),
     });
-}
-
-/// The headers without the credentials that were not judged; `None` when there are none to take away.
-fn confined(headers: &HeaderMap, keep: Option<&Presented<'_>>) -> Option<HeaderMap> {
-    let mut confined = headers.clone();
-    confine(&mut confined, keep);
-    (confined.len() != headers.len() || confined != *headers).then_some(confined)
 }
 
 /// Whether the name of the handshake, when there was one, is the host of the request.

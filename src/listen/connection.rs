@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -136,8 +137,8 @@ impl<S: Service> Server<S> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let answer = service_fn(|request: Request| {
-            let answer = self.service.call(request, info.clone());
-            async move { Ok::<_, Infallible>(answer.await) }
+            // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
+            self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
         });
         let connection = self.http1.serve_connection(TokioIo::new(io), answer).with_upgrades();
         let mut connection = pin!(connection);

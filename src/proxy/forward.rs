@@ -120,11 +120,16 @@ impl Upstream {
                 },
             }
         }
-        let mut link = Link::new(self.origin.connect(self.connect_timeout).await?).await?;
+        // Boxed: it is rare, large, and would be moved with every request.
+        let mut link = Box::pin(self.connect()).await?;
         match link.send(request).await {
             Ok(answer) => Ok((link, answer)),
             Err(error) => Err(broken(&error.into_error())),
         }
+    }
+
+    async fn connect(&self) -> Result<Box<Link>, ForwardError> {
+        Link::new(self.origin.connect(self.connect_timeout).await?).await
     }
 
     /// An ordinary answer.

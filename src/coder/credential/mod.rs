@@ -58,6 +58,11 @@ impl<'a> Presented<'a> {
         Self { text, kind, in_url }
     }
 
+    /// The same, free of the request that it was found in.
+    pub fn into_owned(self) -> Presented<'static> {
+        Presented { text: Cow::Owned(self.text.into_owned()), kind: self.kind, in_url: self.in_url }
+    }
+
     /// What it is.
     pub const fn kind(&self) -> Kind {
         self.kind
