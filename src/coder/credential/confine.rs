@@ -24,8 +24,8 @@ pub fn confine(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) {
     if keep.is_none() {
         jar::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
     }
-    if header_lines(headers, SESSION_HEADER).any(|text| !kept(&text)) {
-        headers.remove(SESSION_HEADER);
+    if header_lines(headers, &SESSION_HEADER).any(|text| !kept(&text)) {
+        headers.remove(&SESSION_HEADER);
     }
     if bearers(headers).any(|text| shape::is_any(&text) && !kept(&text)) {
         headers.remove(header::AUTHORIZATION);

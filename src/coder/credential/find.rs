@@ -134,7 +134,7 @@ fn at<'a>(place: Place, values: impl Iterator<Item = Cow<'a, str>>) -> impl Iter
 fn named<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Candidate<'a>> {
     at(Place::Cookie, cookies_named(headers, cookies::is_session))
         .chain(at(Place::Url, query_values(query, |name| name == QUERY_TOKEN)))
-        .chain(at(Place::Header, header_lines(headers, SESSION_HEADER)))
+        .chain(at(Place::Header, header_lines(headers, &SESSION_HEADER)))
 }
 
 /// The places of RFC 6750, which Coder looks at last.
@@ -242,7 +242,7 @@ fn scim(headers: &HeaderMap) -> Found<'_> {
 /// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their
 /// keys. Cookie and query do not count there.
 fn ai_gateway(headers: &HeaderMap) -> Found<'_> {
-    let own = AI_TOKEN_HEADERS.iter().flat_map(|name| at(Place::Header, header_lines(headers, name)));
+    let own = AI_TOKEN_HEADERS.iter().flat_map(|name| at(Place::Header, header_lines(headers, *name)));
     first(pick(own), || {
         let bearer = at(Place::Header, bearers(headers));
         first(pick(bearer), || pick(at(Place::Header, header_lines(headers, AI_KEY_HEADER))))

@@ -3,13 +3,14 @@
 use std::borrow::Cow;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use http::{HeaderMap, header};
+use http::header::{self, AsHeaderName};
+use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::coder::cookies;
 
 /// The header of CLI, IDEs and agents.
-pub(super) const SESSION_HEADER: &str = "coder-session-token";
+pub(super) static SESSION_HEADER: HeaderName = HeaderName::from_static("coder-session-token");
 
 /// The header of workspace proxies and replicas.
 pub(super) const WORKSPACE_PROXY_HEADER: &str = "coder-external-proxy-token";
@@ -70,7 +71,10 @@ pub(super) fn cookies_named(
 }
 
 /// Every line of a header that is not empty, without the white space around it.
-pub(super) fn header_lines<'a>(headers: &'a HeaderMap, name: &str) -> impl Iterator<Item = Cow<'a, str>> {
+pub(super) fn header_lines(
+    headers: &HeaderMap,
+    name: impl AsHeaderName,
+) -> impl Iterator<Item = Cow<'_, str>> {
     headers
         .get_all(name)
         .iter()
