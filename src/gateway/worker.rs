@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use ::http::header::{ACCEPT_ENCODING, CONNECTION, CONTENT_LENGTH};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use ::http::{HeaderValue, Method, StatusCode, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
