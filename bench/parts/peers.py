@@ -112,8 +112,6 @@ oidc:
   scopes: [openid, profile, email, offline_access]
 session:
   recheck: 24h
-admin:
-  socket: {store}/admin.sock
 store:
   embedded:
     path: {store}

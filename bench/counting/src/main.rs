@@ -20,19 +20,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use vestibule::cli;
 use vestibule::config::Environment;
 
-/// Crates that work for whoever calls them.
-const SERVANTS: &[&str] = &[
-    "alloc::",
-    "std::",
-    "core::",
-    "bytes::",
-    "http::",
-    "hashbrown::",
-    "vestibule_counting",
-    "__rust",
-    "__rdl",
-    "rust_",
-];
+/// Sources that work for whoever calls them: the standard library, crates of containers, and this file.
+const SERVANTS: &[&str] =
+    &["/rustc/", "/library/", "/bytes-", "/http-", "/hashbrown-", "counting/src/main.rs"];
 
 struct Counting;
 
@@ -58,13 +48,11 @@ impl Counting {
     }
 }
 
-/// Whose an allocation is, if it is ours.
+/// The line that asked for an allocation, if it is ours.
 fn place(trace: &str) -> Option<String> {
-    let frames = trace.lines().filter_map(|line| line.trim().split_once(": ").map(|(_, symbol)| symbol));
-    let asked = frames
-        .map(|symbol| symbol.trim_start_matches('<'))
-        .find(|symbol| !SERVANTS.iter().any(|servant| symbol.starts_with(servant)))?;
-    asked.starts_with("vestibule::").then(|| asked.to_owned())
+    let mut lines = trace.lines().filter_map(|line| line.trim().strip_prefix("at "));
+    let asked = lines.find(|line| !SERVANTS.iter().any(|servant| line.contains(servant)))?;
+    (!asked.contains("/registry/src/")).then(|| asked.to_owned())
 }
 
 // SAFETY: everything is handed on to the system's allocator as it came.
