@@ -28,7 +28,6 @@ pub(super) struct Links {
 
 impl Links {
     #[cfg(test)]
-    #[allow(dead_code, reason = "for the modules above this one")]
     pub(super) fn for_test() -> Arc<Self> {
         let (seen, _) = tokio::sync::mpsc::unbounded_channel();
         Arc::new(Self { seen, tunnels: Arc::default(), idle: None })

@@ -37,7 +37,6 @@ impl Standing {
 
     /// A standing for a test of another module.
     #[cfg(test)]
-    #[allow(dead_code, reason = "for the modules above this one")]
     pub(crate) fn for_test(user: Option<CoderUserId>) -> Self {
         let user = user.map(|id| Arc::new(UserState::new(id)));
         let bearer = Bearer::Token(TokenPart::new(user, LoginType::Unknown, Timestamp::MAX));
