@@ -185,6 +185,8 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     if (stack.coder.query) {
       assert.deepEqual(await stack.coder.query("select 1 from users where email like '%evil%'"), []);
     }
+    await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
+    await eve.page.getByLabel('Username').waitFor(); // asked again, though a session at the provider lives
     await eve.context.close();
   });
 

@@ -98,7 +98,8 @@ impl Gateway {
         match cause {
             Cause::Login(LoginError::Refused(refusal, _)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
-                let view = Refused { sentence: &sentence, detail: Some(&detail), another_account: again };
+                let another_account = Self::another_account_link(&back);
+                let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };
                 self.pages.refused(&view, id)
             }
             Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {

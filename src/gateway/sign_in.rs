@@ -52,7 +52,11 @@ impl Gateway {
         self.may_begin(headers)?;
         let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let merge_state = single(query, "oidc_merge_state")?;
-        let (login, url) = self.provider.begin(redirect, merge_state).map_err(Cause::NotReady)?;
+        let begun = match single(query, "prompt")?.as_deref() {
+            Some("login") => self.provider.begin_as_another(redirect, merge_state),
+            _ => self.provider.begin(redirect, merge_state),
+        };
+        let (login, url) = begun.map_err(Cause::NotReady)?;
         let mut response = redirect_to(StatusCode::FOUND, url.as_str());
         for line in self.attempts.remember(&login, headers) {
             response.headers_mut().append(SET_COOKIE, line);
@@ -161,6 +165,11 @@ impl Gateway {
     pub(super) fn start_link(redirect: &LocalRedirect) -> Link {
         let start = LocalRedirect::parse_or_root(CALLBACK);
         Link::to(&start).with("redirect", redirect.as_str())
+    }
+
+    /// The same, for somebody who is to use another account than the one that the provider remembers.
+    pub(super) fn another_account_link(redirect: &LocalRedirect) -> Link {
+        Self::start_link(redirect).with("prompt", "login")
     }
 }
 

@@ -83,13 +83,33 @@ impl Provider {
         redirect: LocalRedirect,
         merge_state: Option<String>,
     ) -> Result<(PendingLogin, Url), NotReady> {
+        self.begin_with(self.settings.prompt.as_deref(), redirect, merge_state)
+    }
+
+    /// Begins a sign-in for somebody else than the one whose session lives at the provider: it is asked to
+    /// show its sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1) in place of the configured
+    /// prompt. Otherwise it would answer with the same person at once.
+    pub fn begin_as_another(
+        &self,
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+    ) -> Result<(PendingLogin, Url), NotReady> {
+        self.begin_with(Some("login"), redirect, merge_state)
+    }
+
+    fn begin_with(
+        &self,
+        prompt: Option<&str>,
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+    ) -> Result<(PendingLogin, Url), NotReady> {
         let live = self.live().ok_or_else(|| NotReady(self.trouble()))?;
         let login = PendingLogin::new(redirect, merge_state, self.clock.now());
-        let url = self.authorization_url(&live, &login);
+        let url = self.authorization_url(&live, &login, prompt);
         Ok((login, url))
     }
 
-    fn authorization_url(&self, live: &Live, login: &PendingLogin) -> Url {
+    fn authorization_url(&self, live: &Live, login: &PendingLogin, prompt: Option<&str>) -> Url {
         let verifier = PkceCodeVerifier::new(login.verifier.expose().to_owned());
         let state = CsrfToken::new(login.state.expose().to_owned());
         let nonce = Nonce::new(login.nonce.expose().to_owned());
@@ -101,15 +121,14 @@ impl Provider {
         for scope in scopes(&self.settings.scopes) {
             request = request.add_scope(Scope::new(scope.to_owned()));
         }
-        if let Some(prompt) = &self.settings.prompt {
+        if let Some(prompt) = prompt {
             request = request.add_extra_param("prompt", prompt);
         }
         if let Some(max_age) = self.settings.max_age {
             request = request.add_extra_param("max_age", max_age.as_secs().to_string());
         }
         let own = |name: &str| {
-            (name == "prompt" && self.settings.prompt.is_some())
-                || (name == "max_age" && self.settings.max_age.is_some())
+            (name == "prompt" && prompt.is_some()) || (name == "max_age" && self.settings.max_age.is_some())
         };
         for (name, value) in &self.settings.auth_url_params {
             if !RESERVED_PARAMETERS.contains(&name.as_str()) && !own(name) {

@@ -204,6 +204,7 @@ async fn every_person_who_may_not_come_in_is_told_why_and_coder_is_never_asked()
         let answer = browser.get(authorize.location()).await;
         assert_eq!(answer.status, 403, "{case}: {}", answer.text());
         assert!(answer.text().contains(word), "{case}: {}", answer.text());
+        assert!(answer.text().contains("prompt=login"), "{case}: the way on asks for another account");
         assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{case}");
         assert!(world.coder.seen_at(CALLBACK).is_empty(), "{case}");
         assert!(world.provider.live_tokens().is_empty() || world.provider.count("revoke") < 3, "{case}");

@@ -102,6 +102,19 @@ async fn parameters_of_the_operator_cannot_replace_those_of_the_protocol() {
 }
 
 #[tokio::test]
+async fn another_account_is_asked_for_whatever_the_settings_prompt() {
+    let change = |settings: &mut Settings| {
+        settings.auth_url_params = vec![("prompt".to_owned(), "none".to_owned())];
+        settings.prompt = Some("consent".to_owned());
+    };
+    let scene = Scene::with(change, |_| {}).await;
+    let (_, url) = scene.provider.begin_as_another(LocalRedirect::root(), None).unwrap();
+    let prompts: Vec<_> = url.query_pairs().filter(|(name, _)| name == "prompt").collect();
+    assert_eq!(prompts.len(), 1);
+    assert_eq!(prompts[0].1, "login");
+}
+
+#[tokio::test]
 async fn nobody_is_sent_to_a_provider_that_was_never_read() {
     let scene = Scene::undiscovered(|_| {}).await;
     assert!(matches!(scene.provider.begin(LocalRedirect::root(), None), Err(NotReady(None))));
