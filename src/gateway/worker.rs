@@ -191,9 +191,12 @@ impl Worker {
             Decision::Forward(permit) => {
                 seen.user = permit.standing().and_then(Standing::user);
                 // Owned: what it was read from is changed now.
-                let keep = presented.filter(|_| permit.credentials() == Credentials::AsPresented);
-                let keep = keep.map(Presented::into_owned);
-                confine(&mut parts.headers, keep.as_ref());
+                match (permit.credentials(), presented.map(Presented::into_owned)) {
+                    (Credentials::Withheld, _) => confine(&mut parts.headers, None),
+                    (Credentials::AsPresented, Some(keep)) => confine(&mut parts.headers, Some(&keep)),
+                    // The proof is the request's own, an OAuth 2.0 client's for example: Coder judges it.
+                    (Credentials::AsPresented, None) => {}
+                }
                 self.forward(permit, Request::from_parts(parts, body), context, route.class).await
             }
             Decision::Answer(OwnAnswer::Endpoint) => {
