@@ -212,7 +212,7 @@ class Stage:
         """A gateway that starts from a copy of the store that somebody has signed in to."""
         store, seed = self.folder / f"{name}-store", self.folder / "seed-store"
         if seed.exists():
-            shutil.copytree(seed, store)
+            shutil.copytree(seed, store, ignore=shutil.ignore_patterns("*.sock"))
         config = self.folder / f"{name}.yaml"
         pair = f"  tls: {{certificate: {self.folder}/tls.crt, key: {self.folder}/tls.key}}" if tls else ""
         config.write_text(VESTIBULE.format(
