@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::gateway::{Gateway, Parts, Worker};
 use crate::grant::store::{Embedded, KeyFileError, key_file};
 use crate::grant::{Grants, OpenError, Store, StoreError};
-use crate::http::{Client, ClientSettings, ClientSetupError, TrustedProxies};
+use crate::http::{Client, ClientSettings, ClientSetupError, TrustedProxies, client_tls};
 use crate::issuer::Issuer;
 use crate::listen::{self, CertificateError, Certificates, Listeners, Shutdown, WorkerError};
 use crate::oidc::{Provider, UnknownAlgorithm};
@@ -61,9 +61,6 @@ pub enum BuildError {
     /// The HTTP client cannot be made.
     #[error(transparent)]
     Client(#[from] ClientSetupError),
-    /// TLS towards Coder cannot be set up.
-    #[error("TLS towards Coder cannot be set up: {0}")]
-    Tls(#[source] rustls::Error),
     /// The access URL takes no path.
     #[error("coder.accessURL cannot be a base for the callback's address")]
     AccessUrl,
@@ -168,7 +165,7 @@ impl App {
         let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client))?;
         let issuer = Issuer::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
-        let upstream = settings::upstream(&config.coder.url, upstream_tls()?, clock)?;
+        let upstream = settings::upstream(&config.coder.url, Arc::new(client_tls(&[])?), clock)?;
         Ok(Self {
             config,
             public,
@@ -265,19 +262,6 @@ fn gateway(
         slow: Handle::current(),
     };
     Ok(Gateway::new(settings::gateway(config)?, parts))
-}
-
-/// TLS towards a Coder behind https: the system's roots, and no client certificate.
-fn upstream_tls() -> Result<Arc<rustls::ClientConfig>, BuildError> {
-    let mut roots = rustls::RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(BuildError::Tls)?
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Arc::new(config))
 }
 
 /// Runs a configuration until the process is asked to stop: SIGINT or SIGTERM drain, a second one or

@@ -96,12 +96,7 @@ pub struct Client {
 impl Client {
     /// Makes one. Certificates are checked against the system's roots and the configured ones.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientSetupError> {
-        let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-        let tls = rustls::ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
-            .map_err(ClientSetupError::Tls)?
-            .with_root_certificates(roots(&settings.extra_roots)?)
-            .with_no_client_auth();
+        let tls = client_tls(&settings.extra_roots)?;
         let mut http = HttpConnector::new();
         http.enforce_http(false);
         http.set_nodelay(true);
@@ -143,6 +138,16 @@ impl Client {
         })?;
         Ok(Response::from_parts(parts, body))
     }
+}
+
+/// TLS towards others: the system's certification authorities and these, and no client certificate.
+pub fn client_tls(extra: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, ClientSetupError> {
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    Ok(rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(ClientSetupError::Tls)?
+        .with_root_certificates(roots(extra)?)
+        .with_no_client_auth())
 }
 
 /// The certification authorities to trust.
