@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use crate::http::{Manner, Target};
+use crate::http::{Host, Manner, Target};
 use crate::types::RequestId;
 
 /// Facts that every later step needs.
@@ -13,7 +13,7 @@ pub(super) struct Context {
     pub(super) manner: Manner,
     pub(super) target: Target,
     /// Host and port as the client named them.
-    pub(super) host: String,
+    pub(super) host: Host,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
     /// The request is for a workspace app's own host.

@@ -75,7 +75,7 @@ impl Gateway {
             return None;
         }
         let access = &self.settings.access_url;
-        let app = format!("{}://{}{}", access.scheme(), context.host, context.target.raw());
+        let app = format!("{}://{}{}", access.scheme(), context.host.as_str(), context.target.raw());
         let mut to = access.join(APP_HANDOVER).ok()?;
         to.query_pairs_mut().append_pair("redirect_uri", &app);
         Some(redirect_to(StatusCode::SEE_OTHER, to.as_str()))

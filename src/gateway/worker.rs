@@ -138,7 +138,7 @@ impl Worker {
             "https" => "https",
             _ => connection.scheme.as_str(),
         };
-        Ok(Context { request, client, manner, target, host: host.as_str().to_owned(), scheme, app_host })
+        Ok(Context { request, client, manner, target, host, scheme, app_host })
     }
 
     fn classify(&self, method: &::http::Method, context: &Context) -> Route {
@@ -147,7 +147,7 @@ impl Worker {
             _ => None,
         };
         if context.app_host {
-            return self.gateway.hosts.route(&context.host);
+            return self.gateway.hosts.route(context.host.as_str());
         }
         if context.target.path().starts_with(OWN) {
             return Route { class: RouteClass::Own, rule: None };
@@ -237,7 +237,7 @@ impl Worker {
             // The answer is read on its way.
             request.headers_mut().remove(ACCEPT_ENCODING);
         }
-        let hop = Hop { client: context.client, scheme: context.scheme, host: &context.host };
+        let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
         let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
         let mut response = self.upstream.forward(&permit, request).await?;
         match (class, permit.standing()) {

@@ -2,12 +2,15 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use ::http::HeaderMap;
+use ::http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net};
 
 /// The proxies in front that may say whose request they bring. By default none.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
+
+/// What proxies say on whose behalf they ask.
+pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
 /// The most hops looked at; more is nobody's real deployment.
 const MAX_HOPS: usize = 32;
@@ -33,7 +36,7 @@ impl TrustedProxies {
         if !self.trusts(client) {
             return client;
         }
-        let lines = headers.get_all("x-forwarded-for").iter().rev();
+        let lines = headers.get_all(&X_FORWARDED_FOR).iter().rev();
         let entries = lines.flat_map(|line| line.as_bytes().rsplit(|byte| *byte == b','));
         for entry in entries.take(MAX_HOPS) {
             let Some(address) = parse(entry) else { break };

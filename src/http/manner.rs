@@ -5,6 +5,10 @@ use ::http::{HeaderMap, HeaderName, Method, header};
 
 use super::upgrade::upgrade;
 
+// Static: a name that is looked up as text is parsed each time.
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
+
 /// The manner of a request: what a refusal has to look like for its sender to understand it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -33,10 +37,10 @@ pub fn manner(parts: &Parts) -> Manner {
 /// By Fetch Metadata where the browser sends it, else by `Accept`: it sends none to a plain http origin
 /// other than localhost.
 fn goes_to_a_page(headers: &HeaderMap) -> bool {
-    let value = |name: &str| headers.get(name).and_then(|value| value.to_str().ok());
-    match value("sec-fetch-mode") {
-        Some(mode) => mode == "navigate" && value("sec-fetch-dest") != Some("empty"),
-        None => value("accept").is_some_and(|accept| accept.contains("text/html")),
+    let value = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
+    match value(&SEC_FETCH_MODE) {
+        Some(mode) => mode == "navigate" && value(&SEC_FETCH_DEST) != Some("empty"),
+        None => value(&header::ACCEPT).is_some_and(|accept| accept.contains("text/html")),
     }
 }
 

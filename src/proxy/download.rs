@@ -35,15 +35,20 @@ impl Download {
 
     /// The next frame, from what has come in already or comes in now.
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Polled {
-        let mut polled = Pin::new(&mut self.inner).poll_frame(cx);
-        if polled.is_pending()
-            && let Some(link) = &mut self.link
-        {
+        let Some(link) = &mut self.link else {
+            return Pin::new(&mut self.inner).poll_frame(cx).map_err(BodyError::Broken);
+        };
+        // Reading asks the link for more; it is driven right below.
+        link.leave_alone();
+        let mut polled = Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(link.delivery()));
+        if polled.is_pending() {
             link.drive(cx);
             if link.is_over() {
                 self.link = None;
             }
-            polled = Pin::new(&mut self.inner).poll_frame(cx);
+            let link = &self.link;
+            let waker = link.as_ref().map_or(cx.waker(), |link| link.delivery());
+            polled = Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(waker));
         }
         polled.map_err(BodyError::Broken)
     }

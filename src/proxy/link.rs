@@ -3,7 +3,8 @@
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
-use std::task::{Context, Poll};
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -13,6 +14,7 @@ use hyper::client::conn::http1::{self, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
 
 use super::ForwardError;
+use super::alarm::{Alarm, Delivery};
 use super::io::Io;
 use super::upload::Upload;
 
@@ -24,6 +26,11 @@ pub(super) struct Link {
     connection: Option<Connection<TokioIo<Io>, Upload>>,
     /// The connection has come to its end, or to its switch of protocols.
     over: bool,
+    alarm: Arc<Alarm>,
+    /// How the connection wakes whoever drives it.
+    waker: Waker,
+    /// How what the connection delivers wakes them.
+    delivery: Waker,
 }
 
 impl Link {
@@ -31,7 +38,10 @@ impl Link {
     pub(super) async fn new(io: Io) -> Result<Box<Self>, ForwardError> {
         let (sender, connection) =
             http1::handshake(TokioIo::new(io)).await.map_err(|_| ForwardError::Connect)?;
-        Ok(Box::new(Self { sender, connection: Some(connection), over: false }))
+        let alarm = Arc::new(Alarm::default());
+        let waker = Waker::from(Arc::clone(&alarm));
+        let delivery = Waker::from(Arc::new(Delivery(Arc::clone(&alarm))));
+        Ok(Box::new(Self { sender, connection: Some(connection), over: false, alarm, waker, delivery }))
     }
 
     /// Sends a request and waits for the head of its answer.
@@ -43,10 +53,11 @@ impl Link {
         &mut self,
         request: Request<Upload>,
     ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
+        self.leave_alone();
         let mut answer = pin!(self.sender.try_send_request(request));
         poll_fn(|cx| {
             self.drive(cx);
-            let answered = answer.as_mut().poll(cx);
+            let answered = answer.as_mut().poll(&mut Context::from_waker(&self.delivery));
             if answered.is_pending() && self.over {
                 // Lets go of a request that is still queued.
                 self.connection = None;
@@ -61,13 +72,26 @@ impl Link {
     /// answer's body comes in.
     pub(super) fn drive(&mut self, cx: &mut Context<'_>) {
         let Some(connection) = self.connection.as_mut().filter(|_| !self.over) else { return };
-        if let Poll::Ready(ended) = connection.poll_without_shutdown(cx) {
+        self.alarm.set(cx.waker());
+        let ended = connection.poll_without_shutdown(&mut Context::from_waker(&self.waker));
+        self.alarm.driven();
+        if let Poll::Ready(ended) = ended {
             self.over = true;
             if let Err(error) = ended {
                 tracing::debug!(%error, "connection to Coder ended");
                 self.connection = None;
             }
         }
+    }
+
+    /// Nobody is woken for the link until it is driven again.
+    pub(super) fn leave_alone(&self) {
+        self.alarm.clear();
+    }
+
+    /// What to poll what the link delivers with, if that is done right after each drive.
+    pub(super) const fn delivery(&self) -> &Waker {
+        &self.delivery
     }
 
     /// Whether the connection has come to its end: nothing more is to be had by driving it.

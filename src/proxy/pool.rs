@@ -37,6 +37,7 @@ impl Pool {
 
     /// Keeps a link that is ready for another request.
     pub(super) fn put(&self, link: Box<Link>) {
+        link.leave_alone();
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while idle.front().is_some_and(|(since, _)| now - *since >= self.timeout)

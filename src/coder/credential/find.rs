@@ -113,12 +113,7 @@ fn kind(text: &str) -> Kind {
     }
 }
 
-/// A value and whether it stands in a cookie or in the URL.
-struct Candidate<'a> {
-    text: Cow<'a, str>,
-    place: Place,
-}
-
+/// Where a candidate stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Place {
     Cookie,
@@ -126,41 +121,69 @@ enum Place {
     Url,
 }
 
-fn at<'a>(place: Place, values: impl Iterator<Item = Cow<'a, str>>) -> impl Iterator<Item = Candidate<'a>> {
-    values.map(move |text| Candidate { text, place })
+/// The one of several candidates that counts: the first. No other may be a different credential.
+#[derive(Default)]
+struct Pick<'a> {
+    first: Option<(Cow<'a, str>, Place)>,
+    in_url: bool,
+    /// There was another one, the same or different.
+    several: bool,
+    contradiction: Option<Contradiction>,
 }
 
-/// The places that Coder itself names, in its order.
-fn named<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Candidate<'a>> {
-    at(Place::Cookie, cookies_named(headers, cookies::is_session))
-        .chain(at(Place::Url, query_values(query, |name| name == QUERY_TOKEN)))
-        .chain(at(Place::Header, header_lines(headers, &SESSION_HEADER)))
-}
+impl<'a> Pick<'a> {
+    /// The next candidates, in the order in which they count.
+    fn offer(mut self, place: Place, candidates: impl Iterator<Item = Cow<'a, str>>) -> Self {
+        candidates.for_each(|text| self.one(place, text));
+        self
+    }
 
-/// The places of RFC 6750, which Coder looks at last.
-fn rfc_6750<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> impl Iterator<Item = Candidate<'a>> {
-    at(Place::Header, bearers(headers))
-        .chain(at(Place::Url, query_values(query, |name| name == QUERY_ACCESS_TOKEN)))
-}
-
-/// Everywhere but with apps: the first one counts, and no other may be a different credential.
-fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
-    pick(named(headers, query).chain(rfc_6750(headers, query)))
-}
-
-fn pick<'a>(mut candidates: impl Iterator<Item = Candidate<'a>>) -> Found<'a> {
-    let Some(first) = candidates.next() else { return Ok(None) };
-    let mut in_url = first.place == Place::Url;
-    for other in candidates {
-        if other.text == first.text {
-            in_url |= other.place == Place::Url;
-        } else if shape::is_any(&other.text) {
-            let in_cookies = first.place == Place::Cookie && other.place == Place::Cookie;
-            return Err(Contradiction { in_cookies });
+    fn one(&mut self, place: Place, text: Cow<'a, str>) {
+        let Some((first, at)) = &self.first else {
+            self.in_url = place == Place::Url;
+            self.first = Some((text, place));
+            return;
+        };
+        self.several = true;
+        if text == *first {
+            self.in_url |= place == Place::Url;
+        } else if shape::is_any(&text) {
+            let in_cookies = *at == Place::Cookie && place == Place::Cookie;
+            self.contradiction.get_or_insert(Contradiction { in_cookies });
         }
     }
-    let kind = kind(&first.text);
-    Ok(Some(Presented::new(first.text, kind, in_url)))
+
+    /// The places that Coder itself names, in its order.
+    fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
+        self.offer(Place::Cookie, cookies_named(headers, cookies::is_session))
+            .offer(Place::Url, query_values(query, |name| name == QUERY_TOKEN))
+            .offer(Place::Header, header_lines(headers, &SESSION_HEADER))
+    }
+
+    /// The places of RFC 6750, which Coder looks at last, as far as `counts` says.
+    fn rfc_6750(self, headers: &'a HeaderMap, query: Option<&'a str>, counts: fn(&str) -> bool) -> Self {
+        self.offer(Place::Header, bearers(headers).filter(|text| counts(text))).offer(
+            Place::Url,
+            query_values(query, |name| name == QUERY_ACCESS_TOKEN).filter(|text| counts(text)),
+        )
+    }
+
+    fn done(self) -> Found<'a> {
+        if let Some(contradiction) = self.contradiction {
+            return Err(contradiction);
+        }
+        Ok(self.first.map(|(text, _)| {
+            let kind = kind(&text);
+            Presented::new(text, kind, self.in_url)
+        }))
+    }
+}
+
+/// Everywhere but with apps.
+fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
+    let picked = Pick::default().named(headers, query).rfc_6750(headers, query, |_| true);
+    let alone = !picked.several;
+    Ok(picked.done()?.map(|found| Presented { alone, ..found }))
 }
 
 /// With apps: `own` goes before every other place, `last` comes after those that Coder names.
@@ -173,14 +196,16 @@ fn app<'a>(
     own: Option<Cow<'a, str>>,
     last: impl FnOnce() -> Option<Cow<'a, str>>,
 ) -> Found<'a> {
-    let own = own.map(|text| Presented { kind: kind(&text), text, in_url: false });
-    let found = match own {
-        Some(found) => Some(found),
-        None => pick(named(headers, query))?,
+    let in_cookie = |text: Cow<'a, str>| {
+        let kind = kind(&text);
+        Presented::new(text, kind, false)
     };
-    let found = found.or_else(|| last().map(|text| Presented { kind: kind(&text), text, in_url: false }));
-    let Some(mut found) = found else {
-        return pick(rfc_6750(headers, query).filter(|candidate| shape::is_any(&candidate.text)));
+    let found = match own.map(in_cookie) {
+        Some(found) => Some(found),
+        None => Pick::default().named(headers, query).done()?,
+    };
+    let Some(mut found) = found.or_else(|| last().map(in_cookie)) else {
+        return Pick::default().rfc_6750(headers, query, shape::is_any).done();
     };
     for text in query_values(query, |name| name == QUERY_TOKEN || name == QUERY_ACCESS_TOKEN) {
         if text == found.text {
@@ -241,10 +266,12 @@ fn scim(headers: &HeaderMap) -> Found<'_> {
 
 /// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their
 /// keys. Cookie and query do not count there.
-fn ai_gateway(headers: &HeaderMap) -> Found<'_> {
-    let own = AI_TOKEN_HEADERS.iter().flat_map(|name| at(Place::Header, header_lines(headers, *name)));
-    first(pick(own), || {
-        let bearer = at(Place::Header, bearers(headers));
-        first(pick(bearer), || pick(at(Place::Header, header_lines(headers, AI_KEY_HEADER))))
+fn ai_gateway<'a>(headers: &'a HeaderMap) -> Found<'a> {
+    let own = AI_TOKEN_HEADERS.iter().flat_map(|name| header_lines(headers, *name));
+    let pick = |candidates: &mut dyn Iterator<Item = Cow<'a, str>>| {
+        Pick::default().offer(Place::Header, candidates).done()
+    };
+    first(pick(&mut { own }), || {
+        first(pick(&mut bearers(headers)), || pick(&mut header_lines(headers, AI_KEY_HEADER)))
     })
 }

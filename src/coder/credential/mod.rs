@@ -29,6 +29,9 @@ pub struct Presented<'a> {
     text: Cow<'a, str>,
     kind: Kind,
     in_url: bool,
+    /// No other credential of a person stands anywhere but in an app's cookie: known where all of these places
+    /// were looked at.
+    alone: bool,
 }
 
 /// What a credential is, by its shape and place.
@@ -55,12 +58,12 @@ pub struct Contradiction {
 
 impl<'a> Presented<'a> {
     fn new(text: Cow<'a, str>, kind: Kind, in_url: bool) -> Self {
-        Self { text, kind, in_url }
+        Self { text, kind, in_url, alone: false }
     }
 
     /// The same, free of the request that it was found in.
     pub fn into_owned(self) -> Presented<'static> {
-        Presented { text: Cow::Owned(self.text.into_owned()), kind: self.kind, in_url: self.in_url }
+        Presented { text: Cow::Owned(self.text.into_owned()), ..self }
     }
 
     /// What it is.

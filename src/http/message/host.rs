@@ -2,8 +2,6 @@
 
 use std::net::Ipv6Addr;
 
-use ::http::uri::Authority;
-
 use super::BadRequest;
 
 /// The longest host name taken, in bytes: a domain name has at most 253, a port 6 more.
@@ -11,39 +9,33 @@ const MAX_HOST: usize = 260;
 
 /// The one host that a request names, in lower case, with its port when it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host(Authority);
+pub struct Host {
+    text: Box<str>,
+    /// How long the name is; the port stands behind it.
+    name: usize,
+}
 
 impl Host {
     /// Parses `name [":" port]`. A name is made of what host names are made of, or is an IPv6 address in
     /// brackets; no user information, nothing encoded, no empty port.
     pub(super) fn parse(text: &[u8]) -> Result<Self, BadRequest> {
-        if text.len() > MAX_HOST {
+        let text = std::str::from_utf8(text).map_err(|_| BadRequest::Host)?;
+        let name = text.find(']').map_or_else(|| text.find(':'), |bracket| Some(bracket + 1));
+        let (name, rest) = text.split_at(name.unwrap_or(text.len()));
+        if text.len() > MAX_HOST || !is_name(name) || !is_port(rest) {
             return Err(BadRequest::Host);
         }
-        let host = if text.iter().any(u8::is_ascii_uppercase) {
-            Authority::try_from(text.to_ascii_lowercase().as_slice())
-        } else {
-            Authority::try_from(text)
-        };
-        let host = host.map_err(|_| BadRequest::Host)?;
-        let rest = host.as_str().strip_prefix(host.host());
-        let port_fits = rest == Some("") || host.port_u16().is_some();
-        if is_name(host.host()) && port_fits { Ok(Self(host)) } else { Err(BadRequest::Host) }
+        Ok(Self { text: text.to_ascii_lowercase().into_boxed_str(), name: name.len() })
     }
 
     /// Host and port as they were sent, in lower case: Coder compares them with `Origin`.
     pub fn as_str(&self) -> &str {
-        self.0.as_str()
+        &self.text
     }
 
     /// The host without its port.
     pub fn name(&self) -> &str {
-        self.0.host()
-    }
-
-    /// The port, when one is named.
-    pub fn port(&self) -> Option<u16> {
-        self.0.port_u16()
+        self.text.get(..self.name).unwrap_or_default()
     }
 }
 
@@ -53,4 +45,12 @@ fn is_name(name: &str) -> bool {
     }
     let part_of_one = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     !name.is_empty() && name.bytes().all(part_of_one)
+}
+
+/// What may stand behind a name: nothing, or a colon and a port.
+fn is_port(rest: &str) -> bool {
+    let digits = rest.strip_prefix(':');
+    rest.is_empty()
+        || digits
+            .is_some_and(|port| port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok())
 }

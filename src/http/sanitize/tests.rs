@@ -252,6 +252,12 @@ fn more_can_be_taken_away_afterwards() {
 }
 
 proptest! {
+    #[test]
+    fn an_ipv4_address_is_written_as_it_is_displayed(bits: u32) {
+        let address = Ipv4Addr::from(bits);
+        prop_assert_eq!(String::from_utf8(dotted(address)).unwrap(), address.to_string());
+    }
+
     /// Whatever a client names, values of ours are the only ones for what the gateway vouches for.
     #[test]
     fn nothing_a_client_sends_stands_where_the_gateway_vouches(
