@@ -289,8 +289,9 @@ fn names_agree(in_handshake: Option<&str>, host: &str) -> bool {
 }
 
 impl Service for Worker {
-    async fn call(&self, request: Request, connection: ConnInfo) -> Response {
-        self.handle(request, &connection).await
+    /// Boxed once: unboxed, all of it would be moved on its way into hyper, more than once with HTTP/2.
+    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send {
+        Box::pin(async move { self.handle(request, &connection).await })
     }
 }
 
