@@ -29,7 +29,7 @@ def cookies_of(headers):
     return {name: value for name, _, value in pairs if value}
 
 
-def sign_in(port, address, connections=None):
+def sign_in(port, address, connections=None, person="alice"):
     """Signs in through the gateway at `port`, seen by it as a browser at `address`; the session token."""
     connections = connections or Connections()
     browser = {"X-Forwarded-For": address, "User-Agent": "bench", "Accept": "text/html"}
@@ -38,7 +38,7 @@ def sign_in(port, address, connections=None):
     provider = urlsplit(headers.get("location", ""))
     if status // 100 != 3 or not provider.port:
         raise SystemExit(f"no sign-in begins: {status} {body[:500]}")
-    _, headers, _ = connections.get(provider.port, f"{provider.path}?{provider.query}", {})
+    _, headers, _ = connections.get(provider.port, f"{provider.path}?{provider.query}&person={person}", {})
     back = urlsplit(headers["location"])
     cookies = "; ".join(f"{name}={value}" for name, value in attempt.items())
     status, headers, body = connections.get(port, f"{back.path}?{back.query}", {**browser, "Cookie": cookies})

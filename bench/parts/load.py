@@ -13,8 +13,9 @@ import time
 from pathlib import Path
 
 from . import browser
-from .peers import BIG
 
+BIG = 100 << 20  # bytes of the big file
+PEOPLE = 500  # who sign in
 WRK = Path(__file__).resolve().parents[1] / "wrk.lua"
 WATCH = "/api/v2/notifications/inbox/watch"
 WRK_THREADS = 2
@@ -72,14 +73,15 @@ def upload_big(target, path, seconds, connections, file):
 
 
 def sign_ins(port, seconds, threads, turn):
-    """Complete sign-ins, each from an address of its own."""
+    """Complete sign-ins, each from an address of its own, of PEOPLE people by turns."""
     until, counts = time.monotonic() + seconds, [0] * threads
 
     def sign_in(which):
         connections = browser.Connections()
         while time.monotonic() < until:
             number = counts[which]
-            browser.sign_in(port, f"172.{16 + turn * threads + which}.{number // 200 % 256}.{number % 200}", connections)
+            address = f"172.{16 + turn * threads + which}.{number // 200 % 256}.{number % 200}"
+            browser.sign_in(port, address, connections, f"person-{(number * threads + which) % PEOPLE}")
             counts[which] += 1
 
     seconds = in_threads(sign_in, threads)
@@ -154,8 +156,21 @@ def first_answer(port, path, seconds=20):
     raise SystemExit("no first answer")
 
 
+def until_served(target, path, seconds=30):
+    """Asks until the answer is a good one."""
+    until = time.monotonic() + seconds
+    while time.monotonic() < until:
+        with connect(target) as stream:
+            stream.sendall(request(target, "GET", path, ["Connection: close"]))
+            if stream.recv(4096).split(b" ")[1:2] == [b"200"]:
+                return
+        time.sleep(0.2)
+    raise SystemExit(f"{target.name}: no good answer")
+
+
 def request(target, method, path, headers):
-    lines = [f"{method} {path} HTTP/1.1", f"Host: 127.0.0.1:{target.port}", *target.headers, *headers]
+    host = [] if any(line.startswith("Host:") for line in target.headers) else [f"Host: 127.0.0.1:{target.port}"]
+    lines = [f"{method} {path} HTTP/1.1", *host, *target.headers, *headers]
     return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 

@@ -1,16 +1,21 @@
 """Who is measured, and what stands around them: one upstream for all, a provider, a Coder."""
 
+import base64
+import contextlib
+import hashlib
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
+import time
+import uuid
 from pathlib import Path
 
-from . import browser
+from . import browser, load
 from .system import ROOT, Process, free_ports
 
 PROVIDER_SECONDS = 24 * 3600  # nothing is refreshed while something is measured
-BIG = 100 << 20
 
 NGINX = """
 worker_processes {workers};
@@ -119,6 +124,34 @@ log:
   level: {level}
 """
 
+POMERIUM = """
+address: 127.0.0.1:{port}
+insecure_server: true
+grpc_address: 127.0.0.1:{grpc}
+grpc_insecure: true
+http_redirect_addr: ""
+metrics_address: 127.0.0.1:{metrics}
+health_check_addr: 127.0.0.1:{health}
+authenticate_service_url: https://authenticate.localhost.test
+idp_provider: oidc
+idp_provider_url: http://127.0.0.1:{provider}/application/o/coder/
+idp_client_id: cid
+idp_client_secret: sec
+shared_secret: {secret}
+cookie_secret: {secret}
+databroker_storage_type: memory
+log_level: error
+routes:
+  - from: http://coder.localhost.test
+    to: http://127.0.0.1:{upstream}
+    allow_public_unauthenticated_access: true
+    pass_identity_headers: true
+"""
+
+#: Made-up tokens, as wrk.lua writes them, and the first of those that are put into a store.
+TOKEN = "b%09d-%022d"
+FILLED = 500_000_000
+
 
 class Target:
     """One thing that is measured: where it listens, and its process (the upstream itself has none that counts)."""
@@ -156,7 +189,7 @@ class Stage:
         Process(
             "provider",
             [self.examples / "provider-stand-in", "--listen", f"127.0.0.1:{self.ports['provider']}",
-             "--access-token-seconds", PROVIDER_SECONDS],
+             "--access-token-seconds", PROVIDER_SECONDS, "--people", load.PEOPLE],
             self.folder,
         ).until_open(self.ports["provider"])
         Process(
@@ -174,7 +207,7 @@ class Stage:
         files.mkdir(parents=True)
         (files / "64k").write_bytes(b"x" * (64 << 10))
         with (files / "100m").open("wb") as big:
-            big.truncate(BIG)
+            big.truncate(load.BIG)
         for folder in (self.folder, *(self.folder / "files").rglob("*")):
             folder.chmod(0o755)  # nginx's workers are another user
         subprocess.run(
@@ -208,10 +241,11 @@ class Stage:
             body="x" * 1024, user=self.user,
         )
 
-    def vestibule(self, name, port, issuer, tls=False, level="warn", under=(), program=None, workers=None, pipes=False):
-        """A gateway that starts from a copy of the store that somebody has signed in to."""
+    def vestibule(self, name, port, issuer, tls=False, level="warn", under=(), program=None, workers=None, pipes=False,
+                  seeded=False):
+        """A gateway that starts from a copy of the store that somebody has signed in to, or from the one that is there."""
         store, seed = self.folder / f"{name}-store", self.folder / "seed-store"
-        if seed.exists():
+        if seed.exists() and not seeded:
             shutil.copytree(seed, store, ignore=shutil.ignore_patterns("*.sock"))
         config = self.folder / f"{name}.yaml"
         pair = f"  tls: {{certificate: {self.folder}/tls.crt, key: {self.folder}/tls.key}}" if tls else ""
@@ -249,9 +283,29 @@ class Stage:
         add("vestibule, TLS", self.ports["tls"],
             self.vestibule("vestibule-tls", self.ports["tls"], tls_issuer, tls=True), tls=True)
         if os.environ.get("OAUTH2_PROXY_BIN"):
-            self.add_oauth2_proxy(os.environ["OAUTH2_PROXY_BIN"])
+            self.targets["oauth2-proxy"] = self.oauth2_proxy(os.environ["OAUTH2_PROXY_BIN"])
+        if os.environ.get("POMERIUM_BIN"):
+            self.targets["pomerium"] = self.pomerium(os.environ["POMERIUM_BIN"])
 
-    def add_oauth2_proxy(self, binary):
+    def filled(self, count):
+        """A gateway whose store holds `count` tokens of alice, those of `load.TOKEN` from `FILLED` on."""
+        name = f"tokens-{count}"
+        if name not in self.targets:
+            port, issuer = free_ports(2)
+            store = self.folder / f"{name}-store"
+            shutil.copytree(self.folder / "seed-store", store, ignore=shutil.ignore_patterns("*.sock"))
+            now = time.time_ns() // 1_000_000
+            user = uuid.UUID(self.user).bytes
+            rows = ((hashlib.sha256((TOKEN % (n, n)).encode()).digest(), user, "oidc", "presented", now, now, now)
+                    for n in range(FILLED, FILLED + count))
+            columns = "hash, coder_user, login_type, made_for, created_at, asked_at, last_seen"
+            with contextlib.closing(sqlite3.connect(store / "vestibule.db")) as database, database:
+                database.executemany(f"INSERT INTO tokens ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+            process = self.vestibule(name, port, issuer, seeded=True).until_open(port)
+            self.targets[name] = Target("vestibule", port, process)
+        return self.targets[name]
+
+    def oauth2_proxy(self, binary):
         (port,) = free_ports(1)
         process = Process(
             "oauth2-proxy",
@@ -264,4 +318,20 @@ class Stage:
             self.folder,
         ).until_open(port)
         cookies = browser.follow(f"http://127.0.0.1:{port}/oauth2/start?rd=/api/v2/bench/1k")
-        self.targets["oauth2-proxy"] = Target("oauth2-proxy", port, process, headers=[f"Cookie: {cookies}"])
+        return Target("oauth2-proxy", port, process, headers=[f"Cookie: {cookies}"])
+
+    def pomerium(self, binary):
+        """A route that is open to everybody and told who it is: Envoy asks Pomerium about each request, and there is
+        no session to be looked up. It can only be cheaper than a route for people."""
+        port, grpc, metrics, health = free_ports(4)
+        folder = self.folder / "pomerium"
+        folder.mkdir()
+        secret = base64.b64encode(os.urandom(32)).decode()
+        (folder / "config.yaml").write_text(POMERIUM.format(
+            port=port, grpc=grpc, metrics=metrics, health=health, secret=secret, provider=self.ports["provider"],
+            upstream=self.ports["upstream"],
+        ))
+        process = Process("pomerium", [binary, "-config", folder / "config.yaml"], self.folder).until_open(port)
+        target = Target("pomerium", port, process, headers=["Host: coder.localhost.test"])
+        load.until_served(target, "/api/v2/bench/1k")
+        return target

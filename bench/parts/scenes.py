@@ -7,7 +7,7 @@ Figures: `rps` answers a second, `cpu` microseconds of the gateway's CPU an answ
 import time
 
 from . import load
-from .peers import Target
+from .peers import FILLED, Target
 from .system import free_ports
 
 PLAIN = ["nginx", "vestibule"]
@@ -154,6 +154,27 @@ def fresh(stage, target, name, port, issuer):
     return stage.vestibule(name, port, issuer) if target.name == "vestibule" else stage.proxy(name, port)
 
 
+def tokens(count):
+    def scene(stage, target, plan):
+        if target.name == "vestibule":
+            target = stage.filled(count)
+        ask = lambda seconds: load.wrk(  # noqa: E731
+            target, "/api/v2/bench/1k", seconds, headers=[], TOKENS=f"{FILLED}:{count}",
+        )
+        figures = {}
+        if (target.name, count) not in stage.warmed:
+            stage.warmed.add((target.name, count))
+            before, asked = target.process.rss(), 0
+            # Thrice over, so that the slower one of wrk's threads has seen its half.
+            while asked < 3 * count:
+                asked += ask(min(60, 1 + count // 10_000))["requests"]
+            figures["bytes_each"] = (target.process.rss() - before) / count
+        return {**figures, **counted(target, lambda: ask(plan.seconds))}
+
+    scene.__doc__ = f"The GET with {count} tokens in turn, read from the store before."
+    return scene
+
+
 def connections(count):
     def scene(stage, target, plan):
         return counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds, connections=count))
@@ -162,12 +183,12 @@ def connections(count):
     return scene
 
 
-ALL = ["upstream", "nginx", "nginx, log", "vestibule", "vestibule, log", "oauth2-proxy"]
+ALL = ["upstream", "nginx", "nginx, log", "vestibule", "vestibule, log", "oauth2-proxy", "pomerium"]
 
 #: Name: (what is measured, whom, whether a bare `bench/run` and the smoke run do it).
 SCENES = {
     "get": (get, ALL, True),
-    "latency": (latency, ["upstream", "nginx", "vestibule", "oauth2-proxy"], True),
+    "latency": (latency, ["upstream", "nginx", "vestibule", "oauth2-proxy", "pomerium"], True),
     "down-64k": (down_64k, PLAIN, True),
     "down-100m": (down_100m, PLAIN, True),
     "up-64k": (up_64k, PLAIN, True),
@@ -180,5 +201,6 @@ SCENES = {
     "refused": (refused, ["vestibule"], True),
     "sign-ins": (sign_ins, ["vestibule"], True),
     "start": (start, PLAIN, True),
-    **{f"connections-{count}": (connections(count), PLAIN, False) for count in (10, 100, 1000, 4000)},
+    **{f"connections-{count}": (connections(count), PLAIN, False) for count in (10, 100, 1000, 4000, 9000)},
+    **{f"tokens-{count}": (tokens(count), PLAIN, False) for count in (1, 1000, 100_000, 1_000_000)},
 }

@@ -13,7 +13,7 @@ _started = []
 
 
 class Process:
-    """A program with its children (nginx's workers), its output in a file."""
+    """A program with its children (nginx's workers, Pomerium's Envoy), its output in a file."""
 
     def __init__(self, name, argv, folder, pipes=False):
         self.log = Path(folder) / f"{name}.log"
@@ -32,7 +32,8 @@ class Process:
         return self.popen.stdout.readline()
 
     def pids(self):
-        children = Path(f"/proc/{self.popen.pid}/task/{self.popen.pid}/children").read_text().split()
+        tasks = Path(f"/proc/{self.popen.pid}/task").iterdir()
+        children = " ".join((task / "children").read_text() for task in tasks).split()
         return [self.popen.pid, *map(int, children)]
 
     def cpu_seconds(self):

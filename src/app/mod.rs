@@ -270,8 +270,13 @@ fn gateway(
 /// # Errors
 /// When it cannot be put together, or part of it fails while it runs.
 pub fn run(config: Config) -> Result<(), RunError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)?;
+    // What waits for neighbours is spread thin: threads that look for work cost more than they do.
+    let threads = cores().div_ceil(4);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(threads)
+        .enable_all()
+        .build()
+        .map_err(RunError::Runtime)?;
     runtime.block_on(async {
         let signals = Signals::listen().map_err(RunError::Runtime)?;
         let app = App::build(config, Clock::system()).await?;

@@ -1,5 +1,6 @@
 //! `provider-stand-in`: the stand-in for authentik that the tests use, as a program of its own for
-//! `bench/run`. Everybody who comes is alice, and nobody is asked anything.
+//! `bench/run`. Nobody is asked anything: whoever comes is alice, or the person that the parameter `person` of
+//! the authorization request names.
 
 #![allow(
     clippy::expect_used,
@@ -36,6 +37,9 @@ struct Arguments {
     /// How long access tokens live, in seconds.
     #[arg(long, default_value_t = 300)]
     access_token_seconds: u64,
+    /// How many people there are besides: `person-0` and so on.
+    #[arg(long, default_value_t = 0)]
+    people: u32,
 }
 
 #[tokio::main]
@@ -47,6 +51,11 @@ async fn main() -> std::io::Result<()> {
         // Several gateways may start from copies of one store.
         knobs.rotate = false;
     });
+    for number in 0..arguments.people {
+        let name = format!("person-{number}");
+        provider.add_user(&name);
+        provider.change_user(&name, |user| user.sid = Some(name.clone()));
+    }
     println!("provider stand-in listens, issuer {}", provider.issuer());
     tokio::signal::ctrl_c().await
 }

@@ -417,8 +417,8 @@ impl Shared {
         let query = fields(query);
         let mut state = self.state.lock().unwrap();
         state.forms.push(("authorize".to_owned(), query.clone()));
-        let (Some(redirect_uri), Some(name)) = (field(&query, "redirect_uri"), state.signed_in.clone())
-        else {
+        let person = field(&query, "person").map(ToOwned::to_owned).or_else(|| state.signed_in.clone());
+        let (Some(redirect_uri), Some(name)) = (field(&query, "redirect_uri"), person) else {
             return text(400, "text/html", "no redirect_uri, or nobody is signed in");
         };
         let code = random_token();
