@@ -120,8 +120,10 @@ impl Gateway {
             let view = SignOutAtProvider { action: at_provider.form_url(), fields: &fields, stay };
             self.pages.sign_out_at_provider(&view, request)
         };
-        let line = self.cookies.set(STATE, &state, Some(MOMENT));
-        response.headers_mut().append(SET_COOKIE, line);
+        if at_provider.comes_back() {
+            let line = self.cookies.set(STATE, &state, Some(MOMENT));
+            response.headers_mut().append(SET_COOKIE, line);
+        }
         response
     }
 

@@ -15,6 +15,10 @@ use super::settings::Settings;
 use super::text::printable;
 use crate::types::is_loopback;
 
+/// How the one `acr` of authentik begins, in its discovery documents and ID tokens, and nobody else's: it is known
+/// by that.
+pub(super) const AUTHENTIK: &str = "goauthentik.io/providers/";
+
 /// What `openidconnect` does not know of a discovery document: RP-Initiated Logout 1.0 §2.1,
 /// RFC 8414 §2 (revocation, PKCE), RFC 9207 §3.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -78,6 +82,8 @@ pub(super) struct Metadata {
     pub(super) authentication: ClientAuthentication,
     /// Whether every authorization response carries `iss` (RFC 9207).
     pub(super) response_has_issuer: bool,
+    /// Whether this is an authentik ([`AUTHENTIK`] in `acr_values_supported`).
+    pub(super) is_authentik: bool,
 }
 
 /// The address of an issuer's discovery document (Discovery §4: a trailing slash is not doubled).
@@ -115,6 +121,9 @@ pub(super) fn read(json: &str, settings: &Settings) -> Result<Metadata, Discover
         end_session: check("end_session_endpoint", further.end_session_endpoint.as_deref())?,
         authentication: authentication(&document, settings)?,
         response_has_issuer: further.authorization_response_iss_parameter_supported,
+        is_authentik: document
+            .acr_values_supported()
+            .is_some_and(|all| all.iter().any(|acr| acr.as_str().starts_with(AUTHENTIK))),
     })
 }
 

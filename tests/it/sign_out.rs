@@ -148,6 +148,23 @@ async fn a_sign_out_at_the_provider_says_whose_session_and_comes_back_to_a_page_
     assert_ne!(stranger.text(), page, "a state that is not ours proves nothing");
 }
 
+/// authentik before 2026.5 ignores where to return to; its ID tokens have no `jti`.
+#[tokio::test]
+async fn an_older_authentik_is_not_asked_to_send_the_browser_back_and_shows_its_own_page() {
+    let world = World::with(Options { sections: AT_PROVIDER, ..Options::default() }).await;
+    world.provider.tune(|knobs| {
+        knobs.id_token.insert("jti".to_owned(), json!(null));
+    });
+    let browser = world.sign_in("alice").await;
+    sign_out(&world, &browser).await;
+    let to_provider = browser.get(&world.url("/login")).await;
+    assert_eq!(to_provider.status, 303, "{}", to_provider.text());
+    let query = fields(to_provider.location().split_once('?').unwrap().1);
+    let names: Vec<&str> = query.iter().map(|(name, _)| name.as_str()).collect();
+    assert_eq!(names, ["id_token_hint"]);
+    assert!(!browser.cookie_names(&world.host).iter().any(|name| name.contains("sign_out_state")));
+}
+
 #[tokio::test]
 async fn a_hint_too_large_for_an_address_is_posted_by_a_form() {
     let world = World::with(Options { sections: AT_PROVIDER, ..Options::default() }).await;

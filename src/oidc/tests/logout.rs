@@ -82,6 +82,34 @@ async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
     assert_eq!(scene.provider.end_session(None, None, None), None);
 }
 
+/// What the sign-out at a provider with these values of `acr` and this hint sends along.
+async fn sent(acr: &[&str], hint: Option<&Value>) -> Vec<&'static str> {
+    let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = json!(acr)).await;
+    let hint = hint.map(|claims| Secret::new(PROVIDER.token(claims)));
+    let back = Url::parse("https://coder.company/vestibule/signed-out").unwrap();
+    let end = scene.provider.end_session(hint.as_ref(), Some(&back), Some("state")).unwrap();
+    assert_eq!(end.comes_back(), end.form_fields().len() == 3);
+    end.form_fields().iter().map(|(name, _)| *name).collect()
+}
+
+/// authentik from 2026.5 on, whose ID tokens have a `jti`, sends browsers back; an older one never does, and none
+/// does without a hint.
+#[tokio::test]
+async fn an_authentik_that_would_not_send_the_browser_back_is_not_asked_to() {
+    const ACR: &str = "goauthentik.io/providers/oauth2/default";
+    let all = ["id_token_hint", "post_logout_redirect_uri", "state"];
+    let newer = json!({"acr": ACR, "jti": "one"});
+    let older = json!({"acr": ACR});
+    let other = json!({"acr": "0"});
+    assert_eq!(sent(&[ACR], Some(&newer)).await, all);
+    assert_eq!(sent(&[ACR], Some(&older)).await, ["id_token_hint"]);
+    assert_eq!(sent(&[], Some(&older)).await, ["id_token_hint"], "known by the ID token alone");
+    assert_eq!(sent(&[ACR], Some(&other)).await, ["id_token_hint"], "known by the document alone");
+    assert_eq!(sent(&[ACR], None).await, ["client_id"]);
+    assert_eq!(sent(&["0"], Some(&other)).await, all, "another provider");
+    assert_eq!(sent(&[], None).await, ["client_id", "post_logout_redirect_uri", "state"]);
+}
+
 #[tokio::test]
 async fn a_logout_token_is_verified_with_the_keys_of_the_provider() {
     let scene = Scene::new().await;

@@ -9,6 +9,7 @@ use super::super::backchannel;
 use super::super::discovery;
 use super::super::id_token::{Expected, IdTokenError, verify};
 use super::super::keys::KeySet;
+use super::super::logout;
 use super::super::person::judge;
 use super::super::user_info;
 use super::*;
@@ -118,6 +119,7 @@ fn authentiks_discovery_documents_are_taken_or_refused_with_the_reason() {
                     && metadata.user_info.is_some()
             );
             assert!(!metadata.response_has_issuer, "authentik sends no iss");
+            assert!(metadata.is_authentik);
         }
         let refused = |name: &str| {
             discovery::read(&read(&folder, name)["response"]["json"].to_string(), &settings)
@@ -126,6 +128,24 @@ fn authentiks_discovery_documents_are_taken_or_refused_with_the_reason() {
         };
         assert!(matches!(refused("discovery-global-issuer"), DiscoveryError::Issuer { .. }));
         assert_eq!(refused("discovery-hs256"), DiscoveryError::SharedSecret("HS256".to_owned()));
+    }
+}
+
+/// What a sign-out asks for is told by the ID token: `jti` came with the version that sends browsers back.
+#[test]
+fn authentiks_versions_are_told_apart_by_their_id_tokens() {
+    for folder in versions() {
+        let year = folder.file_name().unwrap().to_str().unwrap().split('.').next().unwrap().to_owned();
+        for (name, recording) in token_recordings(&folder) {
+            if matches!(name.as_str(), "token-encrypted" | "token-client-credentials") {
+                continue;
+            }
+            let hint = Secret::new(recording["response"]["json"]["id_token"].as_str().unwrap());
+            for known_by_its_document in [true, false] {
+                let sends_back = logout::sends_back(known_by_its_document, Some(&hint));
+                assert_eq!(sends_back, year.as_str() >= "2026", "{year} {name}");
+            }
+        }
     }
 }
 
