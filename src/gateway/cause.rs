@@ -346,7 +346,7 @@ fn login(error: &LoginError) -> Row {
             "What authentik said about you could not be verified, so you were not signed in.",
             TELL,
         ),
-        LoginError::Refused(refusal, _) => row(
+        LoginError::Refused(refusal) => row(
             S::FORBIDDEN,
             Refusal::reason(refusal),
             Person,

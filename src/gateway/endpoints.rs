@@ -14,7 +14,7 @@ use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway, sessions};
 use crate::coder::auth_methods::AuthMethods;
 use crate::coder::names::LOGIN_PAGE;
-use crate::grant::EndReason;
+use crate::grant::{EndReason, EndedThere};
 use crate::http::{Body, Request, Response, read_limited};
 use crate::oidc::LogoutToken;
 use crate::pages::{Link, SignIn};
@@ -122,16 +122,21 @@ impl Gateway {
         let reason = EndReason::SignedOutAtProvider;
         let ended = match (&token.sid, &key) {
             (Some(sid), _) => self.grants.end_by_sid(issuer, sid, reason).await?,
-            (None, Some(key)) => self.grants.end_by_subject(key, reason).await?,
-            (None, None) => 0,
+            // One that comes late says nothing about a sign-in that came after it.
+            (None, Some(key)) => self.grants.end_by_subject(key, token.issued_at, reason).await?,
+            (None, None) => EndedThere::default(),
         };
-        audit::emit(Event {
-            action: Action::BackchannelLogout,
-            outcome: if ended > 0 { "ok" } else { "nobody" },
-            person: Person { key: key.as_ref(), ..Person::default() },
-            client: Some(context.client),
-            request: Some(context.request),
-        });
+        let emit = |outcome, person| {
+            let (client, request) = (Some(context.client), Some(context.request));
+            audit::emit(Event { action: Action::BackchannelLogout, outcome, person, client, request });
+        };
+        for owner in &ended.owners {
+            emit("ok", owner.to_audit());
+        }
+        if ended.owners.is_empty() {
+            let outcome = if ended.count > 0 { "ok" } else { "nobody" };
+            emit(outcome, Person { key: key.as_ref(), ..Person::default() });
+        }
         Ok(bare(StatusCode::OK))
     }
 

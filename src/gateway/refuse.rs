@@ -96,7 +96,7 @@ impl Gateway {
         let back = redirect.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let again = Self::start_link(&back);
         match cause {
-            Cause::Login(LoginError::Refused(refusal, _)) => {
+            Cause::Login(LoginError::Refused(refusal)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
                 let another_account = Self::another_account_link(&back);
                 let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };

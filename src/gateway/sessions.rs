@@ -87,7 +87,7 @@ impl Gateway {
             outcome: if ended > 0 { "ok" } else { "nothing" },
             person: Person {
                 key: person.as_ref().map(|person| &person.key),
-                email: person.as_ref().map(|person| &person.email),
+                email: person.as_ref().map(|person| person.email.as_str()),
                 coder_user: standing.user(),
             },
             client: Some(context.client),

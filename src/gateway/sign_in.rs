@@ -13,7 +13,7 @@ use crate::coder::api::Who;
 use crate::coder::handoff::{CALLBACK, HandedOver, Start, Visit};
 use crate::grant::{Device, EndReason};
 use crate::http::{Body, Response};
-use crate::oidc::{AuthorizationResponse, LoginError, VerifiedIdentity};
+use crate::oidc::{AuthorizationResponse, Named, PendingLogin, VerifiedIdentity};
 use crate::pages::Link;
 use crate::telemetry::audit::{self, Action, Event, Person};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
@@ -37,7 +37,7 @@ impl Gateway {
         }
         let query = context.target.query().unwrap_or_default().to_owned();
         if !AuthorizationResponse::is_in(&query) {
-            return self.start(&query, &headers, &context);
+            return self.start(&query, &headers, &context).map_err(|cause| refused(cause, None, &context));
         }
         // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
         let slow = self.slow.clone();
@@ -72,24 +72,35 @@ impl Gateway {
 
     /// Takes authentik's answer, and hands the person over to Coder.
     async fn end(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
-        self.limits.callback(context.client)?;
-        let answer = AuthorizationResponse::parse(query)?;
+        let taken = self.take(query, headers, context).await;
+        let (login, answer) = taken.map_err(|cause| refused(cause, None, context))?;
         let state = answer.state().to_owned();
-        let login = self.attempts.recall(&state, headers).ok_or(Cause::Attempt)?;
-        // One use, on every replica, before the code is presented anywhere.
-        let until = self.clock.now() + SPENT;
-        if !self.grants.spend("state", &state, until).await? {
-            return Err(Cause::Attempt);
-        }
         let (redirect, merge_state) = (login.redirect().clone(), login.merge_state().map(ToOwned::to_owned));
-        let identity = match self.provider.complete(login, answer).await {
-            Ok(identity) => identity,
-            Err(error) => return Err(refused(error, context)),
-        };
+        let identity = self.provider.complete(login, answer).await;
+        let identity =
+            identity.map_err(|failed| refused(failed.error.into(), failed.about.as_deref(), context))?;
         let visit = Visit { client: context.client, headers: headers.clone(), redirect, merge_state };
         let mut response = self.hand_over(identity, visit, headers, context).await?;
         response.headers_mut().append(SET_COOKIE, self.attempts.forget(&state));
         Ok(response)
+    }
+
+    /// Takes an answer to an attempt of this browser. One use, on every replica, before the code is presented
+    /// anywhere.
+    async fn take(
+        &self,
+        query: &str,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<(PendingLogin, AuthorizationResponse), Cause> {
+        self.limits.callback(context.client)?;
+        let answer = AuthorizationResponse::parse(query)?;
+        let login = self.attempts.recall(answer.state(), headers).ok_or(Cause::Attempt)?;
+        let until = self.clock.now() + SPENT;
+        if !self.grants.spend("state", answer.state(), until).await? {
+            return Err(Cause::Attempt);
+        }
+        Ok((login, answer))
     }
 
     /// The two legs towards Coder. Whatever goes wrong after the grant was stored ends it again.
@@ -113,7 +124,7 @@ impl Gateway {
         audit::emit(Event {
             action: Action::SignIn,
             outcome: word,
-            person: Person { key: Some(&key), email: Some(&email), coder_user: user },
+            person: Person { key: Some(&key), email: Some(email.as_str()), coder_user: user },
             client: Some(context.client),
             request: Some(context.request),
         });
@@ -156,7 +167,16 @@ impl Gateway {
             return Err(Cause::Nobody);
         };
         let before = self.finder.session_cookie(headers).map(TokenHash::of);
-        self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        let bound = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        if let Some(replaced) = bound {
+            audit::emit(Event {
+                action: Action::End,
+                outcome: EndReason::Replaced.word(),
+                person: replaced.to_audit(),
+                client: Some(context.client),
+                request: Some(context.request),
+            });
+        }
         response.headers_mut().append(SET_COOKIE, self.count_round(headers));
         Ok((response, Some(owner.user)))
     }
@@ -173,17 +193,17 @@ impl Gateway {
     }
 }
 
-/// Writes down that nobody signed in, and why.
-fn refused(error: LoginError, context: &Context) -> Cause {
-    let key = match &error {
-        LoginError::Refused(_, key) => Some(key.clone()),
-        _ => None,
+/// Writes down that nobody signed in, why, and about whom it was as far as the provider had said.
+fn refused(cause: Cause, about: Option<&Named>, context: &Context) -> Cause {
+    let person = Person {
+        key: about.map(|named| &named.key),
+        email: about.and_then(|named| named.unverified_email.as_deref()),
+        coder_user: None,
     };
-    let cause = Cause::Login(error);
     audit::emit(Event {
         action: Action::SignIn,
         outcome: cause.row().word,
-        person: Person { key: key.as_ref(), ..Person::default() },
+        person,
         client: Some(context.client),
         request: Some(context.request),
     });

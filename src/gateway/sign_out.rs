@@ -45,7 +45,7 @@ impl Gateway {
                 outcome: if ended.is_ok() { "ok" } else { "store" },
                 person: Person {
                     key: person.as_ref().map(|person| &person.key),
-                    email: person.as_ref().map(|person| &person.email),
+                    email: person.as_ref().map(|person| person.email.as_str()),
                     coder_user: standing.user(),
                 },
                 client: Some(client),

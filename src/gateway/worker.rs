@@ -215,7 +215,12 @@ impl Worker {
                 seen.refused = Some(refusal.cause.word());
                 handed_over.ok_or(Cause::Policy(refusal.cause))
             }
-            Decision::Refuse(refusal) => Err(Cause::Policy(refusal.cause)),
+            Decision::Refuse(refusal) => {
+                if matches!(route.class, RouteClass::PasswordSignIn) {
+                    break_glass(refusal.cause.word(), context);
+                }
+                Err(Cause::Policy(refusal.cause))
+            }
         }
     }
 
@@ -239,9 +244,16 @@ impl Worker {
         }
         let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
         let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
-        let mut response = self.upstream.forward(&permit, request).await?;
+        let forwarded = self.upstream.forward(&permit, request).await;
+        if matches!(class, RouteClass::PasswordSignIn) {
+            let taken = forwarded.as_ref().map(|response| response.status().is_success());
+            break_glass(
+                taken.map_or("coder_unreachable", |taken| if taken { "ok" } else { "coder_refused" }),
+                context,
+            );
+        }
+        let mut response = forwarded?;
         match (class, permit.standing()) {
-            (RouteClass::PasswordSignIn, _) => break_glass(response.status(), context),
             (RouteClass::SignOut, standing) => {
                 if standing.is_some() && response.status() == StatusCode::UNAUTHORIZED {
                     response = gateway.signed_out_answer();
@@ -272,11 +284,11 @@ fn without_body(mut response: Response) -> Response {
     response.map(|_| Body::empty())
 }
 
-/// Writes down that the way around the provider was used. Who used it only Coder knows.
-fn break_glass(status: StatusCode, context: &Context) {
+/// Writes down that somebody took, or tried, the way around the provider. Who it was only Coder knows.
+fn break_glass(outcome: &str, context: &Context) {
     audit::emit(Event {
         action: Action::BreakGlass,
-        outcome: if status.is_success() { "ok" } else { "coder_refused" },
+        outcome,
         person: Person::default(),
         client: Some(context.client),
         request: Some(context.request),

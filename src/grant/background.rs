@@ -230,14 +230,14 @@ impl Grants {
 
     async fn sweep_store(self: &Arc<Self>) -> Result<(), StoreError> {
         let now = self.clock.now();
-        self.end_scope(Scope::Unbound(now - UNBOUND_FOR), EndReason::Abandoned).await?;
-        self.end_scope(Scope::Unused(now - UNUSED_FOR), EndReason::Unused).await?;
+        self.end_beyond(Scope::Unbound(now - UNBOUND_FOR), EndReason::Abandoned).await?;
+        self.end_beyond(Scope::Unused(now - UNUSED_FOR), EndReason::Unused).await?;
         if let Some(age) = self.settings.max_age {
-            self.end_scope(Scope::Older(now - age), EndReason::MaxAge).await?;
+            self.end_beyond(Scope::Older(now - age), EndReason::MaxAge).await?;
         }
         if let Some(idle) = self.settings.idle {
             // The store may be a little behind the memory.
-            self.end_scope(Scope::Idler(now - idle - FLUSH_EVERY * 4), EndReason::Idle).await?;
+            self.end_beyond(Scope::Idler(now - idle - FLUSH_EVERY * 4), EndReason::Idle).await?;
         }
         let (grants, hashes) = (now - GRANTS_KEPT, now - HASHES_KEPT);
         while self.store.forget(now, grants, hashes, FORGET_BATCH).await? >= u64::from(FORGET_BATCH) {}
@@ -257,7 +257,7 @@ fn emit(due: &Revocation, outcome: &str) {
         outcome,
         person: audit::Person {
             key: Some(&person.key),
-            email: Some(&person.email),
+            email: Some(person.email.as_str()),
             coder_user: due.head.user,
         },
         client: None,

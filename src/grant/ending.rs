@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use super::store::{Ended, Scope, StoreError};
-use super::{EndReason, Grants};
-use crate::types::{CoderUserId, GrantId, IdentityKey, Issuer, Secret, TokenHash};
+use super::store::{Ended, GrantHead, Scope, StoreError};
+use super::{EndReason, Grants, Person};
+use crate::telemetry::audit;
+use crate::types::{CoderUserId, GrantId, IdentityKey, Issuer, Secret, Timestamp, TokenHash};
 
 /// A session that has just ended, for the sign-out at the provider.
 #[derive(Clone, Debug)]
@@ -17,6 +18,39 @@ pub struct EndedSession {
     pub user: CoderUserId,
     /// The newest ID token: `id_token_hint`. None when the stored grant could not be read.
     pub id_token: Option<Secret>,
+}
+
+/// Whose something was that has ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Owner {
+    /// At the provider; unknown for a token whose user never signed in here.
+    pub person: Option<Person>,
+    /// In Coder; unknown for a sign-in that was not finished.
+    pub user: Option<CoderUserId>,
+}
+
+impl Owner {
+    fn of(head: &GrantHead) -> Self {
+        Self { person: Some(Person::of(head)), user: head.user }
+    }
+
+    /// For an audit event.
+    pub fn to_audit(&self) -> audit::Person<'_> {
+        audit::Person {
+            key: self.person.as_ref().map(|person| &person.key),
+            email: self.person.as_ref().map(|person| person.email.as_str()),
+            coder_user: self.user,
+        }
+    }
+}
+
+/// What ended by a word of the provider.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EndedThere {
+    /// How many sessions, tokens and grants.
+    pub count: usize,
+    /// Whose they were, each once, as far as sessions and grants tell.
+    pub owners: Vec<Owner>,
 }
 
 impl Grants {
@@ -66,30 +100,100 @@ impl Grants {
     }
 
     /// Ends the browser sessions of one session at the provider, and sign-ins from it that are under
-    /// way. The grants stay for the users' tokens. Gives how many ended; none is no error.
+    /// way. The grants stay for the users' tokens. That nothing ends is no error.
     pub async fn end_by_sid(
         self: &Arc<Self>,
         issuer: &Issuer,
         sid: &str,
         reason: EndReason,
-    ) -> Result<usize, StoreError> {
+    ) -> Result<EndedThere, StoreError> {
         let scope = Scope::Sid(issuer.clone(), sid.to_owned());
-        Ok(self.end_scope(scope, reason).await?.count())
+        let ended = self.end_scope(scope, reason).await?;
+        Ok(self.told_of(&ended).await)
     }
 
-    /// Ends all of an identity: grants, those of sign-ins under way included, sessions, tokens. Gives
-    /// how many.
+    /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
+    /// sign-ins under way included, sessions, tokens. A sign-in after that stays, and so do the tokens that
+    /// were first met since.
     pub async fn end_by_subject(
         self: &Arc<Self>,
         key: &IdentityKey,
+        by: Timestamp,
         reason: EndReason,
-    ) -> Result<usize, StoreError> {
-        Ok(self.end_scope(Scope::Identity(key.clone()), reason).await?.count())
+    ) -> Result<EndedThere, StoreError> {
+        let ended = self.end_scope(Scope::Identity(key.clone(), by), reason).await?;
+        Ok(self.told_of(&ended).await)
     }
 
     /// Ends everything of everybody. Gives how many.
     pub async fn end_everybody(self: &Arc<Self>, reason: EndReason) -> Result<usize, StoreError> {
         Ok(self.end_scope(Scope::Everybody, reason).await?.count())
+    }
+
+    /// Ends what is beyond a limit, with an audit event for each grant that it concerns: nobody asked for it, so
+    /// nobody else writes one.
+    pub(super) async fn end_beyond(
+        self: &Arc<Self>,
+        scope: Scope,
+        reason: EndReason,
+    ) -> Result<(), StoreError> {
+        let ended = self.end_scope(scope, reason.clone()).await?;
+        for owner in self.owners(&ended).await {
+            audit::emit(audit::Event {
+                action: audit::Action::End,
+                outcome: reason.word(),
+                person: owner.to_audit(),
+                client: None,
+                request: None,
+            });
+        }
+        Ok(())
+    }
+
+    async fn told_of(&self, ended: &Ended) -> EndedThere {
+        let mut owners = self.owners(ended).await;
+        let mut seen = Vec::with_capacity(owners.len());
+        owners.retain(|owner| {
+            let new = !seen.contains(owner);
+            if new {
+                seen.push(owner.clone());
+            }
+            new
+        });
+        EndedThere { count: ended.count(), owners }
+    }
+
+    /// Whose the ended sessions and grants were: one for each grant. What cannot be read is left out: it has
+    /// ended all the same.
+    async fn owners(&self, ended: &Ended) -> Vec<Owner> {
+        let mut ids: Vec<GrantId> = ended.grants.iter().map(|(id, _)| *id).collect();
+        for hash in &ended.sessions {
+            match self.store.session(*hash).await {
+                Ok(row) => ids.extend(row.map(|row| row.grant)),
+                Err(error) => tracing::error!(%error, "whose an ended session was cannot be read"),
+            }
+        }
+        ids.sort();
+        ids.dedup();
+        let mut owners = Vec::with_capacity(ids.len());
+        for id in ids {
+            match self.store.grant(id).await {
+                Ok(row) => owners.extend(row.map(|row| Owner::of(&row.head))),
+                Err(error) => tracing::error!(grant = %id, %error, "whose an ended grant was cannot be read"),
+            }
+        }
+        owners
+    }
+
+    /// Whose a live session or token is.
+    pub(super) async fn owner_of(&self, hash: TokenHash) -> Result<Option<Owner>, StoreError> {
+        if let Some(row) = self.store.session(hash).await?.filter(|row| row.ended.is_none()) {
+            return Ok(self.store.grant(row.grant).await?.map(|row| Owner::of(&row.head)));
+        }
+        let token = self.store.token(hash).await?.filter(|row| row.ended.is_none());
+        let Some(token) = token else { return Ok(None) };
+        let newest = self.store.user(token.user).await?.grants.first().map(Person::of);
+        Ok(Some(Owner { person: newest, user: Some(token.user) }))
     }
 
     /// Ends a scope in the store, then in memory, whether or not the caller goes on waiting.

@@ -125,7 +125,7 @@ impl Grants {
                 Limit::MaxAge => EndReason::MaxAge,
                 Limit::Idle => EndReason::Idle,
             };
-            self.end_scope(Scope::Session(entry.hash), reason.clone()).await?;
+            self.end_beyond(Scope::Session(entry.hash), reason.clone()).await?;
             return Ok(Judgement::Ended(reason));
         }
         let served = || Judgement::Served(Standing::new(Arc::clone(entry)));

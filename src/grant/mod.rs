@@ -56,7 +56,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use answers::{AnswerError, TokenAnswer};
 pub use credentials::TokenOwner;
-pub use ending::EndedSession;
+pub use ending::{EndedSession, EndedThere, Owner};
 pub use judge::{Check, Judgement};
 pub use live::Person;
 pub use reason::EndReason;

@@ -143,6 +143,7 @@ impl Grants {
         }
         let Ok(contents) = self.vault.open(grant.id, &row.sealed) else {
             tracing::error!(grant = %grant.id, "a stored grant does not open with the present keys");
+            emit(&row.head, EndReason::Unreadable.word());
             return Ok(self.over_in_memory(grant, EndReason::Unreadable));
         };
         if let Some(unsaved) = self.unsaved(grant.id, seen) {
@@ -245,7 +246,11 @@ pub(super) fn emit(head: &GrantHead, outcome: &str) {
     audit::emit(audit::Event {
         action: audit::Action::Refresh,
         outcome,
-        person: audit::Person { key: Some(&person.key), email: Some(&person.email), coder_user: head.user },
+        person: audit::Person {
+            key: Some(&person.key),
+            email: Some(person.email.as_str()),
+            coder_user: head.user,
+        },
         client: None,
         request: None,
     });

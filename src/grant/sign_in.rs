@@ -6,7 +6,7 @@ use thiserror::Error;
 
 use super::store::{Bind, Bound, Device, GrantHead, GrantRow, StoreError};
 use super::vault::Contents;
-use super::{EndReason, Grants};
+use super::{EndReason, Grants, Owner};
 use crate::oidc::{TokenKind, VerifiedIdentity};
 use crate::types::{CoderUserId, GrantId, Secret, TokenHash};
 
@@ -48,7 +48,7 @@ impl Grants {
             ended: None,
             key: parts.key,
         };
-        let access = TokenHash::of(parts.access_token.expose());
+        let (access, issued_at) = (TokenHash::of(parts.access_token.expose()), parts.issued_at);
         let unkept = [
             (parts.refresh_token.clone(), TokenKind::Refresh),
             (Some(parts.access_token.clone()), TokenKind::Access),
@@ -64,7 +64,8 @@ impl Grants {
         };
         let sealed = self.vault.seal(id, &contents)?;
         let handle = self.vault.handle_hash(&head.key);
-        if let Err(error) = self.store.insert_grant(GrantRow { head, handle, access, device, sealed }).await {
+        let row = GrantRow { head, handle, access, issued_at, device, sealed };
+        if let Err(error) = self.store.insert_grant(row).await {
             self.give_back(unkept).await;
             return Err(error);
         }
@@ -85,27 +86,31 @@ impl Grants {
     /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the
     /// browser presented before (`replaces`) is dead from now on, known or not: session fixation,
     /// CVE-2026-34454. The user's older grants without a live session end and are revoked at the
-    /// provider.
+    /// provider. Gives whose the session or token presented before was, when it was a live one.
     pub async fn bind(
         self: &Arc<Self>,
         grant: GrantId,
         session: TokenHash,
         user: CoderUserId,
         replaces: Option<TokenHash>,
-    ) -> Result<(), BindError> {
+    ) -> Result<Option<Owner>, BindError> {
         let grants = Arc::clone(self);
         let bound = self.to_its_end(async move {
+            let replaced = match replaces.filter(|it| *it != session) {
+                Some(presented) => grants.owner_of(presented).await?,
+                None => None,
+            };
             let bind = Bind { grant, session, user, at: grants.clock.now(), replaces };
             let bound = grants.store.bind(bind).await?;
             if let Bound::Done(head, ended) = &bound {
                 grants.register().bound(head, ended);
                 grants.garbage.invalidate(&session);
             }
-            Ok(bound)
+            Ok((bound, replaced))
         });
         match bound.await? {
-            Bound::Done(..) => Ok(()),
-            Bound::TooLate(reason) => Err(BindError::Ended(reason)),
+            (Bound::Done(..), replaced) => Ok(replaced),
+            (Bound::TooLate(reason), _) => Err(BindError::Ended(reason)),
         }
     }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::algorithm::Algorithm;
-use super::id_token::{IdTokenError, check_audience, check_times, session_id};
+use super::id_token::{IdTokenError, Times, check_audience, check_times, session_id};
 use super::jwk::{Jwk, Material};
 use super::jws::{JwsError, UnverifiedJws};
 use super::keys::KeySet;
@@ -71,8 +71,10 @@ pub struct LogoutToken {
     pub subject: Option<Subject>,
     /// The session at the provider that ended.
     pub sid: Option<String>,
-    /// The token's own name; authentik makes a new one for each try of a delivery.
+    /// The token's own name.
     pub jti: String,
+    /// When it was made (`iat`), in whole seconds of the provider's clock. authentik makes a new token for each try.
+    pub issued_at: Timestamp,
     /// When it expires: until then its `jti` must be remembered (plus the leeway of 60 s).
     pub expires_at: Timestamp,
 }
@@ -123,7 +125,8 @@ pub(super) fn check(
         return Err(LogoutTokenError::Issuer);
     }
     check_audience(claims, client_id).map_err(|error| LogoutTokenError::of(&error))?;
-    let expires_at = check_times(claims, now).map_err(|error| LogoutTokenError::of(&error))?;
+    let Times { expires_at, issued_at } =
+        check_times(claims, now).map_err(|error| LogoutTokenError::of(&error))?;
     // (5) `sub`, `sid`, or both.
     let subject = match claims.get("sub") {
         None => None,
@@ -144,7 +147,7 @@ pub(super) fn check(
     // (8) needs a `jti`.
     let jti = claims.get("jti").and_then(Value::as_str).filter(|jti| (1..=512).contains(&jti.len()));
     let jti = jti.ok_or(LogoutTokenError::Claim("jti"))?.to_owned();
-    Ok(LogoutToken { subject, sid, jti, expires_at })
+    Ok(LogoutToken { subject, sid, jti, issued_at, expires_at })
 }
 
 /// A key for `jsonwebtoken`, which wants coordinates as base64url again.

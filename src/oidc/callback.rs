@@ -1,5 +1,7 @@
 //! A sign-in from its beginning to a [`VerifiedIdentity`].
 
+use std::sync::Arc;
+
 use openidconnect::core::CoreResponseType;
 use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, Scope};
 use thiserror::Error;
@@ -10,7 +12,7 @@ use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
 use super::id_token::{Expected, IdToken, IdTokenError, verify};
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::login::{AuthorizationResponse, BadAnswer, PendingLogin};
-use super::person::{ClaimMap, Person, judge, merge};
+use super::person::{ClaimMap, Person, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
 use super::refusal::Refusal;
 use super::settings::RESERVED_PARAMETERS;
@@ -47,8 +49,34 @@ pub enum LoginError {
     #[error(transparent)]
     Provider(#[from] ProviderFault),
     /// The provider vouches for them, and they may not come in.
-    #[error("{0}")]
-    Refused(Refusal, IdentityKey),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Somebody whom a valid ID token names, and who is not let in. For the log alone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named {
+    /// `iss` and `sub`.
+    pub key: IdentityKey,
+    /// The address that the provider says, if any: shortened, without control characters, and otherwise as it
+    /// came.
+    pub unverified_email: Option<String>,
+}
+
+/// A sign-in that did not come about, and whom it was about.
+#[derive(Debug, Error)]
+#[error("{error}")]
+pub struct FailedLogin {
+    /// Why.
+    pub error: LoginError,
+    /// Who, as soon as an ID token has held.
+    pub about: Option<Box<Named>>,
+}
+
+impl From<LoginError> for FailedLogin {
+    fn from(error: LoginError) -> Self {
+        Self { error, about: None }
+    }
 }
 
 impl From<TokenError> for LoginError {
@@ -144,22 +172,11 @@ impl Provider {
         &self,
         login: PendingLogin,
         answer: AuthorizationResponse,
-    ) -> Result<VerifiedIdentity, LoginError> {
-        let live = self.live();
-        let needs_issuer = live.as_ref().is_some_and(|live| live.metadata.response_has_issuer);
-        let code = accept(&login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
-        let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
-
-        let tokens = exchange(&live.relying, &self.client, &code, &login.verifier).await?;
-        // `expires_in` counts from the answer, not from when everything else is done.
-        let answered_at = self.clock.now();
-        let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
-        let id_token = self
-            .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
-                verify(unverified, keys, &self.expected(&login, &tokens.access_token))
-            })
-            .await?;
-        let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await?;
+    ) -> Result<VerifiedIdentity, FailedLogin> {
+        let (live, tokens, id_token, answered_at) = self.redeem(&login, answer).await?;
+        let failed = |error, claims: &ClaimMap| self.failed(error, &id_token, claims);
+        let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await;
+        let user_info = user_info.map_err(|error| failed(error.into(), &id_token.claims))?;
         let claims = match &user_info {
             Some(user_info) => merge(id_token.claims.clone(), user_info),
             None => id_token.claims.clone(),
@@ -171,10 +188,39 @@ impl Provider {
             }
             Err(refusal) => {
                 self.give_back(&tokens).await;
-                let issuer = self.settings.issuer.clone();
-                Err(LoginError::Refused(refusal, IdentityKey { issuer, subject: id_token.subject }))
+                Err(failed(refusal.into(), &claims))
             }
         }
+    }
+
+    /// From the browser's answer to an ID token that holds; and when the token endpoint answered.
+    async fn redeem(
+        &self,
+        login: &PendingLogin,
+        answer: AuthorizationResponse,
+    ) -> Result<(Arc<Live>, Tokens, IdToken, Timestamp), LoginError> {
+        let live = self.live();
+        let needs_issuer = live.as_ref().is_some_and(|live| live.metadata.response_has_issuer);
+        let code = accept(login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
+        let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
+
+        let tokens = exchange(&live.relying, &self.client, &code, &login.verifier).await?;
+        // `expires_in` counts from the answer, not from when everything else is done.
+        let answered_at = self.clock.now();
+        let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
+        let id_token = self
+            .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
+                verify(unverified, keys, &self.expected(login, &tokens.access_token))
+            })
+            .await?;
+        Ok((live, tokens, id_token, answered_at))
+    }
+
+    /// Says whom a failure is about that came after the ID token.
+    fn failed(&self, error: LoginError, id_token: &IdToken, claims: &ClaimMap) -> FailedLogin {
+        let key = IdentityKey { issuer: self.settings.issuer.clone(), subject: id_token.subject.clone() };
+        let unverified_email = said_email(claims, &self.settings);
+        FailedLogin { error, about: Some(Box::new(Named { key, unverified_email })) }
     }
 
     fn expected<'a>(&'a self, login: &'a PendingLogin, access_token: &'a Secret) -> Expected<'a> {
@@ -209,6 +255,7 @@ impl Provider {
         VerifiedIdentity::new(IdentityParts {
             key,
             sid: id_token.sid,
+            issued_at: id_token.issued_at,
             email: person.email,
             groups: person.groups,
             claims,

@@ -111,6 +111,8 @@ pub(super) struct IdToken {
     pub(super) sid: Option<String>,
     /// `exp`.
     pub(super) expires_at: Timestamp,
+    /// `iat`, in whole seconds of the provider's clock.
+    pub(super) issued_at: Timestamp,
     /// All claims.
     pub(super) claims: Map<String, Value>,
 }
@@ -145,7 +147,7 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
     // (3), (4), (5)
     check_audience(map, expected.client_id)?;
     // (9), (10)
-    let expires_at = check_times(map, expected.now)?;
+    let Times { expires_at, issued_at } = check_times(map, expected.now)?;
     // (11) The nonce that was sent.
     if let Some(nonce) = expected.nonce {
         let same = claim(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
@@ -164,7 +166,7 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
         return Err(IdTokenError::Subject);
     }
     let sid = session_id(map)?;
-    Ok(IdToken { text: token.clone(), subject, sid, expires_at, claims: claims.map })
+    Ok(IdToken { text: token.clone(), subject, sid, expires_at, issued_at, claims: claims.map })
 }
 
 /// A required claim that is text.
@@ -201,21 +203,30 @@ pub(super) fn check_audience(map: &Map<String, Value>, client_id: &str) -> Resul
     }
 }
 
+/// When a token was made and how long it is good.
+pub(super) struct Times {
+    /// `exp`.
+    pub(super) expires_at: Timestamp,
+    /// `iat`, in whole seconds: a provider may write fractions into one kind of token and none into another.
+    pub(super) issued_at: Timestamp,
+}
+
 /// (9) `exp` lies ahead. (10) `iat` does not, nor does `nbf` (RFC 7519 §4.1.5). Each with
-/// [`LEEWAY`]. Gives `exp`.
-pub(super) fn check_times(map: &Map<String, Value>, now: Timestamp) -> Result<Timestamp, IdTokenError> {
+/// [`LEEWAY`].
+pub(super) fn check_times(map: &Map<String, Value>, now: Timestamp) -> Result<Times, IdTokenError> {
     let date = |name| map.get(name).and_then(numeric_date).ok_or(IdTokenError::Claim(name));
     let expires_at = date("exp")?;
     if now >= expires_at + LEEWAY {
         return Err(IdTokenError::Expired);
     }
-    if date("iat")? > now + LEEWAY {
+    let issued_at = date("iat")?;
+    if issued_at > now + LEEWAY {
         return Err(IdTokenError::Future("iat"));
     }
     if map.contains_key("nbf") && date("nbf")? > now + LEEWAY {
         return Err(IdTokenError::Future("nbf"));
     }
-    Ok(expires_at)
+    Ok(Times { expires_at, issued_at: Timestamp::from_seconds(issued_at.as_seconds()) })
 }
 
 /// `at_hash` (Core §3.1.3.8), when there: the left half of the access token's hash.

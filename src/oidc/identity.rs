@@ -12,6 +12,8 @@ pub struct IdentityParts {
     pub key: IdentityKey,
     /// The session at the provider (`sid`); none when the ID token has none.
     pub sid: Option<String>,
+    /// When the ID token was made (`iat`), in whole seconds of the provider's clock.
+    pub issued_at: Timestamp,
     /// The address that was judged.
     pub email: Email,
     /// The groups in the group claim; empty without one.

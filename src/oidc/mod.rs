@@ -44,7 +44,7 @@ mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use backchannel::{LogoutToken, LogoutTokenError};
-pub use callback::LoginError;
+pub use callback::{FailedLogin, LoginError, Named};
 pub use error::{Cause, DiscoveryError, OAuthError, ProviderFault, Unreachable, UserInfoError};
 pub use id_token::IdTokenError;
 pub use identity::{IdentityParts, Refreshed, Sid, VerifiedIdentity};

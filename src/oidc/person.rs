@@ -7,6 +7,10 @@ use super::settings::{EMAIL_VERIFIED, Settings};
 use super::text::printable;
 use crate::types::Email;
 
+/// The longest address that is kept of somebody who is not let in, in characters: 64 and 255 around the `@`
+/// (RFC 5321 §4.5.3.1).
+const MAX_SAID: usize = 320;
+
 /// The claims of a person: an object of JSON.
 pub type ClaimMap = Map<String, Value>;
 
@@ -38,6 +42,15 @@ pub(super) fn judge(claims: &ClaimMap, settings: &Settings) -> Result<Person, Re
     }
     let groups = groups(claims, settings)?;
     Ok(Person { email, groups })
+}
+
+/// The address that claims say, whether or not it is one or is taken: for the log. At most 320 characters, none
+/// that hide others.
+pub(super) fn said_email(claims: &ClaimMap, settings: &Settings) -> Option<String> {
+    let said = |field: &str| claims.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let username = || said(&settings.username_field).filter(|name| Email::parse(name).is_ok());
+    let found = said(&settings.email_field).or_else(username)?;
+    Some(printable(found, MAX_SAID)).filter(|text| !text.is_empty())
 }
 
 /// The address: the email claim; when there is none, the user name if it is an address.

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::metrics;
-use crate::types::{CoderUserId, Email, IdentityKey, RequestId};
+use crate::types::{CoderUserId, IdentityKey, RequestId};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,9 +18,9 @@ pub enum Action {
     BackchannelLogout,
     /// A grant's tokens were revoked at the provider.
     Revocation,
-    /// The sign-in by password was used.
+    /// The sign-in by password was used, or tried though it is off.
     BreakGlass,
-    /// An administrator, or a user on the page of own sessions, ended something.
+    /// An administrator, a user on the page of own sessions, a limit or a new sign-in ended something.
     End,
 }
 
@@ -54,8 +54,9 @@ impl Action {
 pub struct Person<'a> {
     /// Issuer and subject.
     pub key: Option<&'a IdentityKey>,
-    /// The email address that was said.
-    pub email: Option<&'a Email>,
+    /// The email address that the provider said: one that was taken, or of bounded length and without control
+    /// characters.
+    pub email: Option<&'a str>,
     /// The user in Coder.
     pub coder_user: Option<CoderUserId>,
 }
@@ -84,7 +85,7 @@ pub fn emit(event: Event<'_>) {
         outcome = event.outcome,
         iss = event.person.key.map(|key| key.issuer.as_str()),
         sub = event.person.key.map(|key| key.subject.as_str()),
-        email = event.person.email.map(Email::as_str),
+        email = event.person.email,
         coder_user = event.person.coder_user.map(tracing::field::display),
         client = event.client.map(tracing::field::display),
         request = event.request.map(tracing::field::display),

@@ -10,6 +10,7 @@ use vestibule::config::Environment;
 use vestibule::telemetry;
 
 use crate::support::client::{Browser, send};
+use crate::support::provider::Fault;
 use crate::support::world::{Options, World};
 
 const CHILD: &str = "VESTIBULE_TEST_AUDIT";
@@ -38,27 +39,50 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
     for (action, outcome, sub, by_a_request) in [
         ("sign_in", "ok", "sub-alice", true),
         ("sign_in", "domain_not_allowed", "sub-eve", true),
+        ("sign_in", "email_unverified", "sub-frank", true),
+        ("sign_in", "email_invalid", "sub-grace", true),
+        ("sign_in", "provider_fault", "sub-bob", true),
+        ("sign_in", "coder_unreachable", "sub-bob", true),
         ("sign_in", "denied", "", true),
+        ("sign_in", "attempt", "", true),
         ("refresh", "ok", "sub-alice", false),
         ("refresh", "no_answer", "sub-alice", false),
         ("refresh", "ended_by_provider", "sub-bob", false),
+        ("refresh", "access_expired", "sub-dave", false),
         ("sign_out", "ok", "sub-alice", true),
         ("revocation", "ok", "sub-alice", false),
         ("backchannel_logout", "ok", "sub-carol", true),
+        ("backchannel_logout", "ok", "sub-dave", true),
         ("backchannel_logout", "nobody", "stranger", true),
         ("break_glass", "coder_refused", "", true),
+        ("break_glass", "method_off", "", true),
+        ("end", "replaced", "sub-carol", true),
+        ("end", "idle", "sub-dave", false),
+        ("end", "max_age", "sub-dave", false),
         ("end", "nothing", "", true),
         ("end", "ok", "sub-alice", true),
     ] {
         let event = find(action, outcome, sub);
         assert_eq!(event["request"].is_string(), by_a_request, "{event}");
         assert_eq!(event["iss"].is_string(), !sub.is_empty(), "{event}");
+        let known = sub.strip_prefix("sub-").filter(|name| !matches!(*name, "eve" | "grace"));
+        let email = known.map(|name| format!("{name}@acme.company"));
+        assert!(email.is_none() || event["email"].as_str() == email.as_deref(), "{event}");
         assert_eq!(event["level"], "INFO");
     }
+    assert_eq!(find("sign_in", "domain_not_allowed", "sub-eve")["email"], "eve@evil.example");
+    let odd = find("sign_in", "email_invalid", "sub-grace");
+    let email = odd["email"].as_str().unwrap();
+    assert!(
+        email.starts_with("grace@@x") && email.len() == 320,
+        "bounded, and nothing that moves a cursor: {odd}"
+    );
+    assert_eq!(find("break_glass", "method_off", "")["client"], "203.0.113.9");
     let signed_in = find("sign_in", "ok", "sub-alice");
-    assert_eq!(signed_in["email"], "alice@acme.company");
     assert_eq!(signed_in["client"], "127.0.0.1");
-    assert_eq!(signed_in["coder_user"].as_str().unwrap().len(), 36);
+    for event in [signed_in, find("backchannel_logout", "ok", "sub-dave"), find("end", "idle", "sub-dave")] {
+        assert_eq!(event["coder_user"].as_str().unwrap().len(), 36, "{event}");
+    }
 }
 
 #[tokio::test]
@@ -70,8 +94,13 @@ async fn a_life_to_be_told() {
     }
     let settings = telemetry::Settings { filter: "info".to_owned(), format: telemetry::Format::Json };
     telemetry::init(&settings).unwrap();
-    let sections = "policy:\n  passwordSignIn: {allow: true}\n";
-    let world = World::with(Options { sections, ..Options::default() }).await;
+    let sections = "policy:\n  passwordSignIn: {allow: true, from: [127.0.0.1/32]}\n\
+        session:\n  idle: 30m\n  maxAge: 1h\n";
+    let listen = "trustedProxies: [127.0.0.1/32]";
+    let world = World::with(Options { listen, sections, ..Options::default() }).await;
+    for user in ["dave", "frank", "grace"] {
+        world.provider.add_user(user);
+    }
     let alice = world.sign_in("alice").await;
     let session = world.session(&alice);
     world.advance(Duration::from_secs(301));
@@ -91,6 +120,7 @@ async fn a_life_to_be_told() {
         let answer = Browser::new().fetch(Method::POST, &url, format!("logout_token={token}")).await;
         assert_eq!(answer.status, 200);
     }
+    limits(&world).await;
     world.sign_in("alice").await;
     for who in [&["--id", "000000000000"][..], &["--user", "alice@acme.company"], &["--everybody"]] {
         revoke(&world, who).await;
@@ -100,11 +130,52 @@ async fn a_life_to_be_told() {
     world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 3)).await;
 }
 
-/// Somebody of another domain, somebody who says no at the provider, somebody deactivated, a password.
+/// Sessions that end with nobody's doing: idle, old, without a refresh token, and with the one at the provider.
+async fn limits(world: &World) {
+    let is_out = async |session: &str| assert_eq!(world.me(session).await.status, 401);
+    let idle = world.session(&world.sign_in("dave").await);
+    world.advance(Duration::from_mins(31));
+    is_out(&idle).await;
+    let old = world.session(&world.sign_in("dave").await);
+    for _ in 0..2 {
+        world.advance(Duration::from_mins(29));
+        assert_eq!(world.me(&old).await.status, 200);
+    }
+    world.advance(Duration::from_mins(2));
+    is_out(&old).await;
+    let there = world.session(&world.sign_in("dave").await);
+    let mut sid = None;
+    world.provider.change_user("dave", |user| sid.clone_from(&user.sid));
+    let token = world.provider.logout_token("logout+jwt", None, sid.as_deref(), &json!({}));
+    let url = world.url("/vestibule/backchannel-logout");
+    assert_eq!(Browser::new().fetch(Method::POST, &url, format!("logout_token={token}")).await.status, 200);
+    is_out(&there).await;
+    world.provider.tune(|knobs| knobs.offline_access = false);
+    let short = world.session(&world.sign_in("dave").await);
+    world.advance(Duration::from_secs(301));
+    is_out(&short).await;
+    world.provider.tune(|knobs| knobs.offline_access = true);
+}
+
+/// Somebody of another domain, with an address that is not verified or is none, with a provider or a Coder that
+/// fails, somebody who says no at the provider, somebody deactivated, an answer that comes twice, a password.
 async fn refusals(world: &World) {
     world.until_ready().await;
-    world.sign_in("carol").await;
+    let carols = world.sign_in("carol").await;
+    assert_eq!(world.sign_in_with(&carols, "carol", "/").await.status, 307, "again, in the same browser");
     assert_eq!(world.sign_in_with(&Browser::new(), "eve", "/").await.status, 403);
+    let claim = |user: &str, name: &str, value: Value| {
+        world.provider.change_user(user, |user| drop(user.claims.insert(name.to_owned(), value)));
+    };
+    claim("frank", "email_verified", json!(false));
+    claim("grace", "email", json!(format!("grace@@\u{1b}\r\nx{}", "y".repeat(2000))));
+    for user in ["frank", "grace"] {
+        assert_eq!(world.sign_in_with(&Browser::new(), user, "/").await.status, 403);
+    }
+    world.provider.fail_next("userinfo", Fault::Status(403, "{}".to_owned()));
+    assert_eq!(world.sign_in_with(&Browser::new(), "bob", "/").await.status, 502);
+    world.coder.fail_next("/api/v2/users/oidc/callback", crate::support::coder::Fault::HangUp);
+    assert_eq!(world.sign_in_with(&Browser::new(), "bob", "/").await.status, 502);
     let browser = Browser::new();
     let back = world.to_callback(&browser, "bob", "/").await;
     let denied = back.replace("code=", "error=access_denied&was=");
@@ -113,8 +184,14 @@ async fn refusals(world: &World) {
     world.provider.deactivate("bob");
     world.advance(Duration::from_secs(301));
     assert_eq!(world.me(&bob).await.status, 401);
-    let login = Request::post(world.url("/api/v2/users/login")).body("{}".into()).unwrap();
-    assert_eq!(send(login).await.unwrap().status, 401);
+    let twice = Browser::new();
+    let back = world.to_callback(&twice, "carol", "/").await;
+    assert_eq!(twice.get(&back).await.status, 307);
+    assert_eq!(twice.get(&back).await.status, 400);
+    let login = || Request::post(world.url("/api/v2/users/login"));
+    assert_eq!(send(login().body("{}".into()).unwrap()).await.unwrap().status, 401);
+    let from_elsewhere = login().header("x-forwarded-for", "203.0.113.9").body("{}".into()).unwrap();
+    assert_eq!(send(from_elsewhere).await.unwrap().status, 403);
 }
 
 async fn revoke(world: &World, whom: &[&str]) {

@@ -79,6 +79,35 @@ async fn a_subject_alone_ends_everything_of_that_user_and_both_tokens_are_revoke
     world.until("both tokens of both grants are revoked", || world.provider.forms("revoke").len() >= 4).await;
 }
 
+#[tokio::test]
+async fn a_subject_alone_that_comes_late_spares_whoever_has_signed_in_again_since() {
+    let world = World::start().await;
+    let (session, key, _) = signed_in(&world, "alice").await;
+    let logout = || world.provider.logout_token("logout+jwt", Some("sub-alice"), None, &json!({}));
+    let late = logout();
+    world.advance(std::time::Duration::from_secs(1));
+    let again = world.session(&world.sign_in("alice").await);
+    world.advance(std::time::Duration::from_secs(1));
+    let new_key = world.coder.make_key(&world.coder.users()[0].id, "password", "all");
+    assert!(is_in(&world, &again).await && is_in(&world, &new_key).await);
+    world.advance(std::time::Duration::from_secs(90));
+    assert_eq!(deliver(&world, &late).await.status, 200);
+    for ended in [&session, &key] {
+        assert!(!is_in(&world, ended).await);
+    }
+    for spared in [&again, &new_key] {
+        assert!(is_in(&world, spared).await);
+    }
+    world.advance(std::time::Duration::from_secs(301));
+    assert!(is_in(&world, &again).await, "and is refreshed");
+    // The same second ends it: nobody can say which came first.
+    let same_second = world.session(&world.sign_in("alice").await);
+    assert_eq!(deliver(&world, &logout()).await.status, 200);
+    for ended in [&again, &new_key, &same_second] {
+        assert!(!is_in(&world, ended).await);
+    }
+}
+
 /// A sign-in that is under way when the logout token comes does not finish.
 #[tokio::test]
 async fn a_sid_that_ends_between_the_legs_lets_nobody_in() {

@@ -12,7 +12,7 @@ use url::form_urlencoded;
 use super::{Answer, json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, Action, Event, Person};
-use crate::types::{CoderUserId, RequestId, Timestamp};
+use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 
 /// The most sessions and tokens that are looked through and listed.
 const MOST: u32 = 50_000;
@@ -197,7 +197,7 @@ fn emit(about: Option<&Listed>, ended: usize) {
         outcome: if ended > 0 { "ok" } else { "nothing" },
         person: Person {
             key: about.and_then(|listed| listed.key.as_ref()),
-            email: about.and_then(|listed| listed.email.as_ref()),
+            email: about.and_then(|listed| listed.email.as_ref()).map(Email::as_str),
             coder_user: about.map(|listed| listed.user),
         },
         client: None,

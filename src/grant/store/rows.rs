@@ -62,6 +62,9 @@ pub struct GrantRow {
     pub handle: TokenHash,
     /// The hash of the access token.
     pub access: TokenHash,
+    /// The sign-in by the provider's clock, in whole seconds (`iat` of its ID token). It stays through refreshes.
+    /// The epoch when it was not written down: older than everything.
+    pub issued_at: Timestamp,
     /// Where the sign-in came from.
     pub device: Device,
     /// Tokens and claims, sealed.
@@ -201,8 +204,9 @@ pub enum Scope {
     Grant(GrantId),
     /// The sessions of one session at the provider, and sign-ins from it that are not bound yet.
     Sid(Issuer, String),
-    /// All of an identity: grants (bound or not), sessions, tokens.
-    Identity(IdentityKey),
+    /// All of an identity that was signed in up to a moment of the provider's clock: grants (bound or not) and
+    /// their sessions; and its tokens, except those first met after a live sign-in that is later than that.
+    Identity(IdentityKey, Timestamp),
     /// All of a user of Coder: grants, sessions, tokens.
     User(CoderUserId),
     /// Everything of everybody.

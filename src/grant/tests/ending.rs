@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, Filter, Judgement, Settings};
+use crate::grant::{EndReason, EndedThere, Filter, Judgement, Settings};
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -74,13 +74,18 @@ async fn a_logout_by_sid_ends_the_browsers_sessions_of_it_and_is_idempotent() {
     world.grants.bind(other, elsewhere, user("alice"), None).await.unwrap();
     world.served(&session).await;
     let reason = EndReason::SignedOutAtProvider;
-    assert_eq!(world.grants.end_by_sid(&issuer(), "sid-alice", reason.clone()).await, Ok(1));
+    let ended = world.grants.end_by_sid(&issuer(), "sid-alice", reason.clone()).await.unwrap();
+    let owner = ended.owners[0].clone();
+    assert_eq!((ended.count, ended.owners.len()), (1, 1));
+    assert_eq!((owner.person.unwrap().key, owner.user), (key("alice"), Some(user("alice"))));
     assert_eq!(world.ended(&session).await, reason);
     world.served(&token).await;
     world.served(&elsewhere).await;
     assert!(world.is_live(grant).await);
-    assert_eq!(world.grants.end_by_sid(&issuer(), "sid-alice", reason.clone()).await, Ok(0));
-    assert_eq!(world.grants.end_by_sid(&issuer(), "unheard of", reason).await, Ok(0));
+    for sid in ["sid-alice", "unheard of"] {
+        let ended = world.grants.end_by_sid(&issuer(), sid, reason.clone()).await;
+        assert_eq!(ended, Ok(EndedThere::default()), "{sid}");
+    }
 }
 
 /// mod_auth_openidc, 2026-08-11: a logout by subject alone missed the newest session.
@@ -96,12 +101,51 @@ async fn a_logout_by_subject_ends_everything_of_the_identity_the_newest_and_the_
         world.served(&hash).await;
     }
     let reason = EndReason::SignedOutAtProvider;
-    assert_eq!(world.grants.end_by_subject(&key("alice"), reason.clone()).await, Ok(6));
+    let now = world.clock.now();
+    let ended = world.grants.end_by_subject(&key("alice"), now, reason.clone()).await.unwrap();
+    assert_eq!(ended.count, 6);
     for hash in [first, newest, token] {
         assert_eq!(world.ended(&hash).await, reason);
     }
     assert!(!world.is_live(unfinished).await);
     world.served(&bobs).await;
+}
+
+/// Back-Channel Logout 1.0 does not say what a token means that comes late. Both moments are the provider's:
+/// `iat` of the logout token and of the sign-in's ID token.
+#[tokio::test]
+async fn a_late_logout_by_subject_spares_the_sign_in_after_it_and_what_was_made_since() {
+    let mut world = World::new().await;
+    let (old, session) = world.sign_in("alice").await;
+    let key_of_before = world.token("alice", LoginType::Oidc).await;
+    let logout = world.clock.now();
+    let same_second = world.begin("alice").await;
+    world.hand.advance(SECOND);
+    let later = world.begin("alice").await;
+    let new_session = fresh_hash();
+    world.grants.bind(later, new_session, user("alice"), None).await.unwrap();
+    world.hand.advance(SECOND * 30);
+    let key_of_after = world.token("alice", LoginType::Oidc).await;
+    let reason = EndReason::SignedOutAtProvider;
+    let ended = world.grants.end_by_subject(&key("alice"), logout, reason.clone()).await.unwrap();
+    assert_eq!(ended.count, 4, "both sign-ins up to then, a session and a key");
+    for turn in ["at once", "after a restart"] {
+        assert!(!world.is_live(old).await && !world.is_live(same_second).await, "{turn}");
+        for hash in [session, key_of_before] {
+            assert_eq!(world.ended(&hash).await, reason, "{turn}");
+        }
+        for hash in [new_session, key_of_after] {
+            world.served(&hash).await;
+        }
+        world.restart().await;
+    }
+    world.hand.advance(MINUTE * 5);
+    world.served(&new_session).await;
+    let again = world.grants.end_by_subject(&key("alice"), logout, reason.clone()).await.unwrap();
+    assert_eq!(again.count, 0, "a refresh makes a sign-in neither older nor younger");
+    let now = world.clock.now();
+    let ended = world.grants.end_by_subject(&key("alice"), now, reason).await.unwrap();
+    assert_eq!(ended.count, 3, "and the next logout ends it");
 }
 
 #[tokio::test]

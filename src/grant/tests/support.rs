@@ -288,6 +288,7 @@ fn parts(world: &World, subject: &str) -> IdentityParts {
     IdentityParts {
         key: key(subject),
         sid: Some(format!("sid-{subject}")),
+        issued_at: Timestamp::from_seconds(world.clock.now().as_seconds()),
         email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
         groups: vec!["coder".to_owned()],
         claims: claims(subject),

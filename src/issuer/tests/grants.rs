@@ -64,6 +64,7 @@ fn alice(clock: &Clock) -> IdentityParts {
     IdentityParts {
         key: IdentityKey { issuer, subject: Subject::parse("sub-alice").expect("a subject") },
         sid: Some("sid".to_owned()),
+        issued_at: clock.now(),
         email: Email::parse("alice@acme.company").expect("an address"),
         groups: Vec::new(),
         claims: claims.clone(),

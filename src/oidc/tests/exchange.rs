@@ -122,3 +122,39 @@ async fn a_provider_that_comes_up_later_is_discovered_in_the_background() {
     stop.cancel();
     task.await.unwrap();
 }
+
+/// What the audit log says of somebody who is not let in.
+#[tokio::test]
+async fn whoever_a_valid_id_token_names_is_named_when_they_are_not_let_in() {
+    let scene = Scene::with(|settings| settings.groups_allowed = vec!["nobody".to_owned()], |_| {}).await;
+    let complete = async |user_info: Answer, change: Value| {
+        let mut claims = scene.claims();
+        claims.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
+        scene.op.always("/userinfo", user_info);
+        let answer = |id_token: String| Answer::json(200, &Scene::tokens(&id_token));
+        scene.complete(answer, claims).await.map(drop).unwrap_err()
+    };
+    let said = async |user_info: Value, change: Value| {
+        let about = complete(Answer::json(200, &user_info), change).await.about.unwrap();
+        assert_eq!(about.key.subject.as_str(), SUBJECT);
+        about.unverified_email
+    };
+    let alice = Some("alice@company.example".to_owned());
+    assert_eq!(said(json!({"sub": SUBJECT}), json!({})).await, alice, "of no group");
+    assert_eq!(said(json!({"sub": SUBJECT}), json!({"email_verified": false})).await, alice);
+    let newer = json!({"sub": SUBJECT, "email": "bob@company.example"});
+    assert_eq!(said(newer, json!({})).await.unwrap(), "bob@company.example", "userinfo overrides");
+    let by_name = json!({"email": "", "preferred_username": "carol@company.example"});
+    assert_eq!(said(json!({"sub": SUBJECT}), by_name).await.unwrap(), "carol@company.example");
+    for nobody in [json!({"email": ""}), json!({"email": 7}), json!({"email": "\r\n"})] {
+        assert_eq!(said(json!({"sub": SUBJECT}), nobody.clone()).await, None, "{nobody}");
+    }
+    let long = format!("a\u{1b}[2J\n{}@@x", "b".repeat(1000));
+    let kept = said(json!({"sub": SUBJECT}), json!({"email": long})).await.unwrap();
+    assert!(kept.starts_with("a[2Jb") && kept.len() == 320, "{kept}");
+    let down = complete(Answer::text(503, "", ""), json!({})).await;
+    assert!(matches!(down.error, LoginError::Unreachable(_)));
+    assert_eq!(down.about.unwrap().unverified_email, alice, "the ID token has held");
+    let forged = complete(Answer::json(200, &json!({"sub": SUBJECT})), json!({"aud": "other"})).await;
+    assert_eq!(forged.about, None, "it has not");
+}

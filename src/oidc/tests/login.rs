@@ -10,7 +10,8 @@ use super::*;
 type Case = (Box<dyn FnOnce(String) -> Answer>, &'static str);
 
 async fn complete(scene: &Scene, login: PendingLogin, query: &str) -> Result<VerifiedIdentity, LoginError> {
-    scene.provider.complete(login, AuthorizationResponse::parse(query).unwrap()).await
+    let answer = AuthorizationResponse::parse(query).unwrap();
+    scene.provider.complete(login, answer).await.map_err(|failed| failed.error)
 }
 
 #[tokio::test]
@@ -258,7 +259,7 @@ async fn userinfo_overrides_the_id_token_as_at_coder() {
     let refused = scene.sign_in(scene.claims(), answer).await;
     assert!(matches!(
         refused,
-        Err(LoginError::Refused(Refusal::EmailUnverified { found: EmailVerified::False, .. }, _))
+        Err(LoginError::Refused(Refusal::EmailUnverified { found: EmailVerified::False, .. }))
     ));
 }
 

@@ -122,6 +122,7 @@ async fn a_logout_token_is_verified_with_the_keys_of_the_provider() {
     assert_eq!(found.subject.unwrap().as_str(), SUBJECT);
     assert_eq!((found.sid.as_deref(), found.jti.as_str()), (Some("session"), "one"));
     assert_eq!(found.expires_at, Timestamp::from_seconds(NOW + 300));
+    assert_eq!(found.issued_at, Timestamp::from_seconds(NOW));
     scene.clock.advance(Duration::from_mins(6));
     assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::Time));
 

@@ -124,8 +124,17 @@ impl Scene {
     async fn answer_token(
         &self,
         answer: impl FnOnce(String) -> Answer,
-        mut claims: Value,
+        claims: Value,
     ) -> Result<VerifiedIdentity, LoginError> {
+        self.complete(answer, claims).await.map_err(|failed| failed.error)
+    }
+
+    /// The same, and whom a failure is about.
+    async fn complete(
+        &self,
+        answer: impl FnOnce(String) -> Answer,
+        mut claims: Value,
+    ) -> Result<VerifiedIdentity, FailedLogin> {
         let (login, parameters) = self.begin();
         if claims.get("nonce").is_none() {
             claims["nonce"] = parameters["nonce"].clone();

@@ -16,7 +16,8 @@ pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<
     let nothing = Ended::default();
     let other = Issuer::parse("https://authentik.company/", false).unwrap();
     assert_eq!(end(store, Scope::Sid(other.clone(), "sid-alice".to_owned())).await, nothing);
-    assert_eq!(end(store, Scope::Identity(IdentityKey { issuer: other, ..key("alice") })).await, nothing);
+    let foreign = IdentityKey { issuer: other, ..key("alice") };
+    assert_eq!(end(store, Scope::Identity(foreign, NOW)).await, nothing);
     assert_eq!(end(store, Scope::Unbound(NOW + HOUR)).await, nothing, "all are bound");
     assert_eq!(end(store, Scope::Unused(NOW + HOUR)).await, nothing, "all have a session");
     assert_eq!(end(store, Scope::Older(NOW)).await, nothing, "not before");
@@ -35,7 +36,7 @@ pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<
     let mut both = vec![(first.head.id, Some(user("alice"))), (second.head.id, Some(user("alice")))];
     both.sort();
     assert_eq!(ended.grants, both);
-    let ended = end(store, Scope::Identity(key("alice"))).await;
+    let ended = end(store, Scope::Identity(key("alice"), NOW)).await;
     assert_eq!((ended.count(), ended.tokens), (1, vec![hash("ta")]), "the tokens of a known user");
 
     let unbound = grant("carol", "sid-carol");
@@ -48,6 +49,36 @@ pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<
     assert_eq!(ended.tokens, [hash("tb")]);
     let ended = end(store, Scope::Everybody).await;
     assert_eq!((ended.count(), ended.tokens), (1, vec![hash("tr")]));
+}
+
+pub(crate) async fn an_identity_ends_up_to_a_moment_of_the_provider(store: &Arc<dyn Store>) {
+    let store = &**store;
+    let second = Duration::from_secs(1);
+    let old = sign_in(store, "alice", "old").await;
+    for (name, at) in [("before", NOW), ("with", NOW + second), ("after", NOW + second * 2)] {
+        store.put_token(TokenRow { created_at: at, ..token(name, "alice") }).await.unwrap();
+    }
+    let mut late = grant("alice", "late");
+    (late.issued_at, late.head.created_at) = (NOW + second, NOW + second);
+    store.insert_grant(late.clone()).await.unwrap();
+    let bind = Bind {
+        grant: late.head.id,
+        session: hash("new"),
+        user: user("alice"),
+        at: NOW + second,
+        replaces: None,
+    };
+    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done(..)));
+    let ended = end(store, Scope::Identity(key("alice"), NOW)).await;
+    assert_eq!(ended.sessions, [hash("old")]);
+    assert_eq!(ended.grants, [(old.head.id, Some(user("alice")))]);
+    let mut tokens = vec![hash("before"), hash("with")];
+    tokens.sort();
+    assert_eq!(ended.tokens, tokens, "those that a logout in time would have ended");
+    store.replace(late.head.id, 0, replacement(&late)).await.unwrap().unwrap();
+    assert!(end(store, Scope::Identity(key("alice"), NOW)).await.is_empty(), "a refresh is no sign-in");
+    let ended = end(store, Scope::Identity(key("alice"), NOW + second)).await;
+    assert_eq!((ended.count(), ended.tokens), (3, vec![hash("after")]));
 }
 
 pub(crate) async fn what_has_ended_keeps_its_first_reason(store: &Arc<dyn Store>) {

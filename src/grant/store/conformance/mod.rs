@@ -45,6 +45,7 @@ macro_rules! conformance {
             the_list_is_of_what_is_live_and_last_seen_first
             forgetting_spares_what_must_be_known
             every_scope_ends_what_it_names_and_nothing_else
+            an_identity_ends_up_to_a_moment_of_the_provider
             what_has_ended_keeps_its_first_reason
             a_session_takes_its_grant_along_only_when_that_serves_nobody
         }
@@ -89,6 +90,7 @@ fn grant(subject: &str, sid: &str) -> GrantRow {
         },
         handle: hash(subject),
         access: hash(&id.to_string()),
+        issued_at: NOW,
         device: Device::new(IpAddr::V6(Ipv6Addr::LOCALHOST), "curl/8 \"quoted\" ü"),
         sealed: id.as_bytes().to_vec(),
     }

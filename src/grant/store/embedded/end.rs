@@ -7,7 +7,7 @@ use crate::grant::EndReason;
 use crate::grant::store::{Ended, Scope, StoreError};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
-/// Ends sessions. $1 when, $2 why, $3 unused, $4 and $5 the condition's.
+/// Ends sessions. $1 when, $2 why, $3 unused, from $4 on the condition's.
 macro_rules! sessions_where {
     ($condition:literal) => {
         concat!(
@@ -171,14 +171,17 @@ fn plan(scope: Scope) -> Plan {
             None,
             Some(grants_where!("issuer = $4 AND sid = $5 AND coder_user IS NULL")),
         ),
-        Scope::Identity(key) => plan(
-            vec![Arg::Text(key.issuer.as_str().to_owned()), Arg::Text(key.subject.as_str().to_owned())],
-            Some(sessions_where!("grant_id IN (SELECT id FROM grants WHERE issuer = $4 AND subject = $5)")),
-            Some(tokens_where!(
-                "coder_user IN (SELECT coder_user FROM users WHERE issuer = $4 AND subject = $5 \
-                 UNION SELECT coder_user FROM grants WHERE issuer = $4 AND subject = $5)"
+        Scope::Identity(key, by) => plan(
+            vec![
+                Arg::Text(key.issuer.as_str().to_owned()),
+                Arg::Text(key.subject.as_str().to_owned()),
+                Arg::Moment(by),
+            ],
+            Some(sessions_where!(
+                "grant_id IN (SELECT id FROM grants WHERE issuer = $4 AND subject = $5 AND issued_at <= $6)"
             )),
-            Some(grants_where!("issuer = $4 AND subject = $5")),
+            Some(TOKENS_OF_IDENTITY),
+            Some(grants_where!("issuer = $4 AND subject = $5 AND issued_at <= $6")),
         ),
         Scope::User(user) => plan(
             vec![Arg::user(&user)],
@@ -215,6 +218,16 @@ fn plan(scope: Scope) -> Plan {
         }
     }
 }
+
+/// The tokens of an identity's users. With a live sign-in after $6 only those first met before it: both
+/// moments are of our own clock.
+const TOKENS_OF_IDENTITY: &str = tokens_where!(
+    "coder_user IN (SELECT coder_user FROM users WHERE issuer = $4 AND subject = $5 \
+     UNION SELECT coder_user FROM grants WHERE issuer = $4 AND subject = $5) \
+     AND NOT EXISTS (SELECT 1 FROM grants WHERE issuer = $4 AND subject = $5 AND issued_at > $6 \
+                     AND grants.ended_at IS NULL AND grants.coder_user = tokens.coder_user \
+                     AND grants.created_at < tokens.created_at)"
+);
 
 /// The grant of a session that has just ended, when it serves nobody any more: see [`Scope::Session`].
 const SERVES_NOBODY: &str = grants_where!(

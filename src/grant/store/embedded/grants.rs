@@ -11,8 +11,8 @@ impl Embedded {
         let head = &row.head;
         sqlx::query(
             "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
-             access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)",
+             access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed, \
+             issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
         )
         .bind(head.id.as_bytes())
         .bind(head.key.issuer.as_str())
@@ -30,6 +30,7 @@ impl Embedded {
         .bind(row.device.address.to_string())
         .bind(&row.device.user_agent)
         .bind(&row.sealed)
+        .bind(row.issued_at.as_millis())
         .execute(&self.writer)
         .await
         .map_err(failed)?;

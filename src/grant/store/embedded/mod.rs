@@ -24,7 +24,7 @@ use sqlx::{ConnectOptions as _, Sqlite, Transaction};
 use super::{Answer, OpenError, StoreError};
 
 /// The newest schema this program knows (`PRAGMA user_version`).
-const SCHEMA: i64 = 1;
+const SCHEMA: i64 = 2;
 
 /// How long a caller waits for a connection, and a connection for a lock, before the store counts as
 /// too slow.
@@ -128,8 +128,11 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
     if found > SCHEMA {
         return Err(OpenError::Newer { found, known: SCHEMA });
     }
-    if found < 1 {
-        let step = concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;");
+    let steps = [
+        concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;"),
+        concat!(include_str!("schema-2.sql"), "PRAGMA user_version = 2;"),
+    ];
+    for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
     }
     transaction.commit().await.map_err(failed)?;

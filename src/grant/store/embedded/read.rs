@@ -22,7 +22,7 @@ macro_rules! head_columns {
 /// The columns of [`grant`], for `SELECT`.
 macro_rules! grant_columns {
     () => {
-        concat!(super::read::head_columns!(), ", handle, access, address, user_agent, sealed")
+        concat!(super::read::head_columns!(), ", handle, access, issued_at, address, user_agent, sealed")
     };
 }
 pub(super) use {grant_columns, head_columns};
@@ -50,6 +50,7 @@ pub(super) fn grant(row: &SqliteRow) -> Read<GrantRow> {
         head: head(row)?,
         handle: hash(row, "handle")?,
         access: hash(row, "access")?,
+        issued_at: moment(row, "issued_at")?,
         device: device(row)?,
         sealed: row.try_get("sealed").map_err(failed)?,
     })

@@ -93,6 +93,28 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA })), "{newer:?}");
 }
 
+/// The schema as it was first written: its file never changes.
+#[tokio::test]
+async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    {
+        let store = Embedded::open(folder.path()).await.unwrap();
+        let undo = "DROP TABLE grants; DROP TABLE sessions; DROP TABLE tokens; DROP TABLE users; DROP TABLE notes; \
+            DROP TABLE spent;";
+        let row = "INSERT INTO grants VALUES (zeroblob(16), 'https://authentik.company/', 'sub', NULL, NULL, \
+            'a@acme.company', zeroblob(32), zeroblob(32), 1, 1, 1, 0, 1, '192.0.2.7', '', NULL, NULL, NULL, 0, \
+            x'07'); PRAGMA user_version = 1;";
+        for step in [undo, include_str!("schema-1.sql"), row] {
+            sqlx::raw_sql(step).execute(&store.writer).await.unwrap();
+        }
+        store.close().await;
+    }
+    let store = Embedded::open(folder.path()).await.unwrap();
+    let id = crate::types::GrantId::from_bytes(&[0; 16]).unwrap();
+    let row = store.grant(id).await.unwrap().unwrap();
+    assert_eq!((row.sealed, row.issued_at), (vec![7], Timestamp::EPOCH));
+}
+
 #[tokio::test]
 async fn what_is_no_database_is_called_damaged() {
     let folder = tempfile::tempdir().unwrap();
