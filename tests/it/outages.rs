@@ -18,8 +18,15 @@ const LATER: Duration = Duration::from_secs(301);
 /// Longer than the grace after that.
 const BEYOND_GRACE: Duration = Duration::from_secs(601);
 
-fn store_errors() -> [StoreError; 4] {
-    [StoreError::Full, StoreError::ReadOnly, StoreError::Busy, StoreError::Failed("scripted".to_owned())]
+fn store_errors() -> [StoreError; 5] {
+    let said = || "scripted".to_owned();
+    [
+        StoreError::Full,
+        StoreError::ReadOnly,
+        StoreError::Busy,
+        StoreError::Damaged(said()),
+        StoreError::Failed(said()),
+    ]
 }
 
 fn assert_retries(answer: &Answer) {
@@ -299,8 +306,17 @@ async fn forty_browsers_and_forty_cli_clients_of_twenty_users_do_not_notice_a_re
     };
     ask("before").await;
     world.advance(LATER);
-    world.provider.stop();
+    // It goes down in the middle of refreshes: they were asked for, and are never answered.
+    let asked = world.provider.count("token");
+    world.provider.fail_all("token", Some(Fault::Gate));
+    let going_down = async {
+        world.until("refreshes are under way", || world.provider.count("token") >= asked + 5).await;
+        world.provider.stop();
+    };
+    tokio::join!(ask("as it goes down"), going_down);
     ask("while it is down").await;
+    let tried = world.provider.count("token") - asked;
+    assert!(tried <= 32, "{tried} refreshes were under way at once");
     world.provider.start_again().await;
     world
         .provider

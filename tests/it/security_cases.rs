@@ -1,5 +1,5 @@
-//! Holds `docs/security-cases.md` to the tests that it names, the tests' advisories to the document, and the
-//! locked crates to the versions in which known faults were mended.
+//! Holds `docs/security-cases.md` and `docs/outages.md` to the tests that they name, the tests' advisories to the
+//! document, and the locked crates to the versions in which known faults were mended.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -27,7 +27,11 @@ fn root() -> &'static Path {
 }
 
 fn document() -> String {
-    fs::read_to_string(root().join("docs/security-cases.md")).unwrap()
+    read("docs/security-cases.md")
+}
+
+fn read(path: &str) -> String {
+    fs::read_to_string(root().join(path)).unwrap()
 }
 
 fn files(folder: &Path, found: &mut Vec<PathBuf>) {
@@ -104,14 +108,16 @@ fn advisories(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_test_that_the_document_names_exists() {
+fn every_test_that_a_document_names_exists() {
     let code: String = texts()
         .into_iter()
         .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|(_, text)| text)
         .collect();
-    let cases = cases(&document());
-    assert!(cases.len() > 80, "only {} cases were found", cases.len());
+    let (security, outages) = (cases(&document()), cases(&read("docs/outages.md")));
+    assert!(security.len() > 80, "only {} cases were found", security.len());
+    assert!(outages.len() > 20, "only {} outages were found", outages.len());
+    let cases = [security, outages].concat();
     let mut missing = Vec::new();
     for (case, tests) in &cases {
         assert!(!tests.is_empty(), "a case without a test belongs to the last section: {case}");

@@ -4,6 +4,7 @@ mod answers;
 mod background;
 mod ending;
 mod faults;
+mod kill;
 mod outage;
 mod refresh;
 mod scripted;

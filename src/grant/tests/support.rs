@@ -301,10 +301,6 @@ fn parts(world: &World, subject: &str) -> IdentityParts {
     }
 }
 
-pub(super) fn identity(world: &World, subject: &str) -> VerifiedIdentity {
-    VerifiedIdentity::for_test(parts(world, subject))
-}
-
 pub(super) fn owner(subject: &str, login_type: LoginType) -> TokenOwner {
     TokenOwner { user: user(subject), login_type, made_for: crate::grant::MadeFor::Presented }
 }

@@ -48,7 +48,7 @@ impl SigningKey {
             "ES256" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), 32),
             "ES384" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), 48),
             "EdDSA" => Pair::Ed(Ed25519KeyPair::generate().unwrap()),
-            "HS256" => Pair::Secret(b"sec".to_vec()),
+            "HS256" => Pair::Secret(super::provider::CLIENT_SECRET.as_bytes().to_vec()),
             other => panic!("no key of {other}"),
         };
         Self { kid: kid.to_owned(), alg, pair }

@@ -110,6 +110,7 @@ struct State {
     standing_faults: HashMap<String, Fault>,
     counts: HashMap<String, u32>,
     forms: Vec<(String, Vec<(String, String)>)>,
+    given: Vec<String>,
     knobs: Knobs,
 }
 
@@ -128,7 +129,7 @@ pub struct Provider {
 }
 
 pub const CLIENT_ID: &str = "cid";
-pub const CLIENT_SECRET: &str = "sec";
+pub const CLIENT_SECRET: &str = "secret-of-the-client";
 
 impl Provider {
     /// Starts one with the users alice, bob, carol (all of acme.company) and eve (of evil.example).
@@ -160,6 +161,7 @@ impl Provider {
             standing_faults: HashMap::new(),
             counts: HashMap::new(),
             forms: Vec::new(),
+            given: Vec::new(),
             knobs: Knobs::default(),
         };
         let shared = Arc::new(Shared {
@@ -292,6 +294,11 @@ impl Provider {
         state.refresh_tokens.keys().chain(state.access_tokens.keys()).cloned().collect()
     }
 
+    /// Every token that was ever given, of all three kinds.
+    pub fn every_token(&self) -> Vec<String> {
+        self.state().given.clone()
+    }
+
     /// A back-channel logout token (Back-Channel Logout 1.0 §2.4), claims replaced or removed by `change`.
     pub fn logout_token(&self, typ: &str, sub: Option<&str>, sid: Option<&str>, change: &Value) -> String {
         let now = self.shared.clock.now().as_seconds();
@@ -394,6 +401,7 @@ impl Shared {
             "id_token_signing_alg_values_supported": algorithms,
             "subject_types_supported": ["public"],
             "token_endpoint_auth_methods_supported": state.knobs.auth_methods,
+            "acr_values_supported": ["goauthentik.io/providers/oauth2/default"],
             "scopes_supported": ["openid", "email", "profile", "offline_access"],
             "claims_supported": ["sub", "iss", "aud", "exp", "iat", "email", "email_verified", "groups"],
             "claims_parameter_supported": false, "request_parameter_supported": false,
@@ -525,6 +533,8 @@ impl Shared {
             state.refresh_tokens.insert(refresh_token.clone(), name.to_owned());
             answer["refresh_token"] = json!(refresh_token);
         }
+        let names = ["access_token", "id_token", "refresh_token"];
+        state.given.extend(names.iter().filter_map(|name| answer[*name].as_str().map(str::to_owned)));
         answer
     }
 

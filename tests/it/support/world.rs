@@ -346,7 +346,7 @@ coder:
 oidc:
   issuerURL: {issuer}
   clientID: cid
-  clientSecret: sec
+  clientSecret: {secret}
   emailDomain: [acme.company]
   scopes: [openid, profile, email, offline_access]
   signInText: Log in with authentik
@@ -358,6 +358,7 @@ store:
         coder = coder.address,
         scheme = scheme(options),
         issuer = provider.issuer(),
+        secret = super::provider::CLIENT_SECRET,
         store = dir.join("store").display(),
         sections = options.sections,
     )
