@@ -112,7 +112,7 @@ coder:
 oidc:
   issuerURL: http://127.0.0.1:{provider}/application/o/coder/
   clientID: cid
-  clientSecret: sec
+  clientSecret: secret-of-the-client
   emailDomain: [acme.company]
   scopes: [openid, profile, email, offline_access]
 session:
@@ -310,7 +310,7 @@ class Stage:
         process = Process(
             "oauth2-proxy",
             [binary, "--provider=oidc", f"--oidc-issuer-url=http://127.0.0.1:{self.ports['provider']}/application/o/coder/",
-             "--client-id=cid", "--client-secret=sec", "--cookie-secret=0123456789abcdef0123456789abcdef",
+             "--client-id=cid", "--client-secret=secret-of-the-client", "--cookie-secret=0123456789abcdef0123456789abcdef",
              "--cookie-secure=false", "--email-domain=*", "--skip-provider-button=true",
              f"--upstream=http://127.0.0.1:{self.ports['upstream']}", f"--http-address=127.0.0.1:{port}",
              f"--redirect-url=http://127.0.0.1:{port}/oauth2/callback",

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
 use serde::Deserialize;
 use serde_json::Value;
@@ -16,7 +17,7 @@ pub(super) enum Action {
     /// List live sessions and tokens, last seen first
     List {
         /// Only those of a user: an email address, or the user's id in Coder
-        #[arg(long, value_name = "EMAIL|ID")]
+        #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
         user: Option<String>,
         /// Print JSON
         #[arg(long)]
@@ -25,6 +26,7 @@ pub(super) enum Action {
     /// Show one session or token
     Show {
         /// Its id, as the list shows it
+        #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Print JSON
         #[arg(long)]
@@ -44,10 +46,10 @@ pub(super) enum Action {
 #[group(required = true, multiple = false)]
 pub(super) struct Whom {
     /// Everything of a user: an email address, or the user's id in Coder
-    #[arg(long, value_name = "EMAIL|ID")]
+    #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
     /// One session or token: its id, as the list shows it
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
     /// Everything of everybody
     #[arg(long)]
@@ -95,32 +97,61 @@ fn print(action: &Action, answer: &Value, out: &mut dyn Write) -> io::Result<()>
     }
     if let Action::Revoke { .. } = action {
         let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
-        return match ended {
-            0 => writeln!(out, "Nothing was left to end."),
-            1 => writeln!(out, "One session, token or grant has ended."),
-            many => writeln!(out, "{many} sessions, tokens and grants have ended."),
+        return match (ended, named(action)) {
+            (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing has ended."),
+            (0, None) => writeln!(out, "Nothing was left to end."),
+            (1, _) => writeln!(out, "One session, token or grant has ended."),
+            (many, _) => writeln!(out, "{many} sessions, tokens and grants have ended."),
         };
     }
     let listed = Listed::deserialize(answer).map_err(io::Error::other)?;
     match action {
         Action::Show { .. } => listed.sessions.iter().try_for_each(|entry| card(entry, out)),
-        _ if listed.sessions.is_empty() => writeln!(out, "Nobody is signed in."),
+        _ if listed.sessions.is_empty() => match named(action) {
+            Some(name) => writeln!(out, "Nobody is signed in as {name}."),
+            None => writeln!(out, "Nobody is signed in."),
+        },
         _ => table(&listed.sessions, out),
     }
 }
 
-const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE", "SEEN", "DEVICE"];
+/// The user that was named, as it was written.
+fn named(action: &Action) -> Option<String> {
+    let (Action::List { user, .. } | Action::Revoke { whom: Whom { user, .. }, .. }) = action else {
+        return None;
+    };
+    user.as_deref().map(plain)
+}
+
+const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
+
+/// The longest device in the table, in characters: `show` has all of it.
+const MAX_DEVICE: usize = 60;
 
 fn row(entry: &Entry) -> [String; 7] {
     [
         plain(&entry.id),
-        plain(&entry.kind),
+        kind(entry),
         plain(entry.email.as_deref().unwrap_or(&entry.coder_user)),
         plain(entry.address.as_deref().unwrap_or("-")),
         date(entry.since),
         date(entry.seen),
-        plain(&entry.device),
+        shortened(&plain(&entry.device)),
     ]
+}
+
+/// `session`, or `token` with where it was met.
+fn kind(entry: &Entry) -> String {
+    let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
+    plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
+}
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_DEVICE) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None if text.is_empty() => "-".to_owned(),
+        None => text.to_owned(),
+    }
 }
 
 fn table(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
@@ -141,15 +172,15 @@ fn card(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
     let unknown = || "-".to_owned();
     for (name, value) in [
         ("id", entry.id.clone()),
-        ("kind", entry.kind.clone()),
+        ("kind", kind(entry)),
         ("email", entry.email.clone().unwrap_or_else(unknown)),
         ("user in Coder", entry.coder_user.clone()),
         ("issuer", entry.iss.clone().unwrap_or_else(unknown)),
         ("subject", entry.sub.clone().unwrap_or_else(unknown)),
         ("address", entry.address.clone().unwrap_or_else(unknown)),
-        ("device", entry.device.clone()),
-        ("since", date(entry.since)),
-        ("seen", date(entry.seen)),
+        ("device", Some(entry.device.clone()).filter(|text| !text.is_empty()).unwrap_or_else(unknown)),
+        ("since", date(entry.since) + " UTC"),
+        ("seen", date(entry.seen) + " UTC"),
     ] {
         writeln!(out, "{name:14} {}", plain(&value))?;
     }
@@ -201,8 +232,9 @@ mod tests {
             email: Some("alice@acme.company".to_owned()),
             iss: None,
             sub: None,
+            made_for: None,
             address: Some("192.0.2.7".to_owned()),
-            device: "Moz\u{1b}[2Jilla".to_owned(),
+            device: "Moz\u{1b}[2Jilla".to_owned() + &"x".repeat(300),
             since: 0,
             seen: 0,
         };
@@ -213,5 +245,9 @@ mod tests {
         assert!(!text.contains('\u{1b}'), "{text}");
         let (title, row) = text.split_once('\n').unwrap();
         assert_eq!(title.find("ADDRESS"), row.find("192.0.2.7"), "{text}");
+        assert!(row.lines().next().unwrap().ends_with("xxx…"), "{text}");
+        let token = Entry { kind: "token".to_owned(), made_for: Some("app".to_owned()), ..entry };
+        assert_eq!(kind(&token), "token (app)");
+        assert_eq!(kind(&Entry { made_for: Some("token".to_owned()), ..token }), "token");
     }
 }

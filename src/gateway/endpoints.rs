@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::context::Context;
 use super::refuse::SIGN_IN;
-use super::sign_in::{redirect_to, single};
+use super::sign_in::{device, redirect_to, single};
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway, sessions};
 use crate::coder::auth_methods::AuthMethods;
@@ -64,7 +64,8 @@ impl Gateway {
         let redirect = wanted.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let mut stale = false;
         if let Some(token) = self.finder.session_cookie(headers) {
-            let judged = self.find_out(TokenHash::of(token), Some(token.into()), context.client).await?;
+            let from = device(headers, context);
+            let judged = self.find_out(TokenHash::of(token), Some(token.into()), from).await?;
             if matches!(judged, Judged::Served(_)) {
                 return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
             }

@@ -5,11 +5,14 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use ::http::HeaderMap;
+
 use super::context::Context;
+use super::sign_in::device;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
 use crate::coder::credential::{Kind, Presented};
-use crate::grant::{Check, Judgement, MadeFor, Standing, TokenOwner};
+use crate::grant::{Check, Device, Judgement, MadeFor, Standing, TokenOwner};
 use crate::policy::{Bearer, Judged, Judging, RouteClass};
 use crate::types::{Secret, TokenHash};
 
@@ -22,6 +25,7 @@ impl Gateway {
         self: &Arc<Self>,
         presented: Option<&Presented<'_>>,
         class: RouteClass,
+        headers: &HeaderMap,
         context: &Context,
     ) -> Result<Bearer, Cause> {
         let Some(presented) = presented else { return Ok(Bearer::Nobody) };
@@ -37,7 +41,7 @@ impl Gateway {
             Check::Ask => {
                 // The encrypted hand-over to an app host is nothing that Coder could be asked about.
                 let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
-                self.find_out(hash, secret, context.client).await?
+                self.find_out(hash, secret, device(headers, context)).await?
             }
         };
         Ok(presented.bearer(judged))
@@ -48,10 +52,14 @@ impl Gateway {
         self: &Arc<Self>,
         hash: TokenHash,
         secret: Option<Secret>,
-        client: IpAddr,
+        from: Device,
     ) -> Result<Judged, Cause> {
         let gateway = Arc::clone(self);
-        let work = async move { gateway.ask(hash, secret, client).await };
+        let work = async move {
+            let judged = gateway.ask(hash, secret, from.address).await;
+            gateway.grants.seen_from(&hash, from);
+            judged
+        };
         self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
     }
 

@@ -6,10 +6,10 @@ use ::http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
-use super::sign_in::redirect_to;
+use super::sign_in::{device, redirect_to};
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
-use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, Standing};
+use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
 use crate::http::{Request, Response, read_limited};
 use crate::pages::{Link, Row, Sessions};
 use crate::policy::{self, Judged};
@@ -42,10 +42,8 @@ impl Gateway {
         let (sessions, tokens): (Vec<_>, Vec<_>) =
             listed.iter().partition(|listed| matches!(listed.kind, ListedKind::Session { .. }));
         let person = standing.person();
-        let rows = |list: &[&'_ Listed]| -> Vec<Row<'_>> { Vec::with_capacity(list.len()) };
-        let (mut session_rows, mut token_rows) = (rows(&sessions), rows(&tokens));
-        session_rows.extend(sessions.iter().map(|listed| row(listed, &standing)));
-        token_rows.extend(tokens.iter().map(|listed| row(listed, &standing)));
+        let session_rows: Vec<_> = sessions.into_iter().map(|listed| row(listed, &standing)).collect();
+        let token_rows: Vec<_> = tokens.into_iter().map(|listed| row(listed, &standing)).collect();
         let view = Sessions {
             person: person.as_ref().map_or("", |person| person.email.as_str()),
             sessions: &session_rows,
@@ -138,7 +136,8 @@ impl Gateway {
         let cause = match self.finder.session_cookie(headers) {
             None => policy::Cause::NoCredential,
             Some(token) => {
-                match self.find_out(TokenHash::of(token), Some(token.into()), context.client).await? {
+                let from = device(headers, context);
+                match self.find_out(TokenHash::of(token), Some(token.into()), from).await? {
                     Judged::Served(standing) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
                     Judged::Unreachable { retry_after } => {
                         return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
@@ -166,14 +165,29 @@ fn name_of(hash: &TokenHash) -> String {
     hash.to_string()
 }
 
+/// What a token is to its owner.
+fn token_name(made_for: MadeFor) -> &'static str {
+    match made_for {
+        MadeFor::Key => "Key for a command line or editor",
+        MadeFor::Token => "Long-lived token",
+        MadeFor::App => "Workspace app",
+        MadeFor::Presented => "Key or token",
+    }
+}
+
 fn row<'a>(listed: &'a Listed, standing: &Standing) -> Row<'a> {
-    let (name, address) = match &listed.kind {
-        ListedKind::Session { device, .. } => (device.user_agent.as_str(), Some(device.address)),
-        ListedKind::Token { made_for, .. } => (made_for.word(), None),
+    let (name, client, device) = match &listed.kind {
+        ListedKind::Session { device, .. } => (device.user_agent.as_str(), None, Some(device)),
+        ListedKind::Token { made_for, device, .. } => {
+            let client = device.as_ref().map(|device| device.user_agent.as_str());
+            (token_name(*made_for), client, device.as_ref())
+        }
     };
+    let address = device.map(|device| device.address);
     Row {
         id: name_of(&listed.hash),
         name,
+        client: client.filter(|text| !text.is_empty()),
         address,
         since: listed.created_at,
         seen: listed.last_seen,

@@ -227,7 +227,8 @@ pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
     response
 }
 
-fn device(headers: &HeaderMap, context: &Context) -> Device {
+/// Where a request comes from.
+pub(super) fn device(headers: &HeaderMap, context: &Context) -> Device {
     let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
     Device { address: context.client, user_agent: agent.chars().take(MAX_USER_AGENT).collect() }
 }

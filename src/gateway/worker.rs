@@ -179,7 +179,7 @@ impl Worker {
         {
             return Ok(farewell);
         }
-        let bearer = gateway.bearer(presented.as_ref(), route.class, context).await?;
+        let bearer = gateway.bearer(presented.as_ref(), route.class, &parts.headers, context).await?;
         let question = Question {
             class: route.class,
             bearer: &bearer,

@@ -149,7 +149,10 @@ impl Grants {
             if entries.is_empty() {
                 break;
             }
-            let touch = |entry: &Arc<Entry>| Touch { hash: entry.hash, at: entry.unqueue() };
+            let touch = |entry: &Arc<Entry>| {
+                let (at, from) = entry.unqueue();
+                Touch { hash: entry.hash, at, from }
+            };
             let seen = entries.iter().map(touch).collect();
             if let Err(error) = self.store.touch(seen).await {
                 tracing::error!(%error, "last seen moments are not written");

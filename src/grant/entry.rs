@@ -1,15 +1,15 @@
 //! A credential in memory: what the hot path looks at.
 
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
-use super::EndReason;
-use super::live::{GrantState, UserState};
+use super::live::{GrantState, UserState, lock};
 use super::tunnels::Tunnels;
+use super::{Device, EndReason};
 use crate::types::{LoginType, Timestamp, TokenHash};
 
 /// How exactly it is remembered when somebody was last seen: a finer one would have all workers write
@@ -104,6 +104,8 @@ pub(super) struct Entry {
     /// Made when a tunnel asks for it.
     signal: OnceLock<CancellationToken>,
     last_seen: AtomicI64,
+    /// Where a token was last seen from, until that is written.
+    from: Mutex<Option<Device>>,
     /// Whether it waits in the queue to be written.
     queued: AtomicBool,
     pub(super) links: Arc<Links>,
@@ -118,6 +120,7 @@ impl Entry {
             reason: OnceLock::new(),
             signal: OnceLock::new(),
             last_seen: AtomicI64::new(last_seen.as_millis()),
+            from: Mutex::default(),
             queued: AtomicBool::new(false),
             links,
         }
@@ -159,6 +162,18 @@ impl Entry {
             return;
         }
         self.last_seen.store(now.as_millis(), Ordering::Relaxed);
+        self.queue();
+    }
+
+    /// A token was presented from somewhere. Off the hot path.
+    pub(super) fn seen_from(self: &Arc<Self>, device: Device) {
+        if matches!(self.bearer, Bearer::Token(_)) {
+            *lock(&self.from) = Some(device);
+            self.queue();
+        }
+    }
+
+    fn queue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
             // Nobody listens any more when the process stops: what is not written then is lost, and
             // only makes an idle session end a little sooner.
@@ -171,9 +186,9 @@ impl Entry {
     }
 
     /// Taken from the queue: the next touch queues it again.
-    pub(super) fn unqueue(&self) -> Timestamp {
+    pub(super) fn unqueue(&self) -> (Timestamp, Option<Device>) {
         self.queued.store(false, Ordering::Relaxed);
-        self.last_seen()
+        (self.last_seen(), lock(&self.from).take())
     }
 
     pub(super) fn user(&self) -> Option<&Arc<UserState>> {

@@ -9,7 +9,7 @@ use super::live::UserState;
 use super::renew::Renewal;
 use super::standing::Standing;
 use super::store::{Scope, StoreError};
-use super::{EndReason, Grants};
+use super::{Device, EndReason, Grants};
 use crate::types::{Timestamp, TokenHash};
 
 /// How often a judgement starts over because what it judged was replaced in the meantime.
@@ -89,6 +89,14 @@ impl Grants {
             }
         }
         Err(StoreError::Busy)
+    }
+
+    /// Takes note of where a token was presented from, for whoever looks at the list of their own. Written with the
+    /// moment that it was last seen.
+    pub fn seen_from(&self, hash: &TokenHash, device: Device) {
+        if let Some(entry) = self.cache.get(hash).filter(|entry| entry.is_live()) {
+            entry.seen_from(device);
+        }
     }
 
     /// Judges what is in memory. None when it was retired meanwhile: look it up again.

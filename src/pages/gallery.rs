@@ -33,6 +33,7 @@ fn rows() -> (Vec<Row<'static>>, Vec<Row<'static>>) {
     let row = |name, address: &str, since: i64, seen: i64, current| Row {
         id: "0123456789ab".to_owned(),
         name,
+        client: None,
         address: address.parse().ok(),
         since: Timestamp::from_seconds(1_795_500_000 - since),
         seen: Timestamp::from_seconds(1_795_500_000 - seen),
@@ -44,7 +45,11 @@ fn rows() -> (Vec<Row<'static>>, Vec<Row<'static>>) {
         row(firefox, "192.0.2.17", 5_000, 20, true),
         row(iphone, "2001:db8:2:1f::a41", 260_000, 90_000, false),
     ];
-    let tokens = vec![row("laptop", "192.0.2.17", 900_000, 300, false), row("CI", "", 90_000, 7_300, false)];
+    let mut tokens = vec![
+        row("Key for a command line or editor", "192.0.2.17", 900_000, 300, false),
+        row("Long-lived token", "", 90_000, 7_300, false),
+    ];
+    tokens[0].client = Some("coder-cli/2.31.0 (linux/amd64; coder)");
     (sessions, tokens)
 }
 

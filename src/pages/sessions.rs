@@ -45,7 +45,9 @@ pub struct Row<'a> {
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
     pub name: &'a str,
-    /// Where it was last seen.
+    /// The `User-Agent` of whatever last used a token, once that is known.
+    pub client: Option<&'a str>,
+    /// A session's address at its sign-in, the one that a token was last seen at.
     pub address: Option<IpAddr>,
     /// When it began.
     pub since: Timestamp,
@@ -80,6 +82,7 @@ struct Table {
 struct Shown {
     id: Text,
     name: Text,
+    client: Option<Text>,
     address: String,
     since: Moment,
     seen: Moment,
@@ -128,10 +131,21 @@ impl Pages {
     }
 }
 
+/// The longest part of a `User-Agent` that is shown, in characters.
+const MAX_CLIENT: usize = 60;
+
+fn shortened(text: &str) -> String {
+    match text.char_indices().nth(MAX_CLIENT) {
+        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
+        None => text.to_owned(),
+    }
+}
+
 fn shown(rows: &[Row<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<Shown> {
     let show = |row: &Row<'_>| Shown {
         id: Text::new(&row.id),
         name: Text::new(&name(row.name)),
+        client: row.client.map(|client| Text::new(&shortened(client))),
         address: row.address.map_or_else(|| "unknown".to_owned(), |address| address.to_string()),
         since: moment(row.since, now),
         seen: moment(row.seen, now),

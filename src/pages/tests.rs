@@ -41,6 +41,7 @@ fn row(current: bool, name: &'static str) -> Row<'static> {
     Row {
         id: format!("id {HOSTILE}"),
         name,
+        client: Some(HOSTILE),
         address: "2001:db8::1".parse().ok(),
         since: Timestamp::from_seconds(1_795_492_411),
         seen: Timestamp::from_seconds(1_795_496_000),

@@ -36,6 +36,7 @@ async fn somebody_sees_and_ends_their_own_sessions_and_tokens_and_nobody_elses()
     assert_eq!(page.status, 200);
     let html = page.text();
     assert!(html.contains("alice@acme.company") && html.contains("Mozilla/5.0 (test)"), "{html}");
+    assert!(html.contains("Key or token"), "{html}");
     assert!(html.contains("127.0.0.1") && !html.contains("bob@acme.company") && !html.contains("<script"));
     for secret in [&here, &there, &key, &bob] {
         assert!(!html.contains(secret.as_str()));

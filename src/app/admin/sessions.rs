@@ -32,9 +32,11 @@ pub struct Entry {
     pub iss: Option<String>,
     /// The subject there, when known.
     pub sub: Option<String>,
-    /// The client's address at the sign-in; sessions only.
+    /// Where a token was first met: `presented`, `key`, `token` or `app`; tokens only.
+    pub made_for: Option<String>,
+    /// A session's address at its sign-in, the one that a token was last seen at.
     pub address: Option<String>,
-    /// The browser's `User-Agent` at the sign-in, or where a token was met.
+    /// The `User-Agent` that goes with the address; empty when unknown.
     pub device: String,
     /// When it began, in seconds since the Unix epoch.
     pub since: i64,
@@ -44,11 +46,9 @@ pub struct Entry {
 
 impl Entry {
     fn of(listed: &Listed) -> Self {
-        let (kind, address, device) = match &listed.kind {
-            ListedKind::Session { device, .. } => {
-                ("session", Some(device.address.to_string()), device.user_agent.clone())
-            }
-            ListedKind::Token { made_for, .. } => ("token", None, made_for.word().to_owned()),
+        let (kind, made_for, device) = match &listed.kind {
+            ListedKind::Session { device, .. } => ("session", None, Some(device)),
+            ListedKind::Token { made_for, device, .. } => ("token", Some(made_for.word()), device.as_ref()),
         };
         let seconds = |at: Timestamp| at.as_seconds();
         Self {
@@ -58,8 +58,9 @@ impl Entry {
             email: listed.email.as_ref().map(|email| email.as_str().to_owned()),
             iss: listed.key.as_ref().map(|key| key.issuer.as_str().to_owned()),
             sub: listed.key.as_ref().map(|key| key.subject.as_str().to_owned()),
-            address,
-            device,
+            made_for: made_for.map(str::to_owned),
+            address: device.map(|device| device.address.to_string()),
+            device: device.map(|device| device.user_agent.clone()).unwrap_or_default(),
             since: seconds(listed.created_at),
             seen: seconds(listed.last_seen),
         }

@@ -63,7 +63,9 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
 
 /// Asks the running gateway. `target` is path and query, encoded.
 pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminError> {
-    let connect = |source| AdminError::Connect { path: socket.to_owned(), source };
+    // Whole: a path of the configuration may be relative, and this may be run elsewhere.
+    let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
+    let connect = |source| AdminError::Connect { path: whole(), source };
     let broken = |error: io::Error| AdminError::Answer(error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(connect)?;
     stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;

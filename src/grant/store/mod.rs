@@ -75,7 +75,7 @@ pub trait Store: Send + Sync + 'static {
     /// revocation where the reason leaves the provider's tokens alive.
     fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> Answer<'_, Ended>;
 
-    /// Writes when sessions and tokens were last seen. A time before the one kept is ignored.
+    /// Writes when sessions and tokens were last seen, and tokens from where. A time before the one kept is ignored.
     fn touch(&self, seen: Vec<Touch>) -> Answer<'_, ()>;
 
     /// Spends a one-time value: true the first time, false for as long as it is remembered (`until`).

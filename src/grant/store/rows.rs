@@ -8,7 +8,7 @@ use crate::types::{CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, 
 /// The longest `User-Agent` kept, in bytes.
 const MAX_USER_AGENT: usize = 300;
 
-/// Where somebody signed in from.
+/// Where a sign-in or a token came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Device {
     /// The client's address.
@@ -245,12 +245,14 @@ impl Ended {
 }
 
 /// When a session or token was last seen.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Touch {
     /// Which.
     pub hash: TokenHash,
     /// When.
     pub at: Timestamp,
+    /// From where, when that is newly known of a token. A session keeps the device of its sign-in.
+    pub from: Option<Device>,
 }
 
 /// An ended grant whose tokens are to be revoked at the provider.
@@ -312,5 +314,7 @@ pub enum ListedKind {
         made_for: MadeFor,
         /// How its user signs in to Coder.
         login_type: LoginType,
+        /// Where it was last seen from, once it was; up to `session.recheck` late.
+        device: Option<Device>,
     },
 }

@@ -39,6 +39,7 @@ macro_rules! conformance {
             binding_too_late_changes_nothing
             a_token_reads_back_and_an_ended_one_keeps_its_owner
             last_seen_never_goes_back
+            a_token_is_seen_from_somewhere_and_a_session_keeps_the_device_of_its_sign_in
             a_one_time_value_is_spent_once_by_many_at_once
             revocations_come_when_they_are_due_and_go_when_done
             notes_are_kept_and_replaced

@@ -130,13 +130,41 @@ pub(crate) async fn last_seen_never_goes_back(store: &Arc<dyn Store>) {
     sign_in(&**store, "alice", "session").await;
     store.put_token(token("key", "alice")).await.unwrap();
     for at in [NOW + HOUR, NOW, NOW + HOUR * 2, NOW + HOUR] {
-        let seen = ["session", "key", "nothing"].map(|name| Touch { hash: hash(name), at });
+        let seen = ["session", "key", "nothing"].map(|name| Touch { hash: hash(name), at, from: None });
         store.touch(seen.to_vec()).await.unwrap();
     }
     let session = store.session(hash("session")).await.unwrap().unwrap();
     let token = store.token(hash("key")).await.unwrap().unwrap();
     assert_eq!((session.last_seen, token.last_seen), (NOW + HOUR * 2, NOW + HOUR * 2));
     store.touch(Vec::new()).await.unwrap();
+}
+
+pub(crate) async fn a_token_is_seen_from_somewhere_and_a_session_keeps_the_device_of_its_sign_in(
+    store: &Arc<dyn Store>,
+) {
+    let row = sign_in(&**store, "alice", "session").await;
+    store.put_token(token("key", "alice")).await.unwrap();
+    let device = |name: &str| Device::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), name);
+    let seen_from = async || {
+        let listed = store.list(Filter::User(user("alice")), 10).await.unwrap();
+        let kinds: Vec<_> = listed.into_iter().map(|it| it.kind).collect();
+        assert!(kinds.contains(&ListedKind::Session { grant: row.head.id, device: row.device.clone() }));
+        kinds.into_iter().find_map(|kind| match kind {
+            ListedKind::Token { device, .. } => Some(device),
+            ListedKind::Session { .. } => None,
+        })
+    };
+    assert_eq!(seen_from().await, Some(None));
+    for (at, from, wanted) in [
+        (NOW, Some(device("first")), "first"),
+        (NOW + HOUR, None, "first"),
+        (NOW + HOUR, Some(device("second")), "second"),
+    ] {
+        let touch = |name| Touch { hash: hash(name), at, from: from.clone() };
+        store.touch(vec![touch("session"), touch("key")]).await.unwrap();
+        assert_eq!(seen_from().await, Some(Some(device(wanted))));
+        assert_eq!(store.token(hash("key")).await.unwrap().unwrap().last_seen, at);
+    }
 }
 
 pub(crate) async fn a_one_time_value_is_spent_once_by_many_at_once(store: &Arc<dyn Store>) {
@@ -163,7 +191,7 @@ pub(crate) async fn the_list_is_of_what_is_live_and_last_seen_first(store: &Arc<
     sign_in(&**store, "bob", "bobs").await;
     store.put_token(token("key", "alice")).await.unwrap();
     store.put_token(token("robots", "robot")).await.unwrap();
-    store.touch(vec![Touch { hash: hash("key"), at: NOW + HOUR }]).await.unwrap();
+    store.touch(vec![Touch { hash: hash("key"), at: NOW + HOUR, from: None }]).await.unwrap();
     let all = store.list(Filter::Everybody, 10).await.unwrap();
     assert_eq!(all.len(), 4);
     assert_eq!(all[0].hash, hash("key"));

@@ -74,9 +74,15 @@ impl Embedded {
         for touch in seen {
             for sql in [
                 "UPDATE sessions SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
-                "UPDATE tokens SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
+                "UPDATE tokens SET last_seen = max(last_seen, $2), address = COALESCE($3, address), \
+                 user_agent = COALESCE($4, user_agent) WHERE hash = $1 AND (last_seen < $2 OR $3 IS NOT NULL)",
             ] {
-                let update = sqlx::query(sql).bind(touch.hash.as_bytes()).bind(touch.at.as_millis());
+                let from = touch.from.as_ref();
+                let update = sqlx::query(sql)
+                    .bind(touch.hash.as_bytes())
+                    .bind(touch.at.as_millis())
+                    .bind(from.map(|device| device.address.to_string()))
+                    .bind(from.map(|device| device.user_agent.as_str()));
                 update.execute(&mut *transaction).await.map_err(failed)?;
             }
         }
@@ -95,7 +101,7 @@ impl Embedded {
              WHERE sessions.ended_at IS NULL AND ($1 IS NULL OR sessions.coder_user = $1) \
              AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
         let tokens = "SELECT hash, tokens.coder_user, login_type, made_for, created_at, last_seen, \
-             issuer, subject, email \
+             address, user_agent, issuer, subject, email \
              FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
              WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
              AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";

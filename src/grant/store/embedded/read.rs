@@ -86,7 +86,9 @@ pub(super) fn listed_session(row: &SqliteRow) -> Read<Listed> {
 }
 
 pub(super) fn listed_token(row: &SqliteRow) -> Read<Listed> {
-    let kind = ListedKind::Token { made_for: made_for(row)?, login_type: login_type(row)? };
+    let seen_from = row.try_get::<Option<String>, _>("address").map_err(failed)?.is_some();
+    let device = if seen_from { Some(device(row)?) } else { None };
+    let kind = ListedKind::Token { made_for: made_for(row)?, login_type: login_type(row)?, device };
     let entry = listed(row, kind)?;
     if row.try_get::<Option<String>, _>("issuer").map_err(failed)?.is_none() {
         return Ok(entry);
