@@ -8,6 +8,9 @@ use crate::types::Clock;
 
 use super::settings;
 
+/// The scope that a refresh token comes with (OpenID Connect Core 1.0 §11).
+const OFFLINE_ACCESS: &str = "offline_access";
+
 /// What was looked at, and how it is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
@@ -70,11 +73,18 @@ async fn check_provider(config: &Config, client: Client) -> Vec<Finding> {
             "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik.",
         )),
     }
-    if !config.oidc.scopes.iter().any(|scope| scope == "offline_access") {
+    let none = "No refresh token will come: everybody is signed out when the access token expires.";
+    if !config.oidc.scopes.iter().any(|scope| scope == OFFLINE_ACCESS) {
         findings.push(Finding::bad(
-            "No refresh token will come: everybody is signed out when the access token expires.",
+            none,
             "oidc.scopes lacks offline_access.",
             "Add offline_access to oidc.scopes, and its scope mapping to the provider in authentik.",
+        ));
+    } else if provider.grants_scope(OFFLINE_ACCESS) == Some(false) {
+        findings.push(Finding::bad(
+            none,
+            "The provider does not offer the scope offline_access.",
+            "Give the provider the scope mapping for offline_access in authentik.",
         ));
     }
     findings

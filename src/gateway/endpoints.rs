@@ -96,16 +96,17 @@ impl Gateway {
         let context = context.clone();
         let body = read_limited(request.into_body(), MAX_FORM).await;
         let work = async move {
-            let Ok(body) = body else { return Ok(bare(StatusCode::BAD_REQUEST)) };
+            let Ok(body) = body else {
+                return Ok(refused(&context, &"the form is too long or broke off"));
+            };
             let tokens: Vec<_> =
                 form_urlencoded::parse(&body).filter(|(name, _)| name == "logout_token").collect();
-            let [(_, token)] = tokens.as_slice() else { return Ok(bare(StatusCode::BAD_REQUEST)) };
+            let [(_, token)] = tokens.as_slice() else {
+                return Ok(refused(&context, &"the form has no logout_token, or several"));
+            };
             match gateway.provider.verify_logout_token(token).await {
                 Ok(token) => gateway.end_by_token(&token, &context).await,
-                Err(error) => {
-                    tracing::warn!(request = %context.request, %error, "a logout token is refused");
-                    Ok(bare(StatusCode::BAD_REQUEST))
-                }
+                Err(error) => Ok(refused(&context, &error)),
             }
         };
         self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
@@ -115,8 +116,7 @@ impl Gateway {
     async fn end_by_token(&self, token: &LogoutToken, context: &Context) -> Result<Response, Cause> {
         let until = token.expires_at + LEEWAY;
         if !self.grants.spend("logout-jti", &token.jti, until).await? {
-            tracing::warn!(request = %context.request, "a logout token is refused: it was sent before (jti)");
-            return Ok(bare(StatusCode::BAD_REQUEST));
+            return Ok(refused(context, &"it was sent before (jti)"));
         }
         let issuer = self.provider.issuer();
         let key = token.subject.clone().map(|subject| IdentityKey { issuer: issuer.clone(), subject });
@@ -127,16 +127,12 @@ impl Gateway {
             (None, Some(key)) => self.grants.end_by_subject(key, token.issued_at, reason).await?,
             (None, None) => EndedThere::default(),
         };
-        let emit = |outcome, person| {
-            let (client, request) = (Some(context.client), Some(context.request));
-            audit::emit(Event { action: Action::BackchannelLogout, outcome, person, client, request });
-        };
         for owner in &ended.owners {
-            emit("ok", owner.to_audit());
+            emit(context, "ok", owner.to_audit());
         }
         if ended.owners.is_empty() {
             let outcome = if ended.count > 0 { "ok" } else { "nobody" };
-            emit(outcome, Person { key: key.as_ref(), ..Person::default() });
+            emit(context, outcome, Person { key: key.as_ref(), ..Person::default() });
         }
         Ok(bare(StatusCode::OK))
     }
@@ -151,6 +147,19 @@ impl Gateway {
         };
         methods.answer()
     }
+}
+
+/// One audit event for what became of a logout token.
+fn emit(context: &Context, outcome: &str, person: Person<'_>) {
+    let (client, request) = (Some(context.client), Some(context.request));
+    audit::emit(Event { action: Action::BackchannelLogout, outcome, person, client, request });
+}
+
+/// Refuses a logout token, and says why in the log alone.
+fn refused(context: &Context, why: &dyn std::fmt::Display) -> Response {
+    tracing::warn!(request = %context.request, %why, "a logout token is refused");
+    emit(context, "refused", Person::default());
+    bare(StatusCode::BAD_REQUEST)
 }
 
 /// An answer without a body that nobody keeps (§2.8).

@@ -82,6 +82,8 @@ pub(super) struct Metadata {
     pub(super) authentication: ClientAuthentication,
     /// Whether every authorization response carries `iss` (RFC 9207).
     pub(super) response_has_issuer: bool,
+    /// The scopes that it lists; none when it lists none at all, which Discovery §3 leaves open.
+    pub(super) scopes: Option<Vec<String>>,
     /// Whether this is an authentik ([`AUTHENTIK`] in `acr_values_supported`).
     pub(super) is_authentik: bool,
 }
@@ -121,6 +123,9 @@ pub(super) fn read(json: &str, settings: &Settings) -> Result<Metadata, Discover
         end_session: check("end_session_endpoint", further.end_session_endpoint.as_deref())?,
         authentication: authentication(&document, settings)?,
         response_has_issuer: further.authorization_response_iss_parameter_supported,
+        scopes: document
+            .scopes_supported()
+            .map(|all| all.iter().map(|scope| scope.as_str().to_owned()).collect()),
         is_authentik: document
             .acr_values_supported()
             .is_some_and(|all| all.iter().any(|acr| acr.as_str().starts_with(AUTHENTIK))),

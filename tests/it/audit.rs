@@ -54,6 +54,7 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         ("backchannel_logout", "ok", "sub-carol", true),
         ("backchannel_logout", "ok", "sub-dave", true),
         ("backchannel_logout", "nobody", "stranger", true),
+        ("backchannel_logout", "refused", "", true),
         ("break_glass", "coder_refused", "", true),
         ("break_glass", "method_off", "", true),
         ("end", "replaced", "sub-carol", true),
@@ -78,6 +79,8 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         "bounded, and nothing that moves a cursor: {odd}"
     );
     assert_eq!(find("break_glass", "method_off", "")["client"], "203.0.113.9");
+    let without_refresh_token = find("refresh", "access_expired", "sub-dave");
+    assert!(log.contains("the provider gave no refresh token"), "{without_refresh_token} comes as announced");
     let signed_in = find("sign_in", "ok", "sub-alice");
     assert_eq!(signed_in["client"], "127.0.0.1");
     for event in [signed_in, find("backchannel_logout", "ok", "sub-dave"), find("end", "idle", "sub-dave")] {
@@ -114,11 +117,11 @@ async fn a_life_to_be_told() {
     alice.set_cookie(&world.host, "csrf_token", "t");
     let out = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
     assert_eq!(alice.send(out.body("".into()).unwrap()).await.status, 200);
-    for subject in ["sub-carol", "stranger"] {
+    for (subject, status) in [("sub-carol", 200), ("stranger", 200), ("", 400)] {
         let token = world.provider.logout_token("logout+jwt", Some(subject), None, &json!({}));
         let url = world.url("/vestibule/backchannel-logout");
         let answer = Browser::new().fetch(Method::POST, &url, format!("logout_token={token}")).await;
-        assert_eq!(answer.status, 200);
+        assert_eq!(answer.status, status);
     }
     limits(&world).await;
     world.sign_in("alice").await;

@@ -3,9 +3,15 @@
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use serde_json::json;
 use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::time::timeout;
+use vestibule::app;
+use vestibule::cli::{self, Exit};
+use vestibule::config::{Config, Environment};
+
+use crate::support::world::{Options, World};
 
 /// Longer than any of these takes on a busy machine.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -90,4 +96,38 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     let code = timeout(PATIENCE, stop).await.expect("it stops");
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("vestibule listens") && !said.contains("coder-secret"), "{said}");
+}
+
+/// What `check --online` says beside neighbours that are there.
+async fn check_online(world: &World) -> (Exit, String) {
+    let config = world.config_file();
+    let arguments = ["vestibule", "--config", config.to_str().unwrap(), "check", "--online"];
+    let arguments: Vec<_> = arguments.iter().map(std::ffi::OsString::from).collect();
+    let run = move || {
+        let (mut out, mut err) = (Vec::new(), Vec::new());
+        let exit = cli::run(arguments, &Environment::default(), &mut out, &mut err);
+        out.extend(err);
+        (exit, String::from_utf8(out).unwrap())
+    };
+    tokio::task::spawn_blocking(run).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_sign_in_that_would_end_with_its_access_token_is_said_and_the_addresses_for_authentik_are() {
+    let world = World::start().await;
+    let (exit, text) = check_online(&world).await;
+    assert_eq!(exit, Exit::Done, "{text}");
+    for path in ["/api/v2/users/oidc/callback", "/vestibule/backchannel-logout", "/vestibule/signed-out"] {
+        assert!(text.contains(&world.url(path)), "{path}: {text}");
+    }
+    world.provider.tune(|knobs| {
+        knobs.discovery.insert("scopes_supported".to_owned(), json!(["openid", "email", "profile"]));
+    });
+    let (exit, text) = check_online(&world).await;
+    assert_eq!(exit, Exit::Failed, "{text}");
+    assert!(text.contains("No refresh token will come") && text.contains("scope mapping"), "{text}");
+    let world = World::without_gateway(Options::default()).await;
+    let config = std::fs::read_to_string(world.config_file()).unwrap().replace(", offline_access", "");
+    let found = app::check_online(Config::from_text(&config).unwrap()).await;
+    assert!(found.iter().any(|finding| finding.cause == "oidc.scopes lacks offline_access."), "{found:?}");
 }
