@@ -11,6 +11,7 @@ use url::form_urlencoded;
 
 use super::{Exit, said};
 use crate::app::admin::{self, AdminError, Entry};
+use crate::pages::browser;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -136,8 +137,14 @@ fn row(entry: &Entry) -> [String; 7] {
         plain(entry.address.as_deref().unwrap_or("-")),
         date(entry.since),
         date(entry.seen),
-        shortened(&plain(&entry.device)),
+        shortened(&plain(&device(entry))),
     ]
+}
+
+/// A browser by its name: the header begins with the same words for all of them.
+fn device(entry: &Entry) -> String {
+    let is_browser = entry.made_for.is_none() && !entry.device.is_empty();
+    if is_browser { browser(&entry.device) } else { entry.device.clone() }
 }
 
 /// `session`, or `token` with where it was met.
@@ -246,6 +253,8 @@ mod tests {
         let (title, row) = text.split_once('\n').unwrap();
         assert_eq!(title.find("ADDRESS"), row.find("192.0.2.7"), "{text}");
         assert!(row.lines().next().unwrap().ends_with("xxx…"), "{text}");
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned();
+        assert_eq!(device(&Entry { device: firefox, ..entry.clone() }), "Firefox on Linux");
         let token = Entry { kind: "token".to_owned(), made_for: Some("app".to_owned()), ..entry };
         assert_eq!(kind(&token), "token (app)");
         assert_eq!(kind(&Entry { made_for: Some("token".to_owned()), ..token }), "token");

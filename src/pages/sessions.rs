@@ -192,8 +192,9 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// A name that a person recognises; the header itself where it is none of the known ones.
-fn browser(user_agent: &str) -> String {
+/// A name for a browser by its `User-Agent` that a person recognises; the header itself where it is none of the
+/// known ones.
+pub fn browser(user_agent: &str) -> String {
     let find = |table: &[(&str, &'static str)]| {
         table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)
     };

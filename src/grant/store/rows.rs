@@ -215,9 +215,9 @@ pub enum Scope {
     Unbound(Timestamp),
     /// Live grants without a live session that the provider was last asked about before this.
     Unused(Timestamp),
-    /// Sessions bound before this.
+    /// Sessions bound before this, and their grants as with [`Self::Session`].
     Older(Timestamp),
-    /// Sessions last seen before this.
+    /// Sessions last seen before this, and their grants as with [`Self::Session`].
     Idler(Timestamp),
 }
 

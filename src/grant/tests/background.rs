@@ -234,3 +234,65 @@ async fn the_stop_waits_for_a_refresh_in_flight() {
     work.await.unwrap();
     assert_eq!(world.generation(grant).await, 1, "stored");
 }
+
+/// Tells the child that it is one.
+const CHILD: &str = "VESTIBULE_TEST_ENDS";
+
+/// Nobody asked for these ends, so the audit log is the only place that tells of them. The log is the process's own,
+/// so what is logged happens in one of its own.
+#[test]
+fn what_ends_by_itself_is_an_audit_event_that_says_whose_it_was() {
+    let child = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["grant::tests::background::ends_that_nobody_asked_for", "--exact", "--ignored", "--nocapture"])
+        .env(CHILD, "1")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&child.stdout).into_owned() + &String::from_utf8_lossy(&child.stderr);
+    assert!(child.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[expect(clippy::disallowed_methods, reason = "how the test above talks to its child")]
+#[ignore = "run by the test above, in a process whose log is its own"]
+async fn ends_that_nobody_asked_for() {
+    if std::env::var(CHILD).is_err() {
+        return;
+    }
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let log = Arc::new(file.reopen().unwrap());
+    let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let settings = Settings { idle: Some(MINUTE * 60), max_age: Some(MINUTE * 90), ..Settings::default() };
+    let world = World::with(settings).await;
+    let (_, busy) = world.sign_in("busy").await;
+    world.sign_in("idle").await;
+    world.begin("unfinished").await;
+    world.sign_in("unused").await;
+    world.token("unused", LoginType::Oidc).await;
+    let mut told = Vec::new();
+    let mut turn = async |minutes: u32| {
+        world.hand.advance(MINUTE * minutes);
+        world.grants.flush().await;
+        world.grants.sweep().await;
+        let text = std::fs::read_to_string(file.path()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let events = lines.filter(|line| line["target"] == "audit" && line["action"] == "end");
+        let all: Vec<String> = events
+            .map(|event| {
+                assert!(event["client"].is_null() && event["request"].is_null(), "{event}");
+                let word = |name: &str| event[name].as_str().unwrap().to_owned();
+                assert_eq!(word("email"), word("sub") + "@acme.company");
+                format!("{} {}", word("sub"), word("outcome"))
+            })
+            .collect();
+        let mut new: Vec<String> = all[told.len()..].to_vec();
+        told.clone_from(&all);
+        new.sort();
+        new
+    };
+    assert_eq!(turn(16).await, ["unfinished abandoned"]);
+    assert!(world.is_hot(&busy) || matches!(world.judge(&busy).await, Judgement::Served(_)));
+    assert_eq!(turn(46).await, ["idle idle", "unused idle"]);
+    assert_eq!(turn(29).await, ["busy max_age"]);
+    assert_eq!(turn(60 * 24 * 60).await, ["unused unused"]);
+}

@@ -111,4 +111,15 @@ pub(crate) async fn a_session_takes_its_grant_along_only_when_that_serves_nobody
     sign_in(store, "carol", "c2").await;
     let ended = end(store, Scope::Session(hash("c1"))).await;
     assert_eq!(ended.grants, [(one.head.id, Some(user("carol")))], "the other one serves the token");
+    end(store, Scope::Everybody).await;
+
+    for (scope, name) in [(Scope::Older(NOW + HOUR), "dave"), (Scope::Idler(NOW + HOUR), "erin")] {
+        let alone = sign_in(store, name, name).await;
+        let user_with_token = format!("{name}-with-token");
+        sign_in(store, &user_with_token, &user_with_token).await;
+        store.put_token(token(&format!("t-{name}"), &user_with_token)).await.unwrap();
+        let ended = end(store, scope.clone()).await;
+        assert_eq!(ended.sessions.len(), 2, "{scope:?}");
+        assert_eq!(ended.grants, [(alone.head.id, Some(user(name)))], "{scope:?}");
+    }
 }

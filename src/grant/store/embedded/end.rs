@@ -31,12 +31,29 @@ macro_rules! tokens_where {
 
 /// Ends grants. $3 is when to revoke their tokens, if at all.
 macro_rules! grants_where {
-    ($condition:literal) => {
+    ($($condition:literal),+) => {
         concat!(
             "UPDATE grants SET ended_at = $1, ended_reason = $2, revoke_at = $3, generation = generation + 1 \
              WHERE ended_at IS NULL AND ",
-            $condition,
+            $($condition,)+
             " RETURNING id, coder_user"
+        )
+    };
+}
+
+/// Ends the grants of sessions that have just ended, which the condition names, when they serve nobody any more: see
+/// [`Scope::Session`].
+macro_rules! serve_nobody {
+    ($sessions:literal) => {
+        grants_where!(
+            "id IN (SELECT grant_id FROM sessions WHERE ",
+            $sessions,
+            ") \
+             AND NOT EXISTS (SELECT 1 FROM sessions WHERE grant_id = grants.id AND sessions.ended_at IS NULL) \
+             AND (NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.coder_user = grants.coder_user \
+                              AND tokens.ended_at IS NULL) \
+                  OR EXISTS (SELECT 1 FROM sessions WHERE sessions.coder_user = grants.coder_user \
+                             AND sessions.ended_at IS NULL))"
         )
     };
 }
@@ -159,7 +176,8 @@ fn plan(scope: Scope) -> Plan {
     let plan = |args: Vec<Arg>, sessions, tokens, grants| Plan { args, sessions, tokens, grants };
     match scope {
         Scope::Session(hash) => {
-            plan(vec![Arg::hash(&hash)], Some(sessions_where!("hash = $4")), None, Some(SERVES_NOBODY))
+            let grants = serve_nobody!("hash = $4");
+            plan(vec![Arg::hash(&hash)], Some(sessions_where!("hash = $4")), None, Some(grants))
         }
         Scope::Token(hash) => plan(vec![Arg::hash(&hash)], None, Some(ONE_TOKEN), None),
         Scope::Grant(id) => {
@@ -211,10 +229,12 @@ fn plan(scope: Scope) -> Plan {
             )),
         ),
         Scope::Older(before) => {
-            plan(vec![Arg::Moment(before)], Some(sessions_where!("created_at < $4")), None, None)
+            let grants = serve_nobody!("ended_at = $1 AND created_at < $4");
+            plan(vec![Arg::Moment(before)], Some(sessions_where!("created_at < $4")), None, Some(grants))
         }
         Scope::Idler(before) => {
-            plan(vec![Arg::Moment(before)], Some(sessions_where!("last_seen < $4")), None, None)
+            let grants = serve_nobody!("ended_at = $1 AND last_seen < $4");
+            plan(vec![Arg::Moment(before)], Some(sessions_where!("last_seen < $4")), None, Some(grants))
         }
     }
 }
@@ -227,14 +247,4 @@ const TOKENS_OF_IDENTITY: &str = tokens_where!(
      AND NOT EXISTS (SELECT 1 FROM grants WHERE issuer = $4 AND subject = $5 AND issued_at > $6 \
                      AND grants.ended_at IS NULL AND grants.coder_user = tokens.coder_user \
                      AND grants.created_at < tokens.created_at)"
-);
-
-/// The grant of a session that has just ended, when it serves nobody any more: see [`Scope::Session`].
-const SERVES_NOBODY: &str = grants_where!(
-    "id = (SELECT grant_id FROM sessions WHERE hash = $4) \
-     AND NOT EXISTS (SELECT 1 FROM sessions WHERE grant_id = grants.id AND sessions.ended_at IS NULL) \
-     AND (NOT EXISTS (SELECT 1 FROM tokens WHERE tokens.coder_user = grants.coder_user \
-                      AND tokens.ended_at IS NULL) \
-          OR EXISTS (SELECT 1 FROM sessions WHERE sessions.coder_user = grants.coder_user \
-                     AND sessions.ended_at IS NULL))"
 );
