@@ -71,6 +71,14 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         assert!(email.is_none() || event["email"].as_str() == email.as_deref(), "{event}");
         assert_eq!(event["level"], "INFO");
     }
+    let documents =
+        [include_str!("../../docs/audit-log.md"), include_str!("../../docs/request-log.md")].concat();
+    for event in events.iter().filter(|event| is(event, "target", "audit")) {
+        for name in ["action", "outcome"] {
+            let word = event[name].as_str().unwrap();
+            assert!(documents.contains(&format!("`{word}`")), "not documented: {event}");
+        }
+    }
     assert_eq!(find("sign_in", "domain_not_allowed", "sub-eve")["email"], "eve@evil.example");
     let odd = find("sign_in", "email_invalid", "sub-grace");
     let email = odd["email"].as_str().unwrap();

@@ -170,12 +170,18 @@ async fn a_refreshed_id_token_of_somebody_else_is_refused_and_ends_nothing_for_g
     let browser = world.sign_in("alice").await;
     let session = world.session(&browser);
     world.provider.tune(|knobs| {
+        // Nothing of such an answer is kept, its refresh token neither.
+        knobs.rotate = false;
         knobs.refreshed.insert("sub".to_owned(), json!("sub-bob"));
     });
     world.advance(LATER);
-    let answer = world.me(&session).await;
-    assert!(matches!(answer.status, 200 | 401 | 503), "{}", answer.status);
+    assert_eq!(world.whoami(&browser).await["username"], "alice", "on grace");
+    world.advance(Duration::from_mins(11));
+    assert_eq!(world.me(&session).await.status, 503, "nobody vouches for alice");
     assert_eq!(world.coder.users().len(), 1);
+    world.provider.tune(|knobs| knobs.refreshed.clear());
+    world.advance(Duration::from_mins(1));
+    assert_eq!(world.me(&session).await.status, 200, "nothing had ended");
 }
 
 #[tokio::test]
