@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::context::Context;
+use super::questions::NoAnswer;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
 use crate::coder::credential::{Kind, Presented};
@@ -29,16 +30,12 @@ impl Gateway {
             return Ok(presented.bearer(Judged::Unasked));
         }
         let hash = presented.hash();
-        let judged = match self.grants.check(&hash) {
-            Check::Served(standing) => Judged::Served(standing),
-            Check::WithoutGrant(standing) => without_grant(standing),
-            Check::Unattributed(standing) => Judged::Unattributed { standing },
-            Check::Garbage => Judged::Garbage,
-            Check::Ask => {
-                // The encrypted hand-over to an app host is nothing that Coder could be asked about.
-                let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
-                self.find_out(hash, secret, context.client).await?
-            }
+        let judged = if let Some(judged) = judged_now(self.grants.check(&hash)) {
+            judged
+        } else {
+            // The encrypted hand-over to an app host is nothing that Coder could be asked about.
+            let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
+            self.find_out(hash, secret, context.client).await?
         };
         Ok(presented.bearer(judged))
     }
@@ -55,29 +52,70 @@ impl Gateway {
         self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
     }
 
-    async fn ask(&self, hash: TokenHash, secret: Option<Secret>, client: IpAddr) -> Result<Judged, Cause> {
-        let judgement = self.grants.judge(&hash).await?;
-        let Judgement::Unknown = judgement else { return Ok(judged(judgement)) };
+    async fn ask(
+        self: &Arc<Self>,
+        hash: TokenHash,
+        secret: Option<Secret>,
+        client: IpAddr,
+    ) -> Result<Judged, Cause> {
+        let known = match self.grants.judge(&hash).await? {
+            Judgement::Unknown => false,
+            Judgement::Stale => true,
+            judgement => return Ok(judged(judgement)),
+        };
         let Some(secret) = secret else { return Ok(Judged::Garbage) };
-        self.limits.bad_token(client)?;
-        let judgement = match self.api.who(&secret, client).await {
+        let gateway = Arc::clone(self);
+        let work = async move { gateway.ask_coder(hash, &secret, known, client).await };
+        Ok(self.questions.ask(&self.slow, hash, work).await?)
+    }
+
+    /// Asks Coder whose a token is. `known` is one that Coder knew the last time: it is not counted before the answer
+    /// is another one, and has no share in what an address may ask at once.
+    async fn ask_coder(
+        &self,
+        hash: TokenHash,
+        secret: &Secret,
+        known: bool,
+        client: IpAddr,
+    ) -> Result<Judged, NoAnswer> {
+        // The question before this one may have been about the same token.
+        if let Some(judged) = judged_now(self.grants.check(&hash)) {
+            return Ok(judged);
+        }
+        let question =
+            if known { None } else { Some(self.limits.question(client).await.map_err(NoAnswer::TooMany)?) };
+        let judgement = match self.api.who(secret, client).await {
             Who::Owner(owner) => {
                 let owner = TokenOwner {
                     user: owner.user,
                     login_type: owner.login_type,
                     made_for: MadeFor::Presented,
                 };
-                self.grants.adopt(hash, owner).await?
+                self.grants.adopt(hash, owner).await.map_err(NoAnswer::Store)?
             }
             Who::Scoped => self.grants.accept_unattributed(hash),
             Who::Garbage => {
                 self.grants.remember_garbage(hash);
+                if let Some(question) = question {
+                    question.was_bad();
+                }
                 return Ok(Judged::Garbage);
             }
             Who::Unreachable => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
         };
         Ok(judged(judgement))
     }
+}
+
+/// What the memory knows, in the policy's words; `None` when somebody has to be asked.
+fn judged_now(check: Check) -> Option<Judged> {
+    Some(match check {
+        Check::Served(standing) => Judged::Served(standing),
+        Check::WithoutGrant(standing) => without_grant(standing),
+        Check::Unattributed(standing) => Judged::Unattributed { standing },
+        Check::Garbage => Judged::Garbage,
+        Check::Ask => return None,
+    })
 }
 
 fn without_grant(standing: Standing) -> Judged {
@@ -92,6 +130,6 @@ fn judged(judgement: Judgement) -> Judged {
         Judgement::Unattributed(standing) => Judged::Unattributed { standing },
         Judgement::Ended(_) => Judged::Ended,
         Judgement::Unreachable { retry_after } => Judged::Unreachable { retry_after },
-        Judgement::Unknown => Judged::Garbage,
+        Judgement::Unknown | Judgement::Stale => Judged::Garbage,
     }
 }

@@ -27,6 +27,7 @@ mod layering;
 mod limits;
 mod machines;
 mod modes;
+mod never_seen;
 mod other_sites;
 mod outages;
 mod refresh;
