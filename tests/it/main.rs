@@ -28,6 +28,7 @@ mod limits;
 mod machines;
 mod modes;
 mod never_seen;
+mod new_keys;
 mod other_sites;
 mod outages;
 mod refresh;
