@@ -41,3 +41,4 @@ mod sign_out;
 mod stand_in;
 mod tls;
 mod tunnels;
+mod wanted_page;
