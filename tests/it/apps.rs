@@ -1,11 +1,14 @@
 //! Workspace apps: below a path of the dashboard's host, and on hosts of their own.
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::APP_COOKIE;
 use crate::support::client::{Answer, Browser, send_to};
-use crate::support::wire::{raw, statuses, upgrade};
+use crate::support::wire::{raw, statuses, upgrade, websocket, within};
 use crate::support::world::{Options, World};
 
 const APP: &str = "code--main--dev--alice.apps.test";
@@ -65,6 +68,40 @@ async fn an_app_is_opened_by_coders_hand_over_and_its_session_ends_with_its_user
     assert_eq!(gone.status, 303, "{}", gone.text());
     let seen = world.coder.seen_at("/x").pop().unwrap();
     assert!(!seen.headers.contains_key("cookie"), "what has ended is nothing to present");
+}
+
+/// Coder deletes a user's sessions at apps at a sign-out; what is open through them would go on.
+#[tokio::test]
+async fn a_sign_out_ends_the_users_sessions_at_apps_with_what_is_open_through_them() {
+    let world = world().await;
+    let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+    let name = host(&world, APP);
+    let mut sockets = Vec::new();
+    let mut keys = Vec::new();
+    for browser in [&alice, &bob] {
+        let key = hand_over(&world, browser).await;
+        let cookie = format!("{APP_COOKIE}={key}");
+        let headers = [("host", name.as_str()), ("cookie", &cookie)];
+        sockets.push(websocket(&world.host, "/socket", &headers).await.unwrap());
+        keys.push((key, cookie));
+    }
+    alice.set_cookie(&world.host, "csrf_token", "t");
+    let request = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
+    assert_eq!(alice.send(request.body(Bytes::new()).unwrap()).await.status, 200);
+    let closed = within(sockets[0].next()).await.unwrap().unwrap();
+    assert!(matches!(closed, Message::Close(Some(frame)) if frame.code == CloseCode::Policy));
+    world.coder.forget_seen();
+    let page = ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[0].1)]).await;
+    assert_eq!(page.status, 303, "{}", page.text());
+    assert!(
+        !world.coder.seen_at("/x")[0].headers.contains_key("cookie"),
+        "it has ended here, not only at Coder"
+    );
+    // Somebody else's goes on.
+    sockets[1].send(Message::text("hello")).await.unwrap();
+    let echoed = within(sockets[1].next()).await.unwrap().unwrap();
+    assert_eq!(echoed.into_text().unwrap(), "hello");
+    assert_eq!(ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[1].1)]).await.status, 200);
 }
 
 #[tokio::test]

@@ -47,6 +47,7 @@ macro_rules! conformance {
             every_scope_ends_what_it_names_and_nothing_else
             what_has_ended_keeps_its_first_reason
             a_session_takes_its_grant_along_only_when_that_serves_nobody
+            sessions_at_apps_end_with_the_browser_session_of_their_user
         }
     };
 }
