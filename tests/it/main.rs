@@ -33,6 +33,7 @@ mod other_sites;
 mod outages;
 mod refresh;
 mod refusals;
+mod route_rules;
 mod scan;
 mod security_cases;
 mod sessions_page;
