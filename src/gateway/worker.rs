@@ -18,7 +18,9 @@ use crate::coder::key_creation::app_session;
 use crate::coder::routes::{self, Route};
 use crate::grant::Standing;
 use crate::http::cookies::OwnCookies;
-use crate::http::{Body, Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
+use crate::http::{
+    Body, Hop, Manner, Request, Response, Target, check_message, is_preflight, manner, sanitize,
+};
 use crate::listen::{ConnInfo, Service};
 use crate::policy::{
     ClassName, Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide,
@@ -187,6 +189,7 @@ impl Worker {
             client: context.client,
             in_url: presented.as_ref().is_some_and(Presented::in_url),
             navigation: context.navigates() && !context.app_host,
+            preflight: is_preflight(&parts.method, &parts.headers),
         };
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {

@@ -141,14 +141,23 @@ async fn public_apps_are_public_by_default_and_ask_for_a_sign_in_when_switched_o
 /// A preflight carries no cookie by definition (Fetch §4.8), so nobody can be judged by it.
 #[tokio::test]
 async fn a_preflight_reaches_the_app_and_is_never_redirected() {
-    let world = world().await;
     let headers = [("origin", "https://other.apps.test"), ("access-control-request-method", "PUT"), HTML];
-    ask(&world, "OPTIONS", APP, "/api", &headers).await;
-    let seen = world.coder.seen_at("/api").pop().unwrap();
-    assert_eq!(
-        (seen.method.as_str(), seen.headers["origin"].to_str().unwrap()),
-        ("OPTIONS", "https://other.apps.test")
-    );
+    for world in [world().await, with("policy:\n  apps:\n    public: false\n").await] {
+        ask(&world, "OPTIONS", APP, "/api", &headers).await;
+        let seen = world.coder.seen_at("/api").pop().unwrap();
+        assert_eq!(
+            (seen.method.as_str(), seen.headers["origin"].to_str().unwrap()),
+            ("OPTIONS", "https://other.apps.test")
+        );
+        // What is meant is judged when it comes.
+        let meant = ask(&world, "PUT", APP, "/api", &headers[..1]).await;
+        assert!(matches!(meant.status, 303 | 401), "{}", meant.status);
+    }
+    let closed = with("policy:\n  apps:\n    public: false\n").await;
+    for half in [&headers[..1], &headers[1..]] {
+        assert_eq!(ask(&closed, "OPTIONS", APP, "/api", half).await.status, 401, "{half:?}");
+    }
+    assert!(closed.coder.seen().is_empty());
 }
 
 #[tokio::test]
