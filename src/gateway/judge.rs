@@ -5,6 +5,8 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::timeout;
+
 use super::context::Context;
 use super::questions::NoAnswer;
 use super::{Cause, Gateway};
@@ -16,6 +18,9 @@ use crate::types::{Secret, TokenHash};
 
 /// When to ask again after Coder could not be asked.
 const CODER_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a token waits for its turn among others of its address.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Gateway {
     /// The bearer of a request. One hash and one look-up when the standing is fresh.
@@ -82,8 +87,15 @@ impl Gateway {
         if let Some(judged) = judged_now(self.grants.check(&hash)) {
             return Ok(judged);
         }
-        let question =
-            if known { None } else { Some(self.limits.question(client).await.map_err(NoAnswer::TooMany)?) };
+        let question = if known {
+            None
+        } else {
+            match timeout(PATIENCE, self.limits.question(client)).await {
+                Ok(question) => Some(question.map_err(NoAnswer::TooMany)?),
+                // Coder is so slow that the questions before this one have not come to their end.
+                Err(_) => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
+            }
+        };
         let judgement = match self.api.who(secret, client).await {
             Who::Owner(owner) => {
                 let owner = TokenOwner {

@@ -29,6 +29,7 @@ mod machines;
 mod modes;
 mod never_seen;
 mod new_keys;
+mod online_check;
 mod other_sites;
 mod outages;
 mod refresh;
