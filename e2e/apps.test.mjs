@@ -11,7 +11,7 @@ import { CODER_BIN, startStack } from './support/stack.mjs';
 
 const APP = 'code--main--dev--alice';
 const PUBLIC = 'public--main--dev--alice';
-const APP_SESSION = /^coder_subdomain_app_session_token_[0-9a-f]{32}$/;
+const APP_SESSION = /^coder_subdomain_app_session_token(_[0-9a-f]{32})?$/; // with the host's hash since 2.27
 const CODERS = ['csrf_token', 'coder_signed_app_token'];
 const ANSWER = CODER_BIN ? 404 : 200; // Coder's own, of a workspace that is not there
 
