@@ -8,7 +8,7 @@ import { subjectOf } from './provider.mjs';
 import { enter, launch } from './support/browser.mjs';
 import { run } from './support/process.mjs';
 import { websocket } from './support/sockets.mjs';
-import { CODER_BIN, startStack } from './support/stack.mjs';
+import { CODER_BIN, VESTIBULE, startStack } from './support/stack.mjs';
 
 const TOKEN = /^[A-Za-z0-9]{10}-[A-Za-z0-9]{22}$/;
 
@@ -76,6 +76,20 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
     assert.match(await cli(['tokens', 'list']), /\bci\b/);
     const me = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': token } });
     assert.equal((await me.json()).username, 'alice');
+  });
+
+  test("a scoped token that an administrator makes for somebody is that person's, and reaches Coder", async () => {
+    const asAlice = { 'Coder-Session-Token': session, 'Content-Type': 'application/json' };
+    const body = JSON.stringify({ scope: 'application_connect', token_name: 'scoped', lifetime: 3_600_000_000_000 });
+    const made = await fetch(`${stack.url}/api/v2/users/bob/keys/tokens`, { method: 'POST', headers: asAlice, body });
+    assert.equal(made.status, 201);
+    const { key } = await made.json();
+    // Coder says no by itself: who bears it, it does not tell.
+    const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': key } });
+    assert.ok(answer.headers.has('x-coder-build-version'), `${answer.status}`);
+    const listed = await run(VESTIBULE, ['sessions', 'list', '--user', 'bob@acme.company', '--json', '--config',
+      stack.configurationFile], { cwd: stack.folder });
+    assert.ok(JSON.parse(listed).sessions.some(({ kind, device }) => kind === 'token' && device === 'token'), listed);
   });
 
   test('the socket of the inbox opens with a token in the header', async () => {

@@ -11,6 +11,9 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
 export const ARTIFACTS = join(ROOT, 'e2e', 'artifacts');
 
+/** The gateway's program. */
+export const VESTIBULE = join(PROGRAMS, 'vestibule');
+
 /** The program of a real Coder to test against; without it the stand-in plays Coder. */
 export const CODER_BIN = process.env.CODER_BIN || undefined;
 
@@ -72,7 +75,7 @@ export async function startStack(name, { apps = false } = {}) {
     const configurationFile = join(folder, 'vestibule.yaml');
     writeFileSync(configurationFile, configuration({ url, wildcard, coderURL, issuerURL, provider }));
     const logs = join(ARTIFACTS, CODER_BIN ? `${name}-real` : name);
-    const gateway = start(join(PROGRAMS, 'vestibule'), ['serve', '--config', configurationFile], {
+    const gateway = start(VESTIBULE, ['serve', '--config', configurationFile], {
       cwd: folder, env: ENVIRONMENT, log: join(logs, 'gateway.log'),
     });
     stops.push(gateway.stop);
@@ -96,7 +99,7 @@ export async function startStack(name, { apps = false } = {}) {
 /** The real Coder gets exactly what the gateway prints for it. */
 async function realCoder({ configurationFile, ...coder }) {
   const command = ['coder-env', '--config', configurationFile];
-  const printed = await run(join(PROGRAMS, 'vestibule'), command, { env: ENVIRONMENT });
+  const printed = await run(VESTIBULE, command, { env: ENVIRONMENT });
   return startRealCoder({ bin: CODER_BIN, env: environment(printed), ...coder });
 }
 
