@@ -7,20 +7,20 @@ use std::sync::Arc;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{MadeFor, Standing, TokenOwner};
+use crate::grant::{MadeFor, Standing, StoreError, TokenOwner};
 use crate::http::{Body, Response, read_limited};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
 
 /// Who asked for a credential to be made, and where.
-pub(super) struct Maker<'a> {
+pub(super) struct Maker {
     /// The standing that the request was forwarded with.
-    pub(super) standing: &'a Standing,
+    pub(super) standing: Standing,
     /// What it presented: Coder is asked with it about other users.
     pub(super) credential: Option<Secret>,
     /// The path, in the form that Coder routes on.
-    pub(super) path: &'a str,
+    pub(super) path: String,
     /// The client's address.
     pub(super) client: IpAddr,
 }
@@ -31,13 +31,12 @@ impl Gateway {
         self: &Arc<Self>,
         made: CreatesKey,
         response: Response,
-        maker: Maker<'_>,
+        maker: Maker,
     ) -> Result<Response, Cause> {
-        let standing = maker.standing;
         match made {
             CreatesKey::AppHandover => {
                 if let Some(hash) = key_creation::handover(response.status(), response.headers()) {
-                    self.attribute(hash, standing, MadeFor::App).await?;
+                    self.attribute(hash, &maker.standing, MadeFor::App).await?;
                 }
                 Ok(response)
             }
@@ -45,10 +44,8 @@ impl Gateway {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, MAX_KEY_ANSWER).await.map_err(|_| ForwardError::Broken)?;
                 let key = key_creation::new_key(parts.status, &body);
-                if let Some(key) = key
-                    && let Some(owner) = self.owner_of_new(&maker).await
-                {
-                    self.attribute_to(TokenHash::of(key.expose()), owner).await?;
+                if let Some(key) = key {
+                    self.attribute_new(TokenHash::of(key.expose()), maker).await?;
                 }
                 Ok(Response::from_parts(parts, Body::full(body)))
             }
@@ -71,11 +68,11 @@ impl Gateway {
     /// Whose a new key is: of the user that the path names. An administrator makes keys for others; who those are,
     /// Coder tells whoever may make a key for them. `None` when it does not: the key is asked about when it is
     /// presented.
-    async fn owner_of_new(&self, maker: &Maker<'_>) -> Option<TokenOwner> {
+    async fn owner_of_new(&self, maker: &Maker) -> Option<TokenOwner> {
         let user = maker.standing.user()?;
         let made_for =
             if maker.path.trim_end_matches('/').ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
-        let other = match key_creation::owner(maker.path)? {
+        let other = match key_creation::owner(&maker.path)? {
             KeyOwner::Requester => None,
             KeyOwner::Id(id) if id == user => None,
             KeyOwner::Id(id) => Some(id.to_string()),
@@ -98,12 +95,27 @@ impl Gateway {
         made_for: MadeFor,
     ) -> Result<(), Cause> {
         let Some(user) = standing.user() else { return Ok(()) };
-        self.attribute_to(hash, TokenOwner { user, login_type: standing.login_type(), made_for }).await
+        let owner = TokenOwner { user, login_type: standing.login_type(), made_for };
+        let gateway = Arc::clone(self);
+        self.bound(async move { gateway.grants.attribute(hash, owner).await }).await
     }
 
-    async fn attribute_to(self: &Arc<Self>, hash: TokenHash, owner: TokenOwner) -> Result<(), Cause> {
+    async fn attribute_new(self: &Arc<Self>, hash: TokenHash, maker: Maker) -> Result<(), Cause> {
         let gateway = Arc::clone(self);
-        let work = async move { gateway.grants.attribute(hash, owner).await };
+        self.bound(async move {
+            match gateway.owner_of_new(&maker).await {
+                Some(owner) => gateway.grants.attribute(hash, owner).await,
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Waits on the slow runtime: for the store, and for Coder's word.
+    async fn bound(
+        &self,
+        work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), Cause> {
         self.slow.spawn(work).await.map_err(|_| Cause::Gone)?.map_err(Cause::Store)
     }
 }

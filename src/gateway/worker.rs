@@ -257,8 +257,8 @@ impl Worker {
                 gateway.mark_signed_out(&mut response, ended);
             }
             (RouteClass::CreatesKey(made), Some(standing)) => {
-                let (path, client) = (context.target.path(), context.client);
-                let maker = Maker { standing, credential: maker, path, client };
+                let (path, client) = (context.target.path().to_owned(), context.client);
+                let maker = Maker { standing: standing.clone(), credential: maker, path, client };
                 return Box::pin(gateway.bind_made(made, response, maker)).await;
             }
             (RouteClass::AppHost, Some(standing)) => {
