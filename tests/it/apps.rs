@@ -104,6 +104,31 @@ async fn a_sign_out_ends_the_users_sessions_at_apps_with_what_is_open_through_th
     assert_eq!(ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[1].1)]).await.status, 200);
 }
 
+/// Back-channel logout by `sid` ends a browser's sessions, and those at apps are a browser's.
+#[tokio::test]
+async fn a_session_that_ends_at_the_provider_takes_the_sessions_at_apps_along() {
+    let world = world().await;
+    let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+    let mut sockets = Vec::new();
+    for browser in [&alice, &bob] {
+        let cookie = format!("{APP_COOKIE}={}", hand_over(&world, browser).await);
+        let headers = [("host", host(&world, APP)), ("cookie", cookie)];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        sockets.push(websocket(&world.host, "/socket", &headers).await.unwrap());
+    }
+    let mut sid = None;
+    world.provider.change_user("alice", |user| sid.clone_from(&user.sid));
+    let token = world.provider.logout_token("logout+jwt", None, sid.as_deref(), &serde_json::json!({}));
+    let request = Request::post(world.url("/vestibule/backchannel-logout"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from(format!("logout_token={token}")));
+    assert_eq!(crate::support::client::send(request.unwrap()).await.unwrap().status, 200);
+    let closed = within(sockets[0].next()).await.unwrap().unwrap();
+    assert!(matches!(closed, Message::Close(Some(frame)) if frame.code == CloseCode::Policy));
+    sockets[1].send(Message::text("hello")).await.unwrap();
+    assert_eq!(within(sockets[1].next()).await.unwrap().unwrap().into_text().unwrap(), "hello");
+}
+
 #[tokio::test]
 async fn a_hand_over_that_nobody_made_here_opens_nothing() {
     let world = world().await;

@@ -84,7 +84,7 @@ pub(crate) async fn a_session_takes_its_grant_along_only_when_that_serves_nobody
 
 pub(crate) async fn sessions_at_apps_end_with_the_browser_session_of_their_user(store: &Arc<dyn Store>) {
     let store = &**store;
-    let app = |name, owner| TokenRow { made_for: MadeFor::App, ..token(name, owner) };
+    let app = |name: &str, owner: &str| TokenRow { made_for: MadeFor::App, ..token(name, owner) };
     let issuer = key("alice").issuer;
     let sid = || Scope::Sid(issuer.clone(), "sid-alice".to_owned());
 
@@ -106,7 +106,19 @@ pub(crate) async fn sessions_at_apps_end_with_the_browser_session_of_their_user(
     let second = sign_in(store, "bob", "b2").await;
     let ended = end(store, Scope::Grant(second.head.id)).await;
     assert_eq!((ended.sessions, ended.tokens), (vec![hash("b2")], vec![]), "another session is live");
-    assert_eq!(end(store, Scope::Idler(NOW + HOUR)).await.tokens, [hash("ab")], "the last one");
+    assert_eq!(end(store, Scope::Older(NOW + HOUR)).await.tokens, [hash("ab")], "the last one");
+
+    for (session, scope) in [("d1", Scope::Idler(NOW + HOUR)), ("d2", Scope::Session(hash("d2")))] {
+        sign_in(store, "dora", session).await;
+        store.put_token(app(&format!("app {session}"), "dora")).await.unwrap();
+        let ended = store.end(scope, NOW + HOUR, EndReason::Idle).await.unwrap();
+        assert_eq!(
+            (ended.sessions, ended.tokens),
+            (vec![hash(session)], vec![]),
+            "who works in an app is not idle"
+        );
+        store.end(Scope::User(user("dora")), NOW + HOUR, EndReason::Revoked).await.unwrap();
+    }
 
     let carols = sign_in(store, "carol", "c1").await;
     store.put_token(app("ac", "carol")).await.unwrap();

@@ -147,7 +147,7 @@ impl Embedded {
         reason: &EndReason,
     ) -> Result<Ended, StoreError> {
         let one_session = matches!(scope, Scope::Session(_));
-        let apps = apps(&scope);
+        let apps = apps(&scope).filter(|_| *reason != EndReason::Idle);
         let plan = plan(scope);
         let cause = Cause { at, reason };
         let mut ended = Ended::default();
@@ -176,13 +176,14 @@ impl Embedded {
 const fn apps(scope: &Scope) -> Option<&'static str> {
     match scope {
         Scope::Session(_) | Scope::Sid(..) => Some(APPS_OF_USER),
-        Scope::Grant(_) | Scope::Older(_) | Scope::Idler(_) => Some(APPS_OF_USER_WITHOUT_SESSION),
+        Scope::Grant(_) | Scope::Older(_) => Some(APPS_OF_USER_WITHOUT_SESSION),
         Scope::Token(_)
         | Scope::Identity(_)
         | Scope::User(_)
         | Scope::Everybody
         | Scope::Unbound(_)
-        | Scope::Unused(_) => None,
+        | Scope::Unused(_)
+        | Scope::Idler(_) => None,
     }
 }
 
