@@ -18,6 +18,9 @@ export const launch = () => chromium.launch({
   ],
 });
 
+/** This machine: its address, and the names of app hosts, which Chromium knows to be loopback (RFC 6761 §6.3). */
+const here = ({ hostname }) => hostname === '127.0.0.1' || hostname.endsWith('.localhost');
+
 /**
  * A browser of one person: nothing kept from others. `complaints` collects what the page's console shows as an error
  * and every request to another machine (only the provider's icon is answered, with a picture from here).
@@ -26,7 +29,7 @@ export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
   context.setDefaultTimeout(15_000);
   const complaints = [];
-  await context.route((url) => url.hostname !== '127.0.0.1', (route) => {
+  await context.route((url) => !here(url), (route) => {
     if (route.request().url() === ICON) return route.fulfill({ contentType: 'image/svg+xml', body: ICON_PICTURE });
     complaints.push(`asked for ${route.request().url()}`);
     return route.abort();
@@ -62,6 +65,26 @@ export async function fillIn(page, username, password = 'password') {
 export async function signIn(page, username) {
   await signInLink(page).click();
   await fillIn(page, username);
+}
+
+/** Signs somebody in with a browser that is then closed: who Coder says it is, and the session as `token`. */
+export async function enter(browser, stack, username) {
+  const { context, page } = await visitor(browser);
+  await page.goto(stack.url);
+  await signIn(page, username);
+  await page.waitForURL(`${stack.url}/`);
+  const me = await whoAmI(page);
+  const token = await sessionCookie(context);
+  await context.close();
+  return { ...me, token };
+}
+
+/** Signs out as Coder's dashboard does; the header equal to the cookie stands for its CSRF token. */
+export async function signOut(page, token) {
+  const status = await page.evaluate(async (session) => (await fetch('/api/v2/users/logout', {
+    method: 'POST', headers: { 'Coder-Session-Token': session },
+  })).status, token);
+  if (status !== 200) throw new Error(`the sign-out was answered with ${status}`);
 }
 
 /** Who Coder says is signed in, asked by a script of the page. */

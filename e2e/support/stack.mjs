@@ -11,6 +11,9 @@ const ROOT = resolve(import.meta.dirname, '../..');
 const PROGRAMS = join(process.env.CARGO_TARGET_DIR ?? join(ROOT, 'target'), 'debug');
 export const ARTIFACTS = join(ROOT, 'e2e', 'artifacts');
 
+/** The gateway's program. */
+export const VESTIBULE = join(PROGRAMS, 'vestibule');
+
 /** The program of a real Coder to test against; without it the stand-in plays Coder. */
 export const CODER_BIN = process.env.CODER_BIN || undefined;
 
@@ -22,12 +25,12 @@ const ENVIRONMENT = Object.fromEntries(
 );
 
 /** The gateway's configuration, as an operator would write it. */
-const configuration = ({ url, coderURL, issuerURL, provider }) => `
+const configuration = ({ url, wildcard, coderURL, issuerURL, provider }) => `
 listen:
   address: ${new URL(url).host}
 coder:
   url: ${coderURL}
-  accessURL: ${url}
+  accessURL: ${url}${wildcard ? `\n  wildcardAccessURL: '${wildcard}'` : ''}
   issuer:
     listen: ${new URL(issuerURL).host}
     url: ${issuerURL}
@@ -47,9 +50,10 @@ store:
 
 /**
  * Starts everything. Returned: `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
- * `configurationFile`, `log()` (what the gateway wrote), `stop()`. `name` names the logs in e2e/artifacts.
+ * `configurationFile`, `folder`, `gateway` (`log` is the file that it writes), `stop()`; with `apps` also `app(label)`,
+ * an app host's URL. `name` names the logs in e2e/artifacts.
  */
-export async function startStack(name) {
+export async function startStack(name, { apps = false } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
   chmodSync(folder, 0o755); // PostgreSQL's user passes through
   const stops = [() => rmSync(folder, { recursive: true, force: true })];
@@ -59,6 +63,7 @@ export async function startStack(name) {
   try {
     const [port, coderPort, issuerPort] = [await freePort(), await freePort(), await freePort()];
     const url = `http://127.0.0.1:${port}`;
+    const wildcard = apps ? `*.apps.localhost:${port}` : undefined;
     const coderURL = `http://127.0.0.1:${coderPort}`;
     const issuerURL = `http://127.0.0.1:${issuerPort}/`;
 
@@ -68,9 +73,9 @@ export async function startStack(name) {
     stops.push(provider.close);
 
     const configurationFile = join(folder, 'vestibule.yaml');
-    writeFileSync(configurationFile, configuration({ url, coderURL, issuerURL, provider }));
+    writeFileSync(configurationFile, configuration({ url, wildcard, coderURL, issuerURL, provider }));
     const logs = join(ARTIFACTS, CODER_BIN ? `${name}-real` : name);
-    const gateway = start(join(PROGRAMS, 'vestibule'), ['serve', '--config', configurationFile], {
+    const gateway = start(VESTIBULE, ['serve', '--config', configurationFile], {
       cwd: folder, env: ENVIRONMENT, log: join(logs, 'gateway.log'),
     });
     stops.push(gateway.stop);
@@ -80,10 +85,11 @@ export async function startStack(name) {
     const log = join(logs, 'coder.log');
     const coder = CODER_BIN
       ? await realCoder({ configurationFile, port: coderPort, folder: join(folder, 'coder'), log })
-      : await standIn({ url, coderURL, issuerURL, log });
+      : await standIn({ url, wildcard, coderURL, issuerURL, log });
     stops.push(coder.stop);
     await until('Coder through the gateway', 30, async () => (await fetch(`${url}/healthz`)).ok, gateway.alive);
-    return { url, provider, coder, configurationFile, folder, gateway, stop };
+    const app = (label) => `http://${wildcard.replace('*', label)}`;
+    return { url, app, provider, coder, configurationFile, folder, gateway, stop };
   } catch (error) {
     await stop();
     throw error;
@@ -93,15 +99,15 @@ export async function startStack(name) {
 /** The real Coder gets exactly what the gateway prints for it. */
 async function realCoder({ configurationFile, ...coder }) {
   const command = ['coder-env', '--config', configurationFile];
-  const printed = await run(join(PROGRAMS, 'vestibule'), command, { env: ENVIRONMENT });
+  const printed = await run(VESTIBULE, command, { env: ENVIRONMENT });
   return startRealCoder({ bin: CODER_BIN, env: environment(printed), ...coder });
 }
 
-async function standIn({ url, coderURL, issuerURL, log }) {
+async function standIn({ url, wildcard, coderURL, issuerURL, log }) {
   const coder = start(join(PROGRAMS, 'examples', 'coder-stand-in'), [
     '--listen', new URL(coderURL).host, '--access-url', url, '--issuer-url', issuerURL,
     '--client-id', 'cid', '--client-secret', 'coder-secret', '--email-domain', 'acme.company',
-    '--version', process.env.STAND_IN_VERSION || '2026-02',
+    '--version', process.env.STAND_IN_VERSION || '2026-02', ...(wildcard ? ['--wildcard', wildcard] : []),
   ], { log });
   const healthy = async () => (await fetch(`${coderURL}/healthz`)).ok;
   await until(`the stand-in for Coder (see ${log})`, 30, healthy, coder.alive);

@@ -1,8 +1,10 @@
 //! `vestibule check --online`: asks the neighbours and says what is wrong.
 
+use http::StatusCode;
+
 use crate::coder::api::Api;
 use crate::config::Config;
-use crate::http::{Client, ClientSettings};
+use crate::http::{Client, ClientError, ClientSettings};
 use crate::oidc::Provider;
 use crate::types::Clock;
 
@@ -34,13 +36,14 @@ impl Finding {
     }
 }
 
-/// Asks authentik for its documents and Coder for its version.
+/// Asks authentik for its documents, Coder for its version, and the access URL for a websocket.
 pub async fn check_online(config: Config) -> Vec<Finding> {
     let mut findings = Vec::new();
     match Client::new(&ClientSettings::default()) {
         Ok(client) => {
             findings.extend(check_provider(&config, client.clone()).await);
-            findings.extend(check_coder(&config, client).await);
+            findings.extend(check_coder(&config, client.clone()).await);
+            findings.push(check_access(&config, client).await);
         }
         Err(error) => findings.push(Finding::bad(
             "No HTTP client can be made.",
@@ -121,4 +124,30 @@ async fn check_coder(config: &Config, client: Client) -> Vec<Finding> {
         )),
     }
     findings
+}
+
+/// Whether a websocket gets through everything that stands in front of the gateway, and through the gateway itself.
+async fn check_access(config: &Config, client: Client) -> Finding {
+    let url = &config.coder.access_url;
+    match Api::new(url, url, client).websocket().await {
+        Ok(StatusCode::SWITCHING_PROTOCOLS) => {
+            Finding::good(format!("{url} answers, and lets websockets through."))
+        }
+        Err(ClientError::Connect) => Finding::good(format!(
+            "{url} cannot be reached from here yet. When the gateway runs, ask again: whether websockets get through."
+        )),
+        Ok(StatusCode::FORBIDDEN) => Finding::good(format!(
+            "{url} answers. The relay (class derp) is closed, so no websocket was tried."
+        )),
+        Ok(status) => Finding::bad(
+            format!("{url} does not let websockets through: it answers {}.", status.as_u16()),
+            "Something in front of the gateway drops Connection and Upgrade, or speaks HTTP/1.0, or Coder is not there.",
+            "Have it forward both headers over HTTP/1.1: terminals, tunnels and the dashboard need websockets.",
+        ),
+        Err(error) => Finding::bad(
+            format!("{url} gives no answer to a wish for a websocket."),
+            error.to_string(),
+            "Look at what stands in front of the gateway, and at the gateway's log.",
+        ),
+    }
 }

@@ -2,13 +2,13 @@
 
 use std::net::IpAddr;
 
-use ::http::{Request, StatusCode, header};
+use ::http::{HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
 use serde::Deserialize;
 use url::Url;
 
-use super::names::{BUILD_INFO, HEALTH, ME, USERS};
-use crate::http::Client;
+use super::names::{BUILD_INFO, HEALTH, ME, RELAY, USERS};
+use crate::http::{Client, ClientError};
 use crate::types::{CoderUserId, LoginType, Secret};
 
 /// Asks Coder.
@@ -110,6 +110,23 @@ impl Api {
     pub async fn build_info(&self) -> Option<BuildInfo> {
         let answer = self.client.send(self.request(BUILD_INFO, None)?).await.ok()?;
         serde_json::from_slice(answer.body()).ok()
+    }
+
+    /// What comes back when the relay is asked to speak by websocket: 101 when everything on the way lets a websocket
+    /// through, which the relay opens for everybody. Nothing is said over it.
+    pub async fn websocket(&self) -> Result<StatusCode, ClientError> {
+        let Some(mut request) = self.request(RELAY, None) else { return Err(ClientError::Broken) };
+        for (name, value) in [
+            (header::CONNECTION, "Upgrade"),
+            (header::UPGRADE, "websocket"),
+            (header::SEC_WEBSOCKET_VERSION, "13"),
+            // The sample key of RFC 6455 §1.3.
+            (header::SEC_WEBSOCKET_KEY, "dGhlIHNhbXBsZSBub25jZQ=="),
+            (header::SEC_WEBSOCKET_PROTOCOL, "derp"),
+        ] {
+            request.headers_mut().insert(name, HeaderValue::from_static(value));
+        }
+        Ok(self.client.send(request).await?.status())
     }
 
     /// A request under the access URL's host: Coder redirects others to it. `None` when the token is no

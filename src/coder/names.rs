@@ -18,5 +18,8 @@ pub const HEALTH: &str = "/healthz";
 /// Coder's version.
 pub const BUILD_INFO: &str = "/api/v2/buildinfo";
 
+/// Coder's relay for tunnels.
+pub const RELAY: &str = "/derp";
+
 /// Where clients that get a 401 find out how to authorize (RFC 9728).
 pub const RESOURCE_METADATA: &str = "/.well-known/oauth-protected-resource";

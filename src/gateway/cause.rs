@@ -12,6 +12,7 @@ use crate::http::{BadRequest, BadTarget};
 use crate::oidc::{BadAnswer, LoginError, NotReady, Refusal};
 use crate::policy;
 use crate::proxy::ForwardError;
+use crate::types::LocalRedirect;
 
 /// Why a request is not served as it was meant.
 #[derive(Debug, Error)]
@@ -79,6 +80,9 @@ pub enum Cause {
     /// Signed in again and again without a session.
     #[error("the sign-in goes round in circles")]
     Loop,
+    /// One of the others, in a sign-in that was to lead somewhere.
+    #[error("{0}")]
+    OnTheWay(Box<Cause>, LocalRedirect),
 }
 
 /// Who can do something about it.
@@ -112,6 +116,14 @@ const START_AGAIN: &str = "Start the sign-in again. If that does not help, tell 
 const TELL: &str = "Tell your administrator the request number below; the log has the reason.";
 
 impl Cause {
+    /// What went wrong, and where the sign-in was to lead, when it was one of which that is known.
+    pub(super) fn apart(&self) -> (&Self, Option<&LocalRedirect>) {
+        match self {
+            Self::OnTheWay(cause, wanted) => (cause.apart().0, Some(wanted)),
+            cause => (cause, None),
+        }
+    }
+
     /// Looks the cause up.
     #[expect(clippy::too_many_lines, reason = "it is one table, and a table is read whole")]
     pub(super) fn row(&self) -> Row {
@@ -279,6 +291,7 @@ impl Cause {
                 "You were signed in several times and Coder did not keep your session.",
                 "Allow cookies for this site. If they are allowed, your account may be suspended in Coder: ask your administrator.",
             ),
+            Self::OnTheWay(cause, _) => cause.row(),
         }
     }
 }

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use ::http::HeaderMap;
+use tokio::time::timeout;
 
 use super::context::Context;
+use super::questions::NoAnswer;
 use super::sign_in::device;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
@@ -18,6 +20,9 @@ use crate::types::{Secret, TokenHash};
 
 /// When to ask again after Coder could not be asked.
 const CODER_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long a token waits for its turn among others of its address.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Gateway {
     /// The bearer of a request. One hash and one look-up when the standing is fresh.
@@ -33,16 +38,12 @@ impl Gateway {
             return Ok(presented.bearer(Judged::Unasked));
         }
         let hash = presented.hash();
-        let judged = match self.grants.check(&hash) {
-            Check::Served(standing) => Judged::Served(standing),
-            Check::WithoutGrant(standing) => without_grant(standing),
-            Check::Unattributed(standing) => Judged::Unattributed { standing },
-            Check::Garbage => Judged::Garbage,
-            Check::Ask => {
-                // The encrypted hand-over to an app host is nothing that Coder could be asked about.
-                let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
-                self.find_out(hash, secret, device(headers, context)).await?
-            }
+        let judged = if let Some(judged) = judged_now(self.grants.check(&hash)) {
+            judged
+        } else {
+            // The encrypted hand-over to an app host is nothing that Coder could be asked about.
+            let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
+            self.find_out(hash, secret, device(headers, context)).await?
         };
         Ok(presented.bearer(judged))
     }
@@ -63,29 +64,77 @@ impl Gateway {
         self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
     }
 
-    async fn ask(&self, hash: TokenHash, secret: Option<Secret>, client: IpAddr) -> Result<Judged, Cause> {
-        let judgement = self.grants.judge(&hash).await?;
-        let Judgement::Unknown = judgement else { return Ok(judged(judgement)) };
+    async fn ask(
+        self: &Arc<Self>,
+        hash: TokenHash,
+        secret: Option<Secret>,
+        client: IpAddr,
+    ) -> Result<Judged, Cause> {
+        let known = match self.grants.judge(&hash).await? {
+            Judgement::Unknown => false,
+            Judgement::Stale => true,
+            judgement => return Ok(judged(judgement)),
+        };
         let Some(secret) = secret else { return Ok(Judged::Garbage) };
-        self.limits.bad_token(client)?;
-        let judgement = match self.api.who(&secret, client).await {
+        let gateway = Arc::clone(self);
+        let work = async move { gateway.ask_coder(hash, &secret, known, client).await };
+        Ok(self.questions.ask(&self.slow, hash, work).await?)
+    }
+
+    /// Asks Coder whose a token is. `known` is one that Coder knew the last time: it is not counted before the answer
+    /// is another one, and has no share in what an address may ask at once.
+    async fn ask_coder(
+        &self,
+        hash: TokenHash,
+        secret: &Secret,
+        known: bool,
+        client: IpAddr,
+    ) -> Result<Judged, NoAnswer> {
+        // The question before this one may have been about the same token.
+        if let Some(judged) = judged_now(self.grants.check(&hash)) {
+            return Ok(judged);
+        }
+        let question = if known {
+            None
+        } else {
+            match timeout(PATIENCE, self.limits.question(client)).await {
+                Ok(question) => Some(question.map_err(NoAnswer::TooMany)?),
+                // Coder is so slow that the questions before this one have not come to their end.
+                Err(_) => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
+            }
+        };
+        let judgement = match self.api.who(secret, client).await {
             Who::Owner(owner) => {
                 let owner = TokenOwner {
                     user: owner.user,
                     login_type: owner.login_type,
                     made_for: MadeFor::Presented,
                 };
-                self.grants.adopt(hash, owner).await?
+                self.grants.adopt(hash, owner).await.map_err(NoAnswer::Store)?
             }
             Who::Scoped => self.grants.accept_unattributed(hash),
             Who::Garbage => {
                 self.grants.remember_garbage(hash);
+                if let Some(question) = question {
+                    question.was_bad();
+                }
                 return Ok(Judged::Garbage);
             }
             Who::Unreachable => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
         };
         Ok(judged(judgement))
     }
+}
+
+/// What the memory knows, in the policy's words; `None` when somebody has to be asked.
+fn judged_now(check: Check) -> Option<Judged> {
+    Some(match check {
+        Check::Served(standing) => Judged::Served(standing),
+        Check::WithoutGrant(standing) => without_grant(standing),
+        Check::Unattributed(standing) => Judged::Unattributed { standing },
+        Check::Garbage => Judged::Garbage,
+        Check::Ask => return None,
+    })
 }
 
 fn without_grant(standing: Standing) -> Judged {
@@ -100,6 +149,6 @@ fn judged(judgement: Judgement) -> Judged {
         Judgement::Unattributed(standing) => Judged::Unattributed { standing },
         Judgement::Ended(_) => Judged::Ended,
         Judgement::Unreachable { retry_after } => Judged::Unreachable { retry_after },
-        Judgement::Unknown => Judged::Garbage,
+        Judgement::Unknown | Judgement::Stale => Judged::Garbage,
     }
 }

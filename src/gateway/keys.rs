@@ -1,15 +1,29 @@
 //! New credentials, bound to their owner as Coder hands them out: Coder does not say later whose a
 //! scoped token or an app's session is.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::{Cause, Gateway};
+use crate::coder::api::Who;
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{MadeFor, Standing, TokenOwner};
+use crate::grant::{MadeFor, Standing, StoreError, TokenOwner};
 use crate::http::{Body, Response, read_limited};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
+
+/// Who asked for a credential to be made, and where.
+pub(super) struct Maker {
+    /// The standing that the request was forwarded with.
+    pub(super) standing: Standing,
+    /// What it presented: Coder is asked with it about other users.
+    pub(super) credential: Option<Secret>,
+    /// The path, in the form that Coder routes on.
+    pub(super) path: String,
+    /// The client's address.
+    pub(super) client: IpAddr,
+}
 
 impl Gateway {
     /// Reads Coder's answer to a request that makes a credential, and binds what it made.
@@ -17,13 +31,12 @@ impl Gateway {
         self: &Arc<Self>,
         made: CreatesKey,
         response: Response,
-        standing: &Standing,
-        path: &str,
+        maker: Maker,
     ) -> Result<Response, Cause> {
         match made {
             CreatesKey::AppHandover => {
                 if let Some(hash) = key_creation::handover(response.status(), response.headers()) {
-                    self.attribute(hash, standing, MadeFor::App).await?;
+                    self.attribute(hash, &maker.standing, MadeFor::App).await?;
                 }
                 Ok(response)
             }
@@ -31,10 +44,8 @@ impl Gateway {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, MAX_KEY_ANSWER).await.map_err(|_| ForwardError::Broken)?;
                 let key = key_creation::new_key(parts.status, &body);
-                // A key that is made for somebody else is asked about when it is presented.
-                if let Some(key) = key.filter(|_| is_own(path, standing)) {
-                    let made_for = if path.ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
-                    self.attribute(TokenHash::of(key.expose()), standing, made_for).await?;
+                if let Some(key) = key {
+                    self.attribute_new(TokenHash::of(key.expose()), maker).await?;
                 }
                 Ok(Response::from_parts(parts, Body::full(body)))
             }
@@ -54,6 +65,29 @@ impl Gateway {
         }
     }
 
+    /// Whose a new key is: of the user that the path names. An administrator makes keys for others; who those are,
+    /// Coder tells whoever may make a key for them. `None` when it does not: the key is asked about when it is
+    /// presented.
+    async fn owner_of_new(&self, maker: &Maker) -> Option<TokenOwner> {
+        let user = maker.standing.user()?;
+        let made_for =
+            if maker.path.trim_end_matches('/').ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
+        let other = match key_creation::owner(&maker.path)? {
+            KeyOwner::Requester => None,
+            KeyOwner::Id(id) if id == user => None,
+            KeyOwner::Id(id) => Some(id.to_string()),
+            KeyOwner::Name(name) => Some(name),
+        };
+        let Some(other) = other else {
+            return Some(TokenOwner { user, login_type: maker.standing.login_type(), made_for });
+        };
+        let Who::Owner(owner) = self.api.user(&other, maker.credential.as_ref()?, maker.client).await else {
+            tracing::warn!("Coder does not say whose a new key is; it is asked when the key is presented");
+            return None;
+        };
+        Some(TokenOwner { user: owner.user, login_type: owner.login_type, made_for })
+    }
+
     async fn attribute(
         self: &Arc<Self>,
         hash: TokenHash,
@@ -63,15 +97,25 @@ impl Gateway {
         let Some(user) = standing.user() else { return Ok(()) };
         let owner = TokenOwner { user, login_type: standing.login_type(), made_for };
         let gateway = Arc::clone(self);
-        let work = async move { gateway.grants.attribute(hash, owner).await };
-        self.slow.spawn(work).await.map_err(|_| Cause::Gone)?.map_err(Cause::Store)
+        self.bound(async move { gateway.grants.attribute(hash, owner).await }).await
     }
-}
 
-fn is_own(path: &str, standing: &Standing) -> bool {
-    match key_creation::owner(path) {
-        Some(KeyOwner::Requester) => true,
-        Some(KeyOwner::Id(id)) => standing.user() == Some(id),
-        Some(KeyOwner::Name(_)) | None => false,
+    async fn attribute_new(self: &Arc<Self>, hash: TokenHash, maker: Maker) -> Result<(), Cause> {
+        let gateway = Arc::clone(self);
+        self.bound(async move {
+            match gateway.owner_of_new(&maker).await {
+                Some(owner) => gateway.grants.attribute(hash, owner).await,
+                None => Ok(()),
+            }
+        })
+        .await
+    }
+
+    /// Waits on the slow runtime: for the store, and for Coder's word.
+    async fn bound(
+        &self,
+        work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
+    ) -> Result<(), Cause> {
+        self.slow.spawn(work).await.map_err(|_| Cause::Gone)?.map_err(Cause::Store)
     }
 }

@@ -14,6 +14,7 @@ mod endpoints;
 mod judge;
 mod keys;
 mod limits;
+mod questions;
 mod refuse;
 mod rounds;
 mod sessions;
@@ -45,6 +46,7 @@ use crate::types::{Clock, Keyring};
 use attempts::Attempts;
 use counts::Counts;
 use limits::Limits;
+use questions::Questions;
 
 /// The most sign-outs at the provider that wait for their browser's next page.
 const MAX_FAREWELLS: u64 = 10_000;
@@ -113,6 +115,7 @@ pub struct Gateway {
     cookies: OwnCookies,
     attempts: Attempts,
     limits: Limits,
+    questions: Questions,
     provider: Arc<Provider>,
     grants: Arc<Grants>,
     api: Api,
@@ -138,6 +141,7 @@ impl Gateway {
             cookies,
             attempts: Attempts::new(&parts.keyring, cookies),
             limits: Limits::new(&parts.clock),
+            questions: Questions::default(),
             provider: parts.provider,
             grants: parts.grants,
             api: parts.api,

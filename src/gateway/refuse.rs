@@ -27,7 +27,8 @@ impl Gateway {
     pub(super) fn refuse(&self, cause: &Cause, context: &Context) -> Response {
         let row = cause.row();
         log(cause, &row, context.request);
-        if context.navigates() { self.page(cause, &row, context) } else { self.json(cause, &row) }
+        let (cause, wanted) = cause.apart();
+        if context.navigates() { self.page(cause, &row, wanted, context) } else { self.json(cause, &row) }
     }
 
     /// Answers a request of which not even host and target are known.
@@ -89,11 +90,13 @@ impl Gateway {
         }
     }
 
-    fn page(&self, cause: &Cause, row: &Row, context: &Context) -> Response {
+    /// The page of a cause; `wanted` is where a sign-in was to lead, where its attempt said so.
+    fn page(&self, cause: &Cause, row: &Row, wanted: Option<&LocalRedirect>, context: &Context) -> Response {
         let id = context.request;
-        let redirect =
-            context.target.query().and_then(|query| super::sign_in::single(query, "redirect").ok()?);
-        let back = redirect.map_or_else(LocalRedirect::root, |to| self.local(&to));
+        let asked =
+            || context.target.query().and_then(|query| super::sign_in::single(query, "redirect").ok()?);
+        let back = wanted.cloned().or_else(|| asked().map(|to| self.local(&to)));
+        let back = back.unwrap_or_else(LocalRedirect::root);
         let again = Self::start_link(&back);
         match cause {
             Cause::Login(LoginError::Refused(refusal)) => {

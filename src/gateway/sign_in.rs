@@ -41,9 +41,21 @@ impl Gateway {
         }
         // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
         let slow = self.slow.clone();
-        slow.spawn(async move { self.end(&query, &headers, &context).await })
-            .await
-            .unwrap_or(Err(Cause::Gone))
+        let work = async move {
+            let outcome = self.end(&query, &headers, &context).await;
+            outcome.map_err(|cause| self.with_what_was_wanted(cause, &query, &headers))
+        };
+        slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+    }
+
+    /// Why a sign-in came to nothing, with the page that was wanted: the browser's attempt still says it, so that
+    /// the next one, with another account perhaps, leads there.
+    fn with_what_was_wanted(&self, cause: Cause, query: &str, headers: &HeaderMap) -> Cause {
+        let answer = AuthorizationResponse::parse(query).ok();
+        match answer.and_then(|answer| self.attempts.recall(answer.state(), headers)) {
+            Some(login) => Cause::OnTheWay(Box::new(cause), login.redirect().clone()),
+            None => cause,
+        }
     }
 
     /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.

@@ -10,6 +10,7 @@ use tokio::time::Instant;
 
 use super::context::Context;
 use super::counts::Counts;
+use super::keys::Maker;
 use super::{Cause, Gateway};
 use crate::coder::credential::{Presented, confine};
 use crate::coder::hosts::Judged as HostJudged;
@@ -17,7 +18,9 @@ use crate::coder::key_creation::app_session;
 use crate::coder::routes::{self, Route};
 use crate::grant::Standing;
 use crate::http::cookies::OwnCookies;
-use crate::http::{Body, Hop, Manner, Request, Response, Target, check_message, manner, sanitize};
+use crate::http::{
+    Body, Hop, Manner, Request, Response, Target, check_message, is_preflight, manner, sanitize,
+};
 use crate::listen::{ConnInfo, Service};
 use crate::policy::{
     ClassName, Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide,
@@ -25,7 +28,7 @@ use crate::policy::{
 use crate::proxy::Upstream;
 use crate::telemetry::Access;
 use crate::telemetry::audit::{self, Action, Event, Person};
-use crate::types::{CoderUserId, RequestId};
+use crate::types::{CoderUserId, RequestId, Secret};
 
 /// Where the gateway's own endpoints are: a path that Coder does not use. Matched on the form that is routed
 /// on (GHSA-5wcc-hf24-rf5h).
@@ -186,10 +189,13 @@ impl Worker {
             client: context.client,
             in_url: presented.as_ref().is_some_and(Presented::in_url),
             navigation: context.navigates() && !context.app_host,
+            preflight: is_preflight(&parts.method, &parts.headers),
         };
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {
                 seen.user = permit.standing().and_then(Standing::user);
+                let creates = matches!(route.class, RouteClass::CreatesKey(_));
+                let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
                 // Owned: what it was read from is changed now.
                 match (permit.credentials(), presented.map(Presented::into_owned)) {
                     (Credentials::Withheld, _) => confine(&mut parts.headers, None),
@@ -197,7 +203,7 @@ impl Worker {
                     // The proof is the request's own, an OAuth 2.0 client's for example: Coder judges it.
                     (Credentials::AsPresented, None) => {}
                 }
-                self.forward(permit, Request::from_parts(parts, body), context, route.class).await
+                self.forward(permit, Request::from_parts(parts, body), context, route.class, maker).await
             }
             Decision::Answer(OwnAnswer::Endpoint) => {
                 Box::pin(gateway.endpoint(Request::from_parts(parts, body), context)).await
@@ -224,12 +230,14 @@ impl Worker {
         }
     }
 
+    /// `maker` is what was presented to make a credential with.
     async fn forward(
         &self,
         permit: Permit,
         mut request: Request,
         context: &Context,
         class: RouteClass,
+        maker: Option<Secret>,
     ) -> Result<Response, Cause> {
         let gateway = &self.gateway;
         let ended = match (class, permit.standing()) {
@@ -261,8 +269,9 @@ impl Worker {
                 gateway.mark_signed_out(&mut response, ended);
             }
             (RouteClass::CreatesKey(made), Some(standing)) => {
-                let path = context.target.path();
-                return Box::pin(gateway.bind_made(made, response, standing, path)).await;
+                let (path, client) = (context.target.path().to_owned(), context.client);
+                let maker = Maker { standing: standing.clone(), credential: maker, path, client };
+                return Box::pin(gateway.bind_made(made, response, maker)).await;
             }
             (RouteClass::AppHost, Some(standing)) => {
                 let session = app_session(response.status(), response.headers());

@@ -113,7 +113,7 @@ impl Grants {
     async fn judge_tunnel(self: Arc<Self>, turn: Turn) {
         let over = match self.judge_entry(&turn.entry).await {
             // Nothing has ended, but nobody vouches any more: the tunnel goes, and comes back with the provider.
-            Ok(Some(Judgement::Unreachable { .. } | Judgement::Unknown)) => true,
+            Ok(Some(Judgement::Unreachable { .. } | Judgement::Unknown | Judgement::Stale)) => true,
             Ok(_) => false,
             Err(error) => {
                 tracing::error!(%error, "the standing of an open tunnel cannot be judged");

@@ -47,9 +47,11 @@ pub enum Judgement {
         /// When asking again makes sense; at least a second.
         retry_after: Duration,
     },
-    /// Not known here, or not asked about for too long: ask Coder, then [`Grants::adopt`],
-    /// [`Grants::accept_unattributed`] or [`Grants::remember_garbage`].
+    /// Not known here: ask Coder, then [`Grants::adopt`], [`Grants::accept_unattributed`] or
+    /// [`Grants::remember_garbage`].
     Unknown,
+    /// Coder knew it, and was not asked for too long: as with [`Self::Unknown`].
+    Stale,
 }
 
 impl Grants {
@@ -110,7 +112,7 @@ impl Grants {
             Bearer::Token(TokenPart { user: Some(user), .. }) => self.judge_token(entry, user, now).await?,
             Bearer::Token(_) => match entry.look(now) {
                 Look::Unattributed => Judgement::Unattributed(Standing::new(Arc::clone(entry))),
-                _ => Judgement::Unknown,
+                _ => Judgement::Stale,
             },
         };
         if let Some(reason) = entry.ended_by() {
@@ -175,7 +177,7 @@ impl Grants {
         Ok(match wait {
             Some(retry_after) => Judgement::Unreachable { retry_after },
             None if user.signed_in() => Judgement::Ended(EndReason::NoLiveGrant),
-            None => Judgement::Unknown,
+            None => Judgement::Stale,
         })
     }
 }

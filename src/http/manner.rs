@@ -34,6 +34,14 @@ pub fn manner(parts: &Parts) -> Manner {
     }
 }
 
+/// Whether a browser asks what a page of another origin may do (Fetch §4.8): `OPTIONS` with the page's origin and the
+/// method that is meant. Browsers send it without cookies.
+pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
+    *method == Method::OPTIONS
+        && headers.contains_key(header::ORIGIN)
+        && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
 /// By Fetch Metadata where the browser sends it, else by `Accept`: it sends none to a plain http origin
 /// other than localhost.
 fn goes_to_a_page(headers: &HeaderMap) -> bool {
@@ -65,6 +73,19 @@ mod tests {
             request = request.header(*name, *value);
         }
         manner(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn a_preflight_has_an_origin_and_a_method_that_is_meant() {
+        let both = [("origin", "https://a.example"), ("access-control-request-method", "PUT")];
+        let is = |method: &str, headers: &[(&'static str, &str)]| {
+            let pairs = headers.iter().map(|(name, value)| {
+                (HeaderName::from_static(name), ::http::HeaderValue::from_str(value).unwrap())
+            });
+            is_preflight(&method.parse().unwrap(), &pairs.collect())
+        };
+        assert!(is("OPTIONS", &both));
+        assert!(!is("GET", &both) && !is("OPTIONS", &both[..1]) && !is("OPTIONS", &both[1..]));
     }
 
     fn of(headers: &[(&str, &str)]) -> Manner {

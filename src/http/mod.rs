@@ -19,7 +19,7 @@ mod upgrade;
 pub use address::TrustedProxies;
 pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
-pub use manner::{Manner, manner};
+pub use manner::{Manner, is_preflight, manner};
 pub use message::{BadRequest, Host, check_message};
 pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
 pub use target::{BadTarget, Target};

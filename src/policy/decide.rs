@@ -23,6 +23,8 @@ pub struct Question<'a> {
     pub in_url: bool,
     /// Whether a browser goes to a page with it and can follow a redirect to the sign-in page.
     pub navigation: bool,
+    /// Whether a browser asks beforehand what a page of another origin may do (Fetch §4.8). It carries no credential.
+    pub preflight: bool,
 }
 
 /// What a class asks for, once the rules have been applied.
@@ -52,9 +54,9 @@ enum Need {
 /// was judged, and no entry of the rules widens anything unless it is spelled `danger`.
 pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
     let class = effective_name(question.class, question.bearer);
-    let asked = need(question.class, question.client, rules);
+    let asked = need(&question, rules);
     let refuse = |cause| Decision::Refuse(Refusal { class, cause });
-    let anonymous = || Decision::Forward(Permit::anonymous(class, body_limit(question.class)));
+    let anonymous = || Decision::Forward(Permit::anonymous(class, body_limit(&question)));
     let need = match narrowed(class, asked, question.client, rules) {
         Ok(need) => need,
         Err(cause) => return refuse(cause),
@@ -64,7 +66,7 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
         (Need::Closed(cause), _) => refuse(cause),
         (Need::Nobody, _) | (Need::NobodyOrGood, Bearer::Nobody) => anonymous(),
         (Need::NobodyOrGood, Bearer::Machine(_)) => {
-            Decision::Forward(Permit::machine(class, body_limit(question.class)))
+            Decision::Forward(Permit::machine(class, body_limit(&question)))
         }
         (Need::Machine(wanted) | Need::PersonOr(wanted), Bearer::Machine(shown)) if wanted == *shown => {
             Decision::Forward(Permit::machine(class, None))
@@ -117,7 +119,8 @@ fn refuse_or_sign_in(class: ClassName, cause: Cause, navigation: bool) -> Decisi
 }
 
 /// What a class asks for.
-fn need(class: RouteClass, client: IpAddr, rules: &Rules) -> Need {
+fn need(question: &Question<'_>, rules: &Rules) -> Need {
+    let Question { class, client, preflight, .. } = *question;
     let switch = |open: bool| if open { Need::Nobody } else { Need::Closed(Cause::MethodOff) };
     match class {
         RouteClass::Own => Need::Answer(OwnAnswer::Endpoint),
@@ -137,7 +140,9 @@ fn need(class: RouteClass, client: IpAddr, rules: &Rules) -> Need {
             _ => Need::Person,
         },
         RouteClass::LoginPage if rules.coder_sign_in_page => Need::NobodyOrElseWithheld,
-        RouteClass::AppPath | RouteClass::AppHost if rules.public_apps => Need::NobodyOrElseWithheld,
+        RouteClass::AppPath | RouteClass::AppHost if rules.public_apps || preflight => {
+            Need::NobodyOrElseWithheld
+        }
         RouteClass::Denied(Denied::Swagger | Denied::Debug) => Need::Closed(Cause::Closed),
         RouteClass::User
         | RouteClass::SignOut
@@ -243,8 +248,9 @@ fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> Verdic
 
 /// How much anybody without a credential may send: apps and binaries are the workspace's or Coder's
 /// own business, everything else takes small forms.
-const fn body_limit(class: RouteClass) -> Option<u64> {
-    match class {
+const fn body_limit(question: &Question<'_>) -> Option<u64> {
+    match question.class {
+        RouteClass::AppPath | RouteClass::AppHost if question.preflight => Some(ANONYMOUS_BODY_LIMIT),
         RouteClass::AppPath | RouteClass::AppHost | RouteClass::Machine(Machine::Derp) => None,
         _ => Some(ANONYMOUS_BODY_LIMIT),
     }

@@ -1,11 +1,14 @@
 //! Workspace apps: below a path of the dashboard's host, and on hosts of their own.
 
 use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _};
 use http::Request;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 
 use crate::support::APP_COOKIE;
 use crate::support::client::{Answer, Browser, send_to};
-use crate::support::wire::{raw, statuses, upgrade};
+use crate::support::wire::{raw, statuses, upgrade, websocket, within};
 use crate::support::world::{Options, World};
 
 const APP: &str = "code--main--dev--alice.apps.test";
@@ -67,6 +70,65 @@ async fn an_app_is_opened_by_coders_hand_over_and_its_session_ends_with_its_user
     assert!(!seen.headers.contains_key("cookie"), "what has ended is nothing to present");
 }
 
+/// Coder deletes a user's sessions at apps at a sign-out; what is open through them would go on.
+#[tokio::test]
+async fn a_sign_out_ends_the_users_sessions_at_apps_with_what_is_open_through_them() {
+    let world = world().await;
+    let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+    let name = host(&world, APP);
+    let mut sockets = Vec::new();
+    let mut keys = Vec::new();
+    for browser in [&alice, &bob] {
+        let key = hand_over(&world, browser).await;
+        let cookie = format!("{APP_COOKIE}={key}");
+        let headers = [("host", name.as_str()), ("cookie", &cookie)];
+        sockets.push(websocket(&world.host, "/socket", &headers).await.unwrap());
+        keys.push((key, cookie));
+    }
+    alice.set_cookie(&world.host, "csrf_token", "t");
+    let request = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
+    assert_eq!(alice.send(request.body(Bytes::new()).unwrap()).await.status, 200);
+    let closed = within(sockets[0].next()).await.unwrap().unwrap();
+    assert!(matches!(closed, Message::Close(Some(frame)) if frame.code == CloseCode::Policy));
+    world.coder.forget_seen();
+    let page = ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[0].1)]).await;
+    assert_eq!(page.status, 303, "{}", page.text());
+    assert!(
+        !world.coder.seen_at("/x")[0].headers.contains_key("cookie"),
+        "it has ended here, not only at Coder"
+    );
+    // Somebody else's goes on.
+    sockets[1].send(Message::text("hello")).await.unwrap();
+    let echoed = within(sockets[1].next()).await.unwrap().unwrap();
+    assert_eq!(echoed.into_text().unwrap(), "hello");
+    assert_eq!(ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[1].1)]).await.status, 200);
+}
+
+/// Back-channel logout by `sid` ends a browser's sessions, and those at apps are a browser's.
+#[tokio::test]
+async fn a_session_that_ends_at_the_provider_takes_the_sessions_at_apps_along() {
+    let world = world().await;
+    let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+    let mut sockets = Vec::new();
+    for browser in [&alice, &bob] {
+        let cookie = format!("{APP_COOKIE}={}", hand_over(&world, browser).await);
+        let headers = [("host", host(&world, APP)), ("cookie", cookie)];
+        let headers = headers.each_ref().map(|(name, value)| (*name, value.as_str()));
+        sockets.push(websocket(&world.host, "/socket", &headers).await.unwrap());
+    }
+    let mut sid = None;
+    world.provider.change_user("alice", |user| sid.clone_from(&user.sid));
+    let token = world.provider.logout_token("logout+jwt", None, sid.as_deref(), &serde_json::json!({}));
+    let request = Request::post(world.url("/vestibule/backchannel-logout"))
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(Bytes::from(format!("logout_token={token}")));
+    assert_eq!(crate::support::client::send(request.unwrap()).await.unwrap().status, 200);
+    let closed = within(sockets[0].next()).await.unwrap().unwrap();
+    assert!(matches!(closed, Message::Close(Some(frame)) if frame.code == CloseCode::Policy));
+    sockets[1].send(Message::text("hello")).await.unwrap();
+    assert_eq!(within(sockets[1].next()).await.unwrap().unwrap().into_text().unwrap(), "hello");
+}
+
 #[tokio::test]
 async fn a_hand_over_that_nobody_made_here_opens_nothing() {
     let world = world().await;
@@ -104,14 +166,23 @@ async fn public_apps_are_public_by_default_and_ask_for_a_sign_in_when_switched_o
 /// A preflight carries no cookie by definition (Fetch §4.8), so nobody can be judged by it.
 #[tokio::test]
 async fn a_preflight_reaches_the_app_and_is_never_redirected() {
-    let world = world().await;
     let headers = [("origin", "https://other.apps.test"), ("access-control-request-method", "PUT"), HTML];
-    ask(&world, "OPTIONS", APP, "/api", &headers).await;
-    let seen = world.coder.seen_at("/api").pop().unwrap();
-    assert_eq!(
-        (seen.method.as_str(), seen.headers["origin"].to_str().unwrap()),
-        ("OPTIONS", "https://other.apps.test")
-    );
+    for world in [world().await, with("policy:\n  apps:\n    public: false\n").await] {
+        ask(&world, "OPTIONS", APP, "/api", &headers).await;
+        let seen = world.coder.seen_at("/api").pop().unwrap();
+        assert_eq!(
+            (seen.method.as_str(), seen.headers["origin"].to_str().unwrap()),
+            ("OPTIONS", "https://other.apps.test")
+        );
+        // What is meant is judged when it comes.
+        let meant = ask(&world, "PUT", APP, "/api", &headers[..1]).await;
+        assert!(matches!(meant.status, 303 | 401), "{}", meant.status);
+    }
+    let closed = with("policy:\n  apps:\n    public: false\n").await;
+    for half in [&headers[..1], &headers[1..]] {
+        assert_eq!(ask(&closed, "OPTIONS", APP, "/api", half).await.status, 401, "{half:?}");
+    }
+    assert!(closed.coder.seen().is_empty());
 }
 
 #[tokio::test]

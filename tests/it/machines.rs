@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use crate::support::client::{Answer, send};
 use crate::support::wire::{upgrade, websocket, within};
-use crate::support::world::{Options, World};
+use crate::support::world::World;
 
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 const RPC: &str = "/api/v2/workspaceagents/me/rpc";
@@ -264,58 +264,4 @@ async fn an_mcp_client_gets_the_challenge_and_its_token_passes() {
     let bearer = format!("Bearer {}", world.session(&browser));
     assert!(arrives(&world, "POST", path, &[("authorization", &bearer)]).await);
     assert!(arrives(&world, "OPTIONS", path, &[("origin", "https://ide.example")]).await);
-}
-
-#[tokio::test]
-async fn every_kind_of_machine_can_be_switched_off_or_held_to_its_networks() {
-    let (key, proxy) = (key(), proxy_token());
-    let machines: [(&str, &str, &str, &str, &str); 11] = [
-        ("agent", "PATCH", "/api/v2/workspaceagents/me/logs", "coder-session-token", AGENT),
-        ("instance-identity", "POST", "/api/v2/workspaceagents/aws-instance-identity", "x-none", "x"),
-        ("derp", "GET", "/derp/latency-check", "x-none", "x"),
-        ("provisioner", "GET", SERVE, "coder-provisioner-daemon-key", &key),
-        (
-            "workspace-proxy",
-            "POST",
-            "/api/v2/workspaceproxies/me/register",
-            "coder-external-proxy-token",
-            &proxy,
-        ),
-        ("scim", "GET", "/scim/v2/Users", "authorization", "key"),
-        ("ai-gateway", "GET", "/api/v2/ai-gateway/serve", "x-coder-ai-governance-gateway-key", "key"),
-        ("oauth2-client", "POST", "/oauth2/register", "x-none", "x"),
-        ("init-script", "GET", "/api/v2/init-script/linux/amd64", "x-none", "x"),
-        ("binaries", "GET", "/bin/coder-linux-amd64", "x-none", "x"),
-        ("public", "GET", "/api/v2/buildinfo", "x-none", "x"),
-    ];
-    for (effect, served) in
-        [("effect: deny", false), ("from: [192.0.2.0/24]", false), ("from: [127.0.0.0/8]", true)]
-    {
-        let rules: String = machines
-            .iter()
-            .fold(String::new(), |rules, (class, ..)| format!("{rules}    - {{class: {class}, {effect}}}\n"));
-        let sections: &str = Box::leak(format!("policy:\n  routes:\n{rules}").into_boxed_str());
-        let world = World::with(Options { sections, ..Options::default() }).await;
-        for (class, method, path, name, value) in machines {
-            let answer = ask(&world, method, path, &[(name, value)]).await;
-            let arrived = !world.coder.seen_at(path).is_empty();
-            assert_eq!(arrived, served, "{class} {effect}: {}", answer.status);
-            assert!(served || answer.status == 403, "{class} {effect}: {}", answer.status);
-        }
-    }
-}
-
-/// Nothing widens silently: whatever opens a class is spelled `danger`.
-#[tokio::test]
-async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person() {
-    let sections = "policy:\n  routes:\n    - {class: swagger, effect: dangerAllow}\n    - {class: debug, effect: dangerPublic}\n    - {class: derp, effect: requireSignIn}\n";
-    let world = World::with(Options { sections, ..Options::default() }).await;
-    let browser = world.sign_in("alice").await;
-    let session = world.session(&browser);
-    let person = [("coder-session-token", session.as_str())];
-    assert!(!arrives(&world, "GET", "/swagger/index.html", &[]).await);
-    assert!(arrives(&world, "GET", "/swagger/index.html", &person).await);
-    assert!(arrives(&world, "GET", "/api/v2/debug/health", &[]).await);
-    assert!(!arrives(&world, "GET", "/derp/latency-check", &[]).await);
-    assert!(arrives(&world, "GET", "/derp/latency-check", &person).await);
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::Request;
 
-use crate::support::client::{Answer, send};
+use crate::support::client::{Answer, send, send_to};
 use crate::support::world::{Options, World};
 
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
@@ -52,7 +52,11 @@ impl Caller {
     }
 
     async fn ask(self, world: &World, path: &str, token: Option<&str>) -> Answer {
-        let mut request = Request::get(world.url(path));
+        self.ask_at(world, &world.host, path, token).await
+    }
+
+    async fn ask_at(self, world: &World, host: &str, path: &str, token: Option<&str>) -> Answer {
+        let mut request = Request::get(path).header("host", host);
         let manners: &[(&str, &str)] = match self {
             Self::Navigation => &[
                 ("accept", "text/html,*/*;q=0.8"),
@@ -82,7 +86,7 @@ impl Caller {
                 _ => request.header("cookie", format!("coder_session_token={token}")),
             };
         }
-        send(request.body(Bytes::new()).unwrap()).await.unwrap()
+        send_to(&world.host, request.body(Bytes::new()).unwrap()).await.unwrap()
     }
 }
 
@@ -184,6 +188,46 @@ async fn where_a_person_is_wanted_every_caller_is_refused_in_its_own_language() 
                     sees => sees,
                 };
                 check(&case, caller, path, token.as_deref(), sees, &answer);
+            }
+        }
+        let reached: Vec<_> =
+            world.coder.seen().into_iter().filter(|seen| seen.target != "/api/v2/users/me").collect();
+        assert!(reached.is_empty(), "{name}: {reached:?}");
+    }
+}
+
+/// `Authorization` belongs to the app, so nobody comes with a Bearer here.
+#[tokio::test]
+async fn where_an_app_wants_a_person_a_browser_is_led_there_and_every_program_is_told() {
+    let sections = "policy:\n  apps:\n    public: false\n";
+    let world = World::with(Options { wildcard: Some(".apps.test"), sections, ..Options::default() }).await;
+    let host = format!("code--main--dev--alice.apps.test:{}", world.host.rsplit_once(':').unwrap().1);
+    for (name, token, sees) in credentials(&world).await {
+        world.coder.forget_seen();
+        for caller in CALLERS.into_iter().filter(|caller| *caller != Caller::Bearer) {
+            let case = format!("{caller:?} with {name}");
+            let browser = caller.is_browser_on_its_way();
+            let by_path = match sees {
+                Sees::No(..) if browser => Sees::SignIn(""),
+                sees => sees,
+            };
+            let path = "/@alice/dev/apps/code/x?y=1";
+            let answer = caller.ask(&world, path, token.as_deref()).await;
+            check(&case, caller, path, token.as_deref(), by_path, &answer);
+            let answer = caller.ask_at(&world, &host, "/x?y=1", token.as_deref()).await;
+            // Another session may open the app where this one has ended; a rule against the token stays.
+            let led = browser
+                && matches!(sees, Sees::SignIn(_))
+                && name != "an agent's token"
+                && !name.contains("grant");
+            if led {
+                let to = url::Url::parse(answer.location()).unwrap();
+                assert_eq!((answer.status, to.path()), (303, "/api/v2/applications/auth-redirect"), "{case}");
+            } else if browser {
+                assert_eq!(answer.status, 403, "{case}: {}", answer.text());
+                assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{case}");
+            } else {
+                check(&case, caller, "/x", token.as_deref(), sees, &answer);
             }
         }
         let reached: Vec<_> =

@@ -77,6 +77,24 @@ async fn over(body: &mut hyper::body::Incoming) {
     assert!(began.elapsed() < SOON, "after {:?}", began.elapsed());
 }
 
+const COMPLETIONS: &str = "/api/v2/ai-gateway/openai/v1/chat/completions";
+
+/// A long answer of the AI gateway, up to its first part.
+async fn completion(world: &World, headers: &[(&str, &str)]) -> hyper::body::Incoming {
+    let mut request = Request::post(COMPLETIONS).header("content-type", "application/json");
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    let request = request.body(Bytes::from_static(b"{\"stream\":true}")).unwrap();
+    let answer = open(&world.host, request).await.unwrap();
+    assert_eq!(answer.status(), 200);
+    assert_eq!(answer.headers()["content-type"], "text/event-stream");
+    let mut body = answer.into_body();
+    let first = within(body.frame()).await.unwrap().unwrap();
+    assert!(first.data_ref().is_some_and(|data| data.starts_with(b"event: data")), "unbuffered");
+    body
+}
+
 async fn sign_out(world: &World, browser: &Browser) {
     browser.set_cookie(&world.host, "csrf_token", "t");
     let request = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
@@ -101,6 +119,30 @@ async fn a_sign_out_ends_the_sessions_tunnels_and_nobody_elses() {
     for socket in [&mut bobs, &mut by_key, &mut agent, &mut relay] {
         echoes(socket).await;
     }
+}
+
+/// The rest of such an answer may take minutes: its parts flow as they come, in both credentials' forms.
+#[tokio::test]
+async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_users_standing() {
+    let world = World::start().await;
+    let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
+    let session = world.session(&alice);
+    let vendor = ("authorization", "Bearer sk-vendor");
+    let mut by_header =
+        completion(&world, &[("x-coder-ai-governance-token", session.as_str()), vendor]).await;
+    let key = world.coder.make_key(&world.coder.users()[0].id, "password", "all");
+    let mut by_key = completion(&world, &[("x-api-key", key.as_str())]).await;
+    let bobs = world.session(&bob);
+    let mut bobs = completion(&world, &[("authorization", &format!("Bearer {bobs}"))]).await;
+    sign_out(&world, &alice).await;
+    over(&mut by_header).await;
+    let goes_on = tokio::time::timeout(Duration::from_millis(200), by_key.frame()).await;
+    assert!(goes_on.is_err(), "the key's standing is its user's");
+    world.provider.deactivate("alice");
+    world.advance(Duration::from_secs(301));
+    over(&mut by_key).await;
+    let goes_on = tokio::time::timeout(Duration::from_millis(200), bobs.frame()).await;
+    assert!(goes_on.is_err(), "nobody else's ends");
 }
 
 #[tokio::test]

@@ -23,6 +23,8 @@ mod coder_pages;
 mod coder_sign_in;
 #[path = "../it/support/coder_tunnels.rs"]
 mod coder_tunnels;
+#[path = "../it/support/coder_users.rs"]
+mod coder_users;
 #[path = "../it/support/server.rs"]
 mod server;
 

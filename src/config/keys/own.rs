@@ -100,7 +100,7 @@ pub(super) const AFTER: &[Key] = &[
     own("policy.tokens.unattributed", "VESTIBULE_POLICY_TOKENS_UNATTRIBUTED", VERDICT, Default("deny"),
         "Valid Coder tokens whose owner Coder does not tell (scoped tokens made before the gateway was put in front)."),
     own("policy.apps.public", "VESTIBULE_POLICY_APPS_PUBLIC", Bool, Default("true"),
-        "Workspace apps that Coder shares with everybody are reachable without signing in, as with Coder alone. `false`: everybody signs in."),
+        "Workspace apps that Coder shares with everybody are reachable without signing in, as with Coder alone. `false`: everybody signs in; only preflights, which browsers send without cookies, still reach apps."),
     own("policy.routes", "VESTIBULE_POLICY_ROUTES", Rules, Default("[]"),
         "Rules for single classes of routes, see below. They narrow; what widens is spelled `danger`."),
 

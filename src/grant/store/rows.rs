@@ -193,6 +193,10 @@ pub struct UserRow {
 }
 
 /// What is to end.
+///
+/// A user's sessions at workspace apps end with a browser session that is ended by name ([`Self::Session`],
+/// [`Self::Sid`]): Coder deletes all of them at a sign-out, and what is open through them would go on. With one that
+/// ends otherwise they end when it was the last. An idle one leaves them: whoever works in an app is not idle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
     /// One session. Its grant ends with it when it serves nobody then: no other session of it is live,

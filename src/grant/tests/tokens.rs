@@ -59,7 +59,7 @@ async fn without_a_grant_the_policy_decides_until_coder_must_be_asked_again() {
     assert!(matches!(world.judge(&token).await, Judgement::WithoutGrant(_)));
     world.hand.advance(MINUTE);
     assert!(matches!(world.grants.check(&token), Check::Ask));
-    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    assert!(matches!(world.judge(&token).await, Judgement::Stale));
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
     assert!(matches!(judgement, Judgement::WithoutGrant(_)), "{judgement:?}");
     assert_eq!(world.provider.refreshes(), 0);
@@ -163,7 +163,7 @@ async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_k
     assert_eq!(standing.user(), None);
     assert!(matches!(world.grants.check(&token), Check::Unattributed(_)));
     world.hand.advance(MINUTE * 5);
-    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    assert!(matches!(world.judge(&token).await, Judgement::Stale));
     world.grants.accept_unattributed(token);
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
     assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");

@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use rcgen::{CertificateParams, CertifiedKey, KeyPair, generate_simple_self_signed};
+use rcgen::{CertificateParams, CertifiedKey, KeyPair, SanType, generate_simple_self_signed};
 use rustls::pki_types::PrivatePkcs8KeyDer;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
@@ -190,6 +190,25 @@ async fn a_certificate_is_taken_only_from_a_known_authority_for_the_right_name_a
     let signing_key = KeyPair::generate().unwrap();
     let expired = CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key };
     assert_eq!(over_tls(&expired, known(&expired), "127.0.0.1").await.unwrap_err(), ClientError::Connect);
+}
+
+/// CVE-2026-47778, CVE-2025-66220: a name was read up to its NUL, or compared with one.
+#[tokio::test]
+async fn a_name_with_a_nul_in_a_certificate_is_the_name_of_nobody() {
+    let named = |names: &[&str]| {
+        let mut params = CertificateParams::default();
+        let name = |text: &&str| SanType::DnsName(text.to_string().try_into().unwrap());
+        params.subject_alt_names = names.iter().map(name).collect();
+        let signing_key = KeyPair::generate().unwrap();
+        CertifiedKey { cert: params.self_signed(&signing_key).unwrap(), signing_key }
+    };
+    let over = async |key: CertifiedKey<KeyPair>| {
+        over_tls(&key, vec![key.cert.der().clone()], "localhost").await.map(|answer| answer.status().as_u16())
+    };
+    assert_eq!(over(named(&["localhost"])).await, Ok(200), "without one it is taken");
+    for name in ["localhost\0.evil.example", "localhost\0", "\0localhost", "evil.example\0localhost"] {
+        assert_eq!(over(named(&[name])).await, Err(ClientError::Connect), "{name:?}");
+    }
 }
 
 #[test]

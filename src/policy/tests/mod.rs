@@ -112,7 +112,7 @@ fn told(decision: &Decision) -> String {
 }
 
 fn ask(class: RouteClass, bearer: &Bearer, navigation: bool, rules: &Rules) -> String {
-    let question = Question { class, bearer, client: CLIENT, in_url: false, navigation };
+    let question = Question { class, bearer, client: CLIENT, in_url: false, navigation, preflight: false };
     told(&decide(question, rules))
 }
 
@@ -269,8 +269,14 @@ fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
     for class in [RouteClass::AppPath, RouteClass::AppHost, RouteClass::LoginPage] {
         for name in ["ended", "garbage", "oidc", "unattributed", "unreachable", "malformed", "agent"] {
             let bearer = bearer(name);
-            let question =
-                Question { class, bearer: &bearer, client: CLIENT, in_url: true, navigation: false };
+            let question = Question {
+                class,
+                bearer: &bearer,
+                client: CLIENT,
+                in_url: true,
+                navigation: false,
+                preflight: false,
+            };
             assert!(matches!(decide(question, &rules), Decision::Refuse(_)), "{class:?} {name}");
         }
     }
@@ -304,8 +310,14 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     let bearer = person(Judged::Served(standing.clone()));
     let tunnels = TunnelLimits { max_age: Some(Duration::from_mins(1)), idle: None };
     let rules = Rules { tunnels, ..Rules::default() };
-    let question =
-        |class| Question { class, bearer: &bearer, client: CLIENT, in_url: false, navigation: false };
+    let question = |class| Question {
+        class,
+        bearer: &bearer,
+        client: CLIENT,
+        in_url: false,
+        navigation: false,
+        preflight: false,
+    };
     let Decision::Forward(permit) = decide(question(RouteClass::Machine(Machine::Derp)), &rules) else {
         panic!("a served person may use the relay");
     };
@@ -320,8 +332,14 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
 #[test]
 fn whoever_shows_no_credential_sends_only_small_bodies() {
     for class in classes() {
-        let question =
-            Question { class, bearer: &Bearer::Nobody, client: CLIENT, in_url: false, navigation: false };
+        let question = Question {
+            class,
+            bearer: &Bearer::Nobody,
+            client: CLIENT,
+            in_url: false,
+            navigation: false,
+            preflight: false,
+        };
         if let Decision::Forward(permit) = decide(question, &Rules::default()) {
             let unlimited = matches!(
                 class,

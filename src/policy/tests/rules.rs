@@ -23,6 +23,7 @@ fn other_ways_to_sign_in_are_off_until_switched_on() {
             client,
             in_url: false,
             navigation: false,
+            preflight: false,
         };
         assert_eq!(told(&decide(question, &rules)), expected);
     }
@@ -195,4 +196,39 @@ fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
     assert_eq!(rules.judging(class), Judging::Person);
     assert_eq!(ask(class, &bearer("served"), false, &rules), "person");
     assert_eq!(ask(class, &Bearer::Nobody, false, &rules), "401 no_credential");
+}
+
+/// A browser sends a preflight without cookies (Fetch §4.8): with one that asks for a person no app that is signed in to
+/// could be called by another.
+#[test]
+fn a_preflight_to_an_app_needs_nobody_unless_the_operator_says_so_by_name() {
+    let ask = |class, preflight, rules: &Rules| {
+        let bearer = Bearer::Nobody;
+        let question =
+            Question { class, bearer: &bearer, client: CLIENT, in_url: false, navigation: false, preflight };
+        decide(question, rules)
+    };
+    let closed = || Rules { public_apps: false, ..Rules::default() };
+    for (class, name) in
+        [(RouteClass::AppHost, ClassName::AppHost), (RouteClass::AppPath, ClassName::PathApp)]
+    {
+        assert_eq!(told(&ask(class, false, &closed())), "401 no_credential", "{class:?}");
+        let Decision::Forward(permit) = ask(class, true, &closed()) else { panic!("{class:?} is refused") };
+        assert_eq!(permit.credentials(), Credentials::Withheld, "{class:?}");
+        assert_eq!(permit.body_limit(), Some(ANONYMOUS_BODY_LIMIT), "{class:?}");
+        for (effect, expected) in [
+            (Effect::Deny, "403 closed"),
+            (Effect::From(networks(&["10.0.0.0/8"])), "403 address"),
+            (Effect::RequireSignIn, "401 no_credential"),
+        ] {
+            let rules = Rules { public_apps: false, ..rules_with(name, effect) };
+            assert_eq!(told(&ask(class, true, &rules)), expected, "{class:?}");
+        }
+    }
+    for class in classes() {
+        if !matches!(class, RouteClass::AppHost | RouteClass::AppPath) {
+            let (with, without) = (ask(class, true, &closed()), ask(class, false, &closed()));
+            assert_eq!(told(&with), told(&without), "{class:?}");
+        }
+    }
 }

@@ -50,7 +50,8 @@ pub(in crate::proxy) fn permit(standing: Option<&Standing>, tunnels: TunnelLimit
         None => (RouteClass::Public(Public::Facts), Bearer::Nobody),
     };
     let client = "192.0.2.7".parse().unwrap();
-    let question = Question { class, bearer: &bearer, client, in_url: false, navigation: false };
+    let question =
+        Question { class, bearer: &bearer, client, in_url: false, navigation: false, preflight: false };
     match decide(question, &Rules { tunnels, ..Rules::default() }) {
         Decision::Forward(permit) => permit,
         other => panic!("{other:?}"),

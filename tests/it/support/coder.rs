@@ -15,6 +15,7 @@ use vestibule::types::{Clock, random_bytes};
 use super::coder_pages as pages;
 use super::coder_sign_in::Link;
 use super::coder_tunnels as tunnels;
+use super::coder_users as users;
 use super::server::{Answer, Body, HangUp, Server, fields, text};
 
 /// Which recorded Coder is played.
@@ -263,6 +264,9 @@ pub(super) fn message(status: u16, message: &str, detail: Option<&str>) -> Respo
     api(status, &body)
 }
 
+/// The scope of a session at a workspace app.
+pub(super) const APP_SCOPE: &str = "coder:application_connect";
+
 pub(super) const SIGNED_OUT: &str =
     "You are signed out or your session has expired. Please sign in again to continue.";
 
@@ -323,7 +327,10 @@ impl Shared {
             None => {}
         }
         if self.is_app_host(&request) {
-            return Ok(pages::app_host(&self, &request));
+            return Ok(match path.as_str() {
+                "/socket" if pages::app_session(&self, &request) => tunnels::websocket(request),
+                _ => pages::app_host(&self, &request),
+            });
         }
         self.route(&path, request).await
     }
@@ -344,6 +351,9 @@ impl Shared {
             "/api/v2/users/oidc/callback" => return Ok(self.callback(request).await),
             "/derp" => return Ok(tunnels::derp(request)),
             "/api/v2/workspaceagents/me/rpc" => return Ok(tunnels::agent(&self, request)),
+            "/api/v2/ai-gateway/openai/v1/chat/completions" => {
+                return Ok(tunnels::completion(&self, &request));
+            }
             _ => {}
         }
         if self.presented(&request).is_none()
@@ -373,18 +383,18 @@ impl Shared {
         if key.scope != "all" {
             return Ok(message(404, "Resource not found or you do not have access to this resource", None));
         }
+        if let Some(named) = users::Named::find(&self, path, key) {
+            return Ok(named.answer(&self, request).await);
+        }
         Ok(match (request.method().as_str(), path) {
-            ("GET", "/api/v2/users/me") => self.me(key),
             ("GET", "/api/v2/users/me/login-type") => api(200, &json!({"login_type": self.login_type(key)})),
-            ("POST", "/api/v2/users/me/keys") => {
-                let made = self.state().make_key(&key.user, "password", "all");
-                api(201, &json!({"key": made}))
-            }
-            ("POST", "/api/v2/users/me/keys/tokens") => self.new_token(key, request).await,
-            ("GET", "/api/v2/users/me/keys/tokens") => api(200, &json!([])),
             ("POST", "/api/v2/users/me/convert-login") => self.convert(key, request).await,
             ("POST", "/api/v2/users/logout") => {
-                self.state().keys.remove(token);
+                let mut state = self.state();
+                state.keys.remove(token);
+                // Coder's `DeleteApplicationConnectAPIKeysByUserID`.
+                state.keys.retain(|_, other| other.user != key.user || other.scope != APP_SCOPE);
+                drop(state);
                 let mut response = message(200, "Logged out!", None);
                 let gone = format!("{}=; Path=/; Max-Age=0; SameSite=Lax", self.session_cookie());
                 response.headers_mut().append(header::SET_COOKIE, gone.parse().unwrap());
@@ -402,28 +412,6 @@ impl Shared {
 
     fn login_type(&self, key: &Key) -> &'static str {
         self.state().user(&key.user).map_or("none", |user| user.login_type)
-    }
-
-    fn me(&self, key: &Key) -> Response<Body> {
-        let state = self.state();
-        let Some(user) = state.user(&key.user) else { return self.unauthorized("User is gone.") };
-        let roles = if user.owner { json!([{"name": "owner", "display_name": "Owner"}]) } else { json!([]) };
-        api(
-            200,
-            &json!({
-                "id": user.id, "username": user.username, "name": user.username, "email": user.email,
-                "created_at": "2026-11-24T04:27:54.098239Z", "updated_at": "2026-11-24T04:27:54.179807Z",
-                "last_seen_at": "2026-11-24T04:27:54.179807Z", "status": "active", "login_type": user.login_type,
-                "organization_ids": ["9d66900e-44db-41b5-b26a-18bb87a17eec"], "roles": roles,
-            }),
-        )
-    }
-
-    async fn new_token(&self, key: &Key, request: Request<Incoming>) -> Response<Body> {
-        let body: Value = serde_json::from_str(&super::server::body_text(request).await).unwrap_or_default();
-        let scope = body["scope"].as_str().unwrap_or("all").to_owned();
-        let made = self.state().make_key(&key.user, "token", &scope);
-        api(201, &json!({"key": made}))
     }
 
     async fn convert(&self, key: &Key, request: Request<Incoming>) -> Response<Body> {

@@ -4,7 +4,7 @@ use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::coder::{Shared, Version, api, cookie, message};
+use super::coder::{APP_SCOPE, Shared, Version, api, cookie, message};
 use super::server::{Body, body_text, redirect, text};
 
 /// Routes that need no credential; `None` when the path is not one.
@@ -125,11 +125,16 @@ fn app_hand_over(coder: &Shared, request: &Request<Incoming>) -> Response<Body> 
     let Some(key) = coder.presented(request).and_then(|token| coder.state().keys.get(&token).cloned()) else {
         return redirect(303, "/login?message=You+are+signed+out");
     };
-    let made = coder.state().make_key(&key.user, "password", "coder:application_connect");
+    let made = coder.state().make_key(&key.user, "password", APP_SCOPE);
     let mut to = url::Url::parse(to).unwrap();
     to.query_pairs_mut()
         .append_pair("coder_application_connect_api_key_35e783", &format!("encrypted-{made}"));
     redirect(303, to.as_str())
+}
+
+/// Whether a request to an app's host has a session there.
+pub fn app_session(coder: &Shared, request: &Request<Incoming>) -> bool {
+    cookie(request.headers(), APP_COOKIE).is_some_and(|key| coder.state().keys.contains_key(key))
 }
 
 /// An app's own host.
@@ -147,8 +152,7 @@ pub fn app_host(coder: &Shared, request: &Request<Incoming>) -> Response<Body> {
         response.headers_mut().append(header::SET_COOKIE, line.parse().unwrap());
         return response;
     }
-    let known = cookie(request.headers(), APP_COOKIE).is_some_and(|key| coder.state().keys.contains_key(key));
-    if known {
+    if app_session(coder, request) {
         let authorization =
             request.headers().get(header::AUTHORIZATION).map_or("none", |value| value.to_str().unwrap());
         return text(200, "text/html", format!("<p>an app; authorization: {authorization}</p>"));

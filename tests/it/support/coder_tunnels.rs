@@ -81,6 +81,18 @@ pub fn events() -> Response<Body> {
         .unwrap()
 }
 
+/// The AI gateway's answer: looks for the token in its own places, and streams a long answer, part by part.
+pub fn completion(coder: &Shared, request: &Request<Incoming>) -> Response<Body> {
+    let places = ["x-coder-ai-governance-token", "x-api-key", "authorization"];
+    let shown = places.iter().find_map(|name| request.headers().get(*name)?.to_str().ok());
+    let token = shown.map(|token| token.trim_start_matches("Bearer "));
+    match token {
+        Some(token) if coder.state().keys.contains_key(token) => events(),
+        Some(_) => text(403, "text/plain; charset=utf-8", "Forbidden\n"),
+        None => text(400, "text/plain; charset=utf-8", "No authentication key provided\n"),
+    }
+}
+
 fn switching(protocol: &str) -> Response<Body> {
     let mut response = text(101, "text/plain", "");
     response.headers_mut().remove(header::CONTENT_TYPE);

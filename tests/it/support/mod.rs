@@ -5,6 +5,7 @@ pub mod coder;
 mod coder_pages;
 mod coder_sign_in;
 mod coder_tunnels;
+mod coder_users;
 pub mod keys;
 pub mod provider;
 pub mod server;

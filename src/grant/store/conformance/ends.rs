@@ -123,3 +123,48 @@ pub(crate) async fn a_session_takes_its_grant_along_only_when_that_serves_nobody
         assert_eq!(ended.grants, [(alone.head.id, Some(user(name)))], "{scope:?}");
     }
 }
+
+pub(crate) async fn sessions_at_apps_end_with_the_browser_session_of_their_user(store: &Arc<dyn Store>) {
+    let store = &**store;
+    let app = |name: &str, owner: &str| TokenRow { made_for: MadeFor::App, ..token(name, owner) };
+    let issuer = key("alice").issuer;
+    let sid = || Scope::Sid(issuer.clone(), "sid-alice".to_owned());
+
+    let alice = sign_in(store, "alice", "a1").await;
+    sign_in(store, "alice", "a2").await;
+    for row in [app("aa", "alice"), token("ta", "alice"), app("ab", "bob")] {
+        store.put_token(row).await.unwrap();
+    }
+    let ended = end(store, Scope::Session(hash("a1"))).await;
+    assert_eq!((ended.sessions, ended.tokens), (vec![hash("a1")], vec![hash("aa")]), "as Coder does it");
+    store.put_token(app("aa2", "alice")).await.unwrap();
+    assert!(end(store, Scope::Session(hash("a1"))).await.is_empty(), "a second time says nothing");
+    assert_eq!(end(store, sid()).await.tokens, [hash("aa2")]);
+    store.put_token(app("aa3", "alice")).await.unwrap();
+    assert!(end(store, sid()).await.is_empty(), "nor does a second delivery");
+    assert_eq!(end(store, Scope::Grant(alice.head.id)).await.tokens, [], "there was no session any more");
+
+    sign_in(store, "bob", "b1").await;
+    let second = sign_in(store, "bob", "b2").await;
+    let ended = end(store, Scope::Grant(second.head.id)).await;
+    assert_eq!((ended.sessions, ended.tokens), (vec![hash("b2")], vec![]), "another session is live");
+    assert_eq!(end(store, Scope::Older(NOW + HOUR)).await.tokens, [hash("ab")], "the last one");
+
+    for (session, scope) in [("d1", Scope::Idler(NOW + HOUR)), ("d2", Scope::Session(hash("d2")))] {
+        sign_in(store, "dora", session).await;
+        store.put_token(app(&format!("app {session}"), "dora")).await.unwrap();
+        let ended = store.end(scope, NOW + HOUR, EndReason::Idle).await.unwrap();
+        assert_eq!(
+            (ended.sessions, ended.tokens),
+            (vec![hash(session)], vec![]),
+            "who works in an app is not idle"
+        );
+        store.end(Scope::User(user("dora")), NOW + HOUR, EndReason::Revoked).await.unwrap();
+    }
+
+    let carols = sign_in(store, "carol", "c1").await;
+    store.put_token(app("ac", "carol")).await.unwrap();
+    let with = Replacement { end_sessions: Some(EndReason::SignedOutAtProvider), ..replacement(&carols) };
+    let ended = store.replace(carols.head.id, 0, with).await.unwrap().unwrap();
+    assert_eq!((ended.sessions, ended.tokens), (vec![hash("c1")], vec![hash("ac")]));
+}

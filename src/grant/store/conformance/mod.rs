@@ -49,6 +49,7 @@ macro_rules! conformance {
             an_identity_ends_up_to_a_moment_of_the_provider
             what_has_ended_keeps_its_first_reason
             a_session_takes_its_grant_along_only_when_that_serves_nobody
+            sessions_at_apps_end_with_the_browser_session_of_their_user
         }
     };
 }

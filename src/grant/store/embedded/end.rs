@@ -67,6 +67,17 @@ pub(super) const OLDER_GRANTS: &str = grants_where!(
 /// The sessions of one grant.
 pub(super) const SESSIONS_OF_GRANT: &str = sessions_where!("grant_id = $4");
 
+/// The sessions at workspace apps of a session's user.
+pub(super) const APPS_OF_USER: &str =
+    tokens_where!("made_for = 'app' AND coder_user = (SELECT coder_user FROM sessions WHERE hash = $4)");
+
+/// The same, when the user has no other session that is live.
+const APPS_OF_USER_WITHOUT_SESSION: &str = tokens_where!(
+    "made_for = 'app' AND coder_user = (SELECT coder_user FROM sessions WHERE hash = $4) \
+     AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.coder_user = tokens.coder_user \
+                     AND sessions.ended_at IS NULL)"
+);
+
 /// One token.
 pub(super) const ONE_TOKEN: &str = tokens_where!("hash = $4");
 
@@ -153,6 +164,7 @@ impl Embedded {
         reason: &EndReason,
     ) -> Result<Ended, StoreError> {
         let one_session = matches!(scope, Scope::Session(_));
+        let apps = apps(&scope).filter(|_| *reason != EndReason::Idle);
         let plan = plan(scope);
         let cause = Cause { at, reason };
         let mut ended = Ended::default();
@@ -163,12 +175,32 @@ impl Embedded {
         if let Some(sql) = plan.tokens {
             ended.tokens = cause.hashes(&mut transaction, sql, &plan.args).await?;
         }
+        if let Some(sql) = apps {
+            for session in &ended.sessions {
+                ended.tokens.extend(cause.hashes(&mut transaction, sql, &[Arg::hash(session)]).await?);
+            }
+        }
         // A sign-out that comes twice must not judge the grant again.
         if let Some(sql) = plan.grants.filter(|_| !one_session || !ended.sessions.is_empty()) {
             ended.grants = cause.grants(&mut transaction, sql, &plan.args).await?;
         }
         transaction.commit().await.map_err(failed)?;
         Ok(ended)
+    }
+}
+
+/// Which sessions at workspace apps end with a browser session of a scope: see [`Scope`].
+const fn apps(scope: &Scope) -> Option<&'static str> {
+    match scope {
+        Scope::Session(_) | Scope::Sid(..) => Some(APPS_OF_USER),
+        Scope::Grant(_) | Scope::Older(_) => Some(APPS_OF_USER_WITHOUT_SESSION),
+        Scope::Token(_)
+        | Scope::Identity(..)
+        | Scope::User(_)
+        | Scope::Everybody
+        | Scope::Unbound(_)
+        | Scope::Unused(_)
+        | Scope::Idler(_) => None,
     }
 }
 

@@ -1,6 +1,6 @@
 //! Grants: kept, found, refreshed.
 
-use super::end::{Arg, Cause, SESSIONS_OF_GRANT};
+use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
 use super::{Embedded, damaged, failed};
 use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
@@ -115,6 +115,10 @@ impl Embedded {
         if let Some(reason) = &with.end_sessions {
             let cause = Cause { at: with.checked_at, reason };
             ended.sessions = cause.hashes(&mut transaction, SESSIONS_OF_GRANT, &[Arg::grant(&id)]).await?;
+            for session in &ended.sessions {
+                let apps = cause.hashes(&mut transaction, APPS_OF_USER, &[Arg::hash(session)]).await?;
+                ended.tokens.extend(apps);
+            }
         }
         transaction.commit().await.map_err(failed)?;
         Ok(Some(ended))

@@ -1,5 +1,7 @@
 //! How often one address may try something that costs: a sign-in, its answer, a logout token, a bad token.
 
+mod bad_tokens;
+
 use std::net::{IpAddr, Ipv6Addr};
 use std::num::NonZeroU32;
 use std::time::Duration;
@@ -12,6 +14,8 @@ use governor::{NotUntil, Quota, RateLimiter};
 
 use super::Cause;
 use crate::types::Clock;
+use bad_tokens::BadTokens;
+pub(super) use bad_tokens::Question;
 
 /// Sign-ins that one address may start: an office of hundreds behind one address comes in on a
 /// Monday morning, a loop of redirects does not get far.
@@ -24,8 +28,8 @@ const CALLBACKS: (u32, u32) = (300, 150);
 /// machine. Counted apart, so that nobody who posts nonsense keeps others from signing in.
 const LOGOUT_TOKENS: (u32, u32) = (600, 300);
 
-/// Credentials from one address that nobody knows. Each costs a question to Coder.
-const BAD_TOKENS: (u32, u32) = (120, 60);
+/// The shortest wait that is told: `Retry-After` has whole seconds.
+const LEAST_WAIT: Duration = Duration::from_secs(1);
 
 /// The gateway's time for governor.
 #[derive(Clone, Debug)]
@@ -47,7 +51,7 @@ pub(super) struct Limits {
     sign_ins: Limiter,
     callbacks: Limiter,
     logout_tokens: Limiter,
-    bad_tokens: Limiter,
+    bad_tokens: BadTokens,
 }
 
 impl Limits {
@@ -57,7 +61,7 @@ impl Limits {
             sign_ins: limiter(SIGN_INS, &time),
             callbacks: limiter(CALLBACKS, &time),
             logout_tokens: limiter(LOGOUT_TOKENS, &time),
-            bad_tokens: limiter(BAD_TOKENS, &time),
+            bad_tokens: BadTokens::new(clock),
             time,
         }
     }
@@ -77,23 +81,24 @@ impl Limits {
         self.logout_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
     }
 
-    /// One more credential that nobody knows.
-    pub(super) fn bad_token(&self, client: IpAddr) -> Result<(), Cause> {
-        self.bad_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
+    /// One more question to Coder about a token that was never seen. The error says when to come back.
+    pub(super) async fn question(&self, client: IpAddr) -> Result<Question, Duration> {
+        self.bad_tokens.question(client).await.map_err(|wait| wait.max(LEAST_WAIT))
     }
 
     /// Forgets addresses that have been quiet. To be called now and then.
     pub(super) fn forget_quiet(&self) {
-        for limiter in [&self.sign_ins, &self.callbacks, &self.logout_tokens, &self.bad_tokens] {
+        for limiter in [&self.sign_ins, &self.callbacks, &self.logout_tokens] {
             limiter.retain_recent();
             limiter.shrink_to_fit();
         }
+        self.bad_tokens.forget_quiet();
     }
 
     fn refusal(&self, no: &NotUntil<Nanos>) -> Cause {
         let now = self.time.now();
         let wait: Duration = no.earliest_possible().duration_since(now).into();
-        Cause::TooMany(wait.max(Duration::from_secs(1)))
+        Cause::TooMany(wait.max(LEAST_WAIT))
     }
 }
 
@@ -124,14 +129,14 @@ mod tests {
         let (clock, hand) = Clock::manual(Timestamp::from_seconds(1_000_000));
         let limits = Limits::new(&clock);
         let client = "192.0.2.1".parse().unwrap();
-        for _ in 0..BAD_TOKENS.1 {
-            assert!(limits.bad_token(client).is_ok());
+        for _ in 0..SIGN_INS.1 {
+            assert!(limits.sign_in(client).is_ok());
         }
-        let Err(Cause::TooMany(wait)) = limits.bad_token(client) else { panic!("not stopped") };
+        let Err(Cause::TooMany(wait)) = limits.sign_in(client) else { panic!("not stopped") };
         assert!(wait >= Duration::from_secs(1) && wait < Duration::from_mins(1));
-        assert!(limits.bad_token("192.0.2.2".parse().unwrap()).is_ok());
+        assert!(limits.sign_in("192.0.2.2".parse().unwrap()).is_ok());
         hand.advance(Duration::from_mins(1));
-        assert!(limits.bad_token(client).is_ok());
+        assert!(limits.sign_in(client).is_ok());
         limits.forget_quiet();
     }
 

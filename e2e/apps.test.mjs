@@ -1,0 +1,147 @@
+// Workspace apps on hosts of their own, in a real browser: under another name than the dashboard, with cookies that the
+// dashboard's do not reach. Nothing runs in a real Coder's workspace: it says so itself to whoever may open the app.
+
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { request } from 'node:http';
+import { after, before, describe, test } from 'node:test';
+import { enter, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor } from './support/browser.mjs';
+import { until } from './support/process.mjs';
+import { CODER_BIN, startStack } from './support/stack.mjs';
+import { writeWorkspace } from './support/workspace.mjs';
+
+const APP = 'code--main--dev--alice';
+const PUBLIC = 'public--main--dev--alice';
+const APP_SESSION = /^coder_subdomain_app_session_token(_[0-9a-f]{32})?$/; // with the host's hash since 2.27
+const CODERS = ['csrf_token', 'coder_signed_app_token'];
+const ANSWER = CODER_BIN ? 502 : 200; // Coder's own, of an app whose agent is not there
+
+const needsReal = !CODER_BIN && 'the stand-in has every app';
+
+describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
+  let stack;
+  let browser;
+  let alice;
+  let key;
+  let app; // the origin that one ends up on
+
+  /** A program's request to an app's host. */
+  const ask = (origin, path, headers = {}, method = 'GET') => new Promise((resolve, reject) => {
+    const { host } = new URL(origin);
+    const asked = request(stack.url + path, { agent: false, method, headers: { Host: host, ...headers } }, (answer) => {
+      answer.resume().once('end', () => resolve(answer));
+    });
+    asked.once('error', reject).end();
+  });
+  /** What the gateway's log says of the last request to an app at `path`: status, and whether it was a person's. */
+  const served = (path) => until(`${path} in the gateway's log`, 5, () => {
+    const lines = readFileSync(stack.gateway.log, 'utf8').split('\n');
+    const line = lines.findLast((one) => one.includes('class="app-host"') && one.includes(`path="${path}"`));
+    return line && { status: Number(/ status=(\d+)/.exec(line)[1]), person: line.includes(' user=') };
+  });
+  const appSession = async () => {
+    const cookies = await alice.context.cookies(app);
+    return cookies.find(({ name }) => APP_SESSION.test(name));
+  };
+
+  before(async () => {
+    stack = await startStack('apps', { apps: true });
+    browser = await launch();
+    const { id } = await enter(browser, stack, 'alice');
+    if (CODER_BIN) await writeWorkspace(stack.coder.query, id);
+    alice = await visitor(browser);
+  }, { timeout: 240_000 });
+
+  after(async () => {
+    await browser?.close();
+    await stack?.stop();
+  }, { timeout: 60_000 });
+
+  test('a public app opens for somebody who is not signed in', async () => {
+    const { page, context } = await visitor(browser);
+    const answer = await page.goto(`${stack.app(PUBLIC)}/`);
+    assert.equal(answer.status(), ANSWER);
+    assert.equal(answer.request().redirectedFrom(), null);
+    await page.getByText(CODER_BIN ? 'Application Unavailable' : 'a public app').waitFor();
+    assert.deepEqual(await context.cookies(), []);
+    await context.close();
+  });
+
+  test('an app leads to the sign-in page, and from there to itself', async () => {
+    const { page } = alice;
+    // Newer versions of Coder leave out the name of the only agent on the way.
+    const isThere = ({ hostname, pathname, search }) => (
+      /^code--(main--)?dev--alice\./.test(hostname) && pathname === '/some/page' && search === '');
+    await page.goto(`${stack.app(APP)}/some/page`);
+    assert.equal(new URL(page.url()).origin, stack.url);
+    await signInLink(page).waitFor();
+    await picture(page, '7-app-sign-in');
+    const answer = page.waitForResponse((one) => isThere(new URL(one.url())) && one.status() === ANSWER);
+    await signIn(page, 'alice');
+    await answer;
+    await page.waitForURL(isThere); // without the key that was handed over
+    app = new URL(page.url()).origin;
+    await picture(page, '8-app');
+    key = await appSession();
+    assert.ok(key.httpOnly, 'the app has a session of its own');
+    assert.deepEqual(await served('/some/page'), { status: ANSWER, person: true });
+  });
+
+  test('neither the session of the dashboard nor a cookie of the gateway is on the host of the app', async () => {
+    const names = (await alice.context.cookies(app)).map(({ name }) => name);
+    assert.deepEqual(names.filter((name) => !APP_SESSION.test(name) && !CODERS.includes(name)), []);
+    assert.notEqual(await sessionCookie(alice.context), key.value);
+  });
+
+  test('an app that is opened again asks for no hand-over', async () => {
+    const asked = [];
+    const note = (one) => asked.push(new URL(one.url()).pathname);
+    alice.page.on('request', note);
+    const answer = await alice.page.goto(`${app}/again`);
+    alice.page.off('request', note);
+    assert.equal(answer.status(), ANSWER);
+    assert.deepEqual(asked.filter((path) => path.startsWith('/api/')), []);
+    assert.deepEqual(await served('/again'), { status: ANSWER, person: true });
+  });
+
+  test('an app that is not there is said so by Coder, without a circle', { skip: needsReal }, async () => {
+    const { page, context } = await visitor(browser);
+    const answer = await page.goto(`${stack.app('nothing--main--dev--nobody')}/`);
+    assert.equal(answer.status(), 404);
+    assert.equal(answer.request().redirectedFrom(), null);
+    await context.close();
+  });
+
+  test('the host of an app serves neither the dashboard nor an endpoint of the gateway', async () => {
+    const me = await ask(app, '/api/v2/users/me', { 'Coder-Session-Token': await sessionCookie(alice.context) });
+    assert.ok(!me.headers['content-type']?.startsWith('application/json'), 'it is a page of the app');
+    const own = await alice.page.goto(`${app}/vestibule/sessions`);
+    assert.equal(own.status(), ANSWER);
+    assert.equal((await ask(stack.app('a.b'), '/')).statusCode, 421);
+  });
+
+  test('a preflight without a cookie is not sent to sign in', async () => {
+    const preflight = { Origin: stack.app('other--main--dev--alice'), 'Access-Control-Request-Method': 'GET' };
+    const { statusCode, headers } = await ask(stack.app(PUBLIC), '/preflight', preflight, 'OPTIONS');
+    assert.equal(headers.location, undefined);
+    assert.notEqual(statusCode, 401);
+    assert.equal((await served('/preflight')).status, statusCode, "it is the app's to answer");
+  });
+
+  test('signing out on the dashboard ends the session of the app, also for a copy of its cookie', async () => {
+    const { page, context } = alice;
+    await page.goto(`${stack.url}/`);
+    await signOut(page, await sessionCookie(context));
+    const copy = { Cookie: `${key.name}=${key.value}`, Accept: 'text/html' };
+    const { statusCode, headers } = await ask(app, '/a/copy', copy);
+    assert.deepEqual(await served('/a/copy'), { status: 303, person: false });
+    assert.equal(statusCode, 303);
+    assert.ok(headers.location.startsWith(`${stack.url}/api/v2/applications/auth-redirect?`), headers.location);
+    await page.goto(`${app}/some/page`);
+    assert.equal(new URL(page.url()).origin, stack.url);
+    await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
+    await page.goto(`${app}/some/page`);
+    await signInLink(page).waitFor();
+    assert.deepEqual(alice.complaints.filter((said) => !said.includes(` ${ANSWER} `)), []);
+  });
+});

@@ -1,0 +1,68 @@
+// A workspace in a real Coder's database, written there by hand: Coder itself makes one only with Terraform. Nothing
+// runs behind it. Its agent is known by its token, its apps by their names: what a gateway has to do with.
+
+import { randomUUID } from 'node:crypto';
+
+const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
+const now = 'now()';
+
+/** An INSERT of these columns; a function of the database is given as `now`. */
+const row = (table, columns) => {
+  const values = Object.values(columns).map((value) => (value === now ? now : text(value)));
+  return `insert into ${table} (${Object.keys(columns).join(', ')}) values (${values.join(', ')});`;
+};
+
+/**
+ * Writes workspace `dev` of the user `owner` (an id) with agent `main` and two apps: `code`, which is its owner's
+ * alone, and `public`. Resolves to the agent's token.
+ */
+export async function writeWorkspace(query, owner) {
+  const [organization] = await query('select id from organizations order by created_at limit 1');
+  const id = () => randomUUID();
+  const made = { created_at: now, updated_at: now };
+  const [file, template, version, workspace, resource, agent, token] = Array.from({ length: 7 }, id);
+  const job = (type) => ({
+    id: id(), ...made, started_at: now, completed_at: now, organization_id: organization, initiator_id: owner,
+    provisioner: 'echo', storage_method: 'file', type, input: '{}', file_id: file,
+  });
+  const [imported, built] = [job('template_version_import'), job('workspace_build')];
+  const app = (slug, sharing) => row('workspace_apps', {
+    id: id(), created_at: now, agent_id: agent, display_name: slug, icon: '', slug, url: 'http://127.0.0.1:1',
+    subdomain: true, sharing_level: sharing,
+  });
+  await query([
+    'begin;',
+    row('files', {
+      id: file, hash: 'by-hand', created_at: now, created_by: owner, mimetype: 'application/x-tar', data: '',
+    }),
+    row('provisioner_jobs', imported),
+    row('template_versions', {
+      id: version, organization_id: organization, ...made, name: 'v1', readme: '', job_id: imported.id,
+      created_by: owner,
+    }),
+    row('templates', {
+      id: template, ...made, organization_id: organization, name: 'by-hand', provisioner: 'echo',
+      active_version_id: version, created_by: owner,
+    }),
+    `update template_versions set template_id = ${text(template)} where id = ${text(version)};`,
+    row('workspaces', {
+      id: workspace, ...made, owner_id: owner, organization_id: organization, template_id: template, name: 'dev',
+    }),
+    row('provisioner_jobs', built),
+    row('workspace_builds', {
+      id: id(), ...made, workspace_id: workspace, template_version_id: version, build_number: 1, transition: 'start',
+      initiator_id: owner, job_id: built.id,
+    }),
+    row('workspace_resources', {
+      id: resource, created_at: now, job_id: built.id, transition: 'start', type: 'by_hand', name: 'dev',
+    }),
+    row('workspace_agents', {
+      id: agent, ...made, name: 'main', resource_id: resource, auth_token: token, architecture: 'amd64',
+      operating_system: 'linux',
+    }),
+    app('code', 'owner'),
+    app('public', 'public'),
+    'commit;',
+  ].join('\n'));
+  return token;
+}

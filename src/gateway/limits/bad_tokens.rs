@@ -1,0 +1,273 @@
+//! Tokens that nobody knows. Each costs a question to Coder, and whether it was one only the answer tells.
+//!
+//! So a question takes room on the account of its address while it is open, and gives it back unless the token was
+//! bad: good ones never seen before, of a whole office behind one address, wait for each other and are not counted.
+//! Questions and bad tokens share the same room, so that many at once learn no more than one after the other.
+
+use std::collections::HashMap;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+
+use super::network;
+use crate::types::{Clock, Timestamp};
+
+/// How many bad tokens one address may present at once, and how many questions of its are open at most.
+const BURST: u32 = 60;
+
+/// How long each bad token is held against its address: 120 a minute in the long run.
+const HELD: Duration = Duration::from_millis(500);
+
+/// How many questions of one address may wait for room.
+const MOST_WAITING: u32 = 2000;
+
+/// The accounts of all addresses.
+pub(super) struct BadTokens {
+    clock: Clock,
+    accounts: Mutex<HashMap<IpAddr, Arc<Account>>>,
+}
+
+#[derive(Default)]
+struct Account {
+    balance: Mutex<Balance>,
+    answered: Notify,
+}
+
+/// What is held against an address.
+#[derive(Debug, Default)]
+struct Balance {
+    /// When the last bad token is forgotten.
+    held_until: Timestamp,
+    /// Questions without an answer yet.
+    open: u32,
+    /// Questions that wait for room.
+    waiting: u32,
+}
+
+/// Whether there is room for one more question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Room {
+    /// There is.
+    Free,
+    /// Not before an open one is answered.
+    Open,
+    /// Not for so long: what was bad takes it all.
+    Held(Duration),
+}
+
+/// An open question. Dropping it is an answer that says nothing bad.
+pub(in crate::gateway) struct Question {
+    account: Arc<Account>,
+    clock: Clock,
+    bad: bool,
+}
+
+impl BadTokens {
+    pub(super) fn new(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), accounts: Mutex::default() }
+    }
+
+    /// One more question about a token that was never seen: waits for room where others of the same address are
+    /// open. The error says when to come back: too many of them were bad, or too many wait.
+    pub(super) async fn question(&self, client: IpAddr) -> Result<Question, Duration> {
+        let account = Arc::clone(lock(&self.accounts).entry(network(client)).or_default());
+        loop {
+            // Made before the balance is looked at: an answer in between is not missed.
+            let answered = account.answered.notified();
+            {
+                let mut balance = lock(&account.balance);
+                match balance.room(self.clock.now()) {
+                    Room::Held(wait) => return Err(wait),
+                    Room::Free => {
+                        balance.open += 1;
+                        drop(balance);
+                        // Time makes room too: whoever waits may go on at the same time.
+                        account.answered.notify_one();
+                        return Ok(Question {
+                            account: Arc::clone(&account),
+                            clock: self.clock.clone(),
+                            bad: false,
+                        });
+                    }
+                    Room::Open if balance.waiting >= MOST_WAITING => return Err(HELD),
+                    Room::Open => balance.waiting += 1,
+                }
+            }
+            let waiting = Waiting(&account);
+            answered.await;
+            drop(waiting);
+        }
+    }
+
+    /// Forgets addresses against which nothing is held.
+    pub(super) fn forget_quiet(&self) {
+        let now = self.clock.now();
+        let mut accounts = lock(&self.accounts);
+        // Whoever has an account in hand has a question on it.
+        accounts
+            .retain(|_, account| Arc::strong_count(account) > 1 || now < lock(&account.balance).held_until);
+        accounts.shrink_to_fit();
+    }
+}
+
+impl Balance {
+    fn room(&mut self, now: Timestamp) -> Room {
+        let all = HELD * BURST;
+        // A clock that was ahead locks nobody out for longer than all of it.
+        self.held_until = self.held_until.min(now + all);
+        let held = self.held_until.since(now);
+        let beyond = (held + HELD).saturating_sub(all);
+        if beyond > Duration::ZERO {
+            return Room::Held(beyond);
+        }
+        if held + HELD * (self.open + 1) > all { Room::Open } else { Room::Free }
+    }
+}
+
+impl Question {
+    /// The answer: Coder does not know the token.
+    pub(in crate::gateway) fn was_bad(mut self) {
+        self.bad = true;
+    }
+}
+
+impl Drop for Question {
+    fn drop(&mut self) {
+        let now = self.clock.now();
+        let mut balance = lock(&self.account.balance);
+        balance.open = balance.open.saturating_sub(1);
+        if self.bad {
+            balance.held_until = balance.held_until.max(now) + HELD;
+        }
+        let room = balance.room(now);
+        drop(balance);
+        match room {
+            // Nobody who waits will have room soon: all of them are told.
+            Room::Held(_) => self.account.answered.notify_waiters(),
+            Room::Free | Room::Open => self.account.answered.notify_one(),
+        }
+    }
+}
+
+/// Counts somebody who waits.
+struct Waiting<'a>(&'a Account);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        let mut balance = lock(&self.0.balance);
+        balance.waiting = balance.waiting.saturating_sub(1);
+    }
+}
+
+/// What is behind the lock is whole whenever it is open, also after a panic elsewhere.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+
+    use super::*;
+    use crate::types::ManualClock;
+
+    const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
+
+    fn accounts() -> (BadTokens, ManualClock) {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(1_000_000));
+        (BadTokens::new(&clock), hand)
+    }
+
+    async fn bad(accounts: &BadTokens, many: u32) {
+        for _ in 0..many {
+            accounts.question(CLIENT).await.unwrap().was_bad();
+        }
+    }
+
+    #[tokio::test]
+    async fn good_tokens_are_never_counted_however_many() {
+        let (accounts, _) = accounts();
+        for _ in 0..10 * BURST {
+            drop(accounts.question(CLIENT).await.unwrap());
+        }
+        assert_eq!(lock(&accounts.accounts)[&CLIENT].balance.lock().unwrap().open, 0);
+    }
+
+    #[tokio::test]
+    async fn bad_tokens_are_stopped_beyond_the_burst_and_forgotten_one_by_one() {
+        let (accounts, hand) = accounts();
+        bad(&accounts, BURST).await;
+        assert_eq!(accounts.question(CLIENT).await.err(), Some(HELD));
+        assert!(accounts.question("192.0.2.2".parse().unwrap()).await.is_ok(), "another address");
+        hand.advance(HELD);
+        bad(&accounts, 1).await;
+        assert_eq!(accounts.question(CLIENT).await.err(), Some(HELD));
+        hand.advance(HELD * BURST);
+        bad(&accounts, BURST).await;
+        assert!(accounts.question(CLIENT).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_was_ahead_locks_nobody_out_for_long() {
+        let (accounts, hand) = accounts();
+        bad(&accounts, BURST).await;
+        hand.set(Timestamp::from_seconds(1_000_000 - 3600));
+        assert_eq!(accounts.question(CLIENT).await.err(), Some(HELD));
+        hand.advance(HELD);
+        assert!(accounts.question(CLIENT).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn open_questions_and_bad_tokens_share_the_room() {
+        let (accounts, _) = accounts();
+        bad(&accounts, BURST - 2).await;
+        let (one, two) = (accounts.question(CLIENT).await.unwrap(), accounts.question(CLIENT).await.unwrap());
+        let mut third = Box::pin(accounts.question(CLIENT));
+        assert!((&mut third).now_or_never().is_none(), "it waits, and is not refused");
+        one.was_bad();
+        assert!((&mut third).now_or_never().is_none(), "a bad one gives no room back");
+        drop(two);
+        let third = third.now_or_never().expect("a good one does").unwrap();
+        let mut fourth = Box::pin(accounts.question(CLIENT));
+        let mut fifth = Box::pin(accounts.question(CLIENT));
+        assert!((&mut fourth).now_or_never().is_none() && (&mut fifth).now_or_never().is_none());
+        third.was_bad();
+        assert!(fourth.now_or_never().is_some_and(|room| room.is_err()), "there will be none");
+        assert!(fifth.now_or_never().is_some_and(|room| room.is_err()), "all who wait are told");
+    }
+
+    #[tokio::test]
+    async fn only_so_many_wait() {
+        let (accounts, _) = accounts();
+        let mut open = Vec::new();
+        for _ in 0..BURST {
+            open.push(accounts.question(CLIENT).await.unwrap());
+        }
+        let mut waiting: Vec<_> = (0..MOST_WAITING).map(|_| Box::pin(accounts.question(CLIENT))).collect();
+        assert!(waiting.iter_mut().all(|one| one.now_or_never().is_none()));
+        assert!(accounts.question(CLIENT).await.is_err());
+        waiting.pop();
+        assert!(accounts.question(CLIENT).now_or_never().is_none(), "who goes away makes room");
+        open.clear();
+        for one in waiting {
+            drop(one.await.unwrap());
+        }
+    }
+
+    #[tokio::test]
+    async fn an_address_is_forgotten_only_when_nothing_is_held_against_it() {
+        let (accounts, hand) = accounts();
+        bad(&accounts, 1).await;
+        let open = accounts.question("192.0.2.2".parse().unwrap()).await.unwrap();
+        accounts.forget_quiet();
+        assert_eq!(lock(&accounts.accounts).len(), 2);
+        hand.advance(HELD);
+        accounts.forget_quiet();
+        assert_eq!(lock(&accounts.accounts).len(), 1);
+        drop(open);
+        accounts.forget_quiet();
+        assert!(lock(&accounts.accounts).is_empty());
+    }
+}

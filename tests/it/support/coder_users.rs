@@ -1,0 +1,64 @@
+//! Users as Coder's API names them, by `me`, id or name, and the keys that are made for them.
+
+use http::{Method, Request, Response};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::coder::{Key, Shared, User, api, message};
+use super::server::{Body, body_text};
+
+/// A user that a path names, and what is behind the name.
+pub struct Named {
+    user: User,
+    behind: String,
+}
+
+impl Named {
+    /// The user of a path below `/api/v2/users/`, as far as the key's user may see them: oneself, or everybody for
+    /// an owner. `None` for every other path.
+    pub fn find(coder: &Shared, path: &str, key: &Key) -> Option<Self> {
+        let rest = path.strip_prefix("/api/v2/users/")?;
+        let (name, behind) = rest.split_once('/').unwrap_or((rest, ""));
+        if !matches!(behind, "" | "keys" | "keys/tokens") {
+            return None;
+        }
+        let state = coder.state();
+        let asking = state.user(&key.user)?;
+        let user = match name {
+            "me" => asking,
+            name => state.users.iter().find(|user| user.id == name || user.username == name)?,
+        };
+        let visible = asking.owner || asking.id == user.id;
+        visible.then(|| Self { user: user.clone(), behind: behind.to_owned() })
+    }
+
+    pub async fn answer(self, coder: &Shared, request: Request<Incoming>) -> Response<Body> {
+        let method = request.method().clone();
+        match (&method, self.behind.as_str()) {
+            (&Method::GET, "") => api(200, &self.described()),
+            (&Method::GET, "keys/tokens") => api(200, &json!([])),
+            (&Method::POST, "keys") => {
+                let made = coder.state().make_key(&self.user.id, "password", "all");
+                api(201, &json!({"key": made}))
+            }
+            (&Method::POST, "keys/tokens") => {
+                let body: Value = serde_json::from_str(&body_text(request).await).unwrap_or_default();
+                let scope = body["scope"].as_str().unwrap_or("all").to_owned();
+                let made = coder.state().make_key(&self.user.id, "token", &scope);
+                api(201, &json!({"key": made}))
+            }
+            _ => message(404, "Route not found.", None),
+        }
+    }
+
+    fn described(&self) -> Value {
+        let User { id, username, email, login_type, owner, .. } = &self.user;
+        let roles = if *owner { json!([{"name": "owner", "display_name": "Owner"}]) } else { json!([]) };
+        json!({
+            "id": id, "username": username, "name": username, "email": email,
+            "created_at": "2026-11-24T04:27:54.098239Z", "updated_at": "2026-11-24T04:27:54.179807Z",
+            "last_seen_at": "2026-11-24T04:27:54.179807Z", "status": "active", "login_type": login_type,
+            "organization_ids": ["9d66900e-44db-41b5-b26a-18bb87a17eec"], "roles": roles,
+        })
+    }
+}
