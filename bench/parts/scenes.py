@@ -49,8 +49,8 @@ def tls(stage, target, plan):
 
 
 def h2(stage, target, plan):
-    """The GET over TLS, HTTP/2, 16 connections with 4 streams each."""
-    return counted(target, lambda: load.h2load(target, "/api/v2/bench/1k", plan.seconds, 16, 4))
+    """The GET over TLS, HTTP/2, 64 connections with 4 streams each."""
+    return counted(target, lambda: load.h2load(target, "/api/v2/bench/1k", plan.seconds, 64, 4))
 
 
 def down_64k(stage, target, plan):

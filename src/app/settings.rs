@@ -88,7 +88,7 @@ pub(super) fn upstream(
     Ok(proxy::Settings {
         origin: Origin::new(url, tls).map_err(BuildError::CoderUrl)?,
         connect_timeout: proxy::CONNECT_TIMEOUT,
-        max_idle: 256,
+        max_idle: 1024,
         idle_timeout: std::time::Duration::from_mins(1),
         clock,
     })

@@ -58,7 +58,7 @@ impl Worker {
         Self { gateway, upstream, counts }
     }
 
-    async fn handle(&self, request: Request, connection: &ConnInfo) -> Response {
+    async fn handle(&self, request: Box<Request>, connection: &ConnInfo) -> Response {
         let began = Instant::now();
         let id = RequestId::random();
         let method = request.method().clone();
@@ -85,19 +85,18 @@ impl Worker {
     /// Understands the head; from then on every refusal can speak the caller's language.
     async fn serve(
         &self,
-        request: Request,
+        request: Box<Request>,
         connection: &ConnInfo,
         id: RequestId,
         seen: &mut Seen,
     ) -> Response {
-        let (parts, body) = request.into_parts();
-        let how = manner(&parts);
-        let context = match self.understand(&parts, how.clone(), connection, id, seen.client) {
+        let how = manner(&request);
+        let context = match self.understand(&request, how.clone(), connection, id, seen.client) {
             Ok(context) => context,
             Err(cause) => {
                 seen.refused = Some(cause.row().word);
                 let mut refusal = self.gateway.refuse_unread(&cause, &how, id);
-                if matches!(cause, Cause::Message(_)) && parts.version != Version::HTTP_2 {
+                if matches!(cause, Cause::Message(_)) && request.version() != Version::HTTP_2 {
                     // Where this message ends somebody in between may see otherwise: nothing of theirs is read on.
                     refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -105,9 +104,8 @@ impl Worker {
             }
         };
         seen.path = Some(context.target.clone());
-        let route = self.classify(&parts.method, &context);
+        let route = self.classify(request.method(), &context);
         seen.class = Some(route.class_name());
-        let request = Request::from_parts(parts, body);
         match self.judge_and_answer(request, &context, route, seen).await {
             Ok(response) => response,
             Err(cause) => {
@@ -119,13 +117,13 @@ impl Worker {
 
     fn understand(
         &self,
-        parts: &::http::request::Parts,
+        request: &Request,
         manner: Manner,
         connection: &ConnInfo,
-        request: RequestId,
+        id: RequestId,
         client: IpAddr,
     ) -> Result<Context, Cause> {
-        let host = check_message(parts)?;
+        let host = check_message(request)?;
         let app_host = match self.gateway.hosts.judge(host.as_str()) {
             HostJudged::Access => false,
             HostJudged::App(_) => true,
@@ -135,13 +133,13 @@ impl Worker {
         if !names_agree(connection.server_name.as_deref(), host.name()) {
             return Err(Cause::Host);
         }
-        let target = Target::parse(&parts.uri, |path| app_host || routes::is_app_path(path))?;
+        let target = Target::parse(request.uri(), |path| app_host || routes::is_app_path(path))?;
         // Behind a proxy that ends TLS the connection is plain, and the client's is not.
         let scheme = match self.gateway.settings.access_url.scheme() {
             "https" => "https",
             _ => connection.scheme.as_str(),
         };
-        Ok(Context { request, client, manner, target, host, scheme, app_host })
+        Ok(Context { request: id, client, manner, target, host, scheme, app_host })
     }
 
     fn classify(&self, method: &::http::Method, context: &Context) -> Route {
@@ -161,60 +159,62 @@ impl Worker {
     /// What is rare is boxed here and below: a future is as large as its largest branch, and is moved.
     async fn judge_and_answer(
         &self,
-        request: Request,
+        mut request: Box<Request>,
         context: &Context,
         route: Route,
         seen: &mut Seen,
     ) -> Result<Response, Cause> {
         let gateway = &self.gateway;
-        let (mut parts, body) = request.into_parts();
         // Where no credential is looked for, two that contradict each other are nobody's business.
         let presented = match gateway.rules.judging(route.class) {
             Judging::Nothing => None,
             Judging::Shape | Judging::Person => {
-                gateway.finder.find(&parts.headers, context.target.query(), route.class)?
+                gateway.finder.find(request.headers(), context.target.query(), route.class)?
             }
         };
         if presented.is_none()
             && context.navigates()
             && !matches!(route.class, RouteClass::Own | RouteClass::SignIn)
-            && let Some(farewell) = gateway.farewell(&parts.headers, context)
+            && let Some(farewell) = gateway.farewell(request.headers(), context)
         {
             return Ok(farewell);
         }
-        let bearer = gateway.bearer(presented.as_ref(), route.class, &parts.headers, context).await?;
+        let bearer = gateway.bearer(presented.as_ref(), route.class, request.headers(), context).await?;
         let question = Question {
             class: route.class,
             bearer: &bearer,
             client: context.client,
             in_url: presented.as_ref().is_some_and(Presented::in_url),
             navigation: context.navigates() && !context.app_host,
-            preflight: is_preflight(&parts.method, &parts.headers),
+            preflight: is_preflight(request.method(), request.headers()),
         };
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {
                 seen.user = permit.standing().and_then(Standing::user);
                 let creates = matches!(route.class, RouteClass::CreatesKey(_));
                 let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
-                // Owned: what it was read from is changed now.
-                match (permit.credentials(), presented.map(Presented::into_owned)) {
-                    (Credentials::Withheld, _) => confine(&mut parts.headers, None),
-                    (Credentials::AsPresented, Some(keep)) => confine(&mut parts.headers, Some(&keep)),
-                    // The proof is the request's own, an OAuth 2.0 client's for example: Coder judges it.
+                match (permit.credentials(), presented.filter(|presented| !presented.is_alone())) {
+                    (Credentials::Withheld, _) => confine(request.headers_mut(), None),
+                    (Credentials::AsPresented, Some(keep)) => {
+                        // Owned: what it was read from is changed now.
+                        let keep = keep.into_owned();
+                        confine(request.headers_mut(), Some(&keep));
+                    }
+                    // Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example,
+                    // which Coder judges.
                     (Credentials::AsPresented, None) => {}
                 }
-                self.forward(permit, Request::from_parts(parts, body), context, route.class, maker).await
+                self.forward(permit, request, context, route.class, maker).await
             }
-            Decision::Answer(OwnAnswer::Endpoint) => {
-                Box::pin(gateway.endpoint(Request::from_parts(parts, body), context)).await
-            }
+            Decision::Answer(OwnAnswer::Endpoint) => Box::pin(gateway.endpoint(*request, context)).await,
             Decision::Answer(OwnAnswer::SignInCallback) => {
+                let (parts, _) = request.into_parts();
                 Box::pin(Arc::clone(gateway).callback(parts.method, parts.headers, context.clone())).await
             }
             Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
             Decision::SignIn(cause) => {
                 seen.refused = Some(cause.word());
-                Ok(gateway.to_sign_in(cause, &parts.headers, context))
+                Ok(gateway.to_sign_in(cause, request.headers(), context))
             }
             Decision::Refuse(refusal) if context.app_host && context.navigates() && !question.in_url => {
                 let handed_over = gateway.to_hand_over(refusal.cause, context);
@@ -234,7 +234,7 @@ impl Worker {
     async fn forward(
         &self,
         permit: Permit,
-        mut request: Request,
+        mut request: Box<Request>,
         context: &Context,
         class: RouteClass,
         maker: Option<Secret>,
@@ -310,8 +310,10 @@ fn names_agree(in_handshake: Option<&str>, host: &str) -> bool {
 }
 
 impl Service for Worker {
-    /// Boxed once: unboxed, all of it would be moved on its way into hyper, more than once with HTTP/2.
+    /// The request and the work are boxed once: unboxed, both would be moved from step to step and on the way into
+    /// hyper, some fifty times.
     fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send {
+        let request = Box::new(request);
         Box::pin(async move { self.handle(request, &connection).await })
     }
 }

@@ -1,7 +1,6 @@
 //! How the caller would like to be answered.
 
-use ::http::request::Parts;
-use ::http::{HeaderMap, HeaderName, Method, header};
+use ::http::{HeaderMap, HeaderName, Method, Request, header};
 
 use super::upgrade::upgrade;
 
@@ -22,12 +21,13 @@ pub enum Manner {
 
 /// Finds the manner. A request with a credential header is never a navigation: the CLI and IDEs
 /// cannot follow a redirect to a sign-in page (coder/coder#3527, #17687).
-pub fn manner(parts: &Parts) -> Manner {
-    if let Some(protocol) = upgrade(parts.version, &parts.headers) {
+pub fn manner<B>(request: &Request<B>) -> Manner {
+    let headers = request.headers();
+    if let Some(protocol) = upgrade(request.version(), headers) {
         return Manner::Upgrade(protocol.to_owned());
     }
-    let readable = matches!(parts.method, Method::GET | Method::HEAD);
-    if readable && goes_to_a_page(&parts.headers) && !has_credential(&parts.headers) {
+    let readable = matches!(*request.method(), Method::GET | Method::HEAD);
+    if readable && goes_to_a_page(headers) && !has_credential(headers) {
         Manner::Navigation
     } else {
         Manner::Api
@@ -72,7 +72,7 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        manner(&request.body(()).unwrap().into_parts().0)
+        manner(&request.body(()).unwrap())
     }
 
     #[test]

@@ -19,12 +19,11 @@ use super::*;
 type Sent = Arc<Mutex<Vec<String>>>;
 
 async fn judge(request: Request, sent: &Sent) -> Result<(), StatusCode> {
-    let (parts, body) = request.into_parts();
-    let host = check_message(&parts).map_err(|_| StatusCode::BAD_REQUEST)?;
-    let target = Target::parse(&parts.uri, |_| false).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let host = check_message(&request).map_err(|_| StatusCode::BAD_REQUEST)?;
+    let target = Target::parse(request.uri(), |_| false).map_err(|_| StatusCode::BAD_REQUEST)?;
     let hop = Hop { client: "192.0.2.7".parse().unwrap(), scheme: "http", host: host.as_str() };
-    let request = ::http::Request::from_parts(parts, body);
-    let (parts, body) = sanitize(request, &target, &hop, OwnCookies::is_own).into_request().into_parts();
+    let sanitized = sanitize(Box::new(request), &target, &hop, OwnCookies::is_own);
+    let (parts, body) = sanitized.into_request().into_parts();
     let body = read_limited(body, 1024).await.map_err(|_| StatusCode::BAD_REQUEST)?;
     let lines = ["host", "cookie", "content-length", "transfer-encoding", "x-forwarded-host"];
     let lines =

@@ -50,6 +50,9 @@ pub enum ForwardError {
     Ended,
 }
 
+/// An answer's head, and the link that its body comes on.
+type Exchanged = (Box<Link>, HttpResponse<Incoming>);
+
 /// Coder, as one worker reaches it.
 #[derive(Debug)]
 pub struct Upstream {
@@ -106,23 +109,37 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
-    async fn exchange(
-        &self,
-        mut request: Request<Upload>,
-    ) -> Result<(Box<Link>, HttpResponse<Incoming>), ForwardError> {
-        if let Some(mut link) = self.pool.take() {
-            match link.send(request).await {
-                Ok(answer) => return Ok((link, answer)),
-                Err(mut error) => match error.take_message() {
-                    Some(unsent) => request = unsent,
-                    None => return Err(broken(&error.into_error())),
-                },
+    /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one. A pooled one takes the
+    /// request at once: held by what waits, it would be moved along with it.
+    fn exchange(&self, request: Request<Upload>) -> impl Future<Output = Result<Exchanged, ForwardError>> {
+        let sent = match self.pool.take() {
+            Some(mut link) => {
+                let answer = link.send(request);
+                Ok((link, answer))
             }
+            None => Err(Box::new(request)),
+        };
+        async move {
+            let unsent = match sent {
+                Err(request) => request,
+                Ok((mut link, answer)) => match link.answer(answer).await {
+                    Ok(answer) => return Ok((link, answer)),
+                    Err(mut error) => match error.take_message() {
+                        Some(unsent) => Box::new(unsent),
+                        None => return Err(broken(&error.into_error())),
+                    },
+                },
+            };
+            // Boxed: it is rare, and large.
+            Box::pin(self.exchange_afresh(unsent)).await
         }
-        // Boxed: it is rare, large, and would be moved with every request.
-        let mut link = Box::pin(self.connect()).await?;
-        match link.send(request).await {
+    }
+
+    /// The same over a connection of its own.
+    async fn exchange_afresh(&self, request: Box<Request<Upload>>) -> Result<Exchanged, ForwardError> {
+        let mut link = self.connect().await?;
+        let answer = link.send(*request);
+        match link.answer(answer).await {
             Ok(answer) => Ok((link, answer)),
             Err(error) => Err(broken(&error.into_error())),
         }

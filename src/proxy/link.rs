@@ -18,6 +18,9 @@ use super::alarm::{Alarm, Delivery};
 use super::io::Io;
 use super::upload::Upload;
 
+/// What becomes of a request that was handed to a connection.
+pub(super) type Sent = Result<Response<Incoming>, TrySendError<Request<Upload>>>;
+
 /// A connection to Coder. It makes progress only while it is driven, by whoever waits for its answer
 /// or its body: no task of its own, no hand-over between tasks, and dropping it closes it.
 pub(super) struct Link {
@@ -44,17 +47,19 @@ impl Link {
         Ok(Box::new(Self { sender, connection: Some(connection), over: false, alarm, waker, delivery }))
     }
 
-    /// Sends a request and waits for the head of its answer.
+    /// Hands a request to the connection. It is sent, and its answer read, by [`Self::answer`].
+    pub(super) fn send(&mut self, request: Request<Upload>) -> impl Future<Output = Sent> + use<> {
+        self.leave_alone();
+        self.sender.try_send_request(request)
+    }
+
+    /// Drives the link until the head of the answer to a request is there.
     ///
     /// # Errors
     /// When the connection ends. The error brings the request back if nothing of it was taken up,
     /// which is so when Coder had closed the connection while it was idle.
-    pub(super) async fn send(
-        &mut self,
-        request: Request<Upload>,
-    ) -> Result<Response<Incoming>, TrySendError<Request<Upload>>> {
-        self.leave_alone();
-        let mut answer = pin!(self.sender.try_send_request(request));
+    pub(super) async fn answer(&mut self, sent: impl Future<Output = Sent>) -> Sent {
+        let mut answer = pin!(sent);
         poll_fn(|cx| {
             self.drive(cx);
             let answered = answer.as_mut().poll(&mut Context::from_waker(&self.delivery));

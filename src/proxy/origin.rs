@@ -33,7 +33,7 @@ pub struct Settings {
     pub origin: Origin,
     /// How long connecting may take, name resolution and TLS included. Default: [`CONNECT_TIMEOUT`].
     pub connect_timeout: Duration,
-    /// The most idle connections kept. Default: 256 a worker.
+    /// The most idle connections kept. Default: 1024 a worker.
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,

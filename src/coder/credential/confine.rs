@@ -18,9 +18,6 @@ pub fn confine(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) {
     if cookies_named(headers, cookies::is_app_session).any(|text| !kept(&text)) {
         remove_unless(headers, cookies::is_app_session, &kept);
     }
-    if keep.is_some_and(|keep| keep.alone) {
-        return;
-    }
     if cookies_named(headers, cookies::is_session).any(|text| !kept(&text)) {
         remove_unless(headers, cookies::is_session, &kept);
     }

@@ -182,7 +182,7 @@ impl<'a> Pick<'a> {
 /// Everywhere but with apps.
 fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     let picked = Pick::default().named(headers, query).rfc_6750(headers, query, |_| true);
-    let alone = !picked.several;
+    let alone = !picked.several && cookies_named(headers, cookies::is_app_session).next().is_none();
     Ok(picked.done()?.map(|found| Presented { alone, ..found }))
 }
 

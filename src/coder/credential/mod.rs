@@ -29,8 +29,7 @@ pub struct Presented<'a> {
     text: Cow<'a, str>,
     kind: Kind,
     in_url: bool,
-    /// No other credential of a person stands anywhere but in an app's cookie: known where all of these places
-    /// were looked at.
+    /// See [`Presented::is_alone`].
     alone: bool,
 }
 
@@ -84,6 +83,12 @@ impl<'a> Presented<'a> {
     /// Whether it stands in the URL, where it cannot be taken away.
     pub const fn in_url(&self) -> bool {
         self.in_url
+    }
+
+    /// Whether it is known that no other credential stands in any place, the same one included: [`confine`] has
+    /// nothing to do then. So it is with nearly every request.
+    pub const fn is_alone(&self) -> bool {
+        self.alone
     }
 
     /// Whether the gateway judges it. A machine's is Coder's to judge.

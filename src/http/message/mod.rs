@@ -5,8 +5,7 @@ mod host;
 mod tests;
 
 use ::http::header::{self, HeaderName};
-use ::http::request::Parts;
-use ::http::{HeaderMap, Method, Version};
+use ::http::{HeaderMap, Method, Request, Version};
 use thiserror::Error;
 
 pub use host::Host;
@@ -45,29 +44,30 @@ static ONCE: [HeaderName; 9] = [
 /// Refuses what hyper lets through and another parser might read differently.
 ///
 /// Numbered as the request is read: (1) target, (2) host, (3) framing, (4) repeated headers.
-pub fn check_message(parts: &Parts) -> Result<Host, BadRequest> {
-    if parts.method == Method::CONNECT || !parts.uri.path().starts_with('/') {
+pub fn check_message<B>(request: &Request<B>) -> Result<Host, BadRequest> {
+    if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
         return Err(BadRequest::Target); // (1)
     }
-    let host = host(parts)?; // (2)
-    check_framing(parts.version, &parts.headers)?; // (3)
-    check_repeated(&parts.headers)?; // (4)
+    let host = host(request)?; // (2)
+    check_framing(request.version(), request.headers())?; // (3)
+    check_repeated(request.headers())?; // (4)
     Ok(host)
 }
 
 /// One name, in the header, the target or both.
-fn host(parts: &Parts) -> Result<Host, BadRequest> {
-    let mut lines = parts.headers.get_all(header::HOST).iter();
+fn host<B>(request: &Request<B>) -> Result<Host, BadRequest> {
+    let mut lines = request.headers().get_all(header::HOST).iter();
     let in_header = lines.next().map(|line| Host::parse(line.as_bytes())).transpose()?;
     if lines.next().is_some() {
         return Err(BadRequest::Host);
     }
-    let in_target = parts.uri.authority().map(|host| Host::parse(host.as_str().as_bytes())).transpose()?;
+    let in_target =
+        request.uri().authority().map(|host| Host::parse(host.as_str().as_bytes())).transpose()?;
     match (in_header, in_target) {
         (Some(header), Some(target)) if header == target => Ok(header),
         (Some(host), None) => Ok(host),
         // HTTP/2 names the host in `:authority` alone (RFC 9113 §8.3.1).
-        (None, Some(host)) if parts.version == Version::HTTP_2 => Ok(host),
+        (None, Some(host)) if request.version() == Version::HTTP_2 => Ok(host),
         _ => Err(BadRequest::Host),
     }
 }

@@ -1,18 +1,18 @@
-use ::http::{HeaderValue, Request};
+use ::http::HeaderValue;
 use proptest::prelude::*;
 
 use super::*;
 
-fn parts(version: Version, target: &str, headers: &[(&str, &str)]) -> Parts {
+fn request(version: Version, target: &str, headers: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::get(target).version(version);
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    request.body(()).unwrap().into_parts().0
+    request.body(()).unwrap()
 }
 
 fn check(version: Version, target: &str, headers: &[(&str, &str)]) -> Result<String, BadRequest> {
-    check_message(&parts(version, target, headers)).map(|host| host.as_str().to_owned())
+    check_message(&request(version, target, headers)).map(|host| host.as_str().to_owned())
 }
 
 const H1: Version = Version::HTTP_11;
@@ -33,7 +33,7 @@ fn one_host_is_found_in_header_target_or_both() {
 
 #[test]
 fn the_name_is_what_stands_before_the_port() {
-    let host = |text: &str| check_message(&parts(H1, "/", &[("host", text)])).unwrap();
+    let host = |text: &str| check_message(&request(H1, "/", &[("host", text)])).unwrap();
     for (text, name) in
         [("a.company:3000", "a.company"), ("[::1]:3000", "[::1]"), ("[::1]", "[::1]"), ("a", "a")]
     {
@@ -93,8 +93,8 @@ fn a_target_that_is_no_path_is_refused() {
     for target in ["*", "a.company", "a.company:443"] {
         assert_eq!(check(H1, target, &[HOST]), Err(BadRequest::Target), "{target}");
     }
-    let mut connect = parts(H1, "/", &[HOST]);
-    connect.method = Method::CONNECT;
+    let mut connect = request(H1, "/", &[HOST]);
+    *connect.method_mut() = Method::CONNECT;
     assert_eq!(check_message(&connect), Err(BadRequest::Target));
 }
 
@@ -112,12 +112,12 @@ fn a_length_that_reads_two_ways_is_refused() {
         &[HOST, ("transfer-encoding", "\u{b}chunked")],
         &[HOST, ("transfer-encoding", "")],
     ] {
-        let mut parts = parts(H1, "/", &[]);
+        let mut request = request(H1, "/", &[]);
         for (name, value) in headers {
             let value = HeaderValue::from_bytes(value.as_bytes()).unwrap_or(HeaderValue::from_static("\t"));
-            parts.headers.append(*name, value);
+            request.headers_mut().append(*name, value);
         }
-        assert_eq!(check_message(&parts), Err(BadRequest::Framing), "{headers:?}");
+        assert_eq!(check_message(&request), Err(BadRequest::Framing), "{headers:?}");
     }
     for version in [Version::HTTP_10, Version::HTTP_2] {
         assert_eq!(check(version, "/", &[HOST, chunked]), Err(BadRequest::Framing), "{version:?}");
@@ -165,16 +165,16 @@ proptest! {
         codings in proptest::collection::vec("chunked|x|gzip, chunked| chunked", 0..3),
         lengths in proptest::collection::vec("[0-9+-]{0,22}", 0..3),
     ) {
-        let mut parts = parts(H1, "/", &[]);
+        let mut request = request(H1, "/", &[]);
         for (name, values) in [("host", &hosts), ("transfer-encoding", &codings), ("content-length", &lengths)] {
             for value in values {
                 if let Ok(value) = HeaderValue::from_bytes(value.as_bytes()) {
-                    parts.headers.append(name, value);
+                    request.headers_mut().append(name, value);
                 }
             }
         }
-        if let Ok(host) = check_message(&parts) {
-            let one = |name: &str| parts.headers.get_all(name).iter().count();
+        if let Ok(host) = check_message(&request) {
+            let one = |name: &str| request.headers().get_all(name).iter().count();
             prop_assert_eq!(one("host"), 1);
             prop_assert!(one("transfer-encoding") + one("content-length") <= 1);
             prop_assert!(!host.name().is_empty() && host.as_str().is_ascii());

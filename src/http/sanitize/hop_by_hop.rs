@@ -24,9 +24,14 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     for name in &named(headers) {
         headers.remove(name);
     }
-    // Most messages have none of them, or one.
-    let found: Vec<HeaderName> = headers.keys().filter(|name| ALWAYS.contains(name)).cloned().collect();
-    for name in &found {
+    // Most messages have none of them, or one: going through the names costs less than asking for each.
+    let mut found = [false; ALWAYS.len()];
+    for name in headers.keys() {
+        if let Some((_, found)) = ALWAYS.iter().zip(&mut found).find(|(always, _)| *always == name) {
+            *found = true;
+        }
+    }
+    for (name, _) in ALWAYS.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
     }
     let trailers = items(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));

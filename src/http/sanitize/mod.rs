@@ -20,7 +20,7 @@ pub use hop_by_hop::remove_hop_by_hop;
 /// Made only by [`sanitize`]; the proxy forwards nothing else.
 #[derive(Debug)]
 pub struct Sanitized<B> {
-    request: Request<B>,
+    request: Box<Request<B>>,
     upgrade: Option<String>,
 }
 
@@ -57,7 +57,7 @@ impl<B> Sanitized<B> {
     }
 
     /// The request itself.
-    pub fn into_request(self) -> Request<B> {
+    pub fn into_request(self) -> Box<Request<B>> {
         self.request
     }
 }
@@ -69,18 +69,17 @@ impl<B> Sanitized<B> {
 /// (4) Own cookies go: workspace apps would see them; the others become one line. (5) What the gateway
 /// vouches for is set. (6) A real upgrade stays one.
 ///
-/// The headers are changed in place; nothing is copied that stays as it is.
+/// The headers are changed in place; nothing is copied that stays as it is, and the request stays where it is.
 pub fn sanitize<B>(
-    request: Request<B>,
+    mut request: Box<Request<B>>,
     target: &Target,
     hop: &Hop<'_>,
     drop_cookie: impl Fn(&str) -> bool,
 ) -> Sanitized<B> {
-    let (mut parts, body) = request.into_parts();
-    let upgrade = upgrade(parts.version, &parts.headers).map(ToOwned::to_owned);
-    parts.uri = Uri::from(target.raw().clone()); // (1)
-    parts.version = Version::HTTP_11;
-    let headers = &mut parts.headers;
+    let upgrade = upgrade(request.version(), request.headers()).map(ToOwned::to_owned);
+    *request.uri_mut() = Uri::from(target.raw().clone()); // (1)
+    *request.version_mut() = Version::HTTP_11;
+    let headers = request.headers_mut();
     remove_hop_by_hop(headers); // (2)
     // Whether the body is sent was settled with the client already (RFC 9110 §10.1.1).
     headers.remove(header::EXPECT);
@@ -92,7 +91,7 @@ pub fn sanitize<B>(
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade")); // (6)
         set(headers, &header::UPGRADE, HeaderValue::from_str(protocol).ok());
     }
-    Sanitized { request: Request::from_parts(parts, body), upgrade }
+    Sanitized { request, upgrade }
 }
 
 /// Sets what the gateway knows of the hop in front. Coder believes it from this peer alone

@@ -1,5 +1,7 @@
 //! What is left of a request's credentials.
 
+use proptest::prelude::*;
+
 use super::*;
 use crate::policy::Public;
 
@@ -64,4 +66,40 @@ fn the_judged_credential_stays_in_all_of_its_places() {
     let lines = [("cookie", line.as_str()), ("coder-session-token", A)];
     let left = confined(RouteClass::User, &lines, true);
     assert_eq!(left, [format!("coder-session-token: {A}"), format!("cookie: {line}")]);
+}
+
+/// A line with a credential of some kind in some place, or with none.
+fn line() -> impl Strategy<Value = (&'static str, String)> {
+    let text = prop_oneof![Just(A), Just(B), Just(AGENT), Just("odd"), Just("")];
+    let cookies = [
+        "coder_session_token",
+        "__Host-coder_session_token",
+        "coder_path_app_session_token",
+        "coder_subdomain_app_session_token_0123",
+        "coder_signed_app_token",
+        "a",
+    ];
+    let cookie = (proptest::sample::select(cookies.to_vec()), text.clone())
+        .prop_map(|(name, text)| ("cookie", format!("x=1; {name}={text}")));
+    let header = text.clone().prop_map(|text| ("coder-session-token", text.to_owned()));
+    let bearer = text.prop_map(|text| ("authorization", format!("Bearer {text}")));
+    prop_oneof![cookie, header, bearer]
+}
+
+proptest! {
+    /// A request whose credential is alone is forwarded as it is: there must be nothing to take away.
+    #[test]
+    fn beside_a_credential_that_is_alone_nothing_is_taken_away(
+        lines in proptest::collection::vec(line(), 0..4),
+        query in prop_oneof![Just(None), Just(Some(format!("coder_session_token={B}")))],
+    ) {
+        let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let before = headers(&lines);
+        for class in [RouteClass::User, RouteClass::Page, RouteClass::AppPath, RouteClass::AppHost] {
+            let Ok(Some(found)) = finder().find(&before, query.as_deref(), class) else { continue };
+            let mut after = before.clone();
+            confine(&mut after, Some(&found));
+            prop_assert!(!found.is_alone() || after == before, "{class:?} {lines:?}");
+        }
+    }
 }
