@@ -7,7 +7,7 @@ use http::{HeaderMap, header};
 use super::places::{
     self, AI_GATEWAY_KEY_HEADER, AI_KEY_HEADER, AI_TOKEN_HEADERS, PROVISIONER_KEY_HEADER,
     PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
-    WORKSPACE_PROXY_HEADER, bearers, cookies_named, header_lines, query_values,
+    WORKSPACE_PROXY_HEADER, bearers, cookies_named, each_cookie, header_lines, query_values,
 };
 use super::{Contradiction, Kind, Presented, shape};
 use crate::coder::cookies;
@@ -155,8 +155,12 @@ impl<'a> Pick<'a> {
 
     /// The places that Coder itself names, in its order.
     fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
-        self.offer(Place::Cookie, cookies_named(headers, cookies::is_session))
-            .offer(Place::Url, query_values(query, |name| name == QUERY_TOKEN))
+        self.offer(Place::Cookie, cookies_named(headers, cookies::is_session)).named_elsewhere(headers, query)
+    }
+
+    /// Those of them that are no cookies.
+    fn named_elsewhere(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
+        self.offer(Place::Url, query_values(query, |name| name == QUERY_TOKEN))
             .offer(Place::Header, header_lines(headers, &SESSION_HEADER))
     }
 
@@ -181,8 +185,15 @@ impl<'a> Pick<'a> {
 
 /// Everywhere but with apps.
 fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
-    let picked = Pick::default().named(headers, query).rfc_6750(headers, query, |_| true);
-    let alone = !picked.several && cookies_named(headers, cookies::is_app_session).next().is_none();
+    let (mut picked, mut an_apps) = (Pick::default(), false);
+    each_cookie(headers).for_each(|(name, value)| {
+        if cookies::is_session(name) {
+            picked.one(Place::Cookie, String::from_utf8_lossy(value));
+        }
+        an_apps |= cookies::is_app_session(name);
+    });
+    let picked = picked.named_elsewhere(headers, query).rfc_6750(headers, query, |_| true);
+    let alone = !picked.several && !an_apps;
     Ok(picked.done()?.map(|found| Presented { alone, ..found }))
 }
 

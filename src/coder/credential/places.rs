@@ -51,23 +51,30 @@ pub(super) fn app_host_cookie(wildcard: &str) -> String {
     name
 }
 
-/// Every cookie that is not empty and whose name `wanted` says yes to. A line is read byte by byte: one
-/// byte that is no text does not hide the other cookies of its line from Coder, so it must not hide them here.
-pub(super) fn cookies_named(
-    headers: &HeaderMap,
-    wanted: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = Cow<'_, str>> {
+/// Every cookie that is not empty, as name and value. A line is read byte by byte: one byte that is no text does not
+/// hide the other cookies of its line from Coder, so it must not hide them here.
+pub(super) fn each_cookie(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers
         .get_all(header::COOKIE)
         .iter()
         .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(move |pair| {
+        .filter_map(|pair| {
             let at = pair.iter().position(|byte| *byte == b'=')?;
             let (name, value) = pair.split_at_checked(at)?;
+            let value = value.get(1..)?.trim_ascii();
             let name = std::str::from_utf8(name.trim_ascii()).ok()?;
-            wanted(name).then(|| String::from_utf8_lossy(value.get(1..).unwrap_or_default().trim_ascii()))
+            (!value.is_empty()).then_some((name, value))
         })
-        .filter(|value| !value.is_empty())
+}
+
+/// The values of the cookies whose name `wanted` says yes to.
+pub(super) fn cookies_named(
+    headers: &HeaderMap,
+    wanted: impl Fn(&str) -> bool,
+) -> impl Iterator<Item = Cow<'_, str>> {
+    each_cookie(headers)
+        .filter(move |(name, _)| wanted(name))
+        .map(|(_, value)| String::from_utf8_lossy(value))
 }
 
 /// Every line of a header that is not empty, without the white space around it.

@@ -25,12 +25,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
         headers.remove(name);
     }
     // Most messages have none of them, or one: going through the names costs less than asking for each.
-    let mut found = [false; ALWAYS.len()];
-    for name in headers.keys() {
-        if let Some((_, found)) = ALWAYS.iter().zip(&mut found).find(|(always, _)| *always == name) {
-            *found = true;
-        }
-    }
+    let found = ALWAYS.each_ref().map(|name| headers.keys().any(|key| key == name));
     for (name, _) in ALWAYS.iter().zip(found).filter(|(_, found)| *found) {
         headers.remove(name);
     }
