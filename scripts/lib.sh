@@ -68,5 +68,6 @@ need_bench_tools() {
   have h2load || missing+=(nghttp2-client)
   have openssl || missing+=(openssl)
   have python3 || missing+=(python3)
+  have valgrind || missing+=(valgrind)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }

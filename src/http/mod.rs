@@ -10,6 +10,7 @@ mod client;
 pub mod cookies;
 mod manner;
 mod message;
+mod pieces;
 mod sanitize;
 mod target;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
 pub use manner::{Manner, is_preflight, manner};
 pub use message::{BadRequest, Host, check_message};
+pub use pieces::poll_write_pieces;
 pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
 pub use target::{BadTarget, Target};
 

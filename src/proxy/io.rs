@@ -8,6 +8,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+use crate::http::poll_write_pieces;
+
 /// A connection to Coder.
 #[derive(Debug)]
 pub(super) enum Io {
@@ -49,7 +51,10 @@ impl AsyncWrite for Io {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        inner!(self.poll_write_vectored(cx, bufs))
+        match self.get_mut() {
+            Self::Plain(stream) => poll_write_pieces(Pin::new(stream), cx, bufs),
+            Self::Tls(stream) => Pin::new(stream).poll_write_vectored(cx, bufs),
+        }
     }
 
     fn is_write_vectored(&self) -> bool {
