@@ -13,7 +13,10 @@ use crate::types::EmailDomain;
 use super::{Exit, said};
 
 /// Says what is understood and what is probably not meant; asks the neighbours when `online`.
-pub(super) fn run(config: Config, online: bool, out: &mut dyn Write) -> Exit {
+pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    if let Err(error) = app::check_files(&config) {
+        return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
+    }
     if let Err(error) = summary(&config, out) {
         return said(Err(error), Exit::Done);
     }
