@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
@@ -10,7 +10,7 @@ use super::sign_in::{device, redirect_to};
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
-use crate::http::{Request, Response, read_limited};
+use crate::http::{Manner, Request, Response, manner, read_limited};
 use crate::pages::{Link, Row, Sessions};
 use crate::policy::{self, Judged};
 use crate::telemetry::audit::{self, Action, Event, Person};
@@ -56,13 +56,26 @@ impl Gateway {
         Ok(self.pages.sessions(&view, context.request))
     }
 
-    /// Ends one of one's own, or all of them.
+    /// Ends one of one's own, or all of them. A browser that sent the page's form shows what comes back, so it is
+    /// answered with pages and redirects, as if it had followed a link.
     pub(super) async fn end_own(
         self: &Arc<Self>,
         request: Request,
         context: &Context,
     ) -> Result<Response, Cause> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.method = Method::GET;
+        let manner = manner(&parts);
+        let form = Request::from_parts(parts, body);
+        if manner != Manner::Navigation {
+            return self.end_named(form, context).await;
+        }
+        let context = Context { manner, ..context.clone() };
+        self.end_named(form, &context).await.map_err(|cause| Cause::InForm(Box::new(cause)))
+    }
+
+    async fn end_named(self: &Arc<Self>, form: Request, context: &Context) -> Result<Response, Cause> {
+        let (parts, body) = form.into_parts();
         let standing = match self.own_session(&parts.headers, context).await? {
             Ok(standing) => standing,
             Err(refusal) => return Ok(refusal),

@@ -258,6 +258,10 @@ async fn what_is_closed_is_closed_whatever_is_presented() {
     let reached: Vec<_> =
         world.coder.seen().into_iter().filter(|seen| seen.target != "/api/v2/users/me").collect();
     assert!(reached.is_empty(), "{reached:?}");
+    let page = browser.get(&world.url("/swagger/index.html")).await.text();
+    for part in ["This part of Coder is closed here.", "policy.routes", "href=\"/\">Go to Coder"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 #[tokio::test]
