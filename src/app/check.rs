@@ -77,11 +77,13 @@ async fn check_provider(config: &Config, client: Client) -> Vec<Finding> {
     let provider = Provider::new(settings, client, Clock::system());
     let mut findings = Vec::new();
     match provider.discover().await {
-        Ok(()) => findings.push(Finding::good(format!("{issuer} answers, and its documents and keys are good."))),
+        Ok(()) => {
+            findings.push(Finding::good(format!("{issuer} answers, and its documents and keys are good.")));
+        }
         Err(error) => findings.push(Finding::bad(
             format!("{issuer} cannot be used for signing in."),
             error.to_string(),
-            "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik.",
+            error.remedy(),
         )),
     }
     let none = "No refresh token will come: everybody is signed out when the access token expires.";

@@ -75,6 +75,14 @@ fn an_address_that_is_taken_is_a_failure_and_no_wrong_configuration() {
 }
 
 #[test]
+fn check_says_why_a_neighbour_cannot_be_reached_and_what_to_do() {
+    let output = run(&folder(), &["check", "--online"]);
+    let (found, log) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(log.contains("127.0.0.1:9") && log.contains("refused"), "the system's own words: {log}");
+    assert!(found.contains("cannot be reached") && found.contains("SSL_CERT_FILE"), "{found}");
+}
+
+#[test]
 fn a_certificate_that_cannot_be_used_is_found_by_check_and_by_serve() {
     let folder = folder();
     let config = std::fs::read_to_string(folder.path().join("vestibule.yaml")).unwrap();
