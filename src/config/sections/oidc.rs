@@ -46,7 +46,7 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let ignore_user_info = r.value("oidc.ignoreUserInfo", parse::boolean);
     let (group_field, groups_allowed) = groups(r, scopes.as_deref());
     let sign_in_text = r.value("oidc.signInText", parse::text);
-    let icon_url = r.optional("oidc.iconURL", |text| icon(text, coder));
+    let icon_url = r.optional("oidc.iconURL", |text| icon(text, coder)).flatten();
     let prompt = r.optional("oidc.prompt", parse::prompt);
     let max_age = r.optional("oidc.maxAge", whole_seconds);
     let algorithms = algorithms(r);
@@ -165,17 +165,17 @@ fn groups(r: &mut Reader, scopes: Option<&[String]>) -> (Option<String>, Option<
     (field.or_else(|| (by_scope && !given).then(|| "groups".to_owned())), allowed)
 }
 
-/// An absolute URL, or a path at Coder such as `/icon/x.svg`.
-fn icon(text: &str, coder: Option<&Coder>) -> Result<Url, Fault> {
-    match coder {
-        Some(coder) if text.starts_with('/') && !text.starts_with("//") => {
-            coder.access_url.join(text).map_err(|_| {
-                let remedy = "Write `https://...`, or a path such as `/icon/x.svg`";
-                ("is not a URL".to_owned(), remedy.to_owned())
-            })
-        }
-        _ => parse::url(text),
+/// An absolute URL, or a path at Coder such as `/icon/x.svg`. Without a usable section `coder` there is no
+/// configuration anyway; a path is then as good as any.
+fn icon(text: &str, coder: Option<&Coder>) -> Result<Option<Url>, Fault> {
+    if !text.starts_with('/') || text.starts_with("//") {
+        return parse::url(text).map(Some);
     }
+    let Some(coder) = coder else { return Ok(None) };
+    coder.access_url.join(text).map(Some).map_err(|_| {
+        let remedy = "Write `https://...`, or a path such as `/icon/x.svg`";
+        ("is not a URL".to_owned(), remedy.to_owned())
+    })
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, Fault> {
