@@ -168,7 +168,7 @@ impl Gateway {
 
     /// Proves that a form was made for this session: a name for it that only the gateway can make.
     fn csrf(&self, standing: &Standing) -> Secret {
-        let names = self.keyring.name(Purpose::SignOut, standing.hash().as_bytes());
+        let names = self.keyring.name(Purpose::Form, standing.hash().as_bytes());
         Secret::new(names.into_iter().next().unwrap_or_default())
     }
 }
