@@ -16,9 +16,10 @@ use super::super::tree::Value;
 pub const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
-/// Parameters of an authorization request that the gateway sets itself.
-const PROTOCOL_PARAMETERS: [&str; 12] = [
+/// Parameters of an authorization request that the gateway sets itself, or that have no place in one.
+const PROTOCOL_PARAMETERS: [&str; 14] = [
     "client_id",
+    "client_secret",
     "code_challenge",
     "code_challenge_method",
     "max_age",
@@ -29,6 +30,7 @@ const PROTOCOL_PARAMETERS: [&str; 12] = [
     "request_uri",
     "response_mode",
     "response_type",
+    "scope",
     "state",
 ];
 

@@ -54,6 +54,7 @@ fn settings_that_do_not_fit_together_are_refused() {
         ("oidc", "algorithms: []", "oidc.algorithms"),
         ("oidc", "algorithms: [RS256, HS256]", "oidc.algorithms"),
         ("oidc", "authURLParams: {state: x}", "oidc.authURLParams"),
+        ("oidc", "authURLParams: {scope: openid}", "oidc.authURLParams"),
         ("oidc", "maxAge: 1500ms", "oidc.maxAge"),
         ("session", "recheck: 10ms", "session.recheck"),
     ] {
