@@ -21,9 +21,6 @@ use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
 /// How long a state that was answered is remembered: longer than any attempt lives.
 const SPENT: Duration = Duration::from_mins(20);
 
-/// The longest user agent kept, in characters.
-const MAX_USER_AGENT: usize = 256;
-
 impl Gateway {
     /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
     pub(super) async fn callback(
@@ -242,5 +239,5 @@ pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
 /// Where a request comes from.
 pub(super) fn device(headers: &HeaderMap, context: &Context) -> Device {
     let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    Device { address: context.client, user_agent: agent.chars().take(MAX_USER_AGENT).collect() }
+    Device::new(context.client, agent)
 }

@@ -24,7 +24,7 @@ use crate::types::{RequestId, Secret};
 use frame::{Allow, Frame, Origin, Retry, Sender, retry_after};
 use text::Text;
 
-pub use sessions::{Row, Sessions, browser};
+pub use sessions::{Row, Sessions, browser, shortened};
 pub use text::Link;
 pub use views::{Problem, Refused, SignIn, SignOutAtProvider, SignedOut, Way};
 
