@@ -69,9 +69,9 @@ pub enum Cause {
     /// No such endpoint of the gateway.
     #[error("no such endpoint")]
     NotFound,
-    /// An endpoint of the gateway does not know this method.
-    #[error("the endpoint does not know this method")]
-    Method,
+    /// An endpoint of the gateway does not know this method; those that it knows.
+    #[error("the endpoint knows other methods ({0})")]
+    Method(&'static str),
     /// A form was not made by one of the gateway's own pages for this session.
     #[error("the form was not made for this session")]
     Form,
@@ -287,7 +287,7 @@ impl Cause {
                 "The gateway has no such page.",
                 "Go back to Coder.",
             ),
-            Self::Method => row(
+            Self::Method(_) => row(
                 S::METHOD_NOT_ALLOWED,
                 "method",
                 Client,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use ::http::header::{RETRY_AFTER, SET_COOKIE};
+use ::http::header::{ALLOW, RETRY_AFTER, SET_COOKIE};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::cause::{Cause, Fault, Row};
@@ -31,7 +31,13 @@ impl Gateway {
         log(cause, &row, context.request);
         let shows_pages = context.navigates() || cause.in_form();
         let (cause, wanted) = cause.apart();
-        if shows_pages { self.page(cause, &row, wanted, context) } else { self.json(cause, &row) }
+        let mut response =
+            if shows_pages { self.page(cause, &row, wanted, context) } else { self.json(cause, &row) };
+        if let Cause::Method(known) = cause {
+            // RFC 9110 §15.5.6.
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(known));
+        }
+        response
     }
 
     /// Answers a request of which not even host and target are known.
@@ -191,7 +197,7 @@ fn way_on(cause: &Cause, again: Link, context: &Context) -> Option<Way<'static>>
             let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
             ("Sign in again", Gateway::start_link(&here))
         }
-        Cause::Policy(_) | Cause::Method => ("Go to Coder", Link::to(&LocalRedirect::root())),
+        Cause::Policy(_) | Cause::Method(_) => ("Go to Coder", Link::to(&LocalRedirect::root())),
         Cause::Form => ("Your sessions", again),
         _ => ("Try again", again),
     };

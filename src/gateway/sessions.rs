@@ -6,7 +6,7 @@ use ::http::{HeaderMap, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
-use super::sign_in::{device, redirect_to};
+use super::sign_in::redirect_to;
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
@@ -146,18 +146,13 @@ impl Gateway {
         headers: &HeaderMap,
         context: &Context,
     ) -> Result<Result<Standing, Response>, Cause> {
-        let cause = match self.finder.session_cookie(headers) {
+        let cause = match self.browsers_session(headers, context).await? {
             None => policy::Cause::NoCredential,
-            Some(token) => {
-                let from = device(headers, context);
-                match self.find_out(TokenHash::of(token), Some(token.into()), from).await? {
-                    Judged::Served(standing) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
-                    Judged::Unreachable { retry_after } => {
-                        return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
-                    }
-                    _ => policy::Cause::Ended,
-                }
+            Some(Judged::Served(standing)) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
+            Some(Judged::Unreachable { retry_after }) => {
+                return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
             }
+            Some(_) => policy::Cause::Ended,
         };
         if context.navigates() {
             Ok(Err(self.to_sign_in(cause, headers, context)))

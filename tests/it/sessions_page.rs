@@ -126,3 +126,19 @@ async fn a_form_is_answered_with_pages_and_a_script_with_json() {
     assert_eq!(over.status, 303, "{}", over.text());
     assert_eq!(over.location(), "/vestibule/sign-in?redirect=%2Fvestibule%2Fsessions");
 }
+
+/// RFC 9110 §15.5.6: whoever asks in a way that is not known is told the ways that are.
+#[tokio::test]
+async fn every_endpoint_of_its_own_says_which_methods_it_knows() {
+    let world = World::start().await;
+    let browser = Browser::new();
+    for (path, method, known) in [
+        ("/vestibule/sign-in", Method::POST, "GET, HEAD"),
+        ("/vestibule/signed-out", Method::DELETE, "GET, HEAD"),
+        (PAGE, Method::PUT, "GET, HEAD, POST"),
+        ("/vestibule/backchannel-logout", Method::GET, "POST"),
+    ] {
+        let answer = browser.fetch(method, &world.url(path), "").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(known)), "{path}");
+    }
+}
