@@ -1,5 +1,7 @@
 //! The one table from what went wrong to what is shown and logged for it.
 
+mod login;
+
 use std::time::Duration;
 
 use ::http::StatusCode;
@@ -10,7 +12,7 @@ use crate::coder::credential::Contradiction;
 use crate::coder::handoff::HandoffError;
 use crate::grant::{BindError, StoreError};
 use crate::http::{BadRequest, BadTarget};
-use crate::oidc::{BadAnswer, LoginError, NotReady, Refusal};
+use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy;
 use crate::proxy::ForwardError;
 use crate::types::LocalRedirect;
@@ -125,6 +127,17 @@ pub(super) struct Row {
     pub(super) advice: &'static str,
 }
 
+const fn row(
+    status: StatusCode,
+    word: &'static str,
+    fault: Fault,
+    title: &'static str,
+    happened: &'static str,
+    advice: &'static str,
+) -> Row {
+    Row { status, word, fault, title, happened, advice }
+}
+
 const START_AGAIN: &str = "Start the sign-in again. If that does not help, tell your administrator the request \
                            number below.";
 const TELL: &str = "Tell your administrator the request number below; the log has the reason.";
@@ -149,14 +162,6 @@ impl Cause {
     pub(super) fn row(&self) -> Row {
         use Fault::{Client, Coder, Gateway, Person, Provider};
         use StatusCode as S;
-        let row = |status, word, fault, title, happened, advice| Row {
-            status,
-            word,
-            fault,
-            title,
-            happened,
-            advice,
-        };
         match self {
             Self::Message(_) | Self::Target(_) => row(
                 S::BAD_REQUEST,
@@ -214,7 +219,7 @@ impl Cause {
                 "The sign-in was answered already, took longer than ten minutes, or was begun in another browser.",
                 "Start the sign-in again.",
             ),
-            Self::Login(error) => login(error),
+            Self::Login(error) => login::row_of(error),
             Self::NotReady(_) => row(
                 S::SERVICE_UNAVAILABLE,
                 "provider_not_ready",
@@ -321,79 +326,5 @@ impl Cause {
             ),
             Self::OnTheWay(cause, _) | Self::InForm(cause) => cause.row(),
         }
-    }
-}
-
-/// The rows of a sign-in that did not come about at the provider.
-fn login(error: &LoginError) -> Row {
-    use Fault::{Client, Person, Provider};
-    use StatusCode as S;
-    let row =
-        |status, word, fault, title, happened, advice| Row { status, word, fault, title, happened, advice };
-    match error {
-        LoginError::Answer(_) => row(
-            S::BAD_REQUEST,
-            "bad_answer",
-            Client,
-            "The sign-in cannot go on",
-            "The sign-in came back in a form that cannot be read.",
-            START_AGAIN,
-        ),
-        LoginError::Expired => row(
-            S::BAD_REQUEST,
-            "attempt",
-            Client,
-            "This sign-in is over",
-            "The sign-in took longer than ten minutes.",
-            "Start the sign-in again.",
-        ),
-        LoginError::State | LoginError::Issuer => row(
-            S::BAD_REQUEST,
-            "state",
-            Client,
-            "The sign-in cannot go on",
-            "The answer does not belong to the sign-in that you began here.",
-            START_AGAIN,
-        ),
-        LoginError::Code => row(
-            S::BAD_REQUEST,
-            "code",
-            Client,
-            "This sign-in is over",
-            "The sign-in service no longer takes this sign-in: it was used already, or a minute has passed.",
-            "Start the sign-in again.",
-        ),
-        LoginError::Denied(_) => row(
-            S::FORBIDDEN,
-            "denied",
-            Person,
-            "You were not signed in",
-            "The sign-in service refused the sign-in.",
-            "Start the sign-in again, or ask your administrator.",
-        ),
-        LoginError::Unreachable(_) => row(
-            S::SERVICE_UNAVAILABLE,
-            "provider_unreachable",
-            Provider,
-            "The sign-in service does not answer",
-            "The sign-in service did not answer while you were being signed in.",
-            "Try again in a moment.",
-        ),
-        LoginError::Provider(_) => row(
-            S::BAD_GATEWAY,
-            "provider_fault",
-            Provider,
-            "You could not be signed in",
-            "What the sign-in service said about you could not be verified.",
-            TELL,
-        ),
-        LoginError::Refused(refusal) => row(
-            S::FORBIDDEN,
-            Refusal::reason(refusal),
-            Person,
-            "You may not come in",
-            "You signed in at the sign-in service, but this account may not use Coder.",
-            "Ask your administrator.",
-        ),
     }
 }
