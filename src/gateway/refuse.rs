@@ -31,8 +31,11 @@ impl Gateway {
         log(cause, &row, context.request);
         let shows_pages = context.navigates() || cause.in_form();
         let (cause, wanted) = cause.apart();
-        let mut response =
-            if shows_pages { self.page(cause, &row, wanted, context) } else { self.json(cause, &row) };
+        let mut response = if shows_pages {
+            self.page(cause, &row, wanted, context)
+        } else {
+            self.json(cause, &row, context.request)
+        };
         if let Cause::Method(known) = cause {
             // RFC 9110 §15.5.6.
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(known));
@@ -47,7 +50,7 @@ impl Gateway {
         match (manner, cause) {
             (Manner::Navigation, Cause::Host) => self.pages.misdirected(request),
             (Manner::Navigation, _) => self.pages.bad_request(row.happened, request),
-            _ => self.json(cause, &row),
+            _ => self.json(cause, &row, request),
         }
     }
 
@@ -148,10 +151,13 @@ impl Gateway {
     }
 
     /// Coder's shape, with what its clients look for in it.
-    fn json(&self, cause: &Cause, row: &Row) -> Response {
-        let mut response = match cause {
-            Cause::Policy(cause) => self.policy_json(*cause),
-            _ => answer::message(row.status, row.happened, Some(row.advice)),
+    fn json(&self, cause: &Cause, row: &Row, request: RequestId) -> Response {
+        let mut response = if let Cause::Policy(cause) = cause {
+            self.policy_json(*cause)
+        } else {
+            // A page has the number at its foot.
+            let advice = row.advice.replace("number below", &format!("number {request}"));
+            answer::message(row.status, row.happened, Some(&advice))
         };
         let wait = match cause {
             Cause::TooMany(after) => Some(*after),

@@ -368,3 +368,15 @@ async fn a_session_with_the_host_prefix_is_judged_like_the_other() {
     let answer = send(request.body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status, 400, "{}", answer.text());
 }
+
+#[tokio::test]
+async fn a_program_is_told_the_number_that_a_page_has_at_its_foot() {
+    let world = World::start().await;
+    let twice = world.url("/api/v2/users/oidc/callback?code=x&code=y&state=z");
+    let json = send(Request::get(&twice).body(Bytes::new()).unwrap()).await.unwrap();
+    let detail = json.json()["detail"].as_str().unwrap().to_owned();
+    let number = detail.split("request number ").nth(1).and_then(|rest| rest.split('.').next()).unwrap();
+    assert!(number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit()), "{detail}");
+    let page = Request::get(&twice).header("accept", "text/html").body(Bytes::new()).unwrap();
+    assert!(send(page).await.unwrap().text().contains("request number below"));
+}
