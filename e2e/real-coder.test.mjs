@@ -89,7 +89,7 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
     assert.ok(answer.headers.has('x-coder-build-version'), `${answer.status}`);
     const listed = await run(VESTIBULE, ['sessions', 'list', '--user', 'bob@acme.company', '--json', '--config',
       stack.configurationFile], { cwd: stack.folder });
-    assert.ok(JSON.parse(listed).sessions.some(({ kind, device }) => kind === 'token' && device === 'token'), listed);
+    assert.ok(JSON.parse(listed).sessions.some((one) => one.kind === 'token' && one.made_for === 'token'), listed);
   });
 
   test('the socket of the inbox opens with a token in the header', async () => {

@@ -8,7 +8,6 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import {
   fillIn, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor, whoAmI,
 } from './support/browser.mjs';
-import { until } from './support/process.mjs';
 import { CODER_BIN, startStack } from './support/stack.mjs';
 
 const REQUESTS_AT_ONCE = 40;
@@ -21,6 +20,18 @@ const inbox = (page, echo) => page.evaluate((echoed) => new Promise((resolve) =>
   socket.onmessage = (event) => resolve(event.data);
   socket.onclose = (event) => resolve(`closed ${event.code}`);
 }), echo);
+
+/** Keeps pictures in dark and on a phone, where nothing may stick out; leaves the page as it was. */
+async function inDarkAndOnAPhone(page, name) {
+  await page.emulateMedia({ colorScheme: 'dark' });
+  await picture(page, `${name}-dark`);
+  await page.setViewportSize({ width: 360, height: 640 });
+  await picture(page, `${name}-phone`);
+  const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
+  assert.equal(wide, false, 'nothing sticks out on a phone');
+  await page.emulateMedia({ colorScheme: 'light' });
+  await page.setViewportSize({ width: 1000, height: 700 });
+}
 
 describe('sign-in through the gateway', { timeout: 600_000 }, () => {
   let stack;
@@ -49,14 +60,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const icon = page.locator('img').first();
     assert.ok(await icon.evaluate((img) => img.complete && img.naturalWidth > 0), 'the icon is shown');
     await picture(page, '1-sign-in');
-    await page.emulateMedia({ colorScheme: 'dark' });
-    await picture(page, '1-sign-in-dark');
-    await page.setViewportSize({ width: 360, height: 640 });
-    await picture(page, '1-sign-in-phone');
-    const wide = await page.evaluate(() => document.documentElement.scrollWidth > innerWidth);
-    assert.equal(wide, false, 'nothing sticks out on a phone');
-    await page.emulateMedia({ colorScheme: 'light' });
-    await page.setViewportSize({ width: 1000, height: 700 });
+    await inDarkAndOnAPhone(page, '1-sign-in');
     assert.deepEqual(complaints, []);
   });
 
@@ -147,6 +151,41 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     sessions.push(await sessionCookie(context));
   });
 
+  test('going back to a sign-in that is over leads on whoever is signed in', async () => {
+    const { page } = alice;
+    const over = `${stack.url}/api/v2/users/oidc/callback?code=spent&state=spent`;
+    await page.goto(over);
+    assert.equal(page.url(), `${stack.url}/`);
+    assert.equal((await whoAmI(page)).username, 'alice');
+  });
+
+  test('the page of own sessions ends another browser, and answers its form with a page', async () => {
+    const { page, complaints } = alice;
+    const other = await visitor(browser);
+    await other.page.goto(stack.url);
+    await signIn(other.page, 'alice');
+    await other.page.waitForURL(`${stack.url}/`);
+    sessions.push(await sessionCookie(other.context));
+    complaints.length = 0;
+    await page.goto(`${stack.url}/vestibule/sessions`);
+    await picture(page, '7-sessions');
+    await inDarkAndOnAPhone(page, '7-sessions');
+    await page.getByRole('button', { name: /^End Chrome/ }).first().click();
+    await page.getByRole('status').waitFor();
+    await other.page.goto(`${stack.url}/`);
+    await signInLink(other.page).waitFor();
+    await other.context.close();
+    assert.deepEqual(complaints, []);
+    await page.evaluate(() => {
+      for (const input of document.querySelectorAll('input[name=csrf]')) input.value = 'of another page';
+    });
+    await page.getByRole('button', { name: /^Sign out everywhere/ }).click();
+    await page.getByRole('heading', { name: 'This form is out of date' }).waitFor();
+    await page.getByRole('link', { name: 'Your sessions' }).click();
+    await page.getByRole('heading', { name: 'Your sessions' }).waitFor();
+    complaints.length = 0; // the 403 of the form
+  });
+
   test('two tabs may sign in at once', async () => {
     const bob = await visitor(browser);
     const other = await bob.context.newPage();
@@ -203,7 +242,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await context.clearCookies({ name: /coder_session_token/ });
     await page.goto(`${stack.url}/`);
     await signInLink(page).click();
-    await until('signed in again', 15, () => sessionCookie(context));
+    await page.waitForURL(`${stack.url}/`); // loaded: nothing of it is left once another page is shown
     const session = await sessionCookie(context);
     sessions.push(session);
     await page.goto('about:blank');

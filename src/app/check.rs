@@ -8,7 +8,7 @@ use crate::http::{Client, ClientError, ClientSettings};
 use crate::oidc::Provider;
 use crate::types::Clock;
 
-use super::settings;
+use super::{BuildError, certificates, settings};
 
 /// The scope that a refresh token comes with (OpenID Connect Core 1.0 §11).
 const OFFLINE_ACCESS: &str = "offline_access";
@@ -34,6 +34,14 @@ impl Finding {
     fn bad(what: impl Into<String>, cause: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self { ok: false, what: what.into(), cause: cause.into(), remedy: remedy.into() }
     }
+}
+
+/// Reads the certificate and its key as a start would.
+///
+/// # Errors
+/// [`BuildError::Certificate`].
+pub fn check_files(config: &Config) -> Result<(), BuildError> {
+    certificates(config).map(drop)
 }
 
 /// Asks authentik for its documents, Coder for its version, and the access URL for a websocket.
@@ -69,11 +77,13 @@ async fn check_provider(config: &Config, client: Client) -> Vec<Finding> {
     let provider = Provider::new(settings, client, Clock::system());
     let mut findings = Vec::new();
     match provider.discover().await {
-        Ok(()) => findings.push(Finding::good(format!("{issuer} answers, and its documents and keys are good."))),
+        Ok(()) => {
+            findings.push(Finding::good(format!("{issuer} answers, and its documents and keys are good.")));
+        }
         Err(error) => findings.push(Finding::bad(
             format!("{issuer} cannot be used for signing in."),
             error.to_string(),
-            "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik.",
+            error.remedy(),
         )),
     }
     let none = "No refresh token will come: everybody is signed out when the access token expires.";

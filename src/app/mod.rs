@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use background::Signals;
-pub use check::{Finding, check_online};
+pub use check::{Finding, check_files, check_online};
 
 use crate::coder::api::Api;
 use crate::coder::handoff::Handoff;
@@ -41,13 +41,15 @@ pub const DRAIN: Duration = Duration::from_secs(30);
 #[derive(Debug, Error)]
 pub enum BuildError {
     /// An address cannot be listened on.
-    #[error("cannot listen on {0} ({1}): {2}")]
+    #[error("cannot listen on {0} ({1}): {2}. {remedy}", remedy = address_remedy(.2))]
     Listen(SocketAddr, &'static str, #[source] io::Error),
     /// The local socket cannot be made.
-    #[error("admin.socket {0} cannot be made: {1}")]
+    #[error(
+        "admin.socket {0} cannot be made: {1}. It needs a folder in which the gateway's user may make files"
+    )]
     Socket(PathBuf, #[source] io::Error),
     /// Certificate or key cannot be used.
-    #[error(transparent)]
+    #[error("listen.tls cannot be used: {0}")]
     Certificate(#[from] CertificateError),
     /// The store cannot be opened.
     #[error("the store cannot be opened: {0}")]
@@ -148,10 +150,7 @@ impl App {
         let issuer_address = config.coder.issuer.listen;
         let issuer_listeners = Listeners::bind(issuer_address, 1)
             .map_err(|error| BuildError::Listen(issuer_address, "coder.issuer.listen", error))?;
-        let certificates = match &config.listen.tls {
-            Some(tls) => Some(Certificates::load(tls.certificate.clone(), tls.key.clone())?),
-            None => None,
-        };
+        let certificates = certificates(&config)?;
         let (store, keyring) = open_store(&config).await?;
         let admin = Listening::bind(&config.admin)?;
         let provider =
@@ -193,7 +192,8 @@ impl App {
     /// Runs until `shutdown` begins and everything under way has ended, or part of it fails.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), RunError> {
         let addresses = self.addresses();
-        tracing::info!(public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
+        let version = env!("CARGO_PKG_VERSION");
+        tracing::info!(version, public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
         let background = background::spawn(&mut self, &shutdown);
         let issuer = self.issuer;
         let answer_coder = move |request: crate::http::Request, _: listen::ConnInfo| {
@@ -226,13 +226,30 @@ impl App {
         shutdown.force();
         background.close();
         background.wait().await;
+        tracing::info!("stopped");
         outcome
+    }
+}
+
+/// What to do when an address cannot be listened on.
+fn address_remedy(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => "End the program that listens there, or choose another port",
+        io::ErrorKind::AddrNotAvailable => "Choose an address of this machine, or 0.0.0.0 for all of them",
+        io::ErrorKind::PermissionDenied => "Ports below 1024 need CAP_NET_BIND_SERVICE, or choose another",
+        _ => "Choose another address",
     }
 }
 
 /// One worker for each core that may be used.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
+}
+
+/// The certificate to show, where the gateway itself ends TLS.
+fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, BuildError> {
+    let load = |tls: &config::Tls| Certificates::load(tls.certificate.clone(), tls.key.clone());
+    Ok(config.listen.tls.as_ref().map(load).transpose()?)
 }
 
 async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Keyring), BuildError> {

@@ -8,21 +8,31 @@ use crate::app::{self, Finding};
 use crate::coder::handoff::CALLBACK;
 use crate::config::{Config, Store};
 use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
+use crate::telemetry;
 use crate::types::EmailDomain;
 
 use super::{Exit, said};
 
 /// Says what is understood and what is probably not meant; asks the neighbours when `online`.
-pub(super) fn run(config: Config, online: bool, out: &mut dyn Write) -> Exit {
+pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    if let Err(error) = app::check_files(&config) {
+        return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
+    }
     if let Err(error) = summary(&config, out) {
         return said(Err(error), Exit::Done);
     }
     if !online {
         return Exit::Done;
     }
-    let findings = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(app::check_online(config)),
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
         Err(error) => return said(writeln!(out, "\nThe neighbours cannot be asked: {error}"), Exit::Failed),
+    };
+    // Why a connection failed, in the words of the system or the TLS library, stands in the log alone.
+    let log = telemetry::Settings { filter: "warn".to_owned(), format: telemetry::Format::Text };
+    let findings = match telemetry::log_during(&log, || runtime.block_on(app::check_online(config))) {
+        Ok(findings) => findings,
+        Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
     };
     let exit = if findings.iter().all(|finding| finding.ok) { Exit::Done } else { Exit::Failed };
     said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)

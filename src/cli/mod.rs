@@ -112,7 +112,7 @@ pub fn run(
     };
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config, err),
-        Command::Check { online } => check::run(config, online, out),
+        Command::Check { online } => check::run(config, online, out, err),
         Command::CoderEnv { format, gateway } => {
             said(coder_env::write(&config, format, &gateway, out), Exit::Done)
         }

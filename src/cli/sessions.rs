@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::{Exit, said};
 use crate::app::admin::{self, AdminError, Entry};
-use crate::pages::browser;
+use crate::pages::{browser, shortened};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Action {
@@ -126,9 +126,6 @@ fn named(action: &Action) -> Option<String> {
 
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
 
-/// The longest device in the table, in characters: `show` has all of it.
-const MAX_DEVICE: usize = 60;
-
 fn row(entry: &Entry) -> [String; 7] {
     [
         plain(&entry.id),
@@ -137,28 +134,24 @@ fn row(entry: &Entry) -> [String; 7] {
         plain(entry.address.as_deref().unwrap_or("-")),
         date(entry.since),
         date(entry.seen),
-        shortened(&plain(&device(entry))),
+        device(entry),
     ]
 }
 
-/// A browser by its name: the header begins with the same words for all of them.
+/// A browser by its name: the header begins with the same words for all of them. `show` has all of it.
 fn device(entry: &Entry) -> String {
-    let is_browser = entry.made_for.is_none() && !entry.device.is_empty();
-    if is_browser { browser(&entry.device) } else { entry.device.clone() }
+    let device = match (&entry.made_for, entry.device.as_str()) {
+        (_, "") => "-".to_owned(),
+        (None, browsers) => browser(browsers),
+        (Some(_), clients) => clients.to_owned(),
+    };
+    shortened(&plain(&device))
 }
 
 /// `session`, or `token` with where it was met.
 fn kind(entry: &Entry) -> String {
     let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
     plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
-}
-
-fn shortened(text: &str) -> String {
-    match text.char_indices().nth(MAX_DEVICE) {
-        Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
-        None if text.is_empty() => "-".to_owned(),
-        None => text.to_owned(),
-    }
 }
 
 fn table(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {

@@ -78,7 +78,13 @@ pub fn unauthorized(access_url: &Url, why: Unauthorized) -> Response {
 
 /// 403, with what would have to change.
 pub fn forbidden(cause: Cause) -> Response {
-    let (what, why) = match cause {
+    let (what, why) = why_forbidden(cause);
+    message(StatusCode::FORBIDDEN, what, Some(why))
+}
+
+/// What a refusal means, and what would have to change: a sentence each.
+pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
+    match cause {
         Cause::MethodOff => (
             "This way to sign in is switched off here.",
             "Sign in with OpenID Connect. An administrator opens other ways with policy.passwordSignIn in Vestibule's configuration.",
@@ -100,8 +106,7 @@ pub fn forbidden(cause: Cause) -> Response {
             "Make the token anew while signed in through the gateway, or set policy.tokens.unattributed in Vestibule's configuration.",
         ),
         _ => ("This is not open to you.", "Ask your administrator if you need it."),
-    };
-    message(StatusCode::FORBIDDEN, what, Some(why))
+    }
 }
 
 /// 503: authentik or Coder cannot be asked now.

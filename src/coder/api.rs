@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::Deserialize;
 use url::Url;
 
+use super::hosts::authority;
 use super::names::{BUILD_INFO, HEALTH, ME, RELAY, USERS};
 use crate::http::{Client, ClientError};
 use crate::types::{CoderUserId, LoginType, Secret};
@@ -68,9 +69,7 @@ pub struct BuildInfo {
 impl Api {
     /// Asks the Coder at `url`, which is told that it was reached by `access_url`.
     pub fn new(url: &Url, access_url: &Url, client: Client) -> Self {
-        let host = access_url.host_str().unwrap_or_default();
-        let host = access_url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-        Self { url: url.clone(), host, client }
+        Self { url: url.clone(), host: authority(access_url), client }
     }
 
     /// Whose a token is. `client` is told to Coder, whose rate limit is by address and user.

@@ -28,11 +28,6 @@ pub fn is_app_session(name: &str) -> bool {
         || name.strip_prefix(APP_HOST_SESSION).is_some_and(|hash| hash.is_empty() || hash.starts_with('_'))
 }
 
-/// Whether a cookie lets its bearer in somewhere at Coder.
-pub fn is_credential(name: &str) -> bool {
-    is_session(name) || is_app_session(name) || name == SIGNED_APP_TOKEN
-}
-
 /// The `Set-Cookie` lines that delete the session under both of its names. `secure` as the access URL's
 /// scheme says: a `__Host-` cookie is deleted only by a line that could have set it (CVE-2025-55162).
 pub fn delete_session(secure: bool) -> impl Iterator<Item = HeaderValue> {
@@ -65,7 +60,8 @@ mod tests {
             ("oauth_state", false),
             ("session", false),
         ] {
-            assert_eq!(is_credential(name), credential, "{name}");
+            let known = is_session(name) || is_app_session(name) || name == SIGNED_APP_TOKEN;
+            assert_eq!(known, credential, "{name}");
         }
     }
 

@@ -83,6 +83,14 @@ impl Hosts {
     }
 }
 
+/// Host and port as a browser writes them: without the scheme's default port.
+pub(super) fn authority(url: &Url) -> String {
+    match (url.host_str(), url.port()) {
+        (Some(host), Some(port)) => format!("{host}:{port}"),
+        (host, _) => host.unwrap_or_default().to_owned(),
+    }
+}
+
 /// A host's name and its port. An IPv6 address keeps its brackets.
 fn split_port(host: &str) -> (&str, Option<&str>) {
     match host.rsplit_once(':') {

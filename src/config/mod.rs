@@ -33,11 +33,12 @@ impl Config {
     /// else the first of [`DEFAULT_FILES`] that is there, else none.
     pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Errors> {
         let mut reader = Reader::default();
-        if let Some(path) = Self::file(named, environment) {
-            match source::read_file(&path) {
-                Ok(text) => reader.file(&path, &text),
-                Err((what, remedy)) => reader.problem("", Place::File(path, 0), &what, remedy),
-            }
+        let Some(path) = Self::file(named, environment) else {
+            return Self::finish(reader, environment).map_err(Errors::without_a_file);
+        };
+        match source::read_file(&path) {
+            Ok(text) => reader.file(&path, &text),
+            Err((what, remedy)) => reader.unread(Place::File(path, 0), &what, remedy),
         }
         Self::finish(reader, environment)
     }

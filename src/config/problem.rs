@@ -3,6 +3,8 @@
 use std::fmt;
 use std::path::PathBuf;
 
+use super::source::{DEFAULT_FILES, FILE_VARIABLE};
+
 /// Where something was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
@@ -45,6 +47,18 @@ pub struct Warning {
 impl Errors {
     pub(super) fn new(problems: Vec<Problem>) -> Self {
         Self(problems)
+    }
+
+    /// With the note that no file was there to be read: whoever has one wants to know that first.
+    pub(super) fn without_a_file(mut self) -> Self {
+        let problem = Problem {
+            key: String::new(),
+            place: Place::Nowhere,
+            what: format!("No configuration file was read: there is no {}", DEFAULT_FILES.join(" and no ")),
+            remedy: format!("Name one with --config or {FILE_VARIABLE}, or set everything by variables"),
+        };
+        self.0.insert(0, problem);
+        self
     }
 
     /// One by one, in the order of the file, then of the variables.

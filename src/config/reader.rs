@@ -28,6 +28,8 @@ pub(super) struct Reader {
     found: BTreeMap<&'static str, Found>,
     problems: Vec<Problem>,
     warnings: Vec<Warning>,
+    /// The file could not be understood: what seems missing may well stand in it.
+    unread: bool,
 }
 
 impl Reader {
@@ -36,19 +38,23 @@ impl Reader {
         match tree::parse(text) {
             Ok(Node { value: Value::Null, .. }) => {}
             Ok(Node { value: Value::Map(entries), .. }) => self.section(path, "", entries),
-            Ok(node) => self.problem(
-                "",
+            Ok(node) => self.unread(
                 Place::File(path.to_owned(), node.line),
                 "is not a mapping",
                 "Begin with sections such as `listen:` and `coder:`",
             ),
-            Err(error) => self.problem(
-                "",
+            Err(error) => self.unread(
                 Place::File(path.to_owned(), error.line),
                 &error.what,
                 "Check indentation, quotes and brackets on that line and the one before",
             ),
         }
+    }
+
+    /// Notes that nothing of the file could be taken. What then seems to be missing is not complained about.
+    pub(super) fn unread(&mut self, place: Place, what: &str, remedy: &str) {
+        self.unread = true;
+        self.problem("", place, what, remedy);
     }
 
     /// Takes the entries of a section; `prefix` is empty or ends with a dot.
@@ -164,9 +170,14 @@ impl Reader {
             }
             Value::List(nodes) => {
                 // Every entry is read, so that every fault is shown.
-                let items: Vec<Option<T>> = nodes
-                    .iter()
-                    .map(|node| self.item(path, at_line(&place, node.line), node, &parse))
+                let items: Vec<Option<T>> = (1..)
+                    .zip(&nodes)
+                    .map(|(number, node)| {
+                        let parse = |text: &str| {
+                            parse(text).map_err(|(what, remedy)| (format!("{what} (entry {number})"), remedy))
+                        };
+                        self.item(path, at_line(&place, node.line), node, parse)
+                    })
                     .collect();
                 items.into_iter().collect()
             }
@@ -238,6 +249,9 @@ impl Reader {
     }
 
     fn missing(&mut self, path: &str) {
+        if self.unread {
+            return;
+        }
         let variable = keys::find(path).map_or("", |key| key.variable);
         let file =
             if keys::find(&format!("{path}File")).is_some() { " (or name a file with it)" } else { "" };

@@ -1,16 +1,11 @@
 //! Sign-in attempts under way, kept in the browser: one sealed cookie an attempt, so
 //! that many tabs may sign in at once and no replica has to remember anything.
 
-use std::time::Duration;
-
 use ::http::{HeaderMap, HeaderValue};
 
 use crate::http::cookies::{self, OwnCookies};
-use crate::oidc::PendingLogin;
+use crate::oidc::{ATTEMPT_LIFE, PendingLogin};
 use crate::types::{Keyring, Purpose, Sealer};
-
-/// How long an attempt may take: as long as a person may need to find a second factor.
-pub(super) const LIFETIME: Duration = Duration::from_mins(10);
 
 /// How many attempts one browser may have under way; the oldest goes when one more begins.
 /// Cookies piling up until the provider or the browser refuses the request are a known failure.
@@ -39,7 +34,7 @@ impl Attempts {
     pub(super) fn remember(&self, login: &PendingLogin, headers: &HeaderMap) -> Vec<HeaderValue> {
         let name = base_name(login.state());
         let sealed = self.sealer.seal_text(name.as_bytes(), &login.to_bytes());
-        let mut lines = vec![self.cookies.set(&name, &sealed, Some(LIFETIME))];
+        let mut lines = vec![self.cookies.set(&name, &sealed, Some(ATTEMPT_LIFE))];
         let mut present = self.present(headers);
         present.sort_by_key(|(_, login)| login.as_ref().map(PendingLogin::started_at));
         let surplus = (present.len() + 1).saturating_sub(MOST);

@@ -1,15 +1,18 @@
 //! The one table from what went wrong to what is shown and logged for it.
 
+mod login;
+
 use std::time::Duration;
 
 use ::http::StatusCode;
 use thiserror::Error;
 
+use crate::coder::answer::why_forbidden;
 use crate::coder::credential::Contradiction;
 use crate::coder::handoff::HandoffError;
 use crate::grant::{BindError, StoreError};
 use crate::http::{BadRequest, BadTarget};
-use crate::oidc::{BadAnswer, LoginError, NotReady, Refusal};
+use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy;
 use crate::proxy::ForwardError;
 use crate::types::LocalRedirect;
@@ -55,7 +58,7 @@ pub enum Cause {
     Nobody,
     /// Coder gave no answer.
     #[error(transparent)]
-    Forward(#[from] ForwardError),
+    Forward(ForwardError),
     /// The store cannot be read or written. Nothing is served that could not be judged.
     #[error("the store does not answer: {0}")]
     Store(#[from] StoreError),
@@ -68,9 +71,9 @@ pub enum Cause {
     /// No such endpoint of the gateway.
     #[error("no such endpoint")]
     NotFound,
-    /// An endpoint of the gateway does not know this method.
-    #[error("the endpoint does not know this method")]
-    Method,
+    /// An endpoint of the gateway does not know this method; those that it knows.
+    #[error("the endpoint knows other methods ({0})")]
+    Method(&'static str),
     /// A form was not made by one of the gateway's own pages for this session.
     #[error("the form was not made for this session")]
     Form,
@@ -83,6 +86,19 @@ pub enum Cause {
     /// One of the others, in a sign-in that was to lead somewhere.
     #[error("{0}")]
     OnTheWay(Box<Cause>, LocalRedirect),
+    /// One of the others, to a browser that sent a form of the gateway's own and shows what comes back.
+    #[error("{0}")]
+    InForm(Box<Cause>),
+}
+
+impl From<ForwardError> for Cause {
+    /// What ended while Coder was asked is answered like what had ended before.
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Ended => Self::Policy(policy::Cause::Ended),
+            error => Self::Forward(error),
+        }
+    }
 }
 
 /// Who can do something about it.
@@ -111,6 +127,17 @@ pub(super) struct Row {
     pub(super) advice: &'static str,
 }
 
+const fn row(
+    status: StatusCode,
+    word: &'static str,
+    fault: Fault,
+    title: &'static str,
+    happened: &'static str,
+    advice: &'static str,
+) -> Row {
+    Row { status, word, fault, title, happened, advice }
+}
+
 const START_AGAIN: &str = "Start the sign-in again. If that does not help, tell your administrator the request \
                            number below.";
 const TELL: &str = "Tell your administrator the request number below; the log has the reason.";
@@ -120,8 +147,14 @@ impl Cause {
     pub(super) fn apart(&self) -> (&Self, Option<&LocalRedirect>) {
         match self {
             Self::OnTheWay(cause, wanted) => (cause.apart().0, Some(wanted)),
+            Self::InForm(cause) => cause.apart(),
             cause => (cause, None),
         }
+    }
+
+    /// Whether a browser is there to show a page, though it did not ask by following a link.
+    pub(super) fn in_form(&self) -> bool {
+        matches!(self, Self::InForm(_))
     }
 
     /// Looks the cause up.
@@ -129,14 +162,6 @@ impl Cause {
     pub(super) fn row(&self) -> Row {
         use Fault::{Client, Coder, Gateway, Person, Provider};
         use StatusCode as S;
-        let row = |status, word, fault, title, happened, advice| Row {
-            status,
-            word,
-            fault,
-            title,
-            happened,
-            advice,
-        };
         match self {
             Self::Message(_) | Self::Target(_) => row(
                 S::BAD_REQUEST,
@@ -162,12 +187,20 @@ impl Cause {
                 "The request carries credentials of two different sign-ins.",
                 "Use one of them. In a browser, sign in again: its old cookies have been removed.",
             ),
+            Self::Policy(cause @ policy::Cause::Ended) => row(
+                S::FORBIDDEN,
+                cause.word(),
+                Person,
+                "Your session has ended",
+                "Your session ended, here or at the sign-in service.",
+                "Sign in again to go on.",
+            ),
             Self::Policy(cause) => row(
                 S::FORBIDDEN,
                 cause.word(),
                 Person,
                 "This is not open to you",
-                "This part of Coder is not open to you.",
+                why_forbidden(*cause).0,
                 "Ask your administrator if you need it.",
             ),
             Self::Answer(_) | Self::Start => row(
@@ -186,29 +219,29 @@ impl Cause {
                 "The sign-in was answered already, took longer than ten minutes, or was begun in another browser.",
                 "Start the sign-in again.",
             ),
-            Self::Login(error) => login(error),
+            Self::Login(error) => login::row_of(error),
             Self::NotReady(_) => row(
                 S::SERVICE_UNAVAILABLE,
                 "provider_not_ready",
                 Provider,
-                "authentik does not answer",
-                "Nobody can sign in until authentik answers.",
-                "This page tries again by itself.",
+                "The sign-in service does not answer",
+                "Nobody can sign in until the sign-in service answers.",
+                "Try again in a moment.",
             ),
             Self::Handoff(HandoffError::Unreachable(_)) => row(
                 S::BAD_GATEWAY,
                 "coder_unreachable",
                 Coder,
                 "Coder does not answer",
-                "You were signed in, but Coder does not answer.",
-                "Try again in a moment.",
+                "The sign-in service let you in, but Coder does not answer.",
+                "Try again in a moment. If it lasts, tell your administrator the request number below.",
             ),
             Self::Handoff(HandoffError::Unexpected(_)) | Self::Nobody => row(
                 S::BAD_GATEWAY,
                 "coder_misconfigured",
                 Coder,
                 "Coder is not set up for this gateway",
-                "You were signed in, but Coder did not take it.",
+                "The sign-in service let you in, but Coder did not take the sign-in.",
                 TELL,
             ),
             Self::Forward(ForwardError::TooLarge) => row(
@@ -232,7 +265,7 @@ impl Cause {
                 "ended",
                 Person,
                 "This sign-in has ended",
-                "Your session at authentik ended while you were being signed in.",
+                "Your session at the sign-in service ended while you were being signed in.",
                 "Start the sign-in again.",
             ),
             Self::Store(_) | Self::Bind(BindError::Store(_)) => row(
@@ -259,7 +292,7 @@ impl Cause {
                 "The gateway has no such page.",
                 "Go back to Coder.",
             ),
-            Self::Method => row(
+            Self::Method(_) => row(
                 S::METHOD_NOT_ALLOWED,
                 "method",
                 Client,
@@ -273,7 +306,7 @@ impl Cause {
                 Client,
                 "This form is out of date",
                 "The form was not made for your present session.",
-                "Go back, reload the page and try again.",
+                "Look at your sessions again and repeat what you meant to do.",
             ),
             Self::TooMany(_) => row(
                 S::TOO_MANY_REQUESTS,
@@ -291,81 +324,7 @@ impl Cause {
                 "You were signed in several times and Coder did not keep your session.",
                 "Allow cookies for this site. If they are allowed, your account may be suspended in Coder: ask your administrator.",
             ),
-            Self::OnTheWay(cause, _) => cause.row(),
+            Self::OnTheWay(cause, _) | Self::InForm(cause) => cause.row(),
         }
-    }
-}
-
-/// The rows of a sign-in that did not come about at the provider.
-fn login(error: &LoginError) -> Row {
-    use Fault::{Client, Person, Provider};
-    use StatusCode as S;
-    let row =
-        |status, word, fault, title, happened, advice| Row { status, word, fault, title, happened, advice };
-    match error {
-        LoginError::Answer(_) => row(
-            S::BAD_REQUEST,
-            "bad_answer",
-            Client,
-            "The sign-in cannot go on",
-            "The sign-in came back in a form that cannot be read.",
-            START_AGAIN,
-        ),
-        LoginError::Expired => row(
-            S::BAD_REQUEST,
-            "attempt",
-            Client,
-            "This sign-in is over",
-            "The sign-in took longer than ten minutes.",
-            "Start the sign-in again.",
-        ),
-        LoginError::State | LoginError::Issuer => row(
-            S::BAD_REQUEST,
-            "state",
-            Client,
-            "The sign-in cannot go on",
-            "The answer does not belong to the sign-in that you began here.",
-            START_AGAIN,
-        ),
-        LoginError::Code => row(
-            S::BAD_REQUEST,
-            "code",
-            Client,
-            "This sign-in is over",
-            "authentik no longer takes this sign-in: it was used already, or a minute has passed.",
-            "Start the sign-in again.",
-        ),
-        LoginError::Denied(_) => row(
-            S::FORBIDDEN,
-            "denied",
-            Person,
-            "authentik did not sign you in",
-            "authentik refused the sign-in.",
-            "Start the sign-in again, or ask your administrator.",
-        ),
-        LoginError::Unreachable(_) => row(
-            S::SERVICE_UNAVAILABLE,
-            "provider_unreachable",
-            Provider,
-            "authentik does not answer",
-            "authentik did not answer while you were being signed in.",
-            "This page tries again by itself.",
-        ),
-        LoginError::Provider(_) => row(
-            S::BAD_GATEWAY,
-            "provider_fault",
-            Provider,
-            "authentik's answer does not hold",
-            "What authentik said about you could not be verified, so you were not signed in.",
-            TELL,
-        ),
-        LoginError::Refused(refusal) => row(
-            S::FORBIDDEN,
-            Refusal::reason(refusal),
-            Person,
-            "You may not come in",
-            "You signed in at authentik, but this account may not use Coder.",
-            "Ask your administrator.",
-        ),
     }
 }

@@ -9,7 +9,7 @@ use url::form_urlencoded;
 
 use super::context::Context;
 use super::refuse::SIGN_IN;
-use super::sign_in::{device, redirect_to, single};
+use super::sign_in::{redirect_to, single};
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway, sessions};
 use crate::coder::auth_methods::AuthMethods;
@@ -20,7 +20,7 @@ use crate::oidc::LogoutToken;
 use crate::pages::{Link, SignIn};
 use crate::policy::Judged;
 use crate::telemetry::audit::{self, Action, Event, Person};
-use crate::types::{IdentityKey, LocalRedirect, TokenHash};
+use crate::types::{IdentityKey, LocalRedirect};
 
 /// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
 pub const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
@@ -49,7 +49,9 @@ impl Gateway {
             sessions::PATH if readable => self.sessions_page(request.headers(), context, None).await,
             sessions::PATH if method == Method::POST => self.end_own(request, context).await,
             BACKCHANNEL_LOGOUT if method == Method::POST => self.backchannel_logout(request, context).await,
-            SIGN_IN | SIGNED_OUT | sessions::PATH | BACKCHANNEL_LOGOUT => Err(Cause::Method),
+            SIGN_IN | SIGNED_OUT => Err(Cause::Method("GET, HEAD")),
+            sessions::PATH => Err(Cause::Method("GET, HEAD, POST")),
+            BACKCHANNEL_LOGOUT => Err(Cause::Method("POST")),
             _ => Err(Cause::NotFound),
         }
     }
@@ -62,15 +64,11 @@ impl Gateway {
     ) -> Result<Response, Cause> {
         let wanted = single(context.target.query().unwrap_or_default(), "redirect")?;
         let redirect = wanted.map_or_else(LocalRedirect::root, |to| self.local(&to));
-        let mut stale = false;
-        if let Some(token) = self.finder.session_cookie(headers) {
-            let from = device(headers, context);
-            let judged = self.find_out(TokenHash::of(token), Some(token.into()), from).await?;
-            if matches!(judged, Judged::Served(_)) {
-                return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
-            }
-            stale = matches!(judged, Judged::Ended | Judged::Garbage);
+        let session = self.browsers_session(headers, context).await?;
+        if matches!(session, Some(Judged::Served(_))) {
+            return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
         }
+        let stale = matches!(session, Some(Judged::Ended | Judged::Garbage));
         let password = self.rules.password_sign_in.admits(context.client);
         let view = SignIn {
             start: Self::start_link(&redirect),

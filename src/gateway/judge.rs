@@ -48,8 +48,19 @@ impl Gateway {
         Ok(presented.bearer(judged))
     }
 
+    /// What became of the session that a browser brings as its cookie; `None` where it brings none.
+    pub(super) async fn browsers_session(
+        self: &Arc<Self>,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Option<Judged>, Cause> {
+        let Some(token) = self.finder.session_cookie(headers) else { return Ok(None) };
+        let from = device(headers, context);
+        self.find_out(TokenHash::of(token), Some(token.into()), from).await.map(Some)
+    }
+
     /// Finds out on the slow runtime, to the end, whether or not the client waits for it.
-    pub(super) async fn find_out(
+    async fn find_out(
         self: &Arc<Self>,
         hash: TokenHash,
         secret: Option<Secret>,

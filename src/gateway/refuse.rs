@@ -3,20 +3,22 @@
 
 use std::time::Duration;
 
-use ::http::header::{RETRY_AFTER, SET_COOKIE};
+use ::http::header::{ALLOW, RETRY_AFTER, SET_COOKIE};
 use ::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::cause::{Cause, Fault, Row};
 use super::context::Context;
 use super::sign_in::redirect_to;
 use super::{Gateway, SignInMode};
-use crate::coder::answer::{self, Unauthorized};
+use crate::coder::answer::{self, Unauthorized, why_forbidden};
 use crate::coder::cookies;
+use crate::coder::handoff::CALLBACK;
 use crate::coder::names::{APP_HANDOVER, LOGIN_PAGE};
 use crate::http::{Manner, Response};
 use crate::oidc::LoginError;
-use crate::pages::{Link, Problem, Refused};
+use crate::pages::{Link, Problem, Refused, Way};
 use crate::policy;
+use crate::proxy::ForwardError;
 use crate::types::{LocalRedirect, RequestId};
 
 /// Where the gateway's own sign-in page is.
@@ -27,8 +29,18 @@ impl Gateway {
     pub(super) fn refuse(&self, cause: &Cause, context: &Context) -> Response {
         let row = cause.row();
         log(cause, &row, context.request);
+        let shows_pages = context.navigates() || cause.in_form();
         let (cause, wanted) = cause.apart();
-        if context.navigates() { self.page(cause, &row, wanted, context) } else { self.json(cause, &row) }
+        let mut response = if shows_pages {
+            self.page(cause, &row, wanted, context)
+        } else {
+            self.json(cause, &row, context.request)
+        };
+        if let Cause::Method(known) = cause {
+            // RFC 9110 §15.5.6.
+            response.headers_mut().insert(ALLOW, HeaderValue::from_static(known));
+        }
+        response
     }
 
     /// Answers a request of which not even host and target are known.
@@ -37,8 +49,8 @@ impl Gateway {
         log(cause, &row, request);
         match (manner, cause) {
             (Manner::Navigation, Cause::Host) => self.pages.misdirected(request),
-            (Manner::Navigation, _) => self.pages.bad_request(row.happened, None, request),
-            _ => self.json(cause, &row),
+            (Manner::Navigation, _) => self.pages.bad_request(row.happened, request),
+            _ => self.json(cause, &row, request),
         }
     }
 
@@ -97,7 +109,7 @@ impl Gateway {
             || context.target.query().and_then(|query| super::sign_in::single(query, "redirect").ok()?);
         let back = wanted.cloned().or_else(|| asked().map(|to| self.local(&to)));
         let back = back.unwrap_or_else(LocalRedirect::root);
-        let again = Self::start_link(&back);
+        let again = if on_callback(context) { Self::start_link(&back) } else { here(context) };
         match cause {
             Cause::Login(LoginError::Refused(refusal)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
@@ -108,12 +120,9 @@ impl Gateway {
             Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {
                 self.pages.provider_unavailable(&again, id)
             }
-            Cause::Policy(policy::Cause::Unreachable { .. }) => {
-                let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
-                self.pages.provider_unavailable(&Link::to(&here), id)
-            }
-            Cause::Forward(_) | Cause::Handoff(crate::coder::handoff::HandoffError::Unreachable(_)) => {
-                self.pages.coder_unavailable(Some(&again), id)
+            Cause::Policy(policy::Cause::Unreachable { .. }) => self.pages.provider_unavailable(&again, id),
+            Cause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
+                self.pages.coder_unavailable(&again, id)
             }
             Cause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
             Cause::Loop => {
@@ -123,14 +132,14 @@ impl Gateway {
             }
             Cause::NotFound => self.pages.not_found(id),
             _ => {
-                let detail = shown_detail(cause);
+                let detail = shown_detail(cause, row);
                 let problem = Problem {
                     status: row.status,
                     title: row.title,
                     happened: row.happened,
                     advice: row.advice,
                     detail: detail.as_deref(),
-                    again: Some(again),
+                    way: way_on(cause, again, context),
                 };
                 let mut response = self.pages.problem(&problem, id);
                 if matches!(cause, Cause::Contradiction(contradiction) if contradiction.in_cookies) {
@@ -142,10 +151,13 @@ impl Gateway {
     }
 
     /// Coder's shape, with what its clients look for in it.
-    fn json(&self, cause: &Cause, row: &Row) -> Response {
-        let mut response = match cause {
-            Cause::Policy(cause) => self.policy_json(*cause),
-            _ => answer::message(row.status, row.happened, Some(row.advice)),
+    fn json(&self, cause: &Cause, row: &Row, request: RequestId) -> Response {
+        let mut response = if let Cause::Policy(cause) = cause {
+            self.policy_json(*cause)
+        } else {
+            // A page has the number at its foot.
+            let advice = row.advice.replace("number below", &format!("number {request}"));
+            answer::message(row.status, row.happened, Some(&advice))
         };
         let wait = match cause {
             Cause::TooMany(after) => Some(*after),
@@ -172,10 +184,40 @@ impl Gateway {
     }
 }
 
+/// The page that was asked for. Of a form that is the page that it stands on.
+fn here(context: &Context) -> Link {
+    Link::to(&LocalRedirect::parse_or_root(context.target.raw().as_str()))
+}
+
+/// Whether this is the sign-in's callback, where asking for the same once more helps nobody.
+fn on_callback(context: &Context) -> bool {
+    !context.app_host && context.target.path() == CALLBACK
+}
+
+/// The button of a page: what most likely helps. `again` is the same once more.
+fn way_on(cause: &Cause, again: Link, context: &Context) -> Option<Way<'static>> {
+    let (text, to) = match cause {
+        // An app's host has neither Coder's start page nor a sign-in.
+        Cause::Policy(_) | Cause::Contradiction(_) if context.app_host => return None,
+        Cause::Policy(policy::Cause::Ended) | Cause::Contradiction(_) if !on_callback(context) => {
+            let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
+            ("Sign in again", Gateway::start_link(&here))
+        }
+        Cause::Policy(_) | Cause::Method(_) => ("Go to Coder", Link::to(&LocalRedirect::root())),
+        Cause::Form => ("Your sessions", again),
+        _ => ("Try again", again),
+    };
+    Some(Way { text, to })
+}
+
 /// What the page says for whoever runs this: never anything that a stranger chose.
-fn shown_detail(cause: &Cause) -> Option<String> {
+fn shown_detail(cause: &Cause, row: &Row) -> Option<String> {
     match cause {
         Cause::Login(LoginError::Denied(error)) => Some(error.to_string()),
+        Cause::Policy(policy::Cause::Ended) => None,
+        Cause::Policy(cause) => {
+            Some(why_forbidden(*cause).1).filter(|why| *why != row.advice).map(Into::into)
+        }
         _ => None,
     }
 }

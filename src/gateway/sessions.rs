@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, StatusCode};
+use ::http::{HeaderMap, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
-use super::sign_in::{device, redirect_to};
+use super::sign_in::redirect_to;
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
-use crate::http::{Request, Response, read_limited};
+use crate::http::{Manner, Request, Response, manner, read_limited};
 use crate::pages::{Link, Row, Sessions};
 use crate::policy::{self, Judged};
 use crate::telemetry::audit::{self, Action, Event, Person};
@@ -56,13 +56,26 @@ impl Gateway {
         Ok(self.pages.sessions(&view, context.request))
     }
 
-    /// Ends one of one's own, or all of them.
+    /// Ends one of one's own, or all of them. A browser that sent the page's form shows what comes back, so it is
+    /// answered with pages and redirects, as if it had followed a link.
     pub(super) async fn end_own(
         self: &Arc<Self>,
         request: Request,
         context: &Context,
     ) -> Result<Response, Cause> {
-        let (parts, body) = request.into_parts();
+        let (mut parts, body) = request.into_parts();
+        parts.method = Method::GET;
+        let manner = manner(&parts);
+        let form = Request::from_parts(parts, body);
+        if manner != Manner::Navigation {
+            return self.end_named(form, context).await;
+        }
+        let context = Context { manner, ..context.clone() };
+        self.end_named(form, &context).await.map_err(|cause| Cause::InForm(Box::new(cause)))
+    }
+
+    async fn end_named(self: &Arc<Self>, form: Request, context: &Context) -> Result<Response, Cause> {
+        let (parts, body) = form.into_parts();
         let standing = match self.own_session(&parts.headers, context).await? {
             Ok(standing) => standing,
             Err(refusal) => return Ok(refusal),
@@ -133,18 +146,13 @@ impl Gateway {
         headers: &HeaderMap,
         context: &Context,
     ) -> Result<Result<Standing, Response>, Cause> {
-        let cause = match self.finder.session_cookie(headers) {
+        let cause = match self.browsers_session(headers, context).await? {
             None => policy::Cause::NoCredential,
-            Some(token) => {
-                let from = device(headers, context);
-                match self.find_out(TokenHash::of(token), Some(token.into()), from).await? {
-                    Judged::Served(standing) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
-                    Judged::Unreachable { retry_after } => {
-                        return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
-                    }
-                    _ => policy::Cause::Ended,
-                }
+            Some(Judged::Served(standing)) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
+            Some(Judged::Unreachable { retry_after }) => {
+                return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
             }
+            Some(_) => policy::Cause::Ended,
         };
         if context.navigates() {
             Ok(Err(self.to_sign_in(cause, headers, context)))
@@ -155,7 +163,7 @@ impl Gateway {
 
     /// Proves that a form was made for this session: a name for it that only the gateway can make.
     fn csrf(&self, standing: &Standing) -> Secret {
-        let names = self.keyring.name(Purpose::SignOut, standing.hash().as_bytes());
+        let names = self.keyring.name(Purpose::Form, standing.hash().as_bytes());
         Secret::new(names.into_iter().next().unwrap_or_default())
     }
 }

@@ -13,16 +13,14 @@ use crate::coder::api::Who;
 use crate::coder::handoff::{CALLBACK, HandedOver, Start, Visit};
 use crate::grant::{Device, EndReason};
 use crate::http::{Body, Response};
-use crate::oidc::{AuthorizationResponse, Named, PendingLogin, VerifiedIdentity};
+use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
 use crate::pages::Link;
+use crate::policy::Judged;
 use crate::telemetry::audit::{self, Action, Event, Person};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
 
 /// How long a state that was answered is remembered: longer than any attempt lives.
 const SPENT: Duration = Duration::from_mins(20);
-
-/// The longest user agent kept, in characters.
-const MAX_USER_AGENT: usize = 256;
 
 impl Gateway {
     /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
@@ -33,7 +31,7 @@ impl Gateway {
         context: Context,
     ) -> Result<Response, Cause> {
         if method != Method::GET {
-            return Err(Cause::Method);
+            return Err(Cause::Method("GET"));
         }
         let query = context.target.query().unwrap_or_default().to_owned();
         if !AuthorizationResponse::is_in(&query) {
@@ -42,10 +40,33 @@ impl Gateway {
         // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
         let slow = self.slow.clone();
         let work = async move {
-            let outcome = self.end(&query, &headers, &context).await;
-            outcome.map_err(|cause| self.with_what_was_wanted(cause, &query, &headers))
+            match self.end(&query, &headers, &context).await {
+                Err(cause) => self.after(cause, &query, &headers, &context).await,
+                done => done,
+            }
         };
         slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+    }
+
+    /// Why a sign-in came to nothing. An attempt that is over leads on whoever is signed in all the same: they went
+    /// back to its page or loaded it again, or signed in by another tab.
+    async fn after(
+        self: &Arc<Self>,
+        cause: Cause,
+        query: &str,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Response, Cause> {
+        let over = matches!(cause, Cause::Attempt | Cause::Login(LoginError::Expired));
+        let cause = self.with_what_was_wanted(cause, query, headers);
+        if over
+            && context.navigates()
+            && matches!(self.browsers_session(headers, context).await, Ok(Some(Judged::Served(_))))
+        {
+            let to = cause.apart().1.map_or("/", LocalRedirect::as_str);
+            return Ok(redirect_to(StatusCode::SEE_OTHER, to));
+        }
+        Err(cause)
     }
 
     /// Why a sign-in came to nothing, with the page that was wanted: the browser's attempt still says it, so that
@@ -242,5 +263,5 @@ pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
 /// Where a request comes from.
 pub(super) fn device(headers: &HeaderMap, context: &Context) -> Device {
     let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    Device { address: context.client, user_agent: agent.chars().take(MAX_USER_AGENT).collect() }
+    Device::new(context.client, agent)
 }

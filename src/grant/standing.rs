@@ -12,7 +12,9 @@ use super::live::Person;
 #[cfg(test)]
 use super::live::UserState;
 use super::tunnels::TunnelGuard;
-use crate::types::{CoderUserId, GrantId, LoginType, Timestamp, TokenHash};
+#[cfg(test)]
+use crate::types::GrantId;
+use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -65,7 +67,8 @@ impl Standing {
     }
 
     /// A session's grant. A token is served by any grant of its user.
-    pub fn grant_id(&self) -> Option<GrantId> {
+    #[cfg(test)]
+    pub(super) fn grant_id(&self) -> Option<GrantId> {
         match &self.0.bearer {
             Bearer::Session(session) => Some(session.grant.id),
             Bearer::Token(_) => None,

@@ -242,3 +242,38 @@ pub enum DiscoveryError {
     #[error(transparent)]
     Keys(#[from] JwksError),
 }
+
+impl DiscoveryError {
+    /// What an operator can do about it, in a sentence or two.
+    pub fn remedy(&self) -> &'static str {
+        match self {
+            Self::Unreachable(Unreachable { cause: Cause::Connect, .. }) => {
+                "Ask for oidc.issuerURL from this machine: its name, the way there and its certificate must be good. \
+                 An authority of your own is trusted through the system's store, or by the variable SSL_CERT_FILE."
+            }
+            Self::Unreachable(_) => {
+                "Look at the provider's own log, at what stands in front of it, and whether it is up."
+            }
+            Self::Status { .. } | Self::Issuer { .. } => {
+                "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik."
+            }
+            Self::Document(_) => {
+                "Open oidc.issuerURL with .well-known/openid-configuration at its end: something else than the \
+                 provider answers there."
+            }
+            Self::Endpoint(_) => {
+                "Have the provider name https addresses; an authentik behind a proxy takes them from Host and \
+                 X-Forwarded-Proto."
+            }
+            Self::CodeFlow | Self::Pkce | Self::ClientAuthentication => "Switch it on at the provider.",
+            Self::SharedSecret(_) | Self::Keys(JwksError::Empty | JwksError::NoneUsable) => {
+                "Choose a \"Signing Key\" with a certificate on the provider's page in authentik, then ask again."
+            }
+            Self::Keys(JwksError::NotASet) => "Look at what answers at the discovery document's jwks_uri.",
+            Self::Algorithms(_) => {
+                "Choose a certificate of another kind as the provider's signing key, or add its algorithm to \
+                 oidc.algorithms."
+            }
+        }
+    }
+}

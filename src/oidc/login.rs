@@ -9,7 +9,7 @@ use url::form_urlencoded;
 use super::error::OAuthError;
 use crate::types::{LocalRedirect, Secret, Timestamp, random_token};
 
-/// How long an attempt may take, in the provider's pages too.
+/// How long an attempt may take, in the provider's pages too: as long as a person may need to find a second factor.
 pub const ATTEMPT_LIFE: Duration = Duration::from_mins(10);
 /// The longest query of a callback that is read, in bytes.
 const MAX_QUERY: usize = 16 * 1024;

@@ -97,11 +97,6 @@ impl Provider {
         &self.settings.issuer
     }
 
-    /// Our client identifier there.
-    pub fn client_id(&self) -> &str {
-        &self.settings.client_id
-    }
-
     /// Whether somebody can be sent to sign in.
     pub fn ready(&self) -> bool {
         self.live.load().is_some()

@@ -68,7 +68,7 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
         happened: "The gateway could not finish your request.",
         advice: "Try again. If it happens again, tell your administrator the request number below.",
         detail: None,
-        again: Some(link()),
+        way: Some(Way { text: "Try again", to: link() }),
     };
     let sessions = Sessions {
         person: "alice@acme.company",
@@ -86,12 +86,11 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
         ("refused", pages.refused(&unverified(), id)),
         ("problem", pages.problem(&problem, id)),
         ("provider-unavailable", pages.provider_unavailable(&link(), id)),
-        ("coder-unavailable", pages.coder_unavailable(Some(&link()), id)),
+        ("coder-unavailable", pages.coder_unavailable(&link(), id)),
         ("signed-out", pages.signed_out(&signed_out, id)),
-        ("signed-out-elsewhere", pages.signed_out_elsewhere(ended, &link(), id)),
         ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
         ("loop", pages.sign_in_loop(&link(), id)),
-        ("bad-request", pages.bad_request(why, Some(&link()), id)),
+        ("bad-request", pages.bad_request(why, id)),
         ("not-found", pages.not_found(id)),
         ("misdirected", pages.misdirected(id)),
         ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),

@@ -24,9 +24,9 @@ use crate::types::{RequestId, Secret};
 use frame::{Allow, Frame, Origin, Retry, Sender, retry_after};
 use text::Text;
 
-pub use sessions::{Row, Sessions, browser};
+pub use sessions::{Row, Sessions, browser, shortened};
 pub use text::Link;
-pub use views::{Problem, Refused, SignIn, SignOutAtProvider, SignedOut};
+pub use views::{Problem, Refused, SignIn, SignOutAtProvider, SignedOut, Way};
 
 /// How long the page about a silent provider waits before it tries again.
 pub const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -128,10 +128,10 @@ impl Pages {
 
     /// Anything that has no page of its own.
     pub fn problem(&self, view: &Problem<'_>, request: RequestId) -> Response {
-        let again = view.again.as_ref().map(|to| Action { text: "Try again", to: to.as_str() });
+        let way = view.way.as_ref().map(|way| Action { text: way.text, to: way.to.as_str() });
         let frame = Frame::new(view.title, &self.site, request);
         let text = (view.happened, view.advice, view.detail);
-        self.message(view.status, frame, text, again.as_slice())
+        self.message(view.status, frame, text, way.as_slice())
     }
 
     /// The provider does not answer: loads `target` again every [`RETRY_AFTER`]. 503.
@@ -149,14 +149,14 @@ impl Pages {
         response
     }
 
-    /// Coder does not answer. 502.
-    pub fn coder_unavailable(&self, again: Option<&Link>, request: RequestId) -> Response {
+    /// Coder does not answer to somebody whose sign-in is kept; `again` is what they asked for. 502.
+    pub fn coder_unavailable(&self, again: &Link, request: RequestId) -> Response {
         let frame = Frame::new("Coder does not answer", &self.site, request);
         let happened = "You reached the gateway, but Coder behind it does not answer.";
         let advice = "You stay signed in. Try again in a moment; if it lasts, tell your administrator the \
                       request number below.";
-        let again = again.map(|to| Action { text: "Try again", to: to.as_str() });
-        self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), again.as_slice())
+        let actions = [Action { text: "Try again", to: again.as_str() }];
+        self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions)
     }
 
     /// Signed out here, on purpose. It does not sign in again by itself. 200.
@@ -177,14 +177,9 @@ impl Pages {
                  out there as well."
             }
         };
-        self.farewell("You are signed out", (happened, advice), &view.sign_in, request)
-    }
-
-    /// The session ended without this browser asking for it; `why` is a sentence. 200.
-    pub fn signed_out_elsewhere(&self, why: &str, sign_in: &Link, request: RequestId) -> Response {
-        let advice = "Nothing in your workspaces is lost. Sign in again to go on; if you did not expect \
-                      this, tell your administrator.";
-        self.farewell("Your session has ended", (why, advice), sign_in, request)
+        let actions = [Action { text: "Sign in again", to: view.sign_in.as_str() }];
+        let frame = Frame::new("You are signed out", &self.site, request);
+        self.message(StatusCode::OK, frame, (happened, advice, None), &actions)
     }
 
     /// The form that ends the session at the provider. 200.
@@ -219,11 +214,11 @@ impl Pages {
     }
 
     /// A request that cannot be served as it is; `why` is a sentence. 400.
-    pub fn bad_request(&self, why: &str, again: Option<&Link>, request: RequestId) -> Response {
+    pub fn bad_request(&self, why: &str, request: RequestId) -> Response {
         let frame = Frame::new("This request cannot be served", &self.site, request);
-        let advice = "Go back and try again from the start.";
-        let again = again.map(|to| Action { text: "Start again", to: to.as_str() });
-        self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), again.as_slice())
+        let advice = "Look at the address again, or start from Coder.";
+        let actions = [Action { text: "Go to Coder", to: self.access_url.as_str() }];
+        self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), &actions)
     }
 
     /// Nothing is here. 404.
@@ -260,12 +255,6 @@ impl Pages {
         let mut response = self.message(StatusCode::TOO_MANY_REQUESTS, frame, text, again.as_slice());
         retry_after(&mut response, after);
         response
-    }
-
-    fn farewell(&self, title: &str, text: (&str, &str), sign_in: &Link, request: RequestId) -> Response {
-        let actions = [Action { text: "Sign in again", to: sign_in.as_str() }];
-        let frame = Frame::new(title, &self.site, request);
-        self.message(StatusCode::OK, frame, (text.0, text.1, None), &actions)
     }
 
     /// A page of what happened, what to do, and what the administrator may want to know.

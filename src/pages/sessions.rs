@@ -134,7 +134,8 @@ impl Pages {
 /// The longest part of a `User-Agent` that is shown, in characters.
 const MAX_CLIENT: usize = 60;
 
-fn shortened(text: &str) -> String {
+/// As much of a `User-Agent` as tells one client from another.
+pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_CLIENT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
         None => text.to_owned(),

@@ -33,7 +33,7 @@ fn problem() -> Problem<'static> {
         happened: HOSTILE,
         advice: HOSTILE,
         detail: Some(HOSTILE),
-        again: Some(link()),
+        way: Some(Way { text: "Try again", to: link() }),
     }
 }
 
@@ -74,12 +74,11 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
         ("refused", pages.refused(&refused, id)),
         ("problem", pages.problem(&problem(), id)),
         ("provider-unavailable", pages.provider_unavailable(&link(), id)),
-        ("coder-unavailable", pages.coder_unavailable(Some(&link()), id)),
+        ("coder-unavailable", pages.coder_unavailable(&link(), id)),
         ("signed-out", pages.signed_out(&signed_out, id)),
-        ("signed-out-elsewhere", pages.signed_out_elsewhere(HOSTILE, &link(), id)),
         ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
         ("loop", pages.sign_in_loop(&link(), id)),
-        ("bad-request", pages.bad_request(HOSTILE, Some(&link()), id)),
+        ("bad-request", pages.bad_request(HOSTILE, id)),
         ("not-found", pages.not_found(id)),
         ("misdirected", pages.misdirected(id)),
         ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),
@@ -185,7 +184,6 @@ async fn each_page_has_the_status_that_its_cause_has() {
         ("provider-unavailable", 503),
         ("coder-unavailable", 502),
         ("signed-out", 200),
-        ("signed-out-elsewhere", 200),
         ("sign-out-at-provider", 200),
         ("loop", 403),
         ("bad-request", 400),

@@ -41,8 +41,17 @@ pub struct Problem<'a> {
     pub advice: &'a str,
     /// More for whoever runs this.
     pub detail: Option<&'a str>,
-    /// Where to try again.
-    pub again: Option<Link>,
+    /// The way on.
+    pub way: Option<Way<'a>>,
+}
+
+/// A button that leads on.
+#[derive(Clone, Debug)]
+pub struct Way<'a> {
+    /// What it says.
+    pub text: &'a str,
+    /// Where it leads.
+    pub to: Link,
 }
 
 /// Signed out, on purpose.

@@ -90,8 +90,9 @@ impl Permit {
         }
     }
 
-    /// The class of the route, for the access log.
-    pub fn class(&self) -> ClassName {
+    /// The class of the route.
+    #[cfg(test)]
+    pub(super) fn class(&self) -> ClassName {
         self.class
     }
 

@@ -43,6 +43,11 @@ pub fn init(settings: &Settings) -> Result<(), SettingsError> {
     set.map_err(|error| SettingsError(error.to_string()))
 }
 
+/// Writes the log to standard error while `work` is done, of what happens on this thread.
+pub fn log_during<T>(settings: &Settings, work: impl FnOnce() -> T) -> Result<T, SettingsError> {
+    Ok(tracing::subscriber::with_default(subscriber(settings, std::io::stderr)?, work))
+}
+
 /// What writes the log. Text from outside is escaped: it can neither end a line nor colour a terminal.
 pub(super) fn subscriber<W>(
     settings: &Settings,

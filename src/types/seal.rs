@@ -7,6 +7,7 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use thiserror::Error;
+use zeroize::Zeroizing;
 
 /// The length of a master key in bytes.
 pub const KEY_BYTES: usize = 32;
@@ -28,8 +29,8 @@ pub enum Purpose {
     Code,
     /// The stable refresh handle for Coder.
     Handle,
-    /// The state of a sign-out at the provider, and tokens in forms.
-    SignOut,
+    /// What proves that a form of the gateway's own was made for a session.
+    Form,
 }
 
 impl Purpose {
@@ -39,19 +40,19 @@ impl Purpose {
             Self::Store => b"vestibule store v1",
             Self::Code => b"vestibule code v1",
             Self::Handle => b"vestibule handle v1",
-            Self::SignOut => b"vestibule sign-out v1",
+            Self::Form => b"vestibule form v1",
         }
     }
 }
 
 /// The master keys: the first seals, all open, so that a key can be replaced without signing anybody out.
 #[derive(Clone)]
-pub struct Keyring(Vec<[u8; KEY_BYTES]>);
+pub struct Keyring(Vec<Zeroizing<[u8; KEY_BYTES]>>);
 
 impl Keyring {
     /// One key that seals, and older ones that still open.
     pub fn new(current: [u8; KEY_BYTES], older: impl IntoIterator<Item = [u8; KEY_BYTES]>) -> Self {
-        Self(std::iter::once(current).chain(older).collect())
+        Self(std::iter::once(current).chain(older).map(Zeroizing::new).collect())
     }
 
     /// The sealer for one purpose (keys by HKDF-SHA-256, RFC 5869).
@@ -60,14 +61,14 @@ impl Keyring {
     /// Never for keys of [`KEY_BYTES`]: the lengths are fixed here.
     #[expect(clippy::expect_used, reason = "both lengths are constants that the algorithms accept")]
     pub fn sealer(&self, purpose: Purpose) -> Sealer {
-        let derive = |key: &[u8; KEY_BYTES]| {
-            let mut bytes = [0; KEY_BYTES];
+        let derive = |key: &Zeroizing<[u8; KEY_BYTES]>| {
+            let mut bytes = Zeroizing::new([0; KEY_BYTES]);
             Salt::new(HKDF_SHA256, b"vestibule")
-                .extract(key)
+                .extract(key.as_slice())
                 .expand(&[purpose.label()], Length)
-                .and_then(|okm| okm.fill(&mut bytes))
+                .and_then(|okm| okm.fill(bytes.as_mut_slice()))
                 .expect("HKDF gives 32 bytes");
-            RandomizedNonceKey::new(&AES_256_GCM_SIV, &bytes).expect("the key has 32 bytes")
+            RandomizedNonceKey::new(&AES_256_GCM_SIV, bytes.as_slice()).expect("the key has 32 bytes")
         };
         Sealer(self.0.iter().map(derive).collect())
     }
@@ -78,7 +79,7 @@ impl Keyring {
         self.0
             .iter()
             .map(|key| {
-                let labelled = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key);
+                let labelled = aws_lc_rs::hmac::Key::new(aws_lc_rs::hmac::HMAC_SHA256, key.as_slice());
                 let mut context = aws_lc_rs::hmac::Context::with_key(&labelled);
                 context.update(purpose.label());
                 context.update(&[0]);

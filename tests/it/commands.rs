@@ -71,6 +71,34 @@ fn an_address_that_is_taken_is_a_failure_and_no_wrong_configuration() {
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&address) && said.contains("listen.address"), "{said}");
+    assert!(said.contains("choose another port"), "{said}");
+}
+
+#[test]
+fn check_says_why_a_neighbour_cannot_be_reached_and_what_to_do() {
+    let output = run(&folder(), &["check", "--online"]);
+    let (found, log) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(log.contains("127.0.0.1:9") && log.contains("refused"), "the system's own words: {log}");
+    assert!(found.contains("cannot be reached") && found.contains("SSL_CERT_FILE"), "{found}");
+}
+
+#[test]
+fn a_certificate_that_cannot_be_used_is_found_by_check_and_by_serve() {
+    let folder = folder();
+    let config = std::fs::read_to_string(folder.path().join("vestibule.yaml")).unwrap();
+    let tls = "listen:\n  tls: {certificate: ./none.pem, key: ./none.key}\n";
+    std::fs::write(
+        folder.path().join("vestibule.yaml"),
+        config.replace("accessURL: http:", "accessURL: https:").replace("listen:\n", tls),
+    )
+    .unwrap();
+    for command in ["check", "serve"] {
+        let output = run(&folder, &[command]);
+        let said = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(1), "{said}");
+        assert!(said.contains("listen.tls cannot be used: ./none.pem"), "{said}");
+        assert!(output.stdout.is_empty(), "it is not said that the configuration can be used");
+    }
 }
 
 #[tokio::test]
@@ -95,7 +123,10 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     };
     let code = timeout(PATIENCE, stop).await.expect("it stops");
     assert_eq!(code, Some(0), "{said}");
-    assert!(said.contains("vestibule listens") && !said.contains("coder-secret"), "{said}");
+    assert!(
+        said.contains("vestibule listens") && said.contains("stopped") && !said.contains("coder-secret"),
+        "{said}"
+    );
 }
 
 /// What `check --online` says beside neighbours that are there.

@@ -1,12 +1,9 @@
 //! What machines present, and what they may do with it.
 
-use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
-use http::Request;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::support::client::{Answer, send};
 use crate::support::wire::{upgrade, websocket, within};
 use crate::support::world::World;
 
@@ -14,26 +11,6 @@ const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 const RPC: &str = "/api/v2/workspaceagents/me/rpc";
 const SERVE: &str = "/api/v2/organizations/default/provisionerdaemons/serve";
 const GARBAGE: &str = "abcdefghij-abcdefghijklmnopqrstuv";
-
-async fn ask(world: &World, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = Request::builder().method(method).uri(world.url(path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    send(request.body(Bytes::new()).unwrap()).await.unwrap()
-}
-
-/// Whether a request arrived at Coder.
-async fn arrives(world: &World, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
-    let before = world.coder.seen_at(path).len();
-    let answer = ask(world, method, path, headers).await;
-    let arrived = world.coder.seen_at(path).len() > before;
-    if !arrived {
-        assert!(matches!(answer.status, 400 | 401 | 403), "{method} {path}: {}", answer.status);
-        assert!(answer.json()["message"].is_string(), "{method} {path}: {}", answer.text());
-    }
-    arrived
-}
 
 fn key() -> String {
     "k".repeat(43)
@@ -108,7 +85,7 @@ async fn an_agents_token_is_good_on_agents_routes_alone() {
         ("GET", "/api/v2/aibridge/anthropic/v1/models", false),
         ("GET", "/workspaces", false),
     ] {
-        assert_eq!(arrives(&world, method, path, &token).await, served, "{method} {path}");
+        assert_eq!(world.arrives(method, path, &token).await, served, "{method} {path}");
     }
 }
 
@@ -122,9 +99,9 @@ async fn the_relay_opens_for_everybody_by_both_protocols_and_says_what_it_wants(
     assert_eq!(&echoed, b"DERP bytes");
     let mut socket = websocket(&world.host, "/derp", &[("sec-websocket-protocol", "derp")]).await.unwrap();
     echoes(&mut socket).await;
-    let plain = ask(&world, "GET", "/derp", &[]).await;
+    let plain = world.ask("GET", "/derp", &[]).await;
     assert_eq!(plain.status, 426);
-    assert!(arrives(&world, "GET", "/derp/latency-check", &[]).await);
+    assert!(world.arrives("GET", "/derp/latency-check", &[]).await);
     // A credential that comes along must be good all the same.
     let bad = [("coder-session-token", GARBAGE)];
     assert_eq!(upgrade(&world.host, "/derp", "derp", &bad).await.err(), Some(401));
@@ -147,16 +124,19 @@ async fn a_provisioner_comes_with_its_key_the_shared_key_or_a_persons_token() {
         (&[], false),
         (&[("coder-provisioner-daemon-key", "short")], false),
         (&[("coder-session-token", AGENT)], false),
-        (&[own, person], false),
-        (&[own, shared], false),
     ] {
-        assert_eq!(arrives(&world, "GET", SERVE, headers).await, served, "{headers:?}");
+        assert_eq!(world.arrives("GET", SERVE, headers).await, served, "{headers:?}");
     }
+    let arrived = world.coder.seen_at(SERVE).len();
+    for two in [&[own, person], &[own, shared]] {
+        assert_eq!(world.ask("GET", SERVE, two).await.status, 400, "{two:?}");
+    }
+    assert_eq!(world.coder.seen_at(SERVE).len(), arrived);
     let path = format!("/api/v2/provisionerkeys/{key}");
-    assert!(arrives(&world, "GET", &path, &[own]).await);
-    assert!(!arrives(&world, "GET", &path, &[]).await);
-    assert!(!arrives(&world, "GET", &path, &[person]).await);
-    assert!(!arrives(&world, "GET", "/api/v2/workspaces", &[own]).await);
+    assert!(world.arrives("GET", &path, &[own]).await);
+    assert!(!world.arrives("GET", &path, &[]).await);
+    assert!(!world.arrives("GET", &path, &[person]).await);
+    assert!(!world.arrives("GET", "/api/v2/workspaces", &[own]).await);
 }
 
 #[tokio::test]
@@ -174,10 +154,10 @@ async fn a_workspace_proxys_token_is_good_on_its_own_routes_alone() {
         ("GET", "/api/v2/users/me", false),
         ("GET", RPC, false),
     ] {
-        assert_eq!(arrives(&world, method, path, &own).await, served, "{method} {path}");
+        assert_eq!(world.arrives(method, path, &own).await, served, "{method} {path}");
     }
     let off = [("coder-external-proxy-token", "no-such-shape")];
-    assert!(!arrives(&world, "POST", "/api/v2/workspaceproxies/me/register", &off).await);
+    assert!(!world.arrives("POST", "/api/v2/workspaceproxies/me/register", &off).await);
 }
 
 #[tokio::test]
@@ -186,15 +166,15 @@ async fn the_scim_key_passes_untouched_and_a_persons_token_does_not() {
     let browser = world.sign_in("alice").await;
     let session = world.session(&browser);
     for authorization in ["the-operators-key", "Bearer the-operators-key"] {
-        assert!(arrives(&world, "GET", "/scim/v2/Users", &[("authorization", authorization)]).await);
+        assert!(world.arrives("GET", "/scim/v2/Users", &[("authorization", authorization)]).await);
         let seen = world.coder.seen_at("/scim/v2/Users").pop().unwrap();
         assert_eq!(seen.headers["authorization"], authorization);
     }
     let person = format!("Bearer {session}");
     for headers in [&[][..], &[("authorization", person.as_str())], &[("coder-session-token", &session)]] {
-        assert!(!arrives(&world, "GET", "/scim/v2/Users", headers).await, "{headers:?}");
+        assert!(!world.arrives("GET", "/scim/v2/Users", headers).await, "{headers:?}");
     }
-    assert!(!arrives(&world, "GET", "/api/v2/users", &[("authorization", "the-operators-key")]).await);
+    assert!(!world.arrives("GET", "/api/v2/users", &[("authorization", "the-operators-key")]).await);
 }
 
 #[tokio::test]
@@ -217,7 +197,7 @@ async fn the_ai_gateway_takes_a_persons_token_where_it_looks_for_it_and_leaves_t
             (&[("x-coder-ai-governance-token", AGENT)], false),
             (&[], false),
         ] {
-            assert_eq!(arrives(&world, "POST", &path, headers).await, served, "{path} {headers:?}");
+            assert_eq!(world.arrives("POST", &path, headers).await, served, "{path} {headers:?}");
             if served {
                 let seen = world.coder.seen_at(&path).pop().unwrap();
                 for (name, value) in headers {
@@ -227,8 +207,8 @@ async fn the_ai_gateway_takes_a_persons_token_where_it_looks_for_it_and_leaves_t
         }
     }
     let node = [("x-coder-ai-governance-gateway-key", "a-node")];
-    assert!(arrives(&world, "GET", "/api/v2/ai-gateway/serve", &node).await);
-    assert!(!arrives(&world, "GET", "/api/v2/ai-gateway/serve", &[("authorization", &bearer)]).await);
+    assert!(world.arrives("GET", "/api/v2/ai-gateway/serve", &node).await);
+    assert!(!world.arrives("GET", "/api/v2/ai-gateway/serve", &[("authorization", &bearer)]).await);
 }
 
 #[tokio::test]
@@ -239,13 +219,13 @@ async fn clients_of_coder_as_a_provider_keep_their_own_authorization() {
         ("POST", "/oauth2/revoke", "Basic Y2xpZW50OnNlY3JldA=="),
         ("GET", "/oauth2/clients/7c3a", "Bearer a-registration-token"),
     ] {
-        assert!(arrives(&world, method, path, &[("authorization", authorization)]).await, "{path}");
+        assert!(world.arrives(method, path, &[("authorization", authorization)]).await, "{path}");
         let seen = world.coder.seen_at(path).pop().unwrap();
         assert_eq!(seen.headers["authorization"], authorization, "{path}");
     }
-    assert!(arrives(&world, "OPTIONS", "/oauth2/tokens", &[("origin", "https://ide.example")]).await);
-    assert!(!arrives(&world, "GET", "/oauth2/authorize", &[]).await);
-    assert!(!arrives(&world, "DELETE", "/oauth2/tokens", &[]).await);
+    assert!(world.arrives("OPTIONS", "/oauth2/tokens", &[("origin", "https://ide.example")]).await);
+    assert!(!world.arrives("GET", "/oauth2/authorize", &[]).await);
+    assert!(!world.arrives("DELETE", "/oauth2/tokens", &[]).await);
 }
 
 /// Discovery by MCP clients hangs on the challenge in the 401 (RFC 9728 §5.1).
@@ -253,7 +233,7 @@ async fn clients_of_coder_as_a_provider_keep_their_own_authorization() {
 async fn an_mcp_client_gets_the_challenge_and_its_token_passes() {
     let world = World::start().await;
     let path = "/api/experimental/mcp/http";
-    let refused = ask(&world, "POST", path, &[]).await;
+    let refused = world.ask("POST", path, &[]).await;
     assert_eq!(refused.status, 401);
     let challenge = refused.header("www-authenticate").unwrap();
     assert!(
@@ -262,6 +242,6 @@ async fn an_mcp_client_gets_the_challenge_and_its_token_passes() {
     );
     let browser = world.sign_in("alice").await;
     let bearer = format!("Bearer {}", world.session(&browser));
-    assert!(arrives(&world, "POST", path, &[("authorization", &bearer)]).await);
-    assert!(arrives(&world, "OPTIONS", path, &[("origin", "https://ide.example")]).await);
+    assert!(world.arrives("POST", path, &[("authorization", &bearer)]).await);
+    assert!(world.arrives("OPTIONS", path, &[("origin", "https://ide.example")]).await);
 }

@@ -1,8 +1,10 @@
-//! `vestibule check --online`: what it says of the way to the gateway.
+//! `vestibule check --online`: what it says of the provider, and of the way to the gateway.
 
+use serde_json::json;
 use vestibule::app::{Finding, check_online};
 use vestibule::config::Config;
 
+use crate::support::provider::Fault;
 use crate::support::server::{Server, text};
 use crate::support::world::{Options, World};
 
@@ -43,4 +45,37 @@ async fn where_the_relay_is_closed_no_websocket_is_missed() {
     let world = World::with(Options { sections, ..Options::default() }).await;
     let found = of_the_access_url(&world, &format!("http://{}", world.host)).await;
     assert!(found.ok && found.what.contains("class derp"), "{found:?}");
+}
+
+/// What is found at the provider.
+async fn of_the_provider(world: &World) -> Finding {
+    let written = std::fs::read_to_string(world.config_file()).unwrap();
+    check_online(Config::from_text(&written).unwrap()).await.remove(0)
+}
+
+#[tokio::test]
+async fn each_fault_of_the_provider_has_a_remedy_of_its_own() {
+    let world = World::without_gateway(Options::default()).await;
+    let found = of_the_provider(&world).await;
+    assert!(found.ok, "{found:?}");
+    for (name, value, cause, remedy) in [
+        ("issuer", json!("https://other.example/"), "mind the trailing slash", "oidc.issuerURL"),
+        ("id_token_signing_alg_values_supported", json!(["HS256"]), "client secret", "Signing Key"),
+        ("token_endpoint", json!("http://provider.example/token"), "not https", "X-Forwarded-Proto"),
+        ("code_challenge_methods_supported", json!(["plain"]), "PKCE", "Switch it on"),
+    ] {
+        world.provider.tune(|knobs| drop(knobs.discovery.insert(name.to_owned(), value)));
+        let found = of_the_provider(&world).await;
+        assert!(
+            !found.ok && found.cause.contains(cause) && found.remedy.contains(remedy),
+            "{name}: {found:?}"
+        );
+        world.provider.tune(|knobs| drop(knobs.discovery.remove(name)));
+    }
+    world.provider.fail_next("jwks", Fault::Status(200, "{}".to_owned()));
+    let found = of_the_provider(&world).await;
+    assert!(!found.ok && found.remedy.contains("Signing Key"), "no key, as authentik has it: {found:?}");
+    world.provider.stop();
+    let found = of_the_provider(&world).await;
+    assert!(!found.ok && found.remedy.contains("SSL_CERT_FILE"), "{found:?}");
 }

@@ -258,6 +258,10 @@ async fn what_is_closed_is_closed_whatever_is_presented() {
     let reached: Vec<_> =
         world.coder.seen().into_iter().filter(|seen| seen.target != "/api/v2/users/me").collect();
     assert!(reached.is_empty(), "{reached:?}");
+    let page = browser.get(&world.url("/swagger/index.html")).await.text();
+    for part in ["This part of Coder is closed here.", "policy.routes", "href=\"/\">Go to Coder"] {
+        assert!(page.contains(part), "{part}: {page}");
+    }
 }
 
 #[tokio::test]
@@ -363,4 +367,16 @@ async fn a_session_with_the_host_prefix_is_judged_like_the_other() {
     let request = Request::get(world.url("/api/v2/users/me")).header("cookie", mixed);
     let answer = send(request.body(Bytes::new()).unwrap()).await.unwrap();
     assert_eq!(answer.status, 400, "{}", answer.text());
+}
+
+#[tokio::test]
+async fn a_program_is_told_the_number_that_a_page_has_at_its_foot() {
+    let world = World::start().await;
+    let twice = world.url("/api/v2/users/oidc/callback?code=x&code=y&state=z");
+    let json = send(Request::get(&twice).body(Bytes::new()).unwrap()).await.unwrap();
+    let detail = json.json()["detail"].as_str().unwrap().to_owned();
+    let number = detail.split("request number ").nth(1).and_then(|rest| rest.split('.').next()).unwrap();
+    assert!(number.len() == 16 && number.bytes().all(|digit| digit.is_ascii_hexdigit()), "{detail}");
+    let page = Request::get(&twice).header("accept", "text/html").body(Bytes::new()).unwrap();
+    assert!(send(page).await.unwrap().text().contains("request number below"));
 }

@@ -3,7 +3,6 @@
 use bytes::Bytes;
 use http::Request;
 
-use crate::support::client::{Answer, send};
 use crate::support::wire::websocket;
 use crate::support::world::{Options, World};
 
@@ -13,26 +12,6 @@ const SERVE: &str = "/api/v2/organizations/default/provisionerdaemons/serve";
 /// Whatever narrows a class, and whether a client at 127.0.0.1 is served then.
 const EFFECTS: [(&str, bool); 3] =
     [("effect: deny", false), ("from: [192.0.2.0/24]", false), ("from: [127.0.0.0/8]", true)];
-
-async fn ask(world: &World, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
-    let mut request = Request::builder().method(method).uri(world.url(path));
-    for (name, value) in headers {
-        request = request.header(*name, *value);
-    }
-    send(request.body(Bytes::new()).unwrap()).await.unwrap()
-}
-
-/// Whether a request arrived at Coder.
-async fn arrives(world: &World, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
-    let before = world.coder.seen_at(path).len();
-    let answer = ask(world, method, path, headers).await;
-    let arrived = world.coder.seen_at(path).len() > before;
-    if !arrived {
-        assert!(matches!(answer.status, 401 | 403), "{method} {path}: {}", answer.status);
-        assert!(answer.json()["message"].is_string(), "{method} {path}: {}", answer.text());
-    }
-    arrived
-}
 
 /// A gateway with one entry of `policy.routes` for each class.
 async fn with_rules(classes: &[&str], effect: &str, wildcard: Option<&'static str>) -> World {
@@ -69,7 +48,7 @@ async fn every_kind_of_machine_can_be_switched_off_or_held_to_its_networks() {
     for (effect, served) in EFFECTS {
         let world = with_rules(&classes, effect, None).await;
         for (class, method, path, name, value) in machines {
-            let answer = ask(&world, method, path, &[(name, value)]).await;
+            let answer = world.ask(method, path, &[(name, value)]).await;
             let arrived = !world.coder.seen_at(path).is_empty();
             assert_eq!(arrived, served, "{class} {effect}: {}", answer.status);
             assert!(served || answer.status == 403, "{class} {effect}: {}", answer.status);
@@ -85,11 +64,11 @@ async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person
     let browser = world.sign_in("alice").await;
     let session = world.session(&browser);
     let person = [("coder-session-token", session.as_str())];
-    assert!(!arrives(&world, "GET", "/swagger/index.html", &[]).await);
-    assert!(arrives(&world, "GET", "/swagger/index.html", &person).await);
-    assert!(arrives(&world, "GET", "/api/v2/debug/health", &[]).await);
-    assert!(!arrives(&world, "GET", "/derp/latency-check", &[]).await);
-    assert!(arrives(&world, "GET", "/derp/latency-check", &person).await);
+    assert!(!world.arrives("GET", "/swagger/index.html", &[]).await);
+    assert!(world.arrives("GET", "/swagger/index.html", &person).await);
+    assert!(world.arrives("GET", "/api/v2/debug/health", &[]).await);
+    assert!(!world.arrives("GET", "/derp/latency-check", &[]).await);
+    assert!(world.arrives("GET", "/derp/latency-check", &person).await);
 }
 
 /// Where a machine shows the token of a person: the person may be served, and the class is narrowed all the same.
@@ -106,12 +85,12 @@ async fn mcp_and_ai_clients_are_held_to_their_networks_whoevers_token_they_show(
             ("POST", "/api/v2/ai-gateway/anthropic/v1/messages", "x-coder-ai-governance-token", &session),
         ] {
             assert_eq!(
-                arrives(&world, method, path, &[(name, value)]).await,
+                world.arrives(method, path, &[(name, value)]).await,
                 served,
                 "{method} {path} {effect}"
             );
         }
-        let refused = ask(&world, "POST", "/api/experimental/mcp/http", &[]).await;
+        let refused = world.ask("POST", "/api/experimental/mcp/http", &[]).await;
         assert_eq!(refused.status, if served { 401 } else { 403 }, "{effect}");
         assert_eq!(
             refused.header("www-authenticate").is_some(),

@@ -99,3 +99,46 @@ async fn a_form_that_is_not_of_this_sessions_page_ends_nothing() {
     assert_eq!(nobody.get(&world.url(PAGE)).await.status, 303);
     assert_eq!(nobody.fetch(Method::GET, &world.url(PAGE), "").await.status, 401);
 }
+
+/// A browser shows whatever comes back to its form: JSON helps nobody there.
+#[tokio::test]
+async fn a_form_is_answered_with_pages_and_a_script_with_json() {
+    let world = World::start().await;
+    let browser = world.sign_in("alice").await;
+    let csrf = values(&browser.get(&world.url(PAGE)).await.text(), "csrf").remove(0);
+    let wrong = [("csrf", "guessed"), ("end", "all")];
+    let page = browser.post_form(&world.url(PAGE), &world.url(""), &wrong).await;
+    let text = page.text();
+    assert_eq!(page.status, 403);
+    assert!(
+        text.contains("<h1>This form is out of date") && text.contains("href=\"/vestibule/sessions\""),
+        "{text}"
+    );
+    let script = browser.fetch(Method::POST, &world.url(PAGE), "csrf=guessed&end=all").await;
+    assert_eq!(script.status, 403);
+    assert!(script.json()["message"].as_str().unwrap().contains("form"), "{}", script.text());
+
+    let elsewhere = world.sign_in("alice").await;
+    let all = values(&elsewhere.get(&world.url(PAGE)).await.text(), "csrf").remove(0);
+    assert_eq!(end(&world, &elsewhere, &all, "all").await, 303);
+    let form = [("csrf", csrf.as_str()), ("end", "all")];
+    let over = browser.post_form(&world.url(PAGE), &world.url(""), &form).await;
+    assert_eq!(over.status, 303, "{}", over.text());
+    assert_eq!(over.location(), "/vestibule/sign-in?redirect=%2Fvestibule%2Fsessions");
+}
+
+/// RFC 9110 §15.5.6: whoever asks in a way that is not known is told the ways that are.
+#[tokio::test]
+async fn every_endpoint_of_its_own_says_which_methods_it_knows() {
+    let world = World::start().await;
+    let browser = Browser::new();
+    for (path, method, known) in [
+        ("/vestibule/sign-in", Method::POST, "GET, HEAD"),
+        ("/vestibule/signed-out", Method::DELETE, "GET, HEAD"),
+        (PAGE, Method::PUT, "GET, HEAD, POST"),
+        ("/vestibule/backchannel-logout", Method::GET, "POST"),
+    ] {
+        let answer = browser.fetch(method, &world.url(path), "").await;
+        assert_eq!((answer.status, answer.header("allow")), (405, Some(known)), "{path}");
+    }
+}

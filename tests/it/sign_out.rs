@@ -6,6 +6,7 @@ use http::Request;
 use serde_json::json;
 
 use crate::support::client::{Answer, Browser};
+use crate::support::coder::Fault as CoderFault;
 use crate::support::provider::Fault;
 use crate::support::server::{field, fields};
 use crate::support::world::{Options, World};
@@ -214,4 +215,27 @@ async fn a_sign_out_across_sites_signs_nobody_out() {
     let own = browser.post_form(&world.url("/vestibule/sessions"), &world.url(""), &[("end", "all")]).await;
     assert_eq!(own.status, 403, "{}", own.text());
     assert_eq!(world.me(&session).await.status, 200);
+}
+
+/// What ends while Coder is still at work is an end, and no fault of Coder's.
+#[tokio::test]
+async fn what_ends_while_coder_is_asked_is_answered_like_what_had_ended_before() {
+    let world = World::start().await;
+    let browser = world.sign_in("alice").await;
+    let session = world.session(&browser);
+    for path in ["/workspaces", "/api/v2/workspaces"] {
+        world.coder.fail_next(path, CoderFault::Gate);
+    }
+    let meanwhile = async {
+        world.until("both wait for Coder", || world.coder.seen().len() >= 2).await;
+        assert_eq!(world.api("POST", "/api/v2/users/logout", &session).await.status, 200);
+    };
+    world.coder.forget_seen();
+    let page_url = world.url("/workspaces");
+    let (page, json, ()) =
+        tokio::join!(browser.get(&page_url), world.api("GET", "/api/v2/workspaces", &session), meanwhile);
+    assert_eq!(json.status, 401, "{}", json.text());
+    let text = page.text();
+    assert_eq!(page.status, 403);
+    assert!(text.contains("Your session has ended") && text.contains("redirect=%2Fworkspaces"), "{text}");
 }

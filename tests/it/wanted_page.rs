@@ -93,6 +93,31 @@ async fn so_does_whom_the_provider_denied_and_who_reloads_an_answer() {
     }
 }
 
+/// oauth2-proxy#1888. Nothing is presented to anybody again, and nobody becomes somebody else.
+#[tokio::test]
+async fn an_attempt_that_is_over_leads_on_whoever_is_signed_in_all_the_same() {
+    let world = World::start().await;
+    let browser = Browser::new();
+    let forgotten = world.to_callback(&browser, "alice", WANTED).await;
+    let back = world.to_callback(&browser, "alice", "/").await;
+    assert_eq!(browser.get(&back).await.status, 307);
+    let session = world.session(&browser);
+    let again = browser.get(&back).await;
+    assert_eq!((again.status, again.location()), (303, "/"), "{}", again.text());
+    world.advance(Duration::from_mins(11));
+    let late = browser.get(&forgotten).await;
+    assert_eq!((late.status, late.location()), (303, WANTED), "{}", late.text());
+    let strange = world.to_callback(&Browser::new(), "bob", WANTED).await;
+    let strange = browser.get(&strange).await;
+    assert_eq!((strange.status, strange.location()), (303, "/"));
+    assert_eq!(world.session(&browser), session);
+    assert_eq!(world.whoami(&browser).await["username"], "alice");
+    assert_eq!(world.provider.grants("authorization_code"), 1);
+
+    browser.set_cookie(&world.host, "coder_session_token", "abcdefghij-abcdefghijklmnopqrstuv");
+    assert_eq!(browser.get(&back).await.status, 400, "not whoever brings just any session");
+}
+
 /// Where another browser's attempt was to lead is not told.
 #[tokio::test]
 async fn an_answer_to_somebody_elses_attempt_leads_nowhere_in_particular() {

@@ -7,6 +7,7 @@ mod sessions;
 mod socket;
 
 use std::convert::Infallible;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,7 +19,8 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::Value;
-use tokio::net::{TcpListener, UnixListener};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
@@ -35,6 +37,9 @@ const MAX_CONNECTIONS: usize = 64;
 
 /// How long a request's head may take, and a connection be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The wait after the system could not give a connection.
+const BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The operator's listeners, bound.
 pub(super) struct Listening {
@@ -64,40 +69,61 @@ type Answer = Response<Full<Bytes>>;
 
 /// Serves the local socket until `stop` fires.
 pub(super) async fn serve_socket(listener: UnixListener, sessions: Arc<Sessions>, stop: CancellationToken) {
-    let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
-        let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        let (sessions, stop) = (Arc::clone(&sessions), stop.clone());
-        tokio::spawn(async move {
-            let handle = move |request| {
-                let sessions = Arc::clone(&sessions);
-                async move { sessions.handle(request).await }
-            };
-            stop.run_until_cancelled(connection(stream, handle)).await;
-            drop(slot);
-        });
-    }
+    let handle = move |request| {
+        let sessions = Arc::clone(&sessions);
+        async move { sessions.handle(request).await }
+    };
+    serve(listener, handle, stop).await;
 }
 
 /// Serves probes and metrics until `stop` fires.
 pub(super) async fn serve_probes(listener: TcpListener, probes: Arc<Probes>, stop: CancellationToken) {
+    let handle = move |request| {
+        let probes = Arc::clone(&probes);
+        async move { probes.handle(&request).await }
+    };
+    serve(listener, handle, stop).await;
+}
+
+/// What gives connections.
+trait Accept: Send + Sync {
+    /// A connection.
+    type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
+    /// The next one.
+    fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+    async fn next(&self) -> io::Result<UnixStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+    async fn next(&self) -> io::Result<TcpStream> {
+        self.accept().await.map(|(stream, _)| stream)
+    }
+}
+
+/// Serves connections, at most [`MAX_CONNECTIONS`] at once, until `stop` fires.
+async fn serve<F>(
+    listener: impl Accept,
+    handle: impl Fn(::http::Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    stop: CancellationToken,
+) where
+    F: Future<Output = Answer> + Send,
+{
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    while let Some(accepted) = stop.run_until_cancelled(listener.accept()).await {
+    while let Some(accepted) = stop.run_until_cancelled(listener.next()).await {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(Duration::from_millis(100)).await;
+        let Ok(stream) = accepted else {
+            tokio::time::sleep(BACK_OFF).await;
             continue;
         };
-        let (probes, stop) = (Arc::clone(&probes), stop.clone());
+        let (handle, stop) = (handle.clone(), stop.clone());
         tokio::spawn(async move {
-            let handle = move |request| {
-                let probes = Arc::clone(&probes);
-                async move { probes.handle(&request).await }
-            };
             stop.run_until_cancelled(connection(stream, handle)).await;
             drop(slot);
         });
@@ -107,7 +133,7 @@ pub(super) async fn serve_probes(listener: TcpListener, probes: Arc<Probes>, sto
 /// One connection of HTTP/1.1. What goes wrong with it is its client's business.
 async fn connection<S, F>(stream: S, handle: impl Fn(::http::Request<Incoming>) -> F + Send + Sync + 'static)
 where
-    S: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin,
     F: Future<Output = Answer> + Send,
 {
     let service = service_fn(|request| {

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::names;
 use super::{CALLBACK, Settings, Visit};
+use crate::coder::hosts::authority;
 use crate::http::cookies as jar;
 use crate::types::Secret;
 
@@ -80,13 +81,5 @@ impl Leg {
             request.headers_mut().insert(COOKIE, value);
         }
         request
-    }
-}
-
-/// Host and port as a browser writes them: without the scheme's default port.
-fn authority(url: &Url) -> String {
-    match (url.host_str(), url.port()) {
-        (Some(host), Some(port)) => format!("{host}:{port}"),
-        (host, _) => host.unwrap_or_default().to_owned(),
     }
 }

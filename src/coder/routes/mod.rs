@@ -27,11 +27,6 @@ pub struct Route {
 }
 
 impl Route {
-    /// The rule's pattern for logs; the class's word where no rule matched. Never the path itself.
-    pub fn name(&self) -> &'static str {
-        self.rule.map_or_else(|| self.class.name().word(), |rule| rule.pattern)
-    }
-
     /// The class's name.
     pub const fn class_name(&self) -> ClassName {
         self.class.name()

@@ -2,19 +2,7 @@
 
 use super::Absent::{Default, Nothing, Refused};
 use super::Kind::{Address, Bool, Count, Duration, Networks, Path, Rules, Secret, Text, Url, Word};
-use super::{Absent, Key, Kind, Role, both, own};
-
-/// A key whose name is taken for what is not there yet.
-const fn not_served(
-    path: &'static str,
-    variable: &'static str,
-    kind: Kind,
-    absent: Absent,
-    doc: &'static str,
-) -> Key {
-    let why = "This version serves nothing there: take it out until a version's changelog says that it does";
-    Key { path, variable, kind, absent, role: Role::Ignored(why), doc }
-}
+use super::{Key, Kind, both, own};
 
 const VERDICT: Kind = Word(&["allow", "deny"]);
 
@@ -34,10 +22,10 @@ pub(super) const BEFORE: &[Key] = &[
     own("listen.workers", "VESTIBULE_LISTEN_WORKERS", Count, Nothing,
         "Threads that forward requests. Not given: one for each core that the process may use."),
 
-    not_served("admin.listen", "VESTIBULE_ADMIN_LISTEN", Address, Nothing,
-        "Kept for metrics and probes. This version serves none there."),
-    not_served("admin.socket", "VESTIBULE_ADMIN_SOCKET", Path, Default("./vestibule-data/admin.sock"),
-        "Kept for a command that lists and ends sessions. This version has none."),
+    own("admin.listen", "VESTIBULE_ADMIN_LISTEN", Address, Nothing,
+        "Where probes and metrics are served (`/healthz`, `/readyz`, `/metrics`), without a credential: keep it off the public network. Not given: nowhere."),
+    own("admin.socket", "VESTIBULE_ADMIN_SOCKET", Path, Default("./vestibule-data/admin.sock"),
+        "The local socket that `vestibule sessions` asks. Whoever can open it may end everybody's session: it is made with mode 0600. Not given: `admin.sock` in the store's folder."),
 
     own("coder.url", "VESTIBULE_CODER_URL", Url, Refused,
         "Where Coder listens (its `CODER_HTTP_ADDRESS`): scheme, host and port. Nobody but the gateway should reach it."),

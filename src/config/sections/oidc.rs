@@ -16,9 +16,10 @@ use super::super::tree::Value;
 pub const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
 
-/// Parameters of an authorization request that the gateway sets itself.
-const PROTOCOL_PARAMETERS: [&str; 12] = [
+/// Parameters of an authorization request that the gateway sets itself, or that have no place in one.
+const PROTOCOL_PARAMETERS: [&str; 14] = [
     "client_id",
+    "client_secret",
     "code_challenge",
     "code_challenge_method",
     "max_age",
@@ -29,6 +30,7 @@ const PROTOCOL_PARAMETERS: [&str; 12] = [
     "request_uri",
     "response_mode",
     "response_type",
+    "scope",
     "state",
 ];
 
@@ -46,7 +48,7 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let ignore_user_info = r.value("oidc.ignoreUserInfo", parse::boolean);
     let (group_field, groups_allowed) = groups(r, scopes.as_deref());
     let sign_in_text = r.value("oidc.signInText", parse::text);
-    let icon_url = r.optional("oidc.iconURL", |text| icon(text, coder));
+    let icon_url = r.optional("oidc.iconURL", |text| icon(text, coder)).flatten();
     let prompt = r.optional("oidc.prompt", parse::prompt);
     let max_age = r.optional("oidc.maxAge", whole_seconds);
     let algorithms = algorithms(r);
@@ -165,17 +167,17 @@ fn groups(r: &mut Reader, scopes: Option<&[String]>) -> (Option<String>, Option<
     (field.or_else(|| (by_scope && !given).then(|| "groups".to_owned())), allowed)
 }
 
-/// An absolute URL, or a path at Coder such as `/icon/x.svg`.
-fn icon(text: &str, coder: Option<&Coder>) -> Result<Url, Fault> {
-    match coder {
-        Some(coder) if text.starts_with('/') && !text.starts_with("//") => {
-            coder.access_url.join(text).map_err(|_| {
-                let remedy = "Write `https://...`, or a path such as `/icon/x.svg`";
-                ("is not a URL".to_owned(), remedy.to_owned())
-            })
-        }
-        _ => parse::url(text),
+/// An absolute URL, or a path at Coder such as `/icon/x.svg`. Without a usable section `coder` there is no
+/// configuration anyway; a path is then as good as any.
+fn icon(text: &str, coder: Option<&Coder>) -> Result<Option<Url>, Fault> {
+    if !text.starts_with('/') || text.starts_with("//") {
+        return parse::url(text).map(Some);
     }
+    let Some(coder) = coder else { return Ok(None) };
+    coder.access_url.join(text).map(Some).map_err(|_| {
+        let remedy = "Write `https://...`, or a path such as `/icon/x.svg`";
+        ("is not a URL".to_owned(), remedy.to_owned())
+    })
 }
 
 fn whole_seconds(text: &str) -> Result<Duration, Fault> {

@@ -30,7 +30,8 @@ networking:
     for start in [
         "vestibule.yaml:2: listen.address is not an IP address",
         "vestibule.yaml:3: listen.adress is not a key of the gateway. Did you mean listen.address?",
-        "vestibule.yaml:4: listen.trustedProxies has an entry that is not a network",
+        "vestibule.yaml:4: listen.trustedProxies has an entry that is not a network (entry 2)",
+        "vestibule.yaml:4: listen.trustedProxies has an entry that is not a network (entry 3)",
         "vestibule.yaml:6: coder.url is not an absolute URL",
         "vestibule.yaml:7: coder.accessURL is plain http beyond loopback",
         "vestibule.yaml:8: coder.wildcardAccessURL does not begin with an asterisk",
@@ -100,7 +101,7 @@ fn nothing_at_all_names_everything_that_is_needed() {
 }
 
 #[test]
-fn a_file_that_is_no_mapping_or_no_yaml_is_one_problem_among_others() {
+fn a_file_that_is_no_mapping_or_no_yaml_is_the_one_problem_and_what_it_may_hold_is_not_called_missing() {
     for (text, what) in [
         ("canary", "is not a mapping"),
         ("[canary]", "is not a mapping"),
@@ -109,8 +110,8 @@ fn a_file_that_is_no_mapping_or_no_yaml_is_one_problem_among_others() {
         ("a: 1\n---\nb: 2\n", "holds more than one YAML document"),
     ] {
         let shown = Config::from_text(text).unwrap_err().to_string();
-        let first = shown.lines().next().unwrap_or_default();
-        assert!(first.starts_with("vestibule.yaml:") && first.contains(what), "{shown}");
+        assert!(shown.starts_with("vestibule.yaml:") && shown.contains(what), "{shown}");
+        assert_eq!(shown.lines().count(), 1, "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }
 }
@@ -120,10 +121,14 @@ fn a_file_that_was_named_must_be_there_and_one_by_default_need_not() {
     let named = Config::load(Some(Path::new("/nonexistent/vestibule.yaml")), &Environment::default());
     let shown = named.unwrap_err().to_string();
     assert!(shown.starts_with("/nonexistent/vestibule.yaml: cannot be read"), "{shown}");
+    assert_eq!(shown.lines().count(), 1, "{shown}");
     let by_variable = Environment::new([(FILE_VARIABLE, "/nonexistent/other.yaml")]);
     let shown = Config::load(None, &by_variable).unwrap_err().to_string();
     assert!(shown.starts_with("/nonexistent/other.yaml: cannot be read"), "{shown}");
     assert!(Config::load(None, &Environment::new(REQUIRED.iter().copied())).is_ok());
+    let shown = Config::load(None, &Environment::default()).unwrap_err().to_string();
+    assert!(shown.starts_with("No configuration file was read: there is no vestibule.yaml"), "{shown}");
+    assert!(shown.contains("--config") && shown.contains("coder.url is missing"), "{shown}");
 }
 
 #[test]

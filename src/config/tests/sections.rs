@@ -37,6 +37,8 @@ fn the_admin_socket_is_in_the_stores_folder_unless_it_is_named() {
     assert_eq!(variables(&moved).unwrap().admin.socket, Path::new("/var/lib/vestibule/admin.sock"));
     let named = [moved[0], ("VESTIBULE_ADMIN_SOCKET", "/run/vestibule.sock")];
     assert_eq!(variables(&named).unwrap().admin.socket, Path::new("/run/vestibule.sock"));
+    let probes = minimal_with("admin", "listen: 127.0.0.1:9090").unwrap();
+    assert!(probes.admin.listen.is_some() && probes.warnings.is_empty(), "{:?}", probes.warnings);
 }
 
 #[test]
@@ -52,6 +54,7 @@ fn settings_that_do_not_fit_together_are_refused() {
         ("oidc", "algorithms: []", "oidc.algorithms"),
         ("oidc", "algorithms: [RS256, HS256]", "oidc.algorithms"),
         ("oidc", "authURLParams: {state: x}", "oidc.authURLParams"),
+        ("oidc", "authURLParams: {scope: openid}", "oidc.authURLParams"),
         ("oidc", "maxAge: 1500ms", "oidc.maxAge"),
         ("session", "recheck: 10ms", "session.recheck"),
     ] {
@@ -107,6 +110,10 @@ fn an_icon_may_be_one_of_coders_own() {
     assert_eq!(icon("/icon/authentik.svg").unwrap(), "http://127.0.0.1:3000/icon/authentik.svg");
     assert_eq!(only(icon("javascript:alert(1)").map(|_| variables(&[]).unwrap())).key, "oidc.iconURL");
     assert!(icon("//evil.example/x.svg").is_err());
+    // What is wrong with the access URL is no fault of the icon's.
+    let errors =
+        variables(&[("CODER_OIDC_ICON_URL", "/icon/x.svg"), ("CODER_ACCESS_URL", "coder")]).unwrap_err();
+    assert!(errors.iter().all(|problem| problem.key == "coder.accessURL"), "{errors}");
 }
 
 #[test]
@@ -114,7 +121,6 @@ fn what_is_probably_not_meant_is_a_warning() {
     for (section, line, key) in [
         ("listen", "trustedProxies: [0.0.0.0/0]", "listen.trustedProxies"),
         ("oidc", "dangerousSkipIssuerChecks: true", "oidc.dangerousSkipIssuerChecks"),
-        ("admin", "listen: 127.0.0.1:9090", "admin.listen"),
         ("policy", "routes: [{class: swagger, effect: dangerAllow}]", "policy.routes"),
         ("policy", "routes: [{class: page, effect: dangerPublic}]", "policy.routes"),
     ] {

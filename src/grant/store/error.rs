@@ -33,7 +33,10 @@ pub enum StoreError {
 #[derive(Debug, Error)]
 pub enum OpenError {
     /// Its folder cannot be made or used.
-    #[error("the store's folder {path} cannot be used: {source}")]
+    #[error(
+        "the store's folder {path} cannot be used: {source}. Let store.embedded.path name a folder that the \
+         gateway's user may make or write"
+    )]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -41,7 +44,10 @@ pub enum OpenError {
         source: std::io::Error,
     },
     /// Another process has it open.
-    #[error("another process uses the store in {0}: one gateway at a time; several share a PostgreSQL store")]
+    #[error(
+        "another process uses the store in {0}: end it, or give this one a folder of its own in \
+         store.embedded.path"
+    )]
     InUse(PathBuf),
     /// A newer version of the program made it.
     #[error("the store is of version {found}, this program knows versions up to {known}: run a newer one")]

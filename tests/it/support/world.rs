@@ -280,15 +280,31 @@ impl World {
         self.api("GET", "/api/v2/users/me", token).await
     }
 
+    /// A request with these headers and no others of its own.
+    pub async fn ask(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> Answer {
+        let mut request = http::Request::builder().method(method).uri(self.url(path));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        super::client::send(request.body(bytes::Bytes::new()).unwrap()).await.unwrap()
+    }
+
+    /// Whether a request arrived at Coder. One that did not was refused, in Coder's shape.
+    pub async fn arrives(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
+        let before = self.coder.seen_at(path).len();
+        let answer = self.ask(method, path, headers).await;
+        let arrived = self.coder.seen_at(path).len() > before;
+        if !arrived {
+            assert!(matches!(answer.status, 401 | 403), "{method} {path}: {}", answer.status);
+            assert!(answer.json()["message"].is_string(), "{method} {path}: {}", answer.text());
+        }
+        arrived
+    }
+
     /// A request of the CLI.
     pub async fn api(&self, method: &str, path: &str, token: &str) -> Answer {
-        let request = http::Request::builder()
-            .method(method)
-            .uri(self.url(path))
-            .header("coder-session-token", token)
-            .header("user-agent", "coder-cli/2.31")
-            .body(bytes::Bytes::new());
-        super::client::send(request.unwrap()).await.unwrap()
+        let headers = [("coder-session-token", token), ("user-agent", "coder-cli/2.31")];
+        self.ask(method, path, &headers).await
     }
 
     /// Who `GET /api/v2/users/me` says a browser is.
