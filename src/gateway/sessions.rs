@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, Method, StatusCode};
+use ::http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
@@ -10,7 +10,7 @@ use super::sign_in::redirect_to;
 use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
-use crate::http::{Manner, Request, Response, manner, read_limited};
+use crate::http::{Manner, Request, Response, read_limited, shows_pages};
 use crate::pages::{Link, Row, Sessions};
 use crate::policy::{self, Judged};
 use crate::telemetry::audit::{self, Action, Event, Person};
@@ -63,15 +63,11 @@ impl Gateway {
         request: Request,
         context: &Context,
     ) -> Result<Response, Cause> {
-        let (mut parts, body) = request.into_parts();
-        parts.method = Method::GET;
-        let manner = manner(&parts);
-        let form = Request::from_parts(parts, body);
-        if manner != Manner::Navigation {
-            return self.end_named(form, context).await;
+        if !shows_pages(request.headers()) {
+            return self.end_named(request, context).await;
         }
-        let context = Context { manner, ..context.clone() };
-        self.end_named(form, &context).await.map_err(|cause| Cause::InForm(Box::new(cause)))
+        let context = Context { manner: Manner::Navigation, ..context.clone() };
+        self.end_named(request, &context).await.map_err(|cause| Cause::InForm(Box::new(cause)))
     }
 
     async fn end_named(self: &Arc<Self>, form: Request, context: &Context) -> Result<Response, Cause> {

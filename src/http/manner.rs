@@ -27,11 +27,13 @@ pub fn manner<B>(request: &Request<B>) -> Manner {
         return Manner::Upgrade(protocol.to_owned());
     }
     let readable = matches!(*request.method(), Method::GET | Method::HEAD);
-    if readable && goes_to_a_page(headers) && !has_credential(headers) {
-        Manner::Navigation
-    } else {
-        Manner::Api
-    }
+    if readable && shows_pages(headers) { Manner::Navigation } else { Manner::Api }
+}
+
+/// Whether what comes back is shown to somebody, as after a link or a form. [`manner`] says so only of what reads: a
+/// form that changes something is no place to come back to.
+pub fn shows_pages(headers: &HeaderMap) -> bool {
+    goes_to_a_page(headers) && !has_credential(headers)
 }
 
 /// Whether a browser asks what a page of another origin may do (Fetch §4.8): `OPTIONS` with the page's origin and the

@@ -20,7 +20,7 @@ mod upgrade;
 pub use address::TrustedProxies;
 pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
-pub use manner::{Manner, is_preflight, manner};
+pub use manner::{Manner, is_preflight, manner, shows_pages};
 pub use message::{BadRequest, Host, check_message};
 pub use pieces::poll_write_pieces;
 pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
