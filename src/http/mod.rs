@@ -10,8 +10,8 @@ mod client;
 pub mod cookies;
 mod manner;
 mod message;
-mod pieces;
 mod sanitize;
+mod socket;
 mod target;
 #[cfg(test)]
 mod tests;
@@ -22,8 +22,8 @@ pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
 pub use manner::{Manner, is_preflight, manner, shows_pages};
 pub use message::{BadRequest, Host, check_message};
-pub use pieces::poll_write_pieces;
 pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
+pub use socket::{KEEPALIVE, poll_write_pieces};
 pub use target::{BadTarget, Target};
 
 /// A request as it arrived.

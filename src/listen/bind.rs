@@ -2,19 +2,13 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::http::KEEPALIVE;
 
 /// How many connections the system holds for a worker that is busy.
 const BACKLOG: i32 = 1024;
-
-/// When a silent peer is asked for a sign of life, how often, and how many times in vain: a laptop that
-/// went to sleep on an open tunnel is noticed after two minutes.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_mins(1))
-    .with_interval(Duration::from_secs(15))
-    .with_retries(4);
 
 /// Listening sockets on one address, one for each worker (`SO_REUSEPORT`): the system spreads new
 /// connections over them, and no worker wakes another.

@@ -206,7 +206,7 @@ fn prepare(
 ) -> Result<(Request<Upload>, Option<Wish>), ForwardError> {
     let protocol = request.upgrade().map(ToOwned::to_owned);
     let mut request = request.into_request();
-    let wish = Wish::of(&mut request, protocol.as_deref());
+    let wish = protocol.map(|protocol| Wish::of(&mut request, &protocol));
     let (mut parts, body) = request.into_parts();
     parts.extensions.clear();
     let body = Upload::new(body, body_limit).map_err(|_| ForwardError::TooLarge)?;

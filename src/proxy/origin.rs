@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
-use socket2::{SockRef, TcpKeepalive};
+use socket2::SockRef;
 use thiserror::Error;
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -14,16 +14,11 @@ use url::{Host, Url};
 
 use super::ForwardError;
 use super::io::Io;
+use crate::http::KEEPALIVE;
 use crate::types::Clock;
 
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-
-/// When a silent Coder is asked for a sign of life, how often, and how many times in vain.
-const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
-    .with_time(Duration::from_mins(1))
-    .with_interval(Duration::from_secs(15))
-    .with_retries(4);
 
 /// How Coder is reached. There is no limit on how long it may think: long polls, logs and AI answers
 /// are quiet for as long as they like.

@@ -47,16 +47,6 @@ impl<B> Sanitized<B> {
         self.request.headers()
     }
 
-    /// Takes credentials away: only ever less is forwarded, never more.
-    pub fn remove_header(&mut self, name: &HeaderName) {
-        self.request.headers_mut().remove(name);
-    }
-
-    /// Takes cookies away, by name.
-    pub fn remove_cookies(&mut self, remove: impl Fn(&str) -> bool) {
-        cookies::remove(self.request.headers_mut(), remove);
-    }
-
     /// The request itself.
     pub fn into_request(self) -> Box<Request<B>> {
         self.request

@@ -79,11 +79,6 @@ impl Target {
     pub fn query(&self) -> Option<&str> {
         self.raw.query()
     }
-
-    /// The segments of the routed path; the last is empty when the path ends in a slash.
-    pub fn segments(&self) -> impl Iterator<Item = &str> {
-        self.path().get(1..).unwrap_or_default().split('/')
-    }
 }
 
 /// Path and query of a target, which begin with a slash.

@@ -1,11 +1,20 @@
-//! Writing what lies in several places.
+//! What every socket has in common, towards clients and towards Coder.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Write as _};
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
+use socket2::TcpKeepalive;
 use tokio::io::AsyncWrite;
+
+/// When a silent peer is asked for a sign of life, how often, and how many times in vain: a laptop that went to sleep
+/// on an open tunnel is noticed after two minutes.
+pub const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
+    .with_time(Duration::from_mins(1))
+    .with_interval(Duration::from_secs(15))
+    .with_retries(4);
 
 /// The most bytes that are put together before they are written.
 const SMALL: usize = 8 * 1024;
