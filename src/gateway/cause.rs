@@ -203,14 +203,7 @@ impl Cause {
                 why_forbidden(*cause).0,
                 "Ask your administrator if you need it.",
             ),
-            Self::Answer(_) | Self::Start => row(
-                S::BAD_REQUEST,
-                "bad_answer",
-                Client,
-                "The sign-in cannot go on",
-                "The sign-in came back in a form that cannot be read.",
-                START_AGAIN,
-            ),
+            Self::Answer(_) | Self::Start => login::bad_answer(),
             Self::Attempt => row(
                 S::BAD_REQUEST,
                 "attempt",

@@ -183,6 +183,11 @@ impl<'a> Pick<'a> {
     }
 }
 
+/// In one kind of header alone.
+fn in_headers<'a>(lines: impl Iterator<Item = Cow<'a, str>>) -> Found<'a> {
+    Pick::default().offer(Place::Header, lines).done()
+}
+
 /// Everywhere but with apps.
 fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     let (mut picked, mut an_apps) = (Pick::default(), false);
@@ -277,12 +282,9 @@ fn scim(headers: &HeaderMap) -> Found<'_> {
 
 /// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their
 /// keys. Cookie and query do not count there.
-fn ai_gateway<'a>(headers: &'a HeaderMap) -> Found<'a> {
+fn ai_gateway(headers: &HeaderMap) -> Found<'_> {
     let own = AI_TOKEN_HEADERS.iter().flat_map(|name| header_lines(headers, *name));
-    let pick = |candidates: &mut dyn Iterator<Item = Cow<'a, str>>| {
-        Pick::default().offer(Place::Header, candidates).done()
-    };
-    first(pick(&mut { own }), || {
-        first(pick(&mut bearers(headers)), || pick(&mut header_lines(headers, AI_KEY_HEADER)))
+    first(in_headers(own), || {
+        first(in_headers(bearers(headers)), || in_headers(header_lines(headers, AI_KEY_HEADER)))
     })
 }

@@ -5,19 +5,24 @@ use ::http::StatusCode;
 use super::{Fault, Row, START_AGAIN, TELL, row};
 use crate::oidc::{LoginError, Refusal};
 
+/// What came back, or what a sign-in starts with, cannot be read.
+pub(super) fn bad_answer() -> Row {
+    row(
+        StatusCode::BAD_REQUEST,
+        "bad_answer",
+        Fault::Client,
+        "The sign-in cannot go on",
+        "The sign-in came back in a form that cannot be read.",
+        START_AGAIN,
+    )
+}
+
 /// The rows of a sign-in that did not come about at the provider.
 pub(super) fn row_of(error: &LoginError) -> Row {
     use Fault::{Client, Person, Provider};
     use StatusCode as S;
     match error {
-        LoginError::Answer(_) => row(
-            S::BAD_REQUEST,
-            "bad_answer",
-            Client,
-            "The sign-in cannot go on",
-            "The sign-in came back in a form that cannot be read.",
-            START_AGAIN,
-        ),
+        LoginError::Answer(_) => bad_answer(),
         LoginError::Expired => row(
             S::BAD_REQUEST,
             "attempt",
