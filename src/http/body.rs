@@ -9,21 +9,17 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use http_body_util::BodyExt as _;
 use http_body_util::combinators::UnsyncBoxBody;
-use hyper::body::Incoming;
 use thiserror::Error;
 
 /// A body broke off.
 #[derive(Debug, Error)]
 pub enum BodyError {
-    /// The peer that sent it.
-    #[error("the body broke off")]
-    Broken(#[source] hyper::Error),
+    /// Whatever it came from.
+    #[error("the body broke off: {0}")]
+    Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The standing it was served under has ended.
     #[error("the standing of this answer has ended")]
     Ended,
-    /// Another source.
-    #[error("the body broke off: {0}")]
-    Other(Box<dyn std::error::Error + Send + Sync>),
 }
 
 /// A body.
@@ -34,8 +30,6 @@ pub enum Body {
     Empty,
     /// Bytes that are all there. Taken when delivered.
     Full(Bytes),
-    /// Streamed from a connection.
-    Incoming(Incoming),
     /// Anything else.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
 }
@@ -52,18 +46,13 @@ impl Body {
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
     }
 
-    /// A body streamed from a connection.
-    pub const fn incoming(inner: Incoming) -> Self {
-        Self::Incoming(inner)
-    }
-
     /// Any other body.
     pub fn boxed<B>(body: B) -> Self
     where
         B: http_body::Body<Data = Bytes> + Send + 'static,
         B::Error: std::error::Error + Send + Sync + 'static,
     {
-        Self::Boxed(body.map_err(|error| BodyError::Other(Box::new(error))).boxed_unsync())
+        Self::Boxed(body.map_err(|error| BodyError::Broken(Box::new(error))).boxed_unsync())
     }
 }
 
@@ -72,7 +61,6 @@ impl fmt::Debug for Body {
         f.write_str(match self {
             Self::Empty => "Body::Empty",
             Self::Full(_) => "Body::Full",
-            Self::Incoming(_) => "Body::Incoming",
             Self::Boxed(_) => "Body::Boxed",
         })
     }
@@ -91,7 +79,6 @@ impl http_body::Body for Body {
                 Self::Full(bytes) => Poll::Ready(Some(Ok(Frame::data(bytes)))),
                 _ => Poll::Ready(None),
             },
-            Self::Incoming(inner) => Pin::new(inner).poll_frame(cx).map_err(BodyError::Broken),
             Self::Boxed(inner) => Pin::new(inner).poll_frame(cx),
         }
     }
@@ -100,7 +87,6 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => true,
             Self::Full(_) => false,
-            Self::Incoming(inner) => inner.is_end_stream(),
             Self::Boxed(inner) => inner.is_end_stream(),
         }
     }
@@ -109,7 +95,6 @@ impl http_body::Body for Body {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Self::Incoming(inner) => inner.size_hint(),
             Self::Boxed(inner) => inner.size_hint(),
         }
     }

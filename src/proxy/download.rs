@@ -5,8 +5,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
+use http_body::{Frame, SizeHint};
 
 use super::ends::Ends;
 use super::link::Link;
@@ -20,7 +19,7 @@ use crate::http::BodyError;
 /// an end.
 #[derive(Debug)]
 pub(super) struct Download {
-    inner: Incoming,
+    /// `None` once the body is over.
     link: Option<Box<Link>>,
     pool: Arc<Pool>,
     ends: Ends,
@@ -29,39 +28,14 @@ pub(super) struct Download {
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
 impl Download {
-    pub(super) const fn new(inner: Incoming, link: Box<Link>, pool: Arc<Pool>, ends: Ends) -> Self {
-        Self { inner, link: Some(link), pool, ends }
+    pub(super) const fn new(link: Box<Link>, pool: Arc<Pool>, ends: Ends) -> Self {
+        Self { link: Some(link), pool, ends }
     }
 
-    /// The next frame, from what has come in already or comes in now.
-    fn poll_inner(&mut self, cx: &mut Context<'_>) -> Polled {
-        let Some(link) = &mut self.link else {
-            return Pin::new(&mut self.inner).poll_frame(cx).map_err(BodyError::Broken);
-        };
-        // Reading asks the link for more; it is driven right below.
-        link.leave_alone();
-        let mut polled = Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(link.delivery()));
-        if polled.is_pending() {
-            link.drive(cx);
-            if link.is_over() {
-                self.link = None;
-            }
-            let link = &self.link;
-            let waker = link.as_ref().map_or(cx.waker(), |link| link.delivery());
-            polled = Pin::new(&mut self.inner).poll_frame(&mut Context::from_waker(waker));
-        }
-        polled.map_err(BodyError::Broken)
-    }
-
-    /// Keeps the link when it can be used again.
-    fn finish(&mut self, cx: &mut Context<'_>) {
-        let Some(mut link) = self.link.take() else { return };
-        if !link.is_ready() {
-            link.drive(cx);
-        }
-        if link.is_ready() {
-            self.pool.put(link);
-        }
+    /// It is over: what broke off closes its link.
+    fn break_off(&mut self, error: BodyError) -> Polled {
+        self.link = None;
+        Poll::Ready(Some(Err(error)))
     }
 }
 
@@ -72,35 +46,34 @@ impl http_body::Body for Download {
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
         if this.ends.standing_has_ended() {
-            this.link = None;
-            return Poll::Ready(Some(Err(BodyError::Ended)));
+            return this.break_off(BodyError::Ended);
         }
-        let polled = this.poll_inner(cx);
-        match &polled {
-            Poll::Ready(Some(Ok(_))) => {
+        let Some(link) = &mut this.link else { return Poll::Ready(None) };
+        match link.poll_frame(cx) {
+            Poll::Ready(Some(Err(error))) => this.break_off(BodyError::Broken(Box::new(error))),
+            Poll::Ready(frame) => {
                 this.ends.active();
-                if this.inner.is_end_stream() {
-                    this.finish(cx);
+                if let Some(link) = this.link.take_if(|link| link.is_over()) {
+                    this.pool.put(link);
                 }
+                Poll::Ready(frame.and_then(Result::ok).map(Ok))
             }
-            Poll::Ready(None) => this.finish(cx),
-            Poll::Ready(Some(Err(_))) => this.link = None,
-            Poll::Pending => {
-                if let Poll::Ready(cut) = this.ends.poll(cx) {
+            Poll::Pending => match this.ends.poll(cx) {
+                Poll::Ready(cut) => {
                     tracing::debug!(?cut, "answer ended");
-                    this.link = None;
-                    return Poll::Ready(Some(Err(BodyError::Ended)));
+                    this.break_off(BodyError::Ended)
                 }
-            }
+                Poll::Pending => Poll::Pending,
+            },
         }
-        polled
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.link.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        let length = self.link.as_ref().map_or(Some(0), |link| link.length());
+        length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -1,12 +1,10 @@
 //! One request to Coder, and its answer.
 
-use std::error::Error as _;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue, Request, Response as HttpResponse, StatusCode, Version};
-use http_body::Body as _;
+use http::{HeaderMap, HeaderValue, StatusCode, request};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -16,7 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use super::download::Download;
 use super::ends::Ends;
-use super::link::Link;
+use super::link::{Link, LinkError};
 use super::origin::{Origin, Settings};
 use super::pool::Pool;
 use super::tunnel::Tunnel;
@@ -51,7 +49,11 @@ pub enum ForwardError {
 }
 
 /// An answer's head, and the link that its body comes on.
-type Exchanged = (Box<Link>, HttpResponse<Incoming>);
+struct Answer {
+    link: Box<Link>,
+    status: StatusCode,
+    headers: HeaderMap,
+}
 
 /// Coder, as one worker reaches it.
 #[derive(Debug)]
@@ -82,11 +84,9 @@ impl Upstream {
         }
     }
 
-    /// Forwards a request, once, and relays the answer as it comes. No redirect is followed.
-    ///
-    /// A request is sent a second time only when a pooled connection turned out to be closed and
-    /// nothing of it had been taken up. What the permit's standing ends, breaks off: the wait for an
-    /// answer, its body, a tunnel (WebSockets with close code 1008).
+    /// Forwards a request, once, and relays the answer as it comes. No redirect is followed, and nothing is sent twice:
+    /// a pooled connection is looked at before it is used. What the permit's standing ends, breaks off: the wait for
+    /// an answer, its body, a tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
     /// [`ForwardError`]: there is no answer of Coder.
@@ -96,93 +96,55 @@ impl Upstream {
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
         let ends = Ends::new(permit, &self.clock);
-        let (request, wish) = prepare(request, permit.body_limit())?;
-        let (link, answer) = tokio::select! {
+        let (request, body, wish) = prepare(request, permit.body_limit())?;
+        let answer = tokio::select! {
             biased;
-            exchanged = self.exchange(request) => exchanged?,
+            answer = self.exchange(request, body) => answer?,
             () = ends.standing_ended() => return Err(ForwardError::Ended),
         };
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            self.switch(*link, answer, wish, ends)
+        if answer.status == StatusCode::SWITCHING_PROTOCOLS {
+            self.switch(answer, wish, ends)
         } else {
-            Ok(self.relay(link, answer, ends))
+            Ok(self.relay(answer, ends))
         }
     }
 
-    /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one. A pooled one takes the
-    /// request at once: held by what waits, it would be moved along with it.
-    fn exchange(&self, request: Request<Upload>) -> impl Future<Output = Result<Exchanged, ForwardError>> {
-        let sent = match self.pool.take() {
-            Some(mut link) => {
-                let answer = link.send(request);
-                Ok((link, answer))
-            }
-            None => Err(Box::new(request)),
-        };
-        async move {
-            let unsent = match sent {
-                Err(request) => request,
-                Ok((mut link, answer)) => match link.answer(answer).await {
-                    Ok(answer) => return Ok((link, answer)),
-                    Err(mut error) => match error.take_message() {
-                        Some(unsent) => Box::new(unsent),
-                        None => return Err(broken(&error.into_error())),
-                    },
-                },
-            };
+    /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
+    async fn exchange(&self, request: request::Parts, body: Upload) -> Result<Answer, ForwardError> {
+        let mut link = match self.pool.take().await {
+            Some(link) => link,
             // Boxed: it is rare, and large.
-            Box::pin(self.exchange_afresh(unsent)).await
-        }
-    }
-
-    /// The same over a connection of its own.
-    async fn exchange_afresh(&self, request: Box<Request<Upload>>) -> Result<Exchanged, ForwardError> {
-        let mut link = self.connect().await?;
-        let answer = link.send(*request);
-        match link.answer(answer).await {
-            Ok(answer) => Ok((link, answer)),
-            Err(error) => Err(broken(&error.into_error())),
-        }
-    }
-
-    async fn connect(&self) -> Result<Box<Link>, ForwardError> {
-        Link::new(self.origin.connect(self.connect_timeout).await?).await
+            None => Link::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
+        };
+        let (status, headers) = link.exchange(request, body).await?;
+        Ok(Answer { link, status, headers })
     }
 
     /// An ordinary answer.
-    fn relay(&self, link: Box<Link>, answer: HttpResponse<Incoming>, ends: Ends) -> Response {
-        let (mut parts, body) = answer.into_parts();
-        clean(&mut parts.headers, parts.status);
-        // Coder's version is this hop's business; an answer must not be downgraded by it.
-        parts.version = Version::HTTP_11;
-        let body = if link.is_ready() {
+    fn relay(&self, answer: Answer, ends: Ends) -> Response {
+        let Answer { mut link, status, mut headers } = answer;
+        clean(&mut headers, status);
+        let body = match link.take_whole() {
             // All of it has come in with the head.
-            self.pool.put(link);
-            Body::incoming(body)
-        } else if body.is_end_stream() {
-            Body::empty()
-        } else {
-            let download = Download::new(body, link, Arc::clone(&self.pool), ends);
-            Body::Boxed(UnsyncBoxBody::new(download))
+            Some(body) => {
+                self.pool.put(link);
+                Body::full(body)
+            }
+            None => {
+                Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends)))
+            }
         };
-        Response::from_parts(parts, body)
+        respond(status, headers, body)
     }
 
     /// The switch to another protocol: only here, after Coder's 101, does anything that the client
     /// sent behind its request go to Coder.
-    fn switch(
-        &self,
-        link: Link,
-        answer: HttpResponse<Incoming>,
-        wish: Option<Wish>,
-        ends: Ends,
-    ) -> Result<Response, ForwardError> {
-        let wish = wish.filter(|wish| wish.is_granted(answer.headers())).ok_or(ForwardError::Upgrade)?;
-        let (coder, early) = link.into_switched().ok_or(ForwardError::Upgrade)?;
-        let mut parts = answer.into_parts().0;
-        clean(&mut parts.headers, parts.status);
-        wish.grant(&mut parts.headers);
-        parts.version = Version::HTTP_11;
+    fn switch(&self, answer: Answer, wish: Option<Wish>, ends: Ends) -> Result<Response, ForwardError> {
+        let Answer { link, status, mut headers } = answer;
+        let wish = wish.filter(|wish| wish.is_granted(&headers)).ok_or(ForwardError::Upgrade)?;
+        let (coder, early) = link.into_switched();
+        clean(&mut headers, status);
+        wish.grant(&mut headers);
         let (websocket, stop) = (wish.is_websocket(), self.stop.clone());
         self.tunnels.spawn(async move {
             // Without a client that was told 101 there is nothing to carry.
@@ -190,7 +152,7 @@ impl Upstream {
                 Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(ends, stop).await;
             }
         });
-        Ok(Response::from_parts(parts, Body::empty()))
+        Ok(respond(status, headers, Body::empty()))
     }
 
     #[cfg(test)]
@@ -199,23 +161,28 @@ impl Upstream {
     }
 }
 
-/// The request as it goes out, and the wish to switch protocols in it.
+/// The request as it goes out, its body, and the wish to switch protocols in it.
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,
-) -> Result<(Request<Upload>, Option<Wish>), ForwardError> {
+) -> Result<(request::Parts, Upload, Option<Wish>), ForwardError> {
     let protocol = request.upgrade().map(ToOwned::to_owned);
     let mut request = request.into_request();
     let wish = protocol.map(|protocol| Wish::of(&mut request, &protocol));
     let (mut parts, body) = request.into_parts();
-    parts.extensions.clear();
     let body = Upload::new(body, body_limit).map_err(|_| ForwardError::TooLarge)?;
     if body.needs_chunks() && !parts.headers.contains_key(CONTENT_LENGTH) {
-        // Left to itself, hyper sends no body of unknown length with a GET.
         parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     }
-    parts.version = Version::HTTP_11;
-    Ok((Request::from_parts(parts, body), wish))
+    Ok((parts, body, wish))
+}
+
+/// An answer to the client. Of which version Coder's was, is this hop's business.
+fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
 }
 
 /// Removes what ends at this hop from an answer. Everything else stays as Coder sent it, line by line.
@@ -230,11 +197,12 @@ fn clean(headers: &mut HeaderMap, status: StatusCode) {
 }
 
 /// Tells a body that is too long from everything else that breaks an exchange off.
-fn broken(error: &hyper::Error) -> ForwardError {
-    let cause = error.source().and_then(|cause| cause.downcast_ref::<UploadError>());
-    if matches!(cause, Some(UploadError::TooLong)) {
-        return ForwardError::TooLarge;
+impl From<LinkError> for ForwardError {
+    fn from(error: LinkError) -> Self {
+        if matches!(error, LinkError::Upload(UploadError::TooLong)) {
+            return Self::TooLarge;
+        }
+        tracing::debug!(%error, "exchange with Coder broke off");
+        Self::Broken
     }
-    tracing::debug!(%error, "exchange with Coder broke off");
-    ForwardError::Broken
 }

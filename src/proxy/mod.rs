@@ -14,7 +14,6 @@
 //! Tier 5: forwards only with a [`Permit`](crate::policy::Permit) and a
 //! [`Sanitized`](crate::http::Sanitized) request.
 
-mod alarm;
 mod download;
 mod ends;
 mod forward;

@@ -1,7 +1,9 @@
 //! Idle connections to Coder, for one worker.
 
 use std::collections::VecDeque;
+use std::future::poll_fn;
 use std::sync::{Mutex, PoisonError};
+use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -23,21 +25,26 @@ impl Pool {
         Self { idle: Mutex::new(VecDeque::new()), capacity, timeout }
     }
 
-    /// The link that was used last. It may have been closed by Coder in the meantime.
-    pub(super) fn take(&self) -> Option<Box<Link>> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        let (since, link) = idle.pop_back()?;
-        if since.elapsed() < self.timeout {
-            return Some(link);
-        }
-        // All the others are older still.
-        idle.clear();
-        None
+    /// The link that was used last, of those that Coder has left alone since.
+    pub(super) async fn take(&self) -> Option<Box<Link>> {
+        poll_fn(|cx| {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            while let Some((since, mut link)) = idle.pop_back() {
+                if since.elapsed() >= self.timeout {
+                    // All the others are older still.
+                    idle.clear();
+                } else if link.poll_untouched(cx) {
+                    return Poll::Ready(Some(link));
+                }
+            }
+            Poll::Ready(None)
+        })
+        .await
     }
 
-    /// Keeps a link that is ready for another request.
+    /// Keeps a link, if it can be used again.
     pub(super) fn put(&self, link: Box<Link>) {
-        link.leave_alone();
+        let Some(link) = link.into_idle() else { return };
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         while idle.front().is_some_and(|(since, _)| now - *since >= self.timeout)

@@ -23,6 +23,8 @@ pub(super) enum UploadError {
     Broken(#[source] hyper::Error),
     #[error("the request's body is longer than allowed here")]
     TooLong,
+    #[error("the request's body is not of the length that its head says")]
+    Length,
 }
 
 impl Upload {

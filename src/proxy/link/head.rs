@@ -1,0 +1,101 @@
+//! The heads of requests and answers, as bytes (RFC 9112 §2 to §5).
+
+use bytes::{Buf as _, Bytes};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
+use httparse::{EMPTY_HEADER, Header, Status};
+
+use super::LinkError;
+
+/// The longest head of an answer that is read, in bytes, interim answers and trailers each by themselves.
+pub(super) const MAX_HEAD: usize = 128 * 1024;
+
+/// The most header lines of an answer.
+const MAX_LINES: usize = 256;
+
+/// The most trailer lines.
+const MAX_TRAILERS: usize = 32;
+
+/// What an answer begins with.
+#[derive(Debug)]
+pub(in crate::proxy) struct Head {
+    pub(in crate::proxy) status: StatusCode,
+    /// Coder's version: what it says about the connection hangs on it.
+    pub(super) version: Version,
+    pub(in crate::proxy) headers: HeaderMap,
+}
+
+/// Writes the head of a request in origin form. What its types let into it cannot end a line.
+pub(super) fn write(out: &mut Vec<u8>, method: &Method, target: &Uri, headers: &HeaderMap) {
+    let target = target.path_and_query().map_or("/", |target| target.as_str());
+    let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
+    out.reserve(method.as_str().len() + target.len() + lines + 16);
+    for piece in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+        out.extend_from_slice(piece.as_bytes());
+    }
+    write_lines(out, headers);
+}
+
+/// Writes header or trailer lines, and the empty one that ends them.
+pub(super) fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap) {
+    for (name, value) in headers {
+        out.extend_from_slice(name.as_str().as_bytes());
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(value.as_bytes());
+        out.extend_from_slice(b"\r\n");
+    }
+    out.extend_from_slice(b"\r\n");
+}
+
+/// Takes the head of an answer from `input`, once all of it is there. The headers go to `room`, which spares a map.
+///
+/// # Errors
+/// [`LinkError::Malformed`] when it is none, or has no end within [`MAX_HEAD`].
+pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Head>, LinkError> {
+    // A handle of its own: what is parsed is borrowed from it, and shares its memory.
+    let bytes = input.clone();
+    let mut lines = [EMPTY_HEADER; MAX_LINES];
+    let mut answer = httparse::Response::new(&mut lines);
+    let Status::Complete(length) = answer.parse(&bytes)? else {
+        return incomplete(input);
+    };
+    let status = answer.code.map(StatusCode::from_u16);
+    let Some(Ok(status)) = status else { return Err(LinkError::Malformed("a status")) };
+    let version = if answer.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
+    let mut headers = std::mem::take(room);
+    headers.clear();
+    append(&mut headers, answer.headers, &bytes)?;
+    input.advance(length);
+    Ok(Some(Head { status, version, headers }))
+}
+
+/// Takes the trailers of a chunked body, with the empty line that ends it, once all of them are there.
+///
+/// # Errors
+/// [`LinkError::Malformed`] when they are none.
+pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, LinkError> {
+    let bytes = input.clone();
+    let mut lines = [EMPTY_HEADER; MAX_TRAILERS];
+    let Status::Complete((length, lines)) = httparse::parse_headers(&bytes, &mut lines)? else {
+        return incomplete(input);
+    };
+    let mut trailers = HeaderMap::new();
+    append(&mut trailers, lines, &bytes)?;
+    input.advance(length);
+    Ok(Some(trailers))
+}
+
+/// More has to come, unless there is too much already.
+pub(super) const fn incomplete<T>(input: &Bytes) -> Result<Option<T>, LinkError> {
+    if input.len() < MAX_HEAD { Ok(None) } else { Err(LinkError::Malformed("a head of this length")) }
+}
+
+/// Values share the memory of `bytes`, which `lines` were parsed from.
+fn append(headers: &mut HeaderMap, lines: &[Header<'_>], bytes: &Bytes) -> Result<(), LinkError> {
+    for line in lines {
+        let name = HeaderName::from_bytes(line.name.as_bytes());
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
+        let (Ok(name), Ok(value)) = (name, value) else { return Err(LinkError::Malformed("a header")) };
+        headers.append(name, value);
+    }
+    Ok(())
+}
