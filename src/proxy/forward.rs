@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE};
-use http::{HeaderMap, HeaderValue, StatusCode, request};
+use http::header::{CONNECTION, UPGRADE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
@@ -96,10 +96,10 @@ impl Upstream {
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
         let ends = Ends::new(permit, &self.clock);
-        let (request, body, wish) = prepare(request, permit.body_limit())?;
+        let (request, wish) = prepare(request, permit.body_limit())?;
         let answer = tokio::select! {
             biased;
-            answer = self.exchange(request, body) => answer?,
+            answer = self.exchange(request) => answer?,
             () = ends.standing_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -110,13 +110,13 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
-    async fn exchange(&self, request: request::Parts, body: Upload) -> Result<Answer, ForwardError> {
+    async fn exchange(&self, request: Upload) -> Result<Answer, ForwardError> {
         let mut link = match self.pool.take().await {
             Some(link) => link,
             // Boxed: it is rare, and large.
             None => Link::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
         };
-        let (status, headers) = link.exchange(request, body).await?;
+        let (status, headers) = link.exchange(request).await?;
         Ok(Answer { link, status, headers })
     }
 
@@ -130,9 +130,7 @@ impl Upstream {
                 self.pool.put(link);
                 Body::full(body)
             }
-            None => {
-                Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends)))
-            }
+            None => Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends))),
         };
         respond(status, headers, body)
     }
@@ -161,20 +159,16 @@ impl Upstream {
     }
 }
 
-/// The request as it goes out, its body, and the wish to switch protocols in it.
+/// The request as it goes out, and the wish to switch protocols in it.
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,
-) -> Result<(request::Parts, Upload, Option<Wish>), ForwardError> {
+) -> Result<(Upload, Option<Wish>), ForwardError> {
     let protocol = request.upgrade().map(ToOwned::to_owned);
     let mut request = request.into_request();
     let wish = protocol.map(|protocol| Wish::of(&mut request, &protocol));
-    let (mut parts, body) = request.into_parts();
-    let body = Upload::new(body, body_limit).map_err(|_| ForwardError::TooLarge)?;
-    if body.needs_chunks() && !parts.headers.contains_key(CONTENT_LENGTH) {
-        parts.headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-    }
-    Ok((parts, body, wish))
+    let upload = Upload::new(request, body_limit).map_err(|_| ForwardError::TooLarge)?;
+    Ok((upload, wish))
 }
 
 /// An answer to the client. Of which version Coder's was, is this hop's business.

@@ -1,17 +1,20 @@
-//! The body of a request on its way to Coder.
+//! A request on its way to Coder.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
 
-/// A request's body, streamed as it comes, with the permit's limit.
+/// A request on its way to Coder, its body streamed as it comes, with the permit's limit.
 #[derive(Debug)]
 pub(super) struct Upload {
-    inner: Incoming,
+    /// Where it was when it was judged: it is never moved.
+    request: Box<Request<Incoming>>,
     /// How many more bytes may come; `None` is without limit.
     left: Option<u64>,
 }
@@ -28,20 +31,30 @@ pub(super) enum UploadError {
 }
 
 impl Upload {
-    /// A body of at most `limit` bytes.
+    /// A request with a body of at most `limit` bytes. One of unknown length is sent in chunks.
     ///
     /// # Errors
     /// [`UploadError::TooLong`] when it is announced to be longer.
-    pub(super) fn new(inner: Incoming, limit: Option<u64>) -> Result<Self, UploadError> {
-        if limit.is_some_and(|limit| inner.size_hint().lower() > limit) {
+    pub(super) fn new(mut request: Box<Request<Incoming>>, limit: Option<u64>) -> Result<Self, UploadError> {
+        let size = request.body().size_hint();
+        if limit.is_some_and(|limit| size.lower() > limit) {
             return Err(UploadError::TooLong);
         }
-        Ok(Self { inner, left: limit })
+        let is_measured = size.exact().is_some() || request.headers().contains_key(CONTENT_LENGTH);
+        if !is_measured && !request.body().is_end_stream() {
+            request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        Ok(Self { request, left: limit })
     }
 
-    /// Whether it has to be sent in chunks: there is one, and its length is not known.
-    pub(super) fn needs_chunks(&self) -> bool {
-        !self.inner.is_end_stream() && self.inner.size_hint().exact().is_none()
+    /// Its head, as it is sent.
+    pub(super) const fn request(&self) -> &Request<Incoming> {
+        &self.request
+    }
+
+    /// Its headers, which are not needed any more once they have been sent: their room serves the answer's.
+    pub(super) fn take_headers(&mut self) -> HeaderMap {
+        std::mem::take(self.request.headers_mut())
     }
 }
 
@@ -53,7 +66,7 @@ impl http_body::Body for Upload {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx).map_err(UploadError::Broken);
+        let polled = Pin::new(self.request.body_mut()).poll_frame(cx).map_err(UploadError::Broken);
         if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&polled, &mut self.left) {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             match left.checked_sub(length) {
@@ -65,10 +78,10 @@ impl http_body::Body for Upload {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.inner.is_end_stream()
+        self.request.body().is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.inner.size_hint()
+        self.request.body().size_hint()
     }
 }

@@ -1,8 +1,10 @@
 //! The heads of requests and answers, as bytes (RFC 9112 §2 to §5).
 
+use std::mem::{self, MaybeUninit};
+
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Uri, Version};
-use httparse::{EMPTY_HEADER, Header, Status};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
+use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
 use super::LinkError;
 
@@ -25,14 +27,12 @@ pub(in crate::proxy) struct Head {
 }
 
 /// Writes the head of a request in origin form. What its types let into it cannot end a line.
-pub(super) fn write(out: &mut Vec<u8>, method: &Method, target: &Uri, headers: &HeaderMap) {
-    let target = target.path_and_query().map_or("/", |target| target.as_str());
-    let lines: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len() + 4).sum();
-    out.reserve(method.as_str().len() + target.len() + lines + 16);
-    for piece in [method.as_str(), " ", target, " HTTP/1.1\r\n"] {
+pub(super) fn write<B>(out: &mut Vec<u8>, request: &Request<B>) {
+    let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
+    for piece in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
         out.extend_from_slice(piece.as_bytes());
     }
-    write_lines(out, headers);
+    write_lines(out, request.headers());
 }
 
 /// Writes header or trailer lines, and the empty one that ends them.
@@ -53,15 +53,14 @@ pub(super) fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap) {
 pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Head>, LinkError> {
     // A handle of its own: what is parsed is borrowed from it, and shares its memory.
     let bytes = input.clone();
-    let mut lines = [EMPTY_HEADER; MAX_LINES];
-    let mut answer = httparse::Response::new(&mut lines);
-    let Status::Complete(length) = answer.parse(&bytes)? else {
-        return incomplete(input);
-    };
+    let (mut answer, mut lines) = (httparse::Response::new(&mut []), [MaybeUninit::uninit(); MAX_LINES]);
+    let parser = ParserConfig::default();
+    let parsed = parser.parse_response_with_uninit_headers(&mut answer, &bytes, &mut lines)?;
+    let Status::Complete(length) = parsed else { return incomplete(input) };
     let status = answer.code.map(StatusCode::from_u16);
     let Some(Ok(status)) = status else { return Err(LinkError::Malformed("a status")) };
     let version = if answer.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
-    let mut headers = std::mem::take(room);
+    let mut headers = mem::take(room);
     headers.clear();
     append(&mut headers, answer.headers, &bytes)?;
     input.advance(length);

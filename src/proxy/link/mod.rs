@@ -18,7 +18,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, StatusCode, request};
+use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
 use thiserror::Error;
 use tokio::io::{AsyncRead as _, ReadBuf};
@@ -121,14 +121,11 @@ impl Link {
     ///
     /// # Errors
     /// [`LinkError`]: nobody knows what Coder has made of the request.
-    pub(super) async fn exchange(
-        &mut self,
-        mut request: request::Parts,
-        body: Upload,
-    ) -> Result<(StatusCode, HeaderMap), LinkError> {
-        self.sending.begin(&request, body);
-        let mut head = poll_fn(|cx| self.poll_head(cx, &mut request.headers)).await?;
-        self.rest = Rest::of(&request.method, &mut head)?;
+    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+        let is_head = *request.request().method() == Method::HEAD;
+        let mut room = self.sending.begin(request);
+        let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
+        self.rest = if is_head { Rest::Bytes(0) } else { Rest::of(&mut head)? };
         self.kept &= may_be_kept(&head) && self.rest != Rest::UntilClose;
         Ok((head.status, head.headers))
     }
@@ -154,7 +151,10 @@ impl Link {
     ///
     /// # Errors
     /// [`LinkError`]: it breaks off.
-    pub(super) fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, LinkError>>> {
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, LinkError>>> {
         self.poll_send(cx)?;
         loop {
             match self.rest.take(&mut self.input)? {
@@ -171,7 +171,8 @@ impl Link {
 
     /// The whole body, if it is of a known length and all of it has come in with the head.
     pub(super) fn take_whole(&mut self) -> Option<Bytes> {
-        let length = usize::try_from(self.rest.length()?).ok().filter(|length| *length <= self.input.len())?;
+        let length =
+            usize::try_from(self.rest.length()?).ok().filter(|length| *length <= self.input.len())?;
         self.rest = Rest::Bytes(0);
         Some(self.input.split_to(length))
     }
@@ -223,7 +224,8 @@ impl Link {
         read.map_ok(|bytes| {
             let length = bytes.len();
             self.rushing = length >= FIRST;
-            self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
+            self.input =
+                if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
             length
         })
     }

@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use httparse::Status;
 
 use super::LinkError;
@@ -46,13 +46,13 @@ pub(super) enum Piece {
 }
 
 impl Rest {
-    /// How the body of the answer to a request with `method` is framed (RFC 9112 §6.3). A length that something else
-    /// overrules, or that is said more than once, does not stay in the head: the next reader might believe it.
+    /// How the body of an answer is framed (RFC 9112 §6.3), unless the request was `HEAD`. A length that something
+    /// else overrules, or that is said more than once, does not stay in the head: the next reader might believe it.
     ///
     /// # Errors
     /// [`LinkError::Malformed`] for lengths that contradict each other or are none.
-    pub(super) fn of(method: &Method, head: &mut Head) -> Result<Self, LinkError> {
-        if *method == Method::HEAD || has_no_body(head.status) {
+    pub(super) fn of(head: &mut Head) -> Result<Self, LinkError> {
+        if has_no_body(head.status) {
             return Ok(Self::Bytes(0));
         }
         let headers = &mut head.headers;
@@ -112,6 +112,10 @@ impl Chunk {
         loop {
             match self {
                 Self::Size => {
+                    // httparse takes a line without a digit for the last chunk's.
+                    if input.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
+                        return Err(LinkError::Malformed("a chunk's size"));
+                    }
                     let Status::Complete((line, size)) = httparse::parse_chunk_size(input)? else {
                         return Ok(incomplete(input)?.unwrap_or(Piece::Wanting));
                     };

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue, request};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
@@ -61,6 +61,16 @@ enum Framing {
     Chunks { trailers: Vec<HeaderValue> },
 }
 
+impl Framing {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(TRANSFER_ENCODING) {
+            return Self::Chunks { trailers: headers.get_all(TRAILER).iter().cloned().collect() };
+        }
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Self::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
+    }
+}
+
 impl Default for Framing {
     fn default() -> Self {
         Self::Length(0)
@@ -68,16 +78,14 @@ impl Default for Framing {
 }
 
 impl Sending {
-    /// A request, all of it to be sent.
-    pub(super) fn begin(&mut self, request: &request::Parts, body: Upload) {
-        head::write(self.lead.get_mut(), &request.method, &request.uri, &request.headers);
-        self.framing = if request.headers.contains_key(TRANSFER_ENCODING) {
-            Framing::Chunks { trailers: request.headers.get_all(TRAILER).iter().cloned().collect() }
-        } else {
-            let length = request.headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
-            Framing::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
-        };
-        self.body = (!matches!(self.framing, Framing::Length(0)) || !body.is_end_stream()).then_some(body);
+    /// A request, all of it to be sent. Returns its headers, whose room is not needed any more.
+    pub(super) fn begin(&mut self, mut request: Upload) -> HeaderMap {
+        head::write(self.lead.get_mut(), request.request());
+        let headers = request.take_headers();
+        self.framing = Framing::of(&headers);
+        self.body =
+            (!matches!(self.framing, Framing::Length(0)) || !request.is_end_stream()).then_some(request);
+        headers
     }
 
     /// All of it has gone out.
@@ -185,6 +193,7 @@ fn only_announced(trailers: &HeaderMap, announced: &[HeaderValue]) -> HeaderMap 
         let mut names = announced.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
         names.any(|announced| announced.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
     };
-    let passed = trailers.iter().filter(|(name, _)| is_announced(name.as_str()) && !NO_TRAILERS.contains(name));
+    let passed =
+        trailers.iter().filter(|(name, _)| is_announced(name.as_str()) && !NO_TRAILERS.contains(name));
     passed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }

@@ -144,6 +144,39 @@ async fn a_large_download_arrives_whole_and_its_connection_is_kept() {
     client.hear("again").await;
 }
 
+#[tokio::test]
+async fn what_is_no_answer_reaches_no_client() {
+    for answer in [
+        "",
+        "HTTP/1.1 200 OK\r\nContent-Le",
+        "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nhi",
+        "HTTP/1.1 200 OK\r\n folded: 1\r\n\r\n",
+        "SSH-2.0-OpenSSH\r\n\r\n",
+    ] {
+        let answer = relayed(answer).await;
+        assert!(answer.starts_with("HTTP/1.1 502 ") && answer.ends_with("Broken"), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn an_answer_that_comes_byte_by_byte_is_put_together() {
+    let coder = Coder::start().await;
+    let front = Front::before(&coder).await;
+    let mut client = front.send(&get("/a", "")).await;
+    let mut visitor = coder.accept().await;
+    visitor.0.set_nodelay(true).unwrap();
+    visitor.head().await;
+    for byte in
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nX-Outer: 1\r\n\r\n2\r\nhi\r\n0\r\n\r\n".bytes()
+    {
+        visitor.say([byte]).await;
+        tokio::task::yield_now().await;
+    }
+    assert!(client.hear("0\r\n\r\n").await.contains("x-outer: 1\r\n"));
+    client.say(get("/b", "")).await;
+    assert!(visitor.head().await.starts_with("GET /b "));
+}
+
 /// What was cut short must not look whole.
 #[tokio::test]
 async fn an_answer_that_breaks_off_breaks_off_for_the_client() {

@@ -133,6 +133,19 @@ async fn trailers_of_an_upload_reach_coder() {
     visitor.hear("0\r\nx-sum: 7\r\n\r\n").await;
 }
 
+/// A trailer is not judged: it must not become a header where it is put together with the others.
+#[tokio::test]
+async fn trailers_that_were_not_announced_or_may_be_none_end_here() {
+    let coder = Coder::start().await;
+    let front = Front::before(&coder).await;
+    let head = "POST /a HTTP/1.1\r\nHost: h\r\nTrailer: x-sum, Cookie, Content-Length\r\nTransfer-Encoding: chunked\r\n\r\n";
+    let trailers = "x-other: 1\r\nx-sum: 7\r\nCookie: coder_session_token=x\r\nContent-Length: 9\r\n";
+    let _client = front.send(&format!("{head}2\r\nhi\r\n0\r\n{trailers}\r\n")).await;
+    let mut visitor = coder.accept().await;
+    visitor.head().await;
+    assert_eq!(visitor.hear("\r\n\r\n").await, "2\r\nhi\r\n0\r\nx-sum: 7\r\n\r\n");
+}
+
 #[tokio::test]
 async fn a_client_that_waits_for_100_gets_it_when_its_body_is_wanted() {
     let coder = Coder::start().await;
