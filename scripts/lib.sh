@@ -1,4 +1,4 @@
-# Shared by scripts/test, scripts/demo and .ci/run. Sourced by bash with -euo pipefail; `root` is the repository.
+# Shared by the scripts here and .ci/run. Sourced by bash with -euo pipefail; `root` is the repository.
 
 say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 69; }
@@ -68,6 +68,21 @@ need_bench_tools() {
   have h2load || missing+=(nghttp2-client)
   have openssl || missing+=(openssl)
   have python3 || missing+=(python3)
-  have valgrind || missing+=(valgrind)
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
+}
+
+# And for bench/run --counts.
+need_valgrind() { have valgrind || apt_install valgrind; }
+
+# llvm-profdata reads what was written by the LLVM of the same version: the toolchain's own
+# (rustup component add llvm-tools), else Debian's.
+need_profdata() {
+  local major own
+  major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
+  own=$(rustc --print target-libdir)/../bin/llvm-profdata
+  if [ -z "${LLVM_PROFDATA:-}" ] && [ -x "$own" ]; then LLVM_PROFDATA=$own; fi
+  if [ -z "${LLVM_PROFDATA:-}" ]; then
+    have "llvm-profdata-$major" || apt_install "llvm-$major"
+    LLVM_PROFDATA=llvm-profdata-$major
+  fi
 }

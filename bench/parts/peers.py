@@ -41,10 +41,11 @@ class Target:
 class Stage:
     """Everything that runs."""
 
-    def __init__(self, folder, workers, files):
+    def __init__(self, folder, workers, files, gateway=None):
         self.folder, self.workers, self.files = Path(folder), workers, files
         built = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-        self.gateway, self.examples = built / "release/vestibule", built / "debug/examples"
+        self.gateway = (gateway or built / "profiled/vestibule").resolve()
+        self.examples = built / "debug/examples"
         names = ("upstream", "sink", "provider", "coder", "gateway", "issuer", "tls")
         self.ports = dict(zip(names, free_ports(len(names))))
         self.user = "00000000-0000-4000-8000-000000000000"
