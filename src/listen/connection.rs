@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::streams::{OpenBody, Streams};
 use super::tls::HTTP2;
@@ -140,7 +141,9 @@ impl<S: Service> Server<S> {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
             self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
         });
-        let connection = self.http1.serve_connection(TokioIo::new(io), answer).with_upgrades();
+        // Without a timer the time-out would only be a wish.
+        let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
+        let connection = http1.with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
@@ -208,8 +211,6 @@ enum Secured {
 fn http1_builder(settings: &Settings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
-        // Without a timer the time-out would only be a wish.
-        .timer(TokioTimer::new())
         .header_read_timeout(settings.header_timeout)
         .max_header_size(MAX_HEAD)
         .half_close(false);
