@@ -18,6 +18,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::streams::{OpenBody, Streams};
@@ -165,11 +166,12 @@ impl<S: Service> Server<S> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = info.peer;
+        let io = Gathered::new(io);
         let streams = Arc::new(Streams::default());
         let connection = {
             let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
             self.http2.serve_connection(
-                TokioIo::new(io),
+                TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
                     let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
                     async move {
@@ -182,19 +184,19 @@ impl<S: Service> Server<S> {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
-            ended = connection.as_mut() => ended,
+            ended = io.flush_after(connection.as_mut()) => ended,
             () = self.soft.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
-                    ended = connection => ended,
+                    ended = io.flush_after(connection) => ended,
                     () = self.hard.cancelled() => Ok(()),
                 }
             }
             () = streams.idle(self.settings.http2_idle) => {
                 connection.as_mut().graceful_shutdown();
                 // The peer has as long to close as it had to open.
-                timeout(self.settings.handshake_timeout, connection).await.unwrap_or(Ok(()))
+                timeout(self.settings.handshake_timeout, io.flush_after(connection)).await.unwrap_or(Ok(()))
             }
         };
         note(ended, peer);
@@ -210,10 +212,7 @@ enum Secured {
 
 fn http1_builder(settings: &Settings) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        .header_read_timeout(settings.header_timeout)
-        .max_header_size(MAX_HEAD)
-        .half_close(false);
+    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
     builder
 }
 

@@ -9,6 +9,7 @@
 mod accept;
 mod bind;
 mod connection;
+mod gathered;
 mod head_timer;
 mod held;
 mod proxy_protocol;
