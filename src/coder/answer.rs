@@ -4,7 +4,8 @@
 use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use ::http::{HeaderValue, StatusCode};
+use ::http::{HeaderMap, HeaderValue, StatusCode};
+use bytes::Bytes;
 use serde::Serialize;
 use url::Url;
 
@@ -36,6 +37,49 @@ impl Unauthorized {
     }
 }
 
+/// The 401s, with the challenge that OAuth 2.0 clients follow (RFC 9728 §5.1). Written once: nobody is refused as
+/// often as scanners are.
+#[derive(Debug)]
+pub struct Challenge {
+    headers: HeaderMap,
+    missing: Bytes,
+    ended: Bytes,
+    invalid: Bytes,
+}
+
+impl Challenge {
+    /// For a deployment's access URL.
+    pub fn new(access_url: &Url) -> Self {
+        let origin = access_url.as_str().trim_end_matches('/');
+        // Word for word what Coder says, also to somebody without any credential.
+        let challenge = format!(
+            "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
+             resource_metadata=\"{origin}{RESOURCE_METADATA}\""
+        );
+        let mut headers = json_headers();
+        if let Ok(challenge) = HeaderValue::try_from(challenge) {
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        let body = |why: Unauthorized| written(&Shape { message: SIGNED_OUT, detail: Some(why.detail()) });
+        Self {
+            headers,
+            missing: body(Unauthorized::Missing),
+            ended: body(Unauthorized::Ended),
+            invalid: body(Unauthorized::Invalid),
+        }
+    }
+
+    /// 401.
+    pub fn answer(&self, why: Unauthorized) -> Response {
+        let body = match why {
+            Unauthorized::Missing => &self.missing,
+            Unauthorized::Ended => &self.ended,
+            Unauthorized::Invalid => &self.invalid,
+        };
+        answer(StatusCode::UNAUTHORIZED, self.headers.clone(), body.clone())
+    }
+}
+
 #[derive(Serialize)]
 struct Shape<'a> {
     message: &'a str,
@@ -50,30 +94,27 @@ pub fn message(status: StatusCode, message: &str, detail: Option<&str>) -> Respo
 
 /// An answer of a status with any JSON, which nobody stores.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    // Nothing that is answered here can fail to serialise; an empty object is JSON all the same.
-    let body = serde_json::to_vec(value).unwrap_or_else(|_| b"{}".to_vec());
+    answer(status, json_headers(), written(value))
+}
+
+fn answer(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {
     let mut response = Response::new(Body::full(body));
     *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    *response.headers_mut() = headers;
     response
 }
 
-/// 401, with the challenge that OAuth 2.0 clients follow (RFC 9728 §5.1).
-pub fn unauthorized(access_url: &Url, why: Unauthorized) -> Response {
-    let mut response = message(StatusCode::UNAUTHORIZED, SIGNED_OUT, Some(why.detail()));
-    let origin = access_url.as_str().trim_end_matches('/');
-    // Word for word what Coder says, also to somebody without any credential.
-    let challenge = format!(
-        "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
-         resource_metadata=\"{origin}{RESOURCE_METADATA}\""
-    );
-    if let Ok(challenge) = HeaderValue::try_from(challenge) {
-        response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
-    }
-    response
+fn written(value: &impl Serialize) -> Bytes {
+    // Nothing that is answered here can fail to serialise; an empty object is JSON all the same.
+    serde_json::to_vec(value).map_or(Bytes::from_static(b"{}"), Bytes::from)
+}
+
+fn json_headers() -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    headers
 }
 
 /// 403, with what would have to change.
@@ -126,7 +167,7 @@ mod tests {
     #[tokio::test]
     async fn a_401_has_coders_words_and_the_challenge_of_its_clients() {
         let url = Url::parse("https://coder.company/").unwrap();
-        let response = unauthorized(&url, Unauthorized::Invalid);
+        let response = Challenge::new(&url).answer(Unauthorized::Invalid);
         assert_eq!(response.status(), 401);
         let challenge = response.headers()["www-authenticate"].to_str().unwrap().to_owned();
         assert_eq!(

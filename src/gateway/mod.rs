@@ -32,6 +32,7 @@ pub use endpoints::BACKCHANNEL_LOGOUT;
 pub use sign_out::SIGNED_OUT;
 pub use worker::Worker;
 
+use crate::coder::answer::Challenge;
 use crate::coder::api::Api;
 use crate::coder::credential::Finder;
 use crate::coder::handoff::Handoff;
@@ -112,6 +113,7 @@ pub struct Gateway {
     settings: Settings,
     hosts: Hosts,
     finder: Finder,
+    challenge: Challenge,
     cookies: OwnCookies,
     attempts: Attempts,
     limits: Limits,
@@ -138,6 +140,7 @@ impl Gateway {
         Arc::new(Self {
             hosts: Hosts::new(&settings.access_url, settings.wildcard.as_ref()),
             finder: Finder::new(settings.wildcard.as_ref()),
+            challenge: Challenge::new(&settings.access_url),
             cookies,
             attempts: Attempts::new(&parts.keyring, cookies),
             limits: Limits::new(&parts.clock),

@@ -178,7 +178,7 @@ impl Gateway {
         };
         match (cause, cause.status()) {
             (policy::Cause::Unreachable { retry_after }, _) => answer::unavailable(retry_after),
-            (_, 401) => answer::unauthorized(&self.settings.access_url, because),
+            (_, 401) => self.challenge.answer(because),
             _ => answer::forbidden(cause),
         }
     }

@@ -8,7 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::live::{GrantState, UserState, lock};
-use super::tunnels::Tunnels;
+use super::tunnels::{Tunnels, Watch};
 use super::{Device, EndReason};
 use crate::types::{LoginType, Timestamp, TokenHash};
 
@@ -108,6 +108,7 @@ pub(super) struct Entry {
     from: Mutex<Option<Device>>,
     /// Whether it waits in the queue to be written.
     queued: AtomicBool,
+    pub(super) watch: Watch,
     pub(super) links: Arc<Links>,
 }
 
@@ -122,6 +123,7 @@ impl Entry {
             last_seen: AtomicI64::new(last_seen.as_millis()),
             from: Mutex::default(),
             queued: AtomicBool::new(false),
+            watch: Watch::default(),
             links,
         }
     }

@@ -121,7 +121,7 @@ pub struct Sizes {
     pub credentials: usize,
     /// Grants.
     pub grants: usize,
-    /// Open tunnels.
+    /// Open tunnels, and answers under way.
     pub tunnels: usize,
 }
 

@@ -95,8 +95,8 @@ impl Standing {
         self.0.ended()
     }
 
-    /// Registers an open tunnel: until the guard is dropped the standing is judged again in the
-    /// background whenever it goes stale, as a request would, and its limits are watched each second.
+    /// Registers an open tunnel or an answer under way: until the guard is dropped the standing is judged again in
+    /// the background whenever it goes stale, as a request would, and its limits are watched each second.
     pub fn tunnel(&self) -> TunnelGuard {
         self.0.links.tunnels.register(&self.0)
     }

@@ -1,87 +1,79 @@
-//! The standings that open tunnels hang on.
+//! The standings that something open hangs on: tunnels, and answers under way.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::entry::Entry;
-use crate::types::{TokenHash, TokenHashState};
 
-/// Registered tunnels, by credential.
+/// The entries to watch.
 #[derive(Debug, Default)]
-pub(super) struct Tunnels(Mutex<HashMap<TokenHash, Vec<Watched>, TokenHashState>>);
+pub(super) struct Tunnels(Mutex<Vec<Arc<Entry>>>);
 
-/// An entry with open tunnels. There are two of one credential only while the tunnels of a retired one close.
-#[derive(Debug)]
-struct Watched {
-    entry: Arc<Entry>,
-    tunnels: usize,
-    judging: Arc<AtomicBool>,
+/// What an entry's own part is in being watched. Requests come and go more often than anybody looks: they only
+/// count, and whoever looks strikes off what nothing hangs on any more.
+#[derive(Debug, Default)]
+pub(super) struct Watch {
+    open: AtomicUsize,
+    listed: AtomicBool,
+    judging: AtomicBool,
 }
 
-/// An open tunnel in the register; dropped when the tunnel closes.
+/// Something open that is watched; dropped when it closes.
 #[derive(Debug)]
-pub struct TunnelGuard {
-    tunnels: Arc<Tunnels>,
-    entry: Arc<Entry>,
-}
+pub struct TunnelGuard(Arc<Entry>);
 
 /// The right to judge a watched entry in the background: one at a time.
 pub(super) struct Turn {
     pub(super) entry: Arc<Entry>,
-    judging: Arc<AtomicBool>,
 }
 
 impl Tunnels {
-    pub(super) fn register(self: &Arc<Self>, entry: &Arc<Entry>) -> TunnelGuard {
-        let mut all = self.lock();
-        let same = all.entry(entry.hash).or_default();
-        match same.iter_mut().find(|watched| Arc::ptr_eq(&watched.entry, entry)) {
-            Some(watched) => watched.tunnels += 1,
-            None => same.push(Watched { entry: Arc::clone(entry), tunnels: 1, judging: Arc::default() }),
+    pub(super) fn register(&self, entry: &Arc<Entry>) -> TunnelGuard {
+        // In this order, and in the opposite one in `is_over`: one of the two sees what the other did.
+        entry.watch.open.fetch_add(1, Ordering::SeqCst);
+        if !entry.watch.listed.swap(true, Ordering::SeqCst) {
+            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(entry));
         }
-        TunnelGuard { tunnels: Arc::clone(self), entry: Arc::clone(entry) }
+        TunnelGuard(Arc::clone(entry))
     }
 
     /// How many are open.
     pub(super) fn count(&self) -> usize {
-        self.lock().values().flatten().map(|watched| watched.tunnels).sum()
+        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.iter().map(|entry| entry.watch.open.load(Ordering::Relaxed)).sum()
     }
 
     /// The entries that `needs_judging` names and nobody is judging in the background.
     pub(super) fn turns(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<Turn> {
-        let all = self.lock();
-        let due = all.values().flatten().filter(|watched| needs_judging(&watched.entry));
-        due.filter(|watched| !watched.judging.swap(true, Ordering::AcqRel))
-            .map(|watched| Turn { entry: Arc::clone(&watched.entry), judging: Arc::clone(&watched.judging) })
+        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        watched.retain(|entry| !entry.watch.is_over());
+        let due = watched.iter().filter(|entry| needs_judging(entry));
+        due.filter(|entry| !entry.watch.judging.swap(true, Ordering::AcqRel))
+            .map(|entry| Turn { entry: Arc::clone(entry) })
             .collect()
     }
+}
 
-    fn forget(&self, entry: &Arc<Entry>) {
-        let mut all = self.lock();
-        let Some(same) = all.get_mut(&entry.hash) else { return };
-        if let Some(watched) = same.iter_mut().find(|watched| Arc::ptr_eq(&watched.entry, entry)) {
-            watched.tunnels = watched.tunnels.saturating_sub(1);
+impl Watch {
+    /// Strikes off what nothing hangs on, unless something new has come meanwhile and not listed it again itself.
+    fn is_over(&self) -> bool {
+        let closed = || self.open.load(Ordering::SeqCst) == 0;
+        if !closed() {
+            return false;
         }
-        same.retain(|watched| watched.tunnels > 0);
-        if same.is_empty() {
-            all.remove(&entry.hash);
-        }
-    }
-
-    fn lock(&self) -> MutexGuard<'_, HashMap<TokenHash, Vec<Watched>, TokenHashState>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.listed.store(false, Ordering::SeqCst);
+        closed() || self.listed.swap(true, Ordering::SeqCst)
     }
 }
 
 impl Drop for TunnelGuard {
     fn drop(&mut self) {
-        self.tunnels.forget(&self.entry);
+        self.0.watch.open.fetch_sub(1, Ordering::SeqCst);
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.judging.store(false, Ordering::Release);
+        self.entry.watch.judging.store(false, Ordering::Release);
     }
 }

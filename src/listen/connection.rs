@@ -18,6 +18,8 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::gathered::Gathered;
+use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::streams::{OpenBody, Streams};
 use super::tls::HTTP2;
@@ -140,7 +142,9 @@ impl<S: Service> Server<S> {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
             self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
         });
-        let connection = self.http1.serve_connection(TokioIo::new(io), answer).with_upgrades();
+        // Without a timer the time-out would only be a wish.
+        let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
+        let connection = http1.with_upgrades();
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
@@ -162,11 +166,12 @@ impl<S: Service> Server<S> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let peer = info.peer;
+        let io = Gathered::new(io);
         let streams = Arc::new(Streams::default());
         let connection = {
             let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
             self.http2.serve_connection(
-                TokioIo::new(io),
+                TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
                     let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
                     async move {
@@ -179,19 +184,19 @@ impl<S: Service> Server<S> {
         let mut connection = pin!(connection);
         let ended = tokio::select! {
             biased;
-            ended = connection.as_mut() => ended,
+            ended = io.flush_after(connection.as_mut()) => ended,
             () = self.soft.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 tokio::select! {
                     biased;
-                    ended = connection => ended,
+                    ended = io.flush_after(connection) => ended,
                     () = self.hard.cancelled() => Ok(()),
                 }
             }
             () = streams.idle(self.settings.http2_idle) => {
                 connection.as_mut().graceful_shutdown();
                 // The peer has as long to close as it had to open.
-                timeout(self.settings.handshake_timeout, connection).await.unwrap_or(Ok(()))
+                timeout(self.settings.handshake_timeout, io.flush_after(connection)).await.unwrap_or(Ok(()))
             }
         };
         note(ended, peer);
@@ -207,12 +212,7 @@ enum Secured {
 
 fn http1_builder(settings: &Settings) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder
-        // Without a timer the time-out would only be a wish.
-        .timer(TokioTimer::new())
-        .header_read_timeout(settings.header_timeout)
-        .max_header_size(MAX_HEAD)
-        .half_close(false);
+    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
     builder
 }
 

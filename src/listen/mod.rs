@@ -9,6 +9,8 @@
 mod accept;
 mod bind;
 mod connection;
+mod gathered;
+mod head_timer;
 mod held;
 mod proxy_protocol;
 mod shutdown;

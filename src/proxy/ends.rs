@@ -2,17 +2,13 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 
 use crate::grant::TunnelGuard;
 use crate::policy::{Permit, Standing, TunnelLimits};
-use crate::types::Clock;
-
-/// How long an answer may be waited for before its standing is watched: nearly all come sooner.
-const WATCHED_AFTER: Duration = Duration::from_secs(1);
+use crate::types::{Clock, Deadline};
 
 /// Why something was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,7 +32,7 @@ impl Cut {
     }
 }
 
-/// What a permit says about the end of what it permits. Costs next to nothing until it is waited for.
+/// What a permit says about the end of what it permits.
 #[derive(Debug)]
 pub(super) struct Ends {
     person: Option<Person>,
@@ -53,16 +49,16 @@ struct Person {
     ended: CancellationToken,
     /// What flows keeps the session from being idle; `None` where no session ever is.
     clock: Option<Clock>,
-    /// Has the standing judged again while this lasts, as requests would. Made when it is first waited for.
-    watched: Option<TunnelGuard>,
+    /// Has the standing judged again while this lasts, as requests would.
+    _watched: TunnelGuard,
 }
 
 /// What is waited for, made when it first is.
 #[derive(Debug, Default)]
 struct Waiting {
     standing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
-    age: Option<Pin<Box<Sleep>>>,
-    idle: Option<Pin<Box<Sleep>>>,
+    age: Deadline,
+    idle: Deadline,
 }
 
 impl Ends {
@@ -74,23 +70,16 @@ impl Ends {
             standing: standing.clone(),
             ended,
             clock: limits.idle.map(|_| clock.clone()),
-            watched: None,
+            _watched: standing.tunnel(),
         });
         Self { person, limits, begun: now, active: now, waiting: Waiting::default() }
     }
 
     /// Completes when the standing ends: for a wait that has no bytes to be idle about yet.
     pub(super) async fn standing_ended(&self) {
-        let Some(person) = &self.person else { return std::future::pending().await };
-        let watched = async {
-            sleep(WATCHED_AFTER).await;
-            let _watched = person.standing.tunnel();
-            std::future::pending::<()>().await;
-        };
-        tokio::select! {
-            biased;
-            () = person.ended.cancelled() => {}
-            () = watched => {}
+        match &self.person {
+            Some(person) => person.ended.cancelled().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -111,9 +100,7 @@ impl Ends {
 
     /// Ready when it is time to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        if let Some(person) = &mut self.person {
-            person.watched.get_or_insert_with(|| person.standing.tunnel());
-            let ended = &person.ended;
+        if let Some(Person { ended, .. }) = &self.person {
             let waiting =
                 self.waiting.standing.get_or_insert_with(|| Box::pin(ended.clone().cancelled_owned()));
             if waiting.as_mut().poll(cx).is_ready() {
@@ -121,28 +108,15 @@ impl Ends {
             }
         }
         if let (Some(limit), Some(begun)) = (self.limits.max_age, self.begun)
-            && poll_until(&mut self.waiting.age, begun + limit, cx).is_ready()
+            && self.waiting.age.poll_until(begun + limit, cx).is_ready()
         {
             return Poll::Ready(Cut::Age);
         }
         if let (Some(limit), Some(active)) = (self.limits.idle, self.active)
-            && poll_until(&mut self.waiting.idle, active + limit, cx).is_ready()
+            && self.waiting.idle.poll_until(active + limit, cx).is_ready()
         {
             return Poll::Ready(Cut::Idle);
         }
         Poll::Pending
     }
-}
-
-/// Ready at `deadline`, which may have moved on since the last call.
-fn poll_until(sleep: &mut Option<Pin<Box<Sleep>>>, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
-    let sleep = sleep.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
-    // A timer that has moved on is set anew only when it goes off: bytes flow more often than that.
-    while sleep.as_mut().poll(cx).is_ready() {
-        if sleep.deadline() >= deadline {
-            return Poll::Ready(());
-        }
-        sleep.as_mut().reset(deadline);
-    }
-    Poll::Pending
 }

@@ -4,6 +4,7 @@
 //! Tier 0: imports nothing of the project.
 
 mod clock;
+mod deadline;
 mod identity;
 mod login_type;
 mod random;
@@ -13,6 +14,7 @@ mod secret;
 mod token_hash;
 
 pub use clock::{Clock, ManualClock, Timestamp};
+pub use deadline::Deadline;
 pub use identity::{
     CoderUserId, Email, EmailDomain, GrantId, IdentityKey, InvalidEmail, InvalidId, InvalidIssuer, Issuer,
     Subject, is_loopback,

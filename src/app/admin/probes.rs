@@ -132,7 +132,7 @@ impl Probes {
         for (name, help, value) in [
             ("vestibule_credentials", "Sessions and tokens in memory.", sizes.credentials),
             ("vestibule_grants", "Grants in memory.", sizes.grants),
-            ("vestibule_tunnels", "Open tunnels.", sizes.tunnels),
+            ("vestibule_tunnels", "Open tunnels, and answers under way.", sizes.tunnels),
             (
                 "vestibule_provider_known",
                 "1 when somebody can be sent to the provider.",

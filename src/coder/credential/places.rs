@@ -109,8 +109,8 @@ pub(super) fn query_values(
     wanted: impl Fn(&str) -> bool,
 ) -> impl Iterator<Item = Cow<'_, str>> {
     query
-        .unwrap_or_default()
-        .split('&')
+        .into_iter()
+        .flat_map(|query| query.split('&'))
         .filter_map(move |pair| {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             wanted(&decoded(name)).then(|| decoded(value))

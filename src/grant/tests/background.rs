@@ -40,6 +40,23 @@ async fn an_open_tunnel_keeps_its_standing_renewed_and_a_closed_one_does_not() {
 }
 
 #[tokio::test]
+async fn a_tunnel_that_opens_after_all_others_were_struck_off_is_watched() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let standing = world.served(&session).await;
+    for turn in 1..=3 {
+        let tunnel = standing.tunnel();
+        assert_eq!(world.grants.sizes().tunnels, 1);
+        world.hand.advance(MINUTE * 5);
+        look(&world).await;
+        assert_eq!(world.provider.refreshes(), turn);
+        drop(tunnel);
+        look(&world).await;
+        assert_eq!(world.grants.sizes().tunnels, 0);
+    }
+}
+
+#[tokio::test]
 async fn a_tunnel_is_cut_when_the_provider_says_no_though_nothing_is_requested() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;

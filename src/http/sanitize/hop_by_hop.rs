@@ -3,13 +3,14 @@
 use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Those that end at this hop whether `Connection` names them or not (RFC 9110 §7.6.1).
-/// `TE` is looked at by itself; `Trailer` announces fields that are forwarded.
-static ALWAYS: [HeaderName; 8] = [
+/// `Trailer` announces fields that are forwarded.
+static ALWAYS: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
     HeaderName::from_static("proxy-connection"),
     header::PROXY_AUTHENTICATE,
     header::PROXY_AUTHORIZATION,
+    header::TE,
     header::TRANSFER_ENCODING,
     header::UPGRADE,
     HeaderName::from_static("http2-settings"),
@@ -21,14 +22,15 @@ const COMMON_OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
 /// Removes what ends at this hop, from a request or an answer: the fixed list and everything that any
 /// `Connection` line names. `TE` keeps only `trailers` (RFC 9110 §10.1.4).
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let trailers = items(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     for name in &named(headers) {
         headers.remove(name);
     }
-    for name in &ALWAYS {
+    // Few of them are ever there: looking at what is there costs less than looking each of them up.
+    while let Some(name) = headers.keys().find(|name| ALWAYS.contains(name)).cloned() {
         headers.remove(name);
     }
-    let trailers = items(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
-    if headers.remove(header::TE).is_some() && trailers {
+    if trailers {
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
     }
 }

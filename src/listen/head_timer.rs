@@ -1,0 +1,48 @@
+//! How long the head of a request may take.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use hyper::rt::{Sleep, Timer};
+
+use crate::types::Deadline;
+
+/// The timer of one HTTP/1.1 connection. hyper waits for one head at a time, each wait with a deadline later than
+/// the last one's: all of them are one deadline that moves on.
+#[derive(Clone, Debug, Default)]
+pub(super) struct HeadTimer(Arc<Mutex<Deadline>>);
+
+/// The wait for one head.
+struct Wait {
+    until: tokio::time::Instant,
+    timer: HeadTimer,
+}
+
+impl Timer for HeadTimer {
+    fn sleep(&self, duration: Duration) -> Pin<Box<dyn Sleep>> {
+        self.sleep_until(self.now() + duration)
+    }
+
+    fn sleep_until(&self, deadline: Instant) -> Pin<Box<dyn Sleep>> {
+        Box::pin(Wait { until: deadline.into(), timer: self.clone() })
+    }
+
+    fn now(&self) -> Instant {
+        // tokio's, which tests can pause.
+        tokio::time::Instant::now().into()
+    }
+}
+
+impl Future for Wait {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        // Never contended: only the connection's own task comes here.
+        let mut deadline = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        deadline.poll_until(self.until, cx)
+    }
+}
+
+impl Sleep for Wait {}

@@ -1,0 +1,62 @@
+//! A deadline that keeps moving on.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// A timer for a deadline that mostly moves on before it is reached, as an idle limit does.
+///
+/// The runtime's timer is left alone meanwhile: it is set anew only when it goes off too early. So moving on costs
+/// nothing, and whoever waits is woken once too often for each time that the first deadline would have passed.
+#[derive(Debug, Default)]
+pub struct Deadline(Option<Pin<Box<Sleep>>>);
+
+impl Deadline {
+    /// Ready at `deadline`, which may have moved on since the last call, but not back.
+    pub fn poll_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
+        while sleep.as_mut().poll(cx).is_ready() {
+            if sleep.deadline() >= deadline {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(deadline);
+        }
+        Poll::Pending
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use futures_util::FutureExt as _;
+
+    use super::*;
+
+    const PERIOD: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_moves_on_is_met_at_its_last_place() {
+        let begun = Instant::now();
+        let mut deadline = Deadline::default();
+        for moved in 0..5 {
+            let until = begun + PERIOD + PERIOD * moved / 10;
+            assert_eq!(poll_fn(|cx| deadline.poll_until(until, cx)).now_or_never(), None);
+        }
+        let until = begun + PERIOD * 2;
+        poll_fn(|cx| deadline.poll_until(until, cx)).await;
+        assert!((until..until + Duration::from_millis(10)).contains(&Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_deadline_that_was_met_can_be_set_again() {
+        let mut deadline = Deadline::default();
+        for _ in 0..3 {
+            let until = Instant::now() + PERIOD;
+            poll_fn(|cx| deadline.poll_until(until, cx)).await;
+            assert!(Instant::now() >= until);
+        }
+    }
+}
