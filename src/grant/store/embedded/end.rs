@@ -2,7 +2,7 @@
 
 use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, sqlite::SqliteRow};
 
-use super::{Embedded, failed, read};
+use super::{Embedded, begin, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{Ended, Scope, StoreError};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
@@ -168,7 +168,8 @@ impl Embedded {
         let plan = plan(scope);
         let cause = Cause { at, reason };
         let mut ended = Ended::default();
-        let mut transaction = self.begin().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut transaction = begin(&mut writer).await?;
         if let Some(sql) = plan.sessions {
             ended.sessions = cause.hashes(&mut transaction, sql, &plan.args).await?;
         }

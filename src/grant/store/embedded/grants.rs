@@ -2,7 +2,7 @@
 
 use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
-use super::{Embedded, damaged, failed};
+use super::{Embedded, begin, damaged, failed};
 use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -31,7 +31,7 @@ impl Embedded {
         .bind(&row.device.user_agent)
         .bind(&row.sealed)
         .bind(row.issued_at.as_millis())
-        .execute(&self.writer)
+        .execute(&mut *self.writer.turn().await?)
         .await
         .map_err(failed)?;
         Ok(())
@@ -40,7 +40,7 @@ impl Embedded {
     pub(super) async fn find(&self, id: GrantId) -> Result<Option<GrantRow>, StoreError> {
         sqlx::query(concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $1"))
             .bind(id.as_bytes())
-            .fetch_optional(&self.reader)
+            .fetch_optional(&mut *self.readers.turn().await?)
             .await
             .map_err(failed)?
             .as_ref()
@@ -54,7 +54,8 @@ impl Embedded {
             grant_columns!(),
             " FROM grants WHERE access = $1 AND ended_at IS NULL LIMIT 1"
         );
-        let row = sqlx::query(sql).bind(access.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(access.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::grant).transpose()
     }
 
@@ -66,14 +67,14 @@ impl Embedded {
              AND (issuer, subject) IN (SELECT issuer, subject FROM grants WHERE handle = $1) \
              ORDER BY created_at DESC, id"
         );
-        let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&self.reader).await;
+        let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&mut *self.readers.turn().await?).await;
         rows.map_err(failed)?.iter().map(read::head).collect()
     }
 
     pub(super) async fn find_user(&self, user: CoderUserId) -> Result<UserRow, StoreError> {
         let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM users WHERE coder_user = $1")
             .bind(user.as_bytes())
-            .fetch_optional(&self.reader)
+            .fetch_optional(&mut *self.readers.turn().await?)
             .await
             .map_err(failed)?;
         let sql = concat!(
@@ -81,7 +82,11 @@ impl Embedded {
             head_columns!(),
             " FROM grants WHERE coder_user = $1 AND ended_at IS NULL ORDER BY created_at DESC, id"
         );
-        let rows = sqlx::query(sql).bind(user.as_bytes()).fetch_all(&self.reader).await.map_err(failed)?;
+        let rows = sqlx::query(sql)
+            .bind(user.as_bytes())
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await
+            .map_err(failed)?;
         let grants = rows.iter().map(read::head).collect::<Result<Vec<_>, _>>()?;
         Ok(UserRow { signed_in: known.is_some(), grants })
     }
@@ -92,7 +97,8 @@ impl Embedded {
         generation: u64,
         with: Replacement,
     ) -> Result<Option<Ended>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut transaction = begin(&mut writer).await?;
         let sql = "UPDATE grants SET sid = $3, email = $4, access = $5, access_expires_at = $6, \
              checked_at = $7, refreshable = 1, sealed = $8, generation = generation + 1 \
              WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
@@ -133,7 +139,7 @@ impl Embedded {
         let sql = "UPDATE grants SET sealed = $3, generation = generation + 1 \
              WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(fence(generation)?).bind(sealed);
-        Ok(row.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+        Ok(row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
     pub(super) async fn write_late_tokens(
@@ -145,7 +151,7 @@ impl Embedded {
         let sql = "UPDATE grants SET sealed = $2, revoke_at = $3, revoke_tries = 0, generation = generation + 1 \
              WHERE id = $1 AND ended_at IS NOT NULL";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(sealed).bind(at.as_millis());
-        row.execute(&self.writer).await.map_err(failed)?;
+        row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?;
         Ok(())
     }
 }

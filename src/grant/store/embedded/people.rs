@@ -4,14 +4,15 @@ use sqlx::{Sqlite, SqliteConnection, Transaction};
 
 use super::end::{Arg, Cause, OLDER_GRANTS, ONE_TOKEN};
 use super::read::head_columns;
-use super::{Embedded, failed, read};
+use super::{Embedded, begin, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
 use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut transaction = begin(&mut writer).await?;
         if let Some(reason) = hindrance(&mut transaction, bind).await? {
             return Ok(Bound::TooLate(reason));
         }
@@ -38,14 +39,16 @@ impl Embedded {
     pub(super) async fn find_session(&self, hash: TokenHash) -> Result<Option<SessionRow>, StoreError> {
         let sql = "SELECT hash, grant_id, coder_user, created_at, last_seen, ended_reason \
              FROM sessions WHERE hash = $1";
-        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::session).transpose()
     }
 
     pub(super) async fn find_token(&self, hash: TokenHash) -> Result<Option<TokenRow>, StoreError> {
         let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
              FROM tokens WHERE hash = $1";
-        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::token).transpose()
     }
 
@@ -63,14 +66,15 @@ impl Embedded {
             .bind(row.created_at.as_millis())
             .bind(row.asked_at.as_millis())
             .bind(row.last_seen.as_millis())
-            .fetch_one(&self.writer)
+            .fetch_one(&mut *self.writer.turn().await?)
             .await
             .map_err(failed)?;
         read::token(&kept)
     }
 
     pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut writer = self.writer.turn().await?;
+        let mut transaction = begin(&mut writer).await?;
         for touch in seen {
             for sql in [
                 "UPDATE sessions SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
@@ -105,10 +109,20 @@ impl Embedded {
              FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
              WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
              AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
-        let rows = sqlx::query(sessions).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        let rows = sqlx::query(sessions)
+            .bind(user)
+            .bind(email)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await;
         let mut all =
             rows.map_err(failed)?.iter().map(read::listed_session).collect::<Result<Vec<_>, _>>()?;
-        let rows = sqlx::query(tokens).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        let rows = sqlx::query(tokens)
+            .bind(user)
+            .bind(email)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await;
         for row in &rows.map_err(failed)? {
             all.push(read::listed_token(row)?);
         }
@@ -120,7 +134,7 @@ impl Embedded {
 
 /// Why the sign-in cannot be finished, if it cannot: its grant is gone, or the session is known already.
 async fn hindrance(
-    transaction: &mut Transaction<'static, Sqlite>,
+    transaction: &mut Transaction<'_, Sqlite>,
     bind: &Bind,
 ) -> Result<Option<EndReason>, StoreError> {
     let grant = sqlx::query("SELECT coder_user, ended_reason FROM grants WHERE id = $1")
