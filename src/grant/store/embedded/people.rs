@@ -1,21 +1,23 @@
 //! Sessions, tokens, and whose they are.
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 
 use super::end::{Arg, Cause, OLDER_GRANTS, ONE_TOKEN};
 use super::read::head_columns;
 use super::{Embedded, begin, failed, read};
 use crate::grant::EndReason;
-use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
+use crate::grant::store::{
+    Bind, Bound, Ended, Filter, GrantHead, Listed, SessionRow, StoreError, TokenRow, Touch,
+};
 use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
         let mut writer = self.writer.turn().await?;
         let mut transaction = begin(&mut writer).await?;
-        if let Some(reason) = hindrance(&mut transaction, bind).await? {
-            return Ok(Bound::TooLate(reason));
-        }
+        let Some(head) = claim(&mut transaction, bind).await? else {
+            return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
+        };
         write_session(&mut transaction, bind).await?;
         let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
         let mut ended = Ended::default();
@@ -26,12 +28,6 @@ impl Embedded {
         }
         let others = [Arg::user(&bind.user), Arg::grant(&bind.grant)];
         ended.grants = cause.grants(&mut transaction, OLDER_GRANTS, &others).await?;
-        let head = sqlx::query(concat!("SELECT ", head_columns!(), " FROM grants WHERE id = $1"))
-            .bind(bind.grant.as_bytes())
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        let head = read::head(&head)?;
         transaction.commit().await.map_err(failed)?;
         Ok(Bound::Done(Box::new(head), ended))
     }
@@ -132,52 +128,57 @@ impl Embedded {
     }
 }
 
-/// Why the sign-in cannot be finished, if it cannot: its grant is gone, or the session is known already.
-async fn hindrance(
-    transaction: &mut Transaction<'_, Sqlite>,
-    bind: &Bind,
-) -> Result<Option<EndReason>, StoreError> {
-    let grant = sqlx::query("SELECT coder_user, ended_reason FROM grants WHERE id = $1")
+/// Gives the grant its user, and gives it as it is then. None when it has ended or is another user's, or when the
+/// session is known already.
+async fn claim(connection: &mut SqliteConnection, bind: &Bind) -> Result<Option<GrantHead>, StoreError> {
+    let sql = concat!(
+        "UPDATE grants SET coder_user = $2 WHERE id = $1 AND ended_at IS NULL \
+         AND (coder_user IS NULL OR coder_user = $2) AND NOT EXISTS (SELECT 1 FROM sessions WHERE hash = $3) \
+         RETURNING ",
+        head_columns!()
+    );
+    let row = sqlx::query(sql)
         .bind(bind.grant.as_bytes())
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(failed)?;
-    let Some(grant) = grant else { return Ok(Some(EndReason::Abandoned)) };
-    if let Some(reason) = read::ended(&grant)? {
-        return Ok(Some(reason));
-    }
-    if read::optional_user(&grant)?.is_some_and(|user| user != bind.user) {
-        return Ok(Some(EndReason::Replaced));
-    }
-    let session = sqlx::query("SELECT ended_reason FROM sessions WHERE hash = $1")
+        .bind(bind.user.as_bytes())
         .bind(bind.session.as_bytes())
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(failed)?;
-    let Some(session) = session else { return Ok(None) };
-    Ok(Some(read::ended(&session)?.unwrap_or(EndReason::Replaced)))
+        .fetch_optional(connection)
+        .await;
+    row.map_err(failed)?.as_ref().map(read::head).transpose()
 }
 
-/// The grant's user, the session, and that this user has signed in.
+/// Why the grant could not be claimed.
+async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<EndReason, StoreError> {
+    let sql = "SELECT ended_reason FROM grants WHERE id = $1";
+    let grant = sqlx::query(sql).bind(bind.grant.as_bytes()).fetch_optional(&mut *connection).await;
+    let Some(grant) = grant.map_err(failed)? else { return Ok(EndReason::Abandoned) };
+    if let Some(reason) = read::ended(&grant)? {
+        return Ok(reason);
+    }
+    let sql = "SELECT ended_reason FROM sessions WHERE hash = $1";
+    let session = sqlx::query(sql).bind(bind.session.as_bytes()).fetch_optional(connection).await;
+    let ended = session.map_err(failed)?.as_ref().map(read::ended).transpose()?;
+    Ok(ended.flatten().unwrap_or(EndReason::Replaced))
+}
+
+/// The session, and that this user has signed in. One script: each statement by itself would be one more hand-over
+/// to the connection's thread and back.
 async fn write_session(connection: &mut SqliteConnection, bind: &Bind) -> Result<(), StoreError> {
-    for sql in [
-        "UPDATE grants SET coder_user = $2 WHERE id = $1",
-        "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($3, $1, $2, $4, $4)",
-        "DELETE FROM tokens WHERE hash = $3",
-        "INSERT INTO users (coder_user, issuer, subject, email, since) \
+    let script = "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) \
+         VALUES ($3, $1, $2, $4, $4); \
+         DELETE FROM tokens WHERE hash = $3; \
+         INSERT INTO users (coder_user, issuer, subject, email, since) \
          SELECT $2, issuer, subject, email, $4 FROM grants WHERE id = $1 \
          ON CONFLICT (coder_user) DO UPDATE \
-         SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email",
-    ] {
-        sqlx::query(sql)
-            .bind(bind.grant.as_bytes())
-            .bind(bind.user.as_bytes())
-            .bind(bind.session.as_bytes())
-            .bind(bind.at.as_millis())
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
-    }
+         SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
+         WHERE (users.issuer, users.subject, users.email) <> (excluded.issuer, excluded.subject, excluded.email)";
+    sqlx::query(script)
+        .bind(bind.grant.as_bytes())
+        .bind(bind.user.as_bytes())
+        .bind(bind.session.as_bytes())
+        .bind(bind.at.as_millis())
+        .execute(connection)
+        .await
+        .map_err(failed)?;
     Ok(())
 }
 
