@@ -15,6 +15,7 @@
 //! | answers to Coder: codes, handles, userinfo | `answers.rs`, `code.rs` |
 //! | everything that ends something | `ending.rs`, `reason.rs` |
 //! | one of each grant and user in memory | `register.rs`, `live.rs` |
+//! | sign-ins under way, and their codes | `unbound.rs` |
 //! | limits of tunnels, last seen, revocation, sweeping | `background.rs`, `tunnels.rs` |
 //! | what is kept, and how it is sealed | `store/`, `vault.rs` |
 //!
@@ -42,6 +43,7 @@ mod sign_in;
 mod standing;
 pub mod store;
 mod tunnels;
+mod unbound;
 mod vault;
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::store::{Bind, Bound, Device, GrantHead, GrantRow, StoreError};
+use super::unbound::UnderWay;
 use super::vault::Contents;
 use super::{EndReason, Grants, Owner};
 use crate::oidc::{TokenKind, VerifiedIdentity};
@@ -63,9 +64,14 @@ impl Grants {
             user_info: parts.user_info,
         };
         let sealed = self.vault.seal(id, &contents)?;
-        let handle = self.vault.handle_hash(&head.key);
-        let row = GrantRow { head, handle, access, issued_at, device, sealed };
+        let handle = self.vault.handle(&head.key);
+        let handle_hash = TokenHash::of(handle.expose());
+        let access_expires_at = head.access_expires_at;
+        let under_way = UnderWay { contents, handle, access, access_expires_at, begun_at: now };
+        self.register().unbound.begin(id, under_way);
+        let row = GrantRow { head, handle: handle_hash, access, issued_at, device, sealed };
         if let Err(error) = self.store.insert_grant(row).await {
+            self.register().unbound.forget(&id);
             self.give_back(unkept).await;
             return Err(error);
         }

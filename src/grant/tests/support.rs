@@ -10,7 +10,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 use tokio::sync::Semaphore;
 
-use crate::grant::store::{Embedded, Store};
+use crate::grant::store::{Embedded, Store, StoreError};
 use crate::grant::{Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TokenOwner};
 use crate::oidc::{
     Cause, ClaimMap, IdentityParts, InvalidGrant, ProviderFault, RefreshError, Refreshed, Refusal,
@@ -219,9 +219,17 @@ impl World {
     }
 
     pub(super) async fn begin_with(&self, subject: &str, change: impl FnOnce(&mut IdentityParts)) -> GrantId {
+        self.try_to_begin(subject, change).await.unwrap()
+    }
+
+    pub(super) async fn try_to_begin(
+        &self,
+        subject: &str,
+        change: impl FnOnce(&mut IdentityParts),
+    ) -> Result<GrantId, StoreError> {
         let mut parts = parts(self, subject);
         change(&mut parts);
-        self.grants.begin(VerifiedIdentity::for_test(parts), device()).await.unwrap()
+        self.grants.begin(VerifiedIdentity::for_test(parts), device()).await
     }
 
     /// A whole sign-in: the grant, and the hash of the new session.
