@@ -58,11 +58,11 @@ pub(crate) use conformance;
 const NOW: Timestamp = Timestamp::from_seconds(1_800_000_000);
 const HOUR: Duration = Duration::from_hours(1);
 
-fn hash(text: &str) -> TokenHash {
+pub(crate) fn hash(text: &str) -> TokenHash {
     TokenHash::of(text)
 }
 
-fn user(name: &str) -> CoderUserId {
+pub(crate) fn user(name: &str) -> CoderUserId {
     CoderUserId::from_bytes(&hash(name).as_bytes()[..16]).unwrap()
 }
 
@@ -74,7 +74,7 @@ fn key(subject: &str) -> IdentityKey {
 }
 
 /// A grant of `subject`, with the session `sid` at the provider.
-fn grant(subject: &str, sid: &str) -> GrantRow {
+pub(crate) fn grant(subject: &str, sid: &str) -> GrantRow {
     let id = GrantId::random();
     GrantRow {
         head: GrantHead {

@@ -2,7 +2,7 @@
 
 use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
-use super::{Embedded, begin, damaged, failed};
+use super::{Embedded, damaged, failed};
 use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -97,8 +97,7 @@ impl Embedded {
         generation: u64,
         with: Replacement,
     ) -> Result<Option<Ended>, StoreError> {
-        let mut writer = self.writer.turn().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = self.writer.begin().await?;
         let sql = "UPDATE grants SET sid = $3, email = $4, access = $5, access_expires_at = $6, \
              checked_at = $7, refreshable = 1, sealed = $8, generation = generation + 1 \
              WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
@@ -126,7 +125,7 @@ impl Embedded {
                 ended.tokens.extend(apps);
             }
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(Some(ended))
     }
 

@@ -17,8 +17,8 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
-use sqlx::{ConnectOptions as _, Connection as _, Sqlite, Transaction};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Answer, OpenError, StoreError};
 use connections::{Connections, PATIENCE};
@@ -45,7 +45,7 @@ impl Embedded {
         let file = folder.join("vestibule.db");
         let options = options().filename(&file).create_if_missing(true);
         let writer = Arc::new(Connections::open(&options, 1).await?);
-        migrate(&mut *writer.turn().await?).await?;
+        migrate(&writer).await?;
         let options = options.create_if_missing(false).pragma("query_only", "on");
         let readers = Arc::new(Connections::open(&options, READERS).await?);
         Ok(Self { writer, readers, _lock: Some(lock) })
@@ -56,7 +56,7 @@ impl Embedded {
     pub(crate) async fn in_memory() -> Self {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let writer = Arc::new(Connections::open(&options, 1).await.unwrap());
-        migrate(&mut writer.turn().await.unwrap()).await.unwrap();
+        migrate(&writer).await.unwrap();
         Self { readers: Arc::clone(&writer), writer, _lock: None }
     }
 
@@ -65,11 +65,6 @@ impl Embedded {
         self.readers.close().await;
         self.writer.close().await;
     }
-}
-
-/// Begins a transaction that may write: it takes the write lock at once.
-async fn begin(writer: &mut SqliteConnection) -> Result<Transaction<'_, Sqlite>, StoreError> {
-    writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
 }
 
 /// Makes the folder and takes its lock.
@@ -106,8 +101,8 @@ fn options() -> SqliteConnectOptions {
 }
 
 /// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
-async fn migrate(writer: &mut SqliteConnection) -> Result<(), OpenError> {
-    let mut transaction = begin(writer).await?;
+async fn migrate(writer: &Connections) -> Result<(), OpenError> {
+    let mut transaction = writer.begin().await?;
     let found: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
     if found > SCHEMA {
@@ -120,8 +115,7 @@ async fn migrate(writer: &mut SqliteConnection) -> Result<(), OpenError> {
     for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
     }
-    transaction.commit().await.map_err(failed)?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 /// What an error of the engine means to an operator. SQLite's primary result codes:

@@ -2,9 +2,10 @@
 
 use sqlx::SqliteConnection;
 
-use super::end::{Arg, Cause, OLDER_GRANTS, ONE_TOKEN};
+use super::connections::begin;
+use super::end::{Arg, Cause, ONE_TOKEN, grants_where, older_grants};
 use super::read::head_columns;
-use super::{Embedded, begin, failed, read};
+use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{
     Bind, Bound, Ended, Filter, GrantHead, Listed, SessionRow, StoreError, TokenRow, Touch,
@@ -13,12 +14,10 @@ use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let mut writer = self.writer.turn().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = self.writer.transaction().await?;
         let Some(head) = claim(&mut transaction, bind).await? else {
             return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
         };
-        write_session(&mut transaction, bind).await?;
         let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
         let mut ended = Ended::default();
         if let Some(presented) = bind.replaces.filter(|it| *it != bind.session) {
@@ -26,9 +25,9 @@ impl Embedded {
             ended.sessions.push(presented);
             ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
         }
-        let others = [Arg::user(&bind.user), Arg::grant(&bind.grant)];
-        ended.grants = cause.grants(&mut transaction, OLDER_GRANTS, &others).await?;
-        transaction.commit().await.map_err(failed)?;
+        let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
+        ended.grants = cause.grants(&mut transaction, BIND_AND_COMMIT, &args).await?;
+        transaction.committed();
         Ok(Bound::Done(Box::new(head), ended))
     }
 
@@ -62,15 +61,15 @@ impl Embedded {
             .bind(row.created_at.as_millis())
             .bind(row.asked_at.as_millis())
             .bind(row.last_seen.as_millis())
-            .fetch_one(&mut *self.writer.turn().await?)
+            // All rows, though it is one: sqlx commits after the first without looking whether that failed.
+            .fetch_all(&mut *self.writer.turn().await?)
             .await
             .map_err(failed)?;
-        read::token(&kept)
+        read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
     }
 
     pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
-        let mut writer = self.writer.turn().await?;
-        let mut transaction = begin(&mut writer).await?;
+        let mut transaction = self.writer.begin().await?;
         for touch in seen {
             for sql in [
                 "UPDATE sessions SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
@@ -86,7 +85,7 @@ impl Embedded {
                 update.execute(&mut *transaction).await.map_err(failed)?;
             }
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await
     }
 
     pub(super) async fn list_live(&self, filter: &Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
@@ -128,22 +127,37 @@ impl Embedded {
     }
 }
 
-/// Gives the grant its user, and gives it as it is then. None when it has ended or is another user's, or when the
-/// session is known already.
+/// The rest of a binding, as one script: the session, that this user has signed in, and the end of the user's older
+/// grants without a session. Parameters as for [`older_grants`], and $6 the session.
+const BIND_AND_COMMIT: &str = concat!(
+    "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($6, $5, $4, $1, $1); \
+     DELETE FROM tokens WHERE hash = $6; \
+     INSERT INTO users (coder_user, issuer, subject, email, since) \
+     SELECT $4, issuer, subject, email, $1 FROM grants WHERE id = $5 \
+     ON CONFLICT (coder_user) DO UPDATE \
+     SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
+     WHERE (users.issuer, users.subject, users.email) <> (excluded.issuer, excluded.subject, excluded.email); ",
+    older_grants!(),
+    "; COMMIT"
+);
+
+/// Begins, gives the grant its user, and gives it as it is then. None when it has ended or is another user's, or when
+/// the session is known already.
 async fn claim(connection: &mut SqliteConnection, bind: &Bind) -> Result<Option<GrantHead>, StoreError> {
-    let sql = concat!(
+    let script = concat!(
+        begin!(),
         "UPDATE grants SET coder_user = $2 WHERE id = $1 AND ended_at IS NULL \
          AND (coder_user IS NULL OR coder_user = $2) AND NOT EXISTS (SELECT 1 FROM sessions WHERE hash = $3) \
          RETURNING ",
         head_columns!()
     );
-    let row = sqlx::query(sql)
+    let rows = sqlx::query(script)
         .bind(bind.grant.as_bytes())
         .bind(bind.user.as_bytes())
         .bind(bind.session.as_bytes())
-        .fetch_optional(connection)
+        .fetch_all(connection)
         .await;
-    row.map_err(failed)?.as_ref().map(read::head).transpose()
+    rows.map_err(failed)?.first().map(read::head).transpose()
 }
 
 /// Why the grant could not be claimed.
@@ -158,28 +172,6 @@ async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<End
     let session = sqlx::query(sql).bind(bind.session.as_bytes()).fetch_optional(connection).await;
     let ended = session.map_err(failed)?.as_ref().map(read::ended).transpose()?;
     Ok(ended.flatten().unwrap_or(EndReason::Replaced))
-}
-
-/// The session, and that this user has signed in. One script: each statement by itself would be one more hand-over
-/// to the connection's thread and back.
-async fn write_session(connection: &mut SqliteConnection, bind: &Bind) -> Result<(), StoreError> {
-    let script = "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) \
-         VALUES ($3, $1, $2, $4, $4); \
-         DELETE FROM tokens WHERE hash = $3; \
-         INSERT INTO users (coder_user, issuer, subject, email, since) \
-         SELECT $2, issuer, subject, email, $4 FROM grants WHERE id = $1 \
-         ON CONFLICT (coder_user) DO UPDATE \
-         SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
-         WHERE (users.issuer, users.subject, users.email) <> (excluded.issuer, excluded.subject, excluded.email)";
-    sqlx::query(script)
-        .bind(bind.grant.as_bytes())
-        .bind(bind.user.as_bytes())
-        .bind(bind.session.as_bytes())
-        .bind(bind.at.as_millis())
-        .execute(connection)
-        .await
-        .map_err(failed)?;
-    Ok(())
 }
 
 /// Ends the session that the browser presented before signing in. One that is not known is written

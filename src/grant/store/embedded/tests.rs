@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::grant::store::Store;
-use crate::grant::store::conformance::conformance;
+use futures_util::FutureExt as _;
+
+use crate::grant::store::conformance::{conformance, grant, hash, user};
+use crate::grant::store::{Bind, Bound, Store};
 use crate::types::{Timestamp, TokenHash};
 
 async fn make() -> (Arc<dyn Store>, ()) {
@@ -139,6 +141,42 @@ async fn a_full_disk_is_an_error_and_changes_nothing() {
     let written = store.set_note("a", vec![0; 1_000_000]).await;
     assert_eq!(written, Err(StoreError::Full));
     assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
+}
+
+/// A grant of alice that waits to be bound, and how.
+async fn unbound(store: &Embedded) -> Bind {
+    let row = grant("alice", "sid");
+    let bind = Bind {
+        grant: row.head.id,
+        session: hash("session"),
+        user: user("alice"),
+        at: Timestamp::EPOCH,
+        replaces: None,
+    };
+    store.insert_grant(row).await.unwrap();
+    bind
+}
+
+#[tokio::test]
+async fn a_binding_that_is_dropped_in_the_middle_is_undone() {
+    let store = Embedded::in_memory().await;
+    let bind = unbound(&store).await;
+    assert!(store.bind(bind.clone()).now_or_never().is_none(), "its first script is under way");
+    assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
+}
+
+#[tokio::test]
+async fn a_binding_that_fails_in_the_middle_is_undone_and_says_so() {
+    let store = Embedded::in_memory().await;
+    let bind = unbound(&store).await;
+    let spoil = "CREATE TRIGGER spoil BEFORE INSERT ON users BEGIN SELECT RAISE(FAIL, 'spoilt'); END";
+    sqlx::query(spoil).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
+    assert!(matches!(store.bind(bind.clone()).await, Err(StoreError::Failed(_))));
+    assert_eq!(store.session(bind.session).await.unwrap(), None);
+    assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
+    sqlx::query("DROP TRIGGER spoil").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
 }
 
 #[tokio::test]
