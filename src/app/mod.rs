@@ -214,11 +214,15 @@ impl App {
         };
         let mut workers =
             listen::run_workers(self.public, &public, &shutdown, worker).map_err(RunError::Threads)?;
-        let issuer =
-            listen::serve(self.issuer_listeners, listen::Settings::default(), &shutdown, answer_coder);
+        let stop = shutdown.clone();
+        let issuer = async move {
+            listen::serve(self.issuer_listeners, listen::Settings::default(), &stop, answer_coder).await
+        };
+        // In a task: whoever waits here may be a thread of its own, woken for each connection and waking another.
+        let issuer = tokio::spawn(issuer);
         let outcome = tokio::select! {
             ended = workers.ended() => ended.map_err(RunError::Worker),
-            ended = issuer => match ended {
+            ended = issuer => match ended.unwrap_or_else(|gone| Err(io::Error::other(gone))) {
                 Ok(()) => workers.ended().await.map_err(RunError::Worker),
                 Err(error) => Err(RunError::Issuer(error)),
             },

@@ -8,10 +8,10 @@ use thiserror::Error;
 use super::code;
 use super::live::GrantState;
 use super::renew::Renewal;
-use super::store::{GrantHead, GrantRow, StoreError};
+use super::store::{GrantHead, StoreError};
 use super::{Grants, vault::Contents};
 use crate::oidc::ClaimMap;
-use crate::types::{GrantId, IdentityKey, Secret, Timestamp, TokenHash};
+use crate::types::{GrantId, Secret, Timestamp, TokenHash};
 
 /// The least remaining life of an access token that is answered without refreshing first. Coder
 /// refreshes only after the expiry it was told.
@@ -57,15 +57,17 @@ pub enum AnswerError {
 }
 
 impl Grants {
-    /// A one-time code for a grant: good for 30 s, once, with this `redirect_uri` and the PKCE verifier
-    /// of `challenge` (S256).
+    /// A one-time code for a grant that is not bound yet: good for 30 s, once, with this `redirect_uri` and the
+    /// PKCE verifier of `challenge` (S256). One made for the same grant before is good no longer.
     pub fn code_for(&self, grant: GrantId, redirect_uri: &str, challenge: Option<&str>) -> Secret {
-        code::seal(self.vault.codes(), grant, redirect_uri, challenge, self.clock.now())
+        let code = code::seal(self.vault.codes(), grant, redirect_uri, challenge, self.clock.now());
+        self.register().unbound.set_code(&grant, TokenHash::of(code.expose()));
+        code
     }
 
     /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
     /// wrong `redirect_uri` or verifier is refused and not spent.
-    pub async fn redeem(
+    pub fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
@@ -74,16 +76,10 @@ impl Grants {
         let now = self.clock.now();
         let grant = code::open(self.vault.codes(), code, redirect_uri, verifier, now);
         let grant = grant.ok_or(AnswerError::InvalidGrant)?;
-        // By then it has expired by itself, also for a clock that is set back a little.
-        let until = now + code::CODE_LIFE * 20;
-        if !self.spend("code", code.expose(), until).await? {
-            return Err(AnswerError::InvalidGrant);
-        }
-        let row = self.store.grant(grant).await?.ok_or(AnswerError::InvalidGrant)?;
-        if row.head.ended.is_some() {
-            return Err(AnswerError::InvalidGrant);
-        }
-        self.answer(&row, remaining(&row.head, now))
+        let redeemed = self.register().unbound.redeem(&grant, &TokenHash::of(code.expose()));
+        let under_way = redeemed.ok_or(AnswerError::InvalidGrant)?;
+        let life = under_way.access_expires_at.since(now);
+        Ok(answer(under_way.contents.clone(), under_way.handle.clone(), life))
     }
 
     /// Answers a user's handle from any live grant of the user, refreshed first when its access token
@@ -106,14 +102,16 @@ impl Grants {
     /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
     /// token's claims when the provider was not asked for more. None for any other token.
     pub async fn user_info(&self, access_token: &Secret) -> Result<Option<ClaimMap>, StoreError> {
-        let Some(row) = self.store.grant_by_access(TokenHash::of(access_token.expose())).await? else {
+        let access = TokenHash::of(access_token.expose());
+        let under_way = self.register().unbound.by_access(&access);
+        let (claims, expires_at) = if let Some(under_way) = under_way {
+            (under_way.contents.told().clone(), under_way.access_expires_at)
+        } else if let Some(row) = self.store.grant_by_access(access).await? {
+            (self.vault.open(row.head.id, &row.sealed)?.told().clone(), row.head.access_expires_at)
+        } else {
             return Ok(None);
         };
-        if self.clock.now() >= row.head.access_expires_at {
-            return Ok(None);
-        }
-        let contents = self.vault.open(row.head.id, &row.sealed)?;
-        Ok(Some(contents.user_info.unwrap_or(contents.claims)))
+        Ok(Some(claims).filter(|_| self.clock.now() < expires_at))
     }
 
     async fn answer_from(self: &Arc<Self>, head: GrantHead) -> Result<TokenAnswer, AnswerError> {
@@ -132,22 +130,18 @@ impl Grants {
         let row = self.store.grant(head.id).await?.filter(|row| row.head.ended.is_none());
         let row = row.ok_or(AnswerError::InvalidGrant)?;
         let life = if on_grace { LIFE_ON_GRACE } else { remaining(&row.head, self.clock.now()) };
-        self.answer(&row, life)
+        let contents = self.vault.open(row.head.id, &row.sealed)?;
+        Ok(answer(contents, self.vault.handle(&row.head.key), life))
     }
+}
 
-    fn answer(&self, row: &GrantRow, life: Duration) -> Result<TokenAnswer, AnswerError> {
-        let contents: Contents = self.vault.open(row.head.id, &row.sealed)?;
-        Ok(TokenAnswer {
-            access_token: contents.access_token,
-            expires_in: life.max(LEAST_TOLD),
-            refresh_handle: self.handle(&row.head.key),
-            id_token: contents.id_token,
-            scope: contents.scope,
-        })
-    }
-
-    fn handle(&self, key: &IdentityKey) -> Secret {
-        self.vault.handle(key)
+fn answer(contents: Contents, refresh_handle: Secret, life: Duration) -> TokenAnswer {
+    TokenAnswer {
+        access_token: contents.access_token,
+        expires_in: life.max(LEAST_TOLD),
+        refresh_handle,
+        id_token: contents.id_token,
+        scope: contents.scope,
     }
 }
 

@@ -12,6 +12,7 @@ use super::EndReason;
 use super::entry::{Bearer, Entry};
 use super::live::{GrantState, UserState, lock};
 use super::store::{Ended, GrantHead, UserRow};
+use super::unbound::Unbound;
 use crate::types::{Clock, CoderUserId, GrantId, Timestamp, TokenHash, TokenHashState};
 
 /// How far back the clock may be set without anything following from it.
@@ -26,6 +27,7 @@ pub(super) struct Register {
     entries: HashMap<TokenHash, Weak<Entry>, TokenHashState>,
     grants: HashMap<GrantId, Weak<GrantState>>,
     users: HashMap<CoderUserId, Weak<UserState>>,
+    pub(super) unbound: Unbound,
     /// How long a yes of the provider counts (`session.recheck`).
     recheck: Duration,
     clock: Clock,
@@ -41,6 +43,7 @@ impl Register {
             entries: HashMap::default(),
             grants: HashMap::new(),
             users: HashMap::new(),
+            unbound: Unbound::default(),
             recheck,
             latest: clock.now(),
             clock,
@@ -156,6 +159,7 @@ impl Register {
     /// A sign-in was bound.
     pub(super) fn bound(&mut self, head: &GrantHead, ended: &Ended) {
         self.ended(ended, &EndReason::Replaced);
+        self.unbound.forget(&head.id);
         let user = head.user.and_then(|id| self.users.get(&id)).and_then(Weak::upgrade);
         let grant = self.grant(head);
         if let Some(user) = user {
@@ -169,6 +173,7 @@ impl Register {
     pub(super) fn ended(&mut self, ended: &Ended, reason: &EndReason) {
         self.epoch += 1;
         for (id, user) in &ended.grants {
+            self.unbound.forget(id);
             let grant = self.grants.remove(id).and_then(|weak| weak.upgrade());
             if let Some(grant) = &grant {
                 grant.end(reason);
@@ -182,8 +187,9 @@ impl Register {
         }
     }
 
-    /// Forgets what nobody uses any more.
-    pub(super) fn sweep(&mut self) {
+    /// Forgets what nobody uses any more, and sign-ins that began before a moment and were not finished.
+    pub(super) fn sweep(&mut self, unbound: Timestamp) {
+        self.unbound.forget_older(unbound);
         self.entries.retain(|_, weak| weak.strong_count() > 0);
         self.grants.retain(|_, weak| weak.strong_count() > 0);
         self.users.retain(|_, weak| weak.strong_count() > 0);

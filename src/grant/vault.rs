@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::store::{OpenError, Store, StoreError};
 use crate::oidc::ClaimMap;
-use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret, TokenHash};
+use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret};
 
 /// The note that tells whether the keys fit the store.
 const KEY_CHECK: &str = "key_check";
@@ -23,6 +23,14 @@ pub(super) struct Contents {
     pub(super) groups: Vec<String>,
     pub(super) claims: ClaimMap,
     pub(super) user_info: Option<ClaimMap>,
+}
+
+impl Contents {
+    /// The claims that Coder is told: userinfo as the provider sent it, or the ID token's when the provider was not
+    /// asked for more.
+    pub(super) fn told(&self) -> &ClaimMap {
+        self.user_info.as_ref().unwrap_or(&self.claims)
+    }
 }
 
 /// [`Contents`] on its way into the seal; [`Secret`] has no `Serialize` on purpose.
@@ -85,11 +93,6 @@ impl Vault {
         let identity = format!("{}\0{}", key.issuer, key.subject);
         let names = self.keyring.name(Purpose::Handle, identity.as_bytes());
         Secret::new(names.into_iter().next().unwrap_or_default())
-    }
-
-    /// What the store knows of a handle.
-    pub(super) fn handle_hash(&self, key: &IdentityKey) -> TokenHash {
-        TokenHash::of(self.handle(key).expose())
     }
 
     /// Checks that the keys are those of the store, and leaves a mark of the newest in it.

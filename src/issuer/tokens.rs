@@ -46,7 +46,7 @@ impl Tokens for Arc<Grants> {
         redirect_uri: &str,
         verifier: Option<&Secret>,
     ) -> Result<TokenAnswer, TokenError> {
-        Ok(Grants::redeem(self, code, redirect_uri, verifier).await?)
+        Ok(Grants::redeem(self, code, redirect_uri, verifier)?)
     }
 
     async fn by_handle(&self, handle: &Secret) -> Result<TokenAnswer, TokenError> {

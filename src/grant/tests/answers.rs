@@ -3,17 +3,21 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::scripted::{Fate, Scripted};
 use super::support::*;
-use crate::grant::{AnswerError, EndReason};
+use crate::grant::store::Embedded;
+use crate::grant::{AnswerError, EndReason, Settings};
 use crate::types::Secret;
 
 const URI: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
 
 /// The handle that Coder was given at the last hand-off of `subject`.
 async fn handle(world: &World, subject: &str) -> Secret {
-    let (grant, _) = world.sign_in(subject).await;
+    let grant = world.begin(subject).await;
     let code = world.grants.code_for(grant, URI, None);
-    world.grants.redeem(&code, URI, None).await.unwrap().refresh_handle
+    let handle = world.grants.redeem(&code, URI, None).unwrap().refresh_handle;
+    world.grants.bind(grant, fresh_hash(), user(subject), None).await.unwrap();
+    handle
 }
 
 #[tokio::test]
@@ -21,17 +25,64 @@ async fn a_code_is_redeemed_once_for_the_providers_own_tokens() {
     let mut world = World::new().await;
     let grant = world.begin_with("alice", |parts| parts.access_token = Secret::new("access-alice")).await;
     let code = world.grants.code_for(grant, URI, None);
-    let answer = world.grants.redeem(&code, URI, None).await.unwrap();
+    let answer = world.grants.redeem(&code, URI, None).unwrap();
     assert_eq!(answer.access_token, Secret::new("access-alice"));
     assert_eq!(answer.id_token, Secret::new("signed-alice-0"));
     assert_eq!(answer.expires_in, MINUTE * 10);
     assert_ne!(answer.refresh_handle, Secret::new("refresh-alice-0"), "no real refresh token");
     assert_eq!(answer.scope.as_deref(), Some("openid profile email offline_access"));
     for _ in 0..2 {
-        let again = world.grants.redeem(&code, URI, None).await;
+        let again = world.grants.redeem(&code, URI, None);
         assert_eq!(again.unwrap_err(), AnswerError::InvalidGrant);
         world.restart().await;
     }
+}
+
+/// A process that is killed may have redeemed it.
+#[tokio::test]
+async fn a_code_from_before_a_crash_is_refused() {
+    let mut world = World::new().await;
+    let grant = world.begin("alice").await;
+    let code = world.grants.code_for(grant, URI, None);
+    world.restart().await;
+    assert!(world.is_live(grant).await);
+    assert_eq!(world.grants.redeem(&code, URI, None).unwrap_err(), AnswerError::InvalidGrant);
+}
+
+#[tokio::test]
+async fn only_the_last_code_of_a_sign_in_is_good_and_none_once_it_is_bound() {
+    let world = World::new().await;
+    let grant = world.begin("alice").await;
+    let [first, last] = [(); 2].map(|()| world.grants.code_for(grant, URI, None));
+    assert_eq!(world.grants.redeem(&first, URI, None).unwrap_err(), AnswerError::InvalidGrant);
+    world.grants.redeem(&last, URI, None).unwrap();
+    let unused = world.grants.code_for(grant, URI, None);
+    world.grants.bind(grant, fresh_hash(), user("alice"), None).await.unwrap();
+    for code in [unused, world.grants.code_for(grant, URI, None)] {
+        assert_eq!(world.grants.redeem(&code, URI, None).unwrap_err(), AnswerError::InvalidGrant);
+    }
+}
+
+/// Coder asks twice within a sign-in, and what it asks for was here a moment ago.
+#[tokio::test]
+async fn the_tokens_and_claims_of_a_sign_in_under_way_ask_no_store() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    let access = Secret::new("access");
+    let grant = world.begin_with("alice", |parts| parts.access_token = access.clone()).await;
+    let code = world.grants.code_for(grant, URI, None);
+    store.script(|_| Fate::Fail);
+    assert_eq!(world.grants.redeem(&code, URI, None).unwrap().access_token, access);
+    assert_eq!(world.grants.user_info(&access).await.unwrap().unwrap()["sub"], "alice");
+    store.script(|_| Fate::Pass);
+    world.grants.bind(grant, fresh_hash(), user("alice"), None).await.unwrap();
+    store.script(|_| Fate::Fail);
+    assert!(world.grants.user_info(&access).await.is_err(), "bound: the store says");
+    let unkept = Secret::new("unkept");
+    let begun = world.try_to_begin("bob", |parts| parts.access_token = unkept.clone()).await;
+    assert!(begun.is_err());
+    store.script(|_| Fate::Pass);
+    assert_eq!(world.grants.user_info(&unkept).await.unwrap(), None, "not kept, not known");
 }
 
 #[tokio::test]
@@ -42,7 +93,7 @@ async fn a_code_presented_at_once_by_many_is_redeemed_by_one() {
     let mut tries = tokio::task::JoinSet::new();
     for _ in 0..20 {
         let (grants, code) = (Arc::clone(&world.grants), code.clone());
-        tries.spawn(async move { grants.redeem(&code, URI, None).await.is_ok() });
+        tries.spawn(async move { grants.redeem(&code, URI, None).is_ok() });
     }
     assert_eq!(tries.join_all().await.into_iter().filter(|it| *it).count(), 1);
 }
@@ -53,8 +104,8 @@ async fn a_code_presented_wrongly_is_refused_and_not_spent() {
     let grant = world.begin("alice").await;
     let code = world.grants.code_for(grant, URI, None);
     let other = "http://127.0.0.1:3000/elsewhere";
-    assert_eq!(world.grants.redeem(&code, other, None).await.unwrap_err(), AnswerError::InvalidGrant);
-    world.grants.redeem(&code, URI, None).await.unwrap();
+    assert_eq!(world.grants.redeem(&code, other, None).unwrap_err(), AnswerError::InvalidGrant);
+    world.grants.redeem(&code, URI, None).unwrap();
 }
 
 #[tokio::test]
@@ -63,10 +114,10 @@ async fn a_code_of_an_ended_grant_or_out_of_time_is_refused() {
     let grant = world.begin("alice").await;
     let late = world.grants.code_for(grant, URI, None);
     world.hand.advance(SECOND * 30);
-    assert_eq!(world.grants.redeem(&late, URI, None).await.unwrap_err(), AnswerError::InvalidGrant);
+    assert_eq!(world.grants.redeem(&late, URI, None).unwrap_err(), AnswerError::InvalidGrant);
     let code = world.grants.code_for(grant, URI, None);
     world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
-    assert_eq!(world.grants.redeem(&code, URI, None).await.unwrap_err(), AnswerError::InvalidGrant);
+    assert_eq!(world.grants.redeem(&code, URI, None).unwrap_err(), AnswerError::InvalidGrant);
 }
 
 #[tokio::test]

@@ -98,12 +98,12 @@ async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them(
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Embedded::open(folder.path()).await.unwrap());
     let world = World::over(Settings::default(), store.clone()).await;
-    let (grant, session) = world.sign_in("alice").await;
+    let (_, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 5);
     world.served(&session).await;
     world.grants.keep_documents("{\"issuer\":\"x\"}", "{\"keys\":[]}").await.unwrap();
-    let handle = world.grants.code_for(grant, "x", None);
-    let handle = world.grants.redeem(&handle, "x", None).await.unwrap().refresh_handle;
+    let handle = world.grants.code_for(world.begin("alice").await, "x", None);
+    let handle = world.grants.redeem(&handle, "x", None).unwrap().refresh_handle;
     let mut files = 0;
     for file in std::fs::read_dir(folder.path()).unwrap() {
         let path = file.unwrap().path();

@@ -7,7 +7,9 @@ use std::sync::Mutex;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Request, Response, header};
 use http_body_util::{BodyExt as _, Full};
-use hyper_util::rt::TokioIo;
+use hyper_util::client::legacy::Client as Pooled;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
@@ -74,6 +76,24 @@ pub async fn open(
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     parts.uri = path.parse().unwrap();
     sender.send_request(Request::from_parts(parts, Full::new(body))).await.map_err(std::io::Error::other)
+}
+
+/// A client that keeps its connections for the next request, as Go's does.
+#[derive(Debug)]
+pub struct Kept(Pooled<HttpConnector, Full<Bytes>>);
+
+impl Kept {
+    pub fn new() -> Self {
+        Self(Pooled::builder(TokioExecutor::new()).build_http())
+    }
+
+    /// Sends one request to the host of its absolute URI.
+    pub async fn send(&self, request: Request<Bytes>) -> std::io::Result<Answer> {
+        let answer = self.0.request(request.map(Full::new)).await.map_err(std::io::Error::other)?;
+        let (parts, body) = answer.into_parts();
+        let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+    }
 }
 
 /// A browser: keeps cookies by host and port, sends a navigation's headers, follows nothing by itself.

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use vestibule::types::{Clock, random_bytes};
 
+use super::client::Kept;
 use super::coder_pages as pages;
 use super::coder_sign_in::Link;
 use super::coder_tunnels as tunnels;
@@ -87,6 +88,8 @@ pub(super) struct State {
 pub(super) struct Shared {
     pub setup: Mutex<Setup>,
     pub clock: Clock,
+    /// Towards the issuer.
+    pub http: Kept,
     state: Mutex<State>,
     gate: Semaphore,
 }
@@ -110,6 +113,7 @@ impl Coder {
         };
         let shared = Arc::new(Shared {
             setup: Mutex::new(setup),
+            http: Kept::new(),
             clock: clock.clone(),
             state: Mutex::new(state),
             gate: Semaphore::new(0),

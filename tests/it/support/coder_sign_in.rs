@@ -7,7 +7,6 @@ use http::{Request, Response, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::client;
 use super::coder::{Key, Setup, Shared, User, Version, alphanumeric, api, cookie, decorate, message, uuid};
 use super::server::{Body, field, fields, redirect, text};
 
@@ -120,7 +119,7 @@ impl Shared {
             )
             .header("user-agent", "Go-http-client/1.1")
             .body(Bytes::new());
-        let answer = client::send(request.unwrap()).await;
+        let answer = self.http.send(request.unwrap()).await;
         let Some(answer) = answer.ok().filter(|answer| answer.status == 200) else {
             return Err(Box::new(message(500, "Failed to obtain user information claims.", None)));
         };
@@ -193,12 +192,12 @@ impl Shared {
         };
         let mut first = request(encode(&[]));
         first.headers_mut().insert(header::AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
-        let answer = client::send(first).await.map_err(|error| error.to_string())?;
+        let answer = self.http.send(first).await.map_err(|error| error.to_string())?;
         if answer.status == 200 {
             return Ok(answer.json());
         }
         let posted = encode(&[("client_id", &setup.client_id), ("client_secret", &setup.client_secret)]);
-        let answer = client::send(request(posted)).await.map_err(|error| error.to_string())?;
+        let answer = self.http.send(request(posted)).await.map_err(|error| error.to_string())?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(format!("oauth2: {}", answer.text())) }
     }
 

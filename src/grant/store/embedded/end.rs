@@ -58,11 +58,16 @@ macro_rules! serve_nobody {
     };
 }
 
-/// The user's grants other than $5 on which no session lives.
-pub(super) const OLDER_GRANTS: &str = grants_where!(
-    "coder_user = $4 AND id <> $5 \
-     AND NOT EXISTS (SELECT 1 FROM sessions WHERE grant_id = grants.id AND sessions.ended_at IS NULL)"
-);
+/// Ends the grants of the user $4 other than $5 on which no session lives.
+macro_rules! older_grants {
+    () => {
+        grants_where!(
+            "coder_user = $4 AND id <> $5 \
+             AND NOT EXISTS (SELECT 1 FROM sessions WHERE grant_id = grants.id AND sessions.ended_at IS NULL)"
+        )
+    };
+}
+pub(super) use {grants_where, older_grants};
 
 /// The sessions of one grant.
 pub(super) const SESSIONS_OF_GRANT: &str = sessions_where!("grant_id = $4");
@@ -168,7 +173,7 @@ impl Embedded {
         let plan = plan(scope);
         let cause = Cause { at, reason };
         let mut ended = Ended::default();
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.writer.begin().await?;
         if let Some(sql) = plan.sessions {
             ended.sessions = cause.hashes(&mut transaction, sql, &plan.args).await?;
         }
@@ -184,7 +189,7 @@ impl Embedded {
         if let Some(sql) = plan.grants.filter(|_| !one_session || !ended.sessions.is_empty()) {
             ended.grants = cause.grants(&mut transaction, sql, &plan.args).await?;
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(ended)
     }
 }

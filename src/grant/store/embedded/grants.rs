@@ -1,46 +1,67 @@
 //! Grants: kept, found, refreshed.
 
+use super::connections::begin;
 use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
 use super::{Embedded, damaged, failed};
-use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
+use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, Spent, StoreError, UserRow};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
+macro_rules! insert {
+    () => {
+        "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
+         access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed, \
+         issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    };
+}
+
+/// A new grant, in a step of its own.
+const INSERT: &str = insert!();
+
+/// A new grant and the one-time value $18 that it came by, as one script. Fails when the value is there.
+const SPEND_AND_INSERT: &str =
+    concat!(begin!(), "INSERT INTO spent (id, spent_for) VALUES ($18, $19); ", insert!(), "; COMMIT");
+
 impl Embedded {
-    pub(super) async fn insert(&self, row: GrantRow) -> Result<(), StoreError> {
+    pub(super) async fn insert(&self, row: GrantRow, by: Option<Spent>) -> Result<bool, StoreError> {
         let head = &row.head;
-        sqlx::query(
-            "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
-             access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed, \
-             issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-        )
-        .bind(head.id.as_bytes())
-        .bind(head.key.issuer.as_str())
-        .bind(head.key.subject.as_str())
-        .bind(&head.sid)
-        .bind(head.user.as_ref().map(CoderUserId::as_bytes))
-        .bind(head.email.as_str())
-        .bind(row.handle.as_bytes())
-        .bind(row.access.as_bytes())
-        .bind(head.access_expires_at.as_millis())
-        .bind(head.checked_at.as_millis())
-        .bind(head.refreshable)
-        .bind(fence(head.generation)?)
-        .bind(head.created_at.as_millis())
-        .bind(row.device.address.to_string())
-        .bind(&row.device.user_agent)
-        .bind(&row.sealed)
-        .bind(row.issued_at.as_millis())
-        .execute(&self.writer)
-        .await
-        .map_err(failed)?;
-        Ok(())
+        let mut transaction = self.writer.transaction().await?;
+        let inserted = sqlx::query(if by.is_some() { SPEND_AND_INSERT } else { INSERT })
+            .bind(head.id.as_bytes())
+            .bind(head.key.issuer.as_str())
+            .bind(head.key.subject.as_str())
+            .bind(&head.sid)
+            .bind(head.user.as_ref().map(CoderUserId::as_bytes))
+            .bind(head.email.as_str())
+            .bind(row.handle.as_bytes())
+            .bind(row.access.as_bytes())
+            .bind(head.access_expires_at.as_millis())
+            .bind(head.checked_at.as_millis())
+            .bind(head.refreshable)
+            .bind(fence(head.generation)?)
+            .bind(head.created_at.as_millis())
+            .bind(row.device.address.to_string())
+            .bind(&row.device.user_agent)
+            .bind(&row.sealed)
+            .bind(row.issued_at.as_millis())
+            .bind(by.as_ref().map(|spent| spent.id.as_bytes()))
+            .bind(by.map(|spent| spent.until.as_millis()))
+            .execute(&mut *transaction)
+            .await;
+        match inserted {
+            Ok(_) => transaction.committed(),
+            Err(sqlx::Error::Database(error)) if by.is_some() && error.is_unique_violation() => {
+                return Ok(false);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(true)
     }
 
     pub(super) async fn find(&self, id: GrantId) -> Result<Option<GrantRow>, StoreError> {
         sqlx::query(concat!("SELECT ", grant_columns!(), " FROM grants WHERE id = $1"))
             .bind(id.as_bytes())
-            .fetch_optional(&self.reader)
+            .fetch_optional(&mut *self.readers.turn().await?)
             .await
             .map_err(failed)?
             .as_ref()
@@ -54,7 +75,8 @@ impl Embedded {
             grant_columns!(),
             " FROM grants WHERE access = $1 AND ended_at IS NULL LIMIT 1"
         );
-        let row = sqlx::query(sql).bind(access.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(access.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::grant).transpose()
     }
 
@@ -66,14 +88,14 @@ impl Embedded {
              AND (issuer, subject) IN (SELECT issuer, subject FROM grants WHERE handle = $1) \
              ORDER BY created_at DESC, id"
         );
-        let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&self.reader).await;
+        let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&mut *self.readers.turn().await?).await;
         rows.map_err(failed)?.iter().map(read::head).collect()
     }
 
     pub(super) async fn find_user(&self, user: CoderUserId) -> Result<UserRow, StoreError> {
         let known: Option<i64> = sqlx::query_scalar("SELECT 1 FROM users WHERE coder_user = $1")
             .bind(user.as_bytes())
-            .fetch_optional(&self.reader)
+            .fetch_optional(&mut *self.readers.turn().await?)
             .await
             .map_err(failed)?;
         let sql = concat!(
@@ -81,7 +103,11 @@ impl Embedded {
             head_columns!(),
             " FROM grants WHERE coder_user = $1 AND ended_at IS NULL ORDER BY created_at DESC, id"
         );
-        let rows = sqlx::query(sql).bind(user.as_bytes()).fetch_all(&self.reader).await.map_err(failed)?;
+        let rows = sqlx::query(sql)
+            .bind(user.as_bytes())
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await
+            .map_err(failed)?;
         let grants = rows.iter().map(read::head).collect::<Result<Vec<_>, _>>()?;
         Ok(UserRow { signed_in: known.is_some(), grants })
     }
@@ -92,7 +118,7 @@ impl Embedded {
         generation: u64,
         with: Replacement,
     ) -> Result<Option<Ended>, StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.writer.begin().await?;
         let sql = "UPDATE grants SET sid = $3, email = $4, access = $5, access_expires_at = $6, \
              checked_at = $7, refreshable = 1, sealed = $8, generation = generation + 1 \
              WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
@@ -120,7 +146,7 @@ impl Embedded {
                 ended.tokens.extend(apps);
             }
         }
-        transaction.commit().await.map_err(failed)?;
+        transaction.commit().await?;
         Ok(Some(ended))
     }
 
@@ -133,7 +159,7 @@ impl Embedded {
         let sql = "UPDATE grants SET sealed = $3, generation = generation + 1 \
              WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(fence(generation)?).bind(sealed);
-        Ok(row.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+        Ok(row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
     pub(super) async fn write_late_tokens(
@@ -145,7 +171,7 @@ impl Embedded {
         let sql = "UPDATE grants SET sealed = $2, revoke_at = $3, revoke_tries = 0, generation = generation + 1 \
              WHERE id = $1 AND ended_at IS NOT NULL";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(sealed).bind(at.as_millis());
-        row.execute(&self.writer).await.map_err(failed)?;
+        row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?;
         Ok(())
     }
 }

@@ -5,6 +5,7 @@
 //! two WAL companions, and `lock`, which keeps a second process out: two would not see each other's
 //! ends in memory.
 
+mod connections;
 mod end;
 mod grants;
 mod people;
@@ -14,30 +15,25 @@ mod small;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::Path;
-use std::time::Duration;
+use std::sync::Arc;
 
-use sqlx::sqlite::{
-    SqliteConnectOptions, SqliteJournalMode, SqlitePool, SqlitePoolOptions, SqliteSynchronous,
-};
-use sqlx::{ConnectOptions as _, Sqlite, Transaction};
+use sqlx::ConnectOptions as _;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{Answer, OpenError, StoreError};
+use connections::{Connections, PATIENCE};
 
 /// The newest schema this program knows (`PRAGMA user_version`).
 const SCHEMA: i64 = 2;
 
-/// How long a caller waits for a connection, and a connection for a lock, before the store counts as
-/// too slow.
-const PATIENCE: Duration = Duration::from_secs(10);
-
 /// Connections that read.
-const READERS: u32 = 2;
+const READERS: usize = 2;
 
 /// SQLite in a folder of its own.
 #[derive(Debug)]
 pub struct Embedded {
-    writer: SqlitePool,
-    reader: SqlitePool,
+    writer: Arc<Connections>,
+    readers: Arc<Connections>,
     /// Held for the store's life: the lock goes when the file is closed, by a crash too.
     _lock: Option<File>,
 }
@@ -48,31 +44,26 @@ impl Embedded {
         let lock = take_folder(folder)?;
         let file = folder.join("vestibule.db");
         let options = options().filename(&file).create_if_missing(true);
-        let writer = pool(1).connect_with(options.clone()).await.map_err(failed)?;
+        let writer = Arc::new(Connections::open(&options, 1).await?);
         migrate(&writer).await?;
         let options = options.create_if_missing(false).pragma("query_only", "on");
-        let reader = pool(READERS).connect_with(options).await.map_err(failed)?;
-        Ok(Self { writer, reader, _lock: Some(lock) })
+        let readers = Arc::new(Connections::open(&options, READERS).await?);
+        Ok(Self { writer, readers, _lock: Some(lock) })
     }
 
     /// A store that lives and dies with the process.
     #[cfg(test)]
     pub(crate) async fn in_memory() -> Self {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
-        let writer = pool(1).connect_with(options).await.unwrap();
+        let writer = Arc::new(Connections::open(&options, 1).await.unwrap());
         migrate(&writer).await.unwrap();
-        Self { reader: writer.clone(), writer, _lock: None }
+        Self { readers: Arc::clone(&writer), writer, _lock: None }
     }
 
     /// Closes all connections; what is in the write-ahead log goes into the database.
     pub async fn close(&self) {
-        self.reader.close().await;
+        self.readers.close().await;
         self.writer.close().await;
-    }
-
-    /// Begins a transaction that may write: it takes the write lock at once.
-    async fn begin(&self) -> Result<Transaction<'static, Sqlite>, StoreError> {
-        self.writer.begin_with("BEGIN IMMEDIATE").await.map_err(failed)
     }
 }
 
@@ -109,20 +100,9 @@ fn options() -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-fn pool(connections: u32) -> SqlitePoolOptions {
-    // An idle connection costs nothing, and a new one would have to be opened on somebody's time.
-    SqlitePoolOptions::new()
-        .min_connections(connections)
-        .max_connections(connections)
-        .acquire_timeout(PATIENCE)
-        .idle_timeout(None)
-        .max_lifetime(None)
-        .test_before_acquire(false)
-}
-
 /// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
-async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
-    let mut transaction = pool.begin_with("BEGIN IMMEDIATE").await.map_err(failed)?;
+async fn migrate(writer: &Connections) -> Result<(), OpenError> {
+    let mut transaction = writer.begin().await?;
     let found: i64 =
         sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
     if found > SCHEMA {
@@ -135,8 +115,7 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
     for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
     }
-    transaction.commit().await.map_err(failed)?;
-    Ok(())
+    Ok(transaction.commit().await?)
 }
 
 /// What an error of the engine means to an operator. SQLite's primary result codes:
@@ -144,7 +123,6 @@ async fn migrate(pool: &SqlitePool) -> Result<(), OpenError> {
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err is given")]
 fn failed(error: sqlx::Error) -> StoreError {
     let code = match &error {
-        sqlx::Error::PoolTimedOut => return StoreError::Busy,
         sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
             return StoreError::Damaged(error.to_string());
         }

@@ -1,21 +1,23 @@
 //! Sessions, tokens, and whose they are.
 
-use sqlx::{Sqlite, SqliteConnection, Transaction};
+use sqlx::SqliteConnection;
 
-use super::end::{Arg, Cause, OLDER_GRANTS, ONE_TOKEN};
+use super::connections::begin;
+use super::end::{Arg, Cause, ONE_TOKEN, grants_where, older_grants};
 use super::read::head_columns;
-use super::{Embedded, failed, read};
+use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
-use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
+use crate::grant::store::{
+    Bind, Bound, Ended, Filter, GrantHead, Listed, SessionRow, StoreError, TokenRow, Touch,
+};
 use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let mut transaction = self.begin().await?;
-        if let Some(reason) = hindrance(&mut transaction, bind).await? {
-            return Ok(Bound::TooLate(reason));
-        }
-        write_session(&mut transaction, bind).await?;
+        let mut transaction = self.writer.transaction().await?;
+        let Some(head) = claim(&mut transaction, bind).await? else {
+            return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
+        };
         let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
         let mut ended = Ended::default();
         if let Some(presented) = bind.replaces.filter(|it| *it != bind.session) {
@@ -23,29 +25,25 @@ impl Embedded {
             ended.sessions.push(presented);
             ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
         }
-        let others = [Arg::user(&bind.user), Arg::grant(&bind.grant)];
-        ended.grants = cause.grants(&mut transaction, OLDER_GRANTS, &others).await?;
-        let head = sqlx::query(concat!("SELECT ", head_columns!(), " FROM grants WHERE id = $1"))
-            .bind(bind.grant.as_bytes())
-            .fetch_one(&mut *transaction)
-            .await
-            .map_err(failed)?;
-        let head = read::head(&head)?;
-        transaction.commit().await.map_err(failed)?;
+        let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
+        ended.grants = cause.grants(&mut transaction, BIND_AND_COMMIT, &args).await?;
+        transaction.committed();
         Ok(Bound::Done(Box::new(head), ended))
     }
 
     pub(super) async fn find_session(&self, hash: TokenHash) -> Result<Option<SessionRow>, StoreError> {
         let sql = "SELECT hash, grant_id, coder_user, created_at, last_seen, ended_reason \
              FROM sessions WHERE hash = $1";
-        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::session).transpose()
     }
 
     pub(super) async fn find_token(&self, hash: TokenHash) -> Result<Option<TokenRow>, StoreError> {
         let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
              FROM tokens WHERE hash = $1";
-        let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&self.reader).await;
+        let row =
+            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
         row.map_err(failed)?.as_ref().map(read::token).transpose()
     }
 
@@ -63,14 +61,15 @@ impl Embedded {
             .bind(row.created_at.as_millis())
             .bind(row.asked_at.as_millis())
             .bind(row.last_seen.as_millis())
-            .fetch_one(&self.writer)
+            // All rows, though it is one: sqlx commits after the first without looking whether that failed.
+            .fetch_all(&mut *self.writer.turn().await?)
             .await
             .map_err(failed)?;
-        read::token(&kept)
+        read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
     }
 
     pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
-        let mut transaction = self.begin().await?;
+        let mut transaction = self.writer.begin().await?;
         for touch in seen {
             for sql in [
                 "UPDATE sessions SET last_seen = $2 WHERE hash = $1 AND last_seen < $2",
@@ -86,7 +85,7 @@ impl Embedded {
                 update.execute(&mut *transaction).await.map_err(failed)?;
             }
         }
-        transaction.commit().await.map_err(failed)
+        transaction.commit().await
     }
 
     pub(super) async fn list_live(&self, filter: &Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
@@ -105,10 +104,20 @@ impl Embedded {
              FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
              WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
              AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
-        let rows = sqlx::query(sessions).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        let rows = sqlx::query(sessions)
+            .bind(user)
+            .bind(email)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await;
         let mut all =
             rows.map_err(failed)?.iter().map(read::listed_session).collect::<Result<Vec<_>, _>>()?;
-        let rows = sqlx::query(tokens).bind(user).bind(email).bind(limit).fetch_all(&self.reader).await;
+        let rows = sqlx::query(tokens)
+            .bind(user)
+            .bind(email)
+            .bind(limit)
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await;
         for row in &rows.map_err(failed)? {
             all.push(read::listed_token(row)?);
         }
@@ -118,53 +127,51 @@ impl Embedded {
     }
 }
 
-/// Why the sign-in cannot be finished, if it cannot: its grant is gone, or the session is known already.
-async fn hindrance(
-    transaction: &mut Transaction<'static, Sqlite>,
-    bind: &Bind,
-) -> Result<Option<EndReason>, StoreError> {
-    let grant = sqlx::query("SELECT coder_user, ended_reason FROM grants WHERE id = $1")
+/// The rest of a binding, as one script: the session, that this user has signed in, and the end of the user's older
+/// grants without a session. Parameters as for [`older_grants`], and $6 the session.
+const BIND_AND_COMMIT: &str = concat!(
+    "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($6, $5, $4, $1, $1); \
+     DELETE FROM tokens WHERE hash = $6; \
+     INSERT INTO users (coder_user, issuer, subject, email, since) \
+     SELECT $4, issuer, subject, email, $1 FROM grants WHERE id = $5 \
+     ON CONFLICT (coder_user) DO UPDATE \
+     SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
+     WHERE (users.issuer, users.subject, users.email) <> (excluded.issuer, excluded.subject, excluded.email); ",
+    older_grants!(),
+    "; COMMIT"
+);
+
+/// Begins, gives the grant its user, and gives it as it is then. None when it has ended or is another user's, or when
+/// the session is known already.
+async fn claim(connection: &mut SqliteConnection, bind: &Bind) -> Result<Option<GrantHead>, StoreError> {
+    let script = concat!(
+        begin!(),
+        "UPDATE grants SET coder_user = $2 WHERE id = $1 AND ended_at IS NULL \
+         AND (coder_user IS NULL OR coder_user = $2) AND NOT EXISTS (SELECT 1 FROM sessions WHERE hash = $3) \
+         RETURNING ",
+        head_columns!()
+    );
+    let rows = sqlx::query(script)
         .bind(bind.grant.as_bytes())
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(failed)?;
-    let Some(grant) = grant else { return Ok(Some(EndReason::Abandoned)) };
-    if let Some(reason) = read::ended(&grant)? {
-        return Ok(Some(reason));
-    }
-    if read::optional_user(&grant)?.is_some_and(|user| user != bind.user) {
-        return Ok(Some(EndReason::Replaced));
-    }
-    let session = sqlx::query("SELECT ended_reason FROM sessions WHERE hash = $1")
+        .bind(bind.user.as_bytes())
         .bind(bind.session.as_bytes())
-        .fetch_optional(&mut **transaction)
-        .await
-        .map_err(failed)?;
-    let Some(session) = session else { return Ok(None) };
-    Ok(Some(read::ended(&session)?.unwrap_or(EndReason::Replaced)))
+        .fetch_all(connection)
+        .await;
+    rows.map_err(failed)?.first().map(read::head).transpose()
 }
 
-/// The grant's user, the session, and that this user has signed in.
-async fn write_session(connection: &mut SqliteConnection, bind: &Bind) -> Result<(), StoreError> {
-    for sql in [
-        "UPDATE grants SET coder_user = $2 WHERE id = $1",
-        "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($3, $1, $2, $4, $4)",
-        "DELETE FROM tokens WHERE hash = $3",
-        "INSERT INTO users (coder_user, issuer, subject, email, since) \
-         SELECT $2, issuer, subject, email, $4 FROM grants WHERE id = $1 \
-         ON CONFLICT (coder_user) DO UPDATE \
-         SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email",
-    ] {
-        sqlx::query(sql)
-            .bind(bind.grant.as_bytes())
-            .bind(bind.user.as_bytes())
-            .bind(bind.session.as_bytes())
-            .bind(bind.at.as_millis())
-            .execute(&mut *connection)
-            .await
-            .map_err(failed)?;
+/// Why the grant could not be claimed.
+async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<EndReason, StoreError> {
+    let sql = "SELECT ended_reason FROM grants WHERE id = $1";
+    let grant = sqlx::query(sql).bind(bind.grant.as_bytes()).fetch_optional(&mut *connection).await;
+    let Some(grant) = grant.map_err(failed)? else { return Ok(EndReason::Abandoned) };
+    if let Some(reason) = read::ended(&grant)? {
+        return Ok(reason);
     }
-    Ok(())
+    let sql = "SELECT ended_reason FROM sessions WHERE hash = $1";
+    let session = sqlx::query(sql).bind(bind.session.as_bytes()).fetch_optional(connection).await;
+    let ended = session.map_err(failed)?.as_ref().map(read::ended).transpose()?;
+    Ok(ended.flatten().unwrap_or(EndReason::Replaced))
 }
 
 /// Ends the session that the browser presented before signing in. One that is not known is written

@@ -7,7 +7,7 @@ use super::{Embedded, answer, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{
     Answer, Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope,
-    SessionRow, Store, StoreError, TokenRow, Touch, UserRow,
+    SessionRow, Spent, Store, StoreError, TokenRow, Touch, UserRow,
 };
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -15,7 +15,7 @@ impl Embedded {
     async fn spend_once(&self, id: TokenHash, until: Timestamp) -> Result<bool, StoreError> {
         let sql = "INSERT INTO spent (id, spent_for) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(until.as_millis());
-        Ok(row.execute(&self.writer).await.map_err(failed)?.rows_affected() == 1)
+        Ok(row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
     async fn find_revocations(&self, now: Timestamp, limit: u32) -> Result<Vec<Revocation>, StoreError> {
@@ -25,7 +25,11 @@ impl Embedded {
             ", ended_at, revoke_tries, sealed FROM grants WHERE revoke_at IS NOT NULL AND revoke_at <= $1 \
              AND ended_at IS NOT NULL ORDER BY revoke_at LIMIT $2"
         );
-        let rows = sqlx::query(sql).bind(now.as_millis()).bind(limit).fetch_all(&self.reader).await;
+        let rows = sqlx::query(sql)
+            .bind(now.as_millis())
+            .bind(limit)
+            .fetch_all(&mut *self.readers.turn().await?)
+            .await;
         let mut due = Vec::new();
         for row in &rows.map_err(failed)? {
             due.push(Revocation {
@@ -40,7 +44,11 @@ impl Embedded {
 
     async fn wipe(&self, id: GrantId) -> Result<(), StoreError> {
         let sql = "UPDATE grants SET revoke_at = NULL, sealed = x'' WHERE id = $1 AND ended_at IS NOT NULL";
-        sqlx::query(sql).bind(id.as_bytes()).execute(&self.writer).await.map_err(failed)?;
+        sqlx::query(sql)
+            .bind(id.as_bytes())
+            .execute(&mut *self.writer.turn().await?)
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
@@ -48,20 +56,25 @@ impl Embedded {
         let sql = "UPDATE grants SET revoke_at = $2, revoke_tries = revoke_tries + 1 \
              WHERE id = $1 AND revoke_at IS NOT NULL";
         let row = sqlx::query(sql).bind(id.as_bytes()).bind(at.as_millis());
-        row.execute(&self.writer).await.map_err(failed)?;
+        row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?;
         Ok(())
     }
 
     async fn read_note(&self, name: &'static str) -> Result<Option<Vec<u8>>, StoreError> {
         let row = sqlx::query("SELECT value FROM notes WHERE name = $1").bind(name);
-        let row = row.fetch_optional(&self.reader).await.map_err(failed)?;
+        let row = row.fetch_optional(&mut *self.readers.turn().await?).await.map_err(failed)?;
         row.map(|row| row.try_get("value")).transpose().map_err(|_| damaged("value"))
     }
 
     async fn write_note(&self, name: &'static str, value: Vec<u8>) -> Result<(), StoreError> {
         let sql = "INSERT INTO notes (name, value) VALUES ($1, $2) \
              ON CONFLICT (name) DO UPDATE SET value = excluded.value";
-        sqlx::query(sql).bind(name).bind(value).execute(&self.writer).await.map_err(failed)?;
+        sqlx::query(sql)
+            .bind(name)
+            .bind(value)
+            .execute(&mut *self.writer.turn().await?)
+            .await
+            .map_err(failed)?;
         Ok(())
     }
 
@@ -91,7 +104,11 @@ impl Embedded {
                 hashes,
             ),
         ] {
-            let rows = sqlx::query(sql).bind(before.as_millis()).bind(limit).execute(&self.writer).await;
+            let rows = sqlx::query(sql)
+                .bind(before.as_millis())
+                .bind(limit)
+                .execute(&mut *self.writer.turn().await?)
+                .await;
             gone += rows.map_err(failed)?.rows_affected();
         }
         Ok(gone)
@@ -99,8 +116,8 @@ impl Embedded {
 }
 
 impl Store for Embedded {
-    fn insert_grant(&self, row: GrantRow) -> Answer<'_, ()> {
-        answer(self.insert(row))
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> Answer<'_, bool> {
+        answer(self.insert(row, by))
     }
 
     fn grant(&self, id: GrantId) -> Answer<'_, Option<GrantRow>> {

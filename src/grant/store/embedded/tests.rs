@@ -4,8 +4,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::grant::store::Store;
-use crate::grant::store::conformance::conformance;
+use futures_util::FutureExt as _;
+
+use crate::grant::store::conformance::{conformance, grant, hash, user};
+use crate::grant::store::{Bind, Bound, Store};
 use crate::types::{Timestamp, TokenHash};
 
 async fn make() -> (Arc<dyn Store>, ()) {
@@ -66,7 +68,7 @@ async fn the_disk_is_waited_for() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path()).await.unwrap();
     let ask = async |pragma: &'static str| -> String {
-        let row = sqlx::query(pragma).fetch_one(&store.writer).await.unwrap();
+        let row = sqlx::query(pragma).fetch_one(&mut *store.writer.turn().await.unwrap()).await.unwrap();
         sqlx::Row::try_get_unchecked::<String, _>(&row, 0).unwrap()
     };
     assert_eq!(ask("PRAGMA journal_mode").await, "wal");
@@ -87,7 +89,7 @@ async fn a_second_process_is_kept_out_while_the_first_lives() {
 async fn a_store_of_a_newer_version_is_left_alone() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path()).await.unwrap();
-    sqlx::query("PRAGMA user_version = 99").execute(&store.writer).await.unwrap();
+    sqlx::query("PRAGMA user_version = 99").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
     drop(store);
     let newer = Embedded::open(folder.path()).await;
     assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA })), "{newer:?}");
@@ -105,7 +107,7 @@ async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
             'a@acme.company', zeroblob(32), zeroblob(32), 1, 1, 1, 0, 1, '192.0.2.7', '', NULL, NULL, NULL, 0, \
             x'07'); PRAGMA user_version = 1;";
         for step in [undo, include_str!("schema-1.sql"), row] {
-            sqlx::raw_sql(step).execute(&store.writer).await.unwrap();
+            sqlx::raw_sql(step).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
         }
         store.close().await;
     }
@@ -135,16 +137,52 @@ async fn a_folder_that_cannot_be_made_is_named() {
 async fn a_full_disk_is_an_error_and_changes_nothing() {
     let store = Embedded::in_memory().await;
     store.set_note("a", b"x".to_vec()).await.unwrap();
-    sqlx::query("PRAGMA max_page_count = 1").execute(&store.writer).await.unwrap();
+    sqlx::query("PRAGMA max_page_count = 1").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
     let written = store.set_note("a", vec![0; 1_000_000]).await;
     assert_eq!(written, Err(StoreError::Full));
     assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
+}
+
+/// A grant of alice that waits to be bound, and how.
+async fn unbound(store: &Embedded) -> Bind {
+    let row = grant("alice", "sid");
+    let bind = Bind {
+        grant: row.head.id,
+        session: hash("session"),
+        user: user("alice"),
+        at: Timestamp::EPOCH,
+        replaces: None,
+    };
+    store.insert_grant(row, None).await.unwrap();
+    bind
+}
+
+#[tokio::test]
+async fn a_binding_that_is_dropped_in_the_middle_is_undone() {
+    let store = Embedded::in_memory().await;
+    let bind = unbound(&store).await;
+    assert!(store.bind(bind.clone()).now_or_never().is_none(), "its first script is under way");
+    assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
+}
+
+#[tokio::test]
+async fn a_binding_that_fails_in_the_middle_is_undone_and_says_so() {
+    let store = Embedded::in_memory().await;
+    let bind = unbound(&store).await;
+    let spoil = "CREATE TRIGGER spoil BEFORE INSERT ON users BEGIN SELECT RAISE(FAIL, 'spoilt'); END";
+    sqlx::query(spoil).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
+    assert!(matches!(store.bind(bind.clone()).await, Err(StoreError::Failed(_))));
+    assert_eq!(store.session(bind.session).await.unwrap(), None);
+    assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
+    sqlx::query("DROP TRIGGER spoil").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
 }
 
 #[tokio::test]
 async fn a_reader_cannot_write() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path()).await.unwrap();
-    let written = sqlx::query("DELETE FROM notes").execute(&store.reader).await;
+    let written = sqlx::query("DELETE FROM notes").execute(&mut *store.readers.turn().await.unwrap()).await;
     assert_eq!(failed(written.unwrap_err()), StoreError::ReadOnly);
 }
