@@ -1,7 +1,6 @@
 //! The OpenID Connect callback: where a sign-in starts and ends.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -11,16 +10,13 @@ use super::context::Context;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
 use crate::coder::handoff::{CALLBACK, HandedOver, Start, Visit};
-use crate::grant::{Device, EndReason};
+use crate::grant::{Device, EndReason, TakenState};
 use crate::http::{Body, Response};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
 use crate::pages::Link;
 use crate::policy::Judged;
 use crate::telemetry::audit::{self, Action, Event, Person};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
-
-/// How long a state that was answered is remembered: longer than any attempt lives.
-const SPENT: Duration = Duration::from_mins(20);
 
 impl Gateway {
     /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
@@ -106,47 +102,51 @@ impl Gateway {
     /// Takes authentik's answer, and hands the person over to Coder.
     async fn end(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
         let taken = self.take(query, headers, context).await;
-        let (login, answer) = taken.map_err(|cause| refused(cause, None, context))?;
+        let (login, answer, taken) = taken.map_err(|cause| refused(cause, None, context))?;
         let state = answer.state().to_owned();
         let (redirect, merge_state) = (login.redirect().clone(), login.merge_state().map(ToOwned::to_owned));
-        let identity = self.provider.complete(login, answer).await;
-        let identity =
-            identity.map_err(|failed| refused(failed.error.into(), failed.about.as_deref(), context))?;
+        let identity = match self.provider.complete(login, answer).await {
+            Ok(identity) => identity,
+            Err(failed) => {
+                let cause = refused(failed.error.into(), failed.about.as_deref(), context);
+                if let Err(error) = self.grants.write_state(taken).await {
+                    tracing::error!(%error, "the state of a sign-in that failed is not written down");
+                }
+                return Err(cause);
+            }
+        };
         let visit = Visit { client: context.client, headers: headers.clone(), redirect, merge_state };
-        let mut response = self.hand_over(identity, visit, headers, context).await?;
+        let mut response = self.hand_over((identity, taken), visit, headers, context).await?;
         response.headers_mut().append(SET_COOKIE, self.attempts.forget(&state));
         Ok(response)
     }
 
-    /// Takes an answer to an attempt of this browser. One use, on every replica, before the code is presented
-    /// anywhere.
+    /// Takes an answer to an attempt of this browser. One use, before the code is presented anywhere.
     async fn take(
         &self,
         query: &str,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<(PendingLogin, AuthorizationResponse), Cause> {
+    ) -> Result<(PendingLogin, AuthorizationResponse, TakenState), Cause> {
         self.limits.callback(context.client)?;
         let answer = AuthorizationResponse::parse(query)?;
         let login = self.attempts.recall(answer.state(), headers).ok_or(Cause::Attempt)?;
-        let until = self.clock.now() + SPENT;
-        if !self.grants.spend("state", answer.state(), until).await? {
-            return Err(Cause::Attempt);
-        }
-        Ok((login, answer))
+        let taken = self.grants.take_state(answer.state(), login.started_at()).await?;
+        Ok((login, answer, taken.ok_or(Cause::Attempt)?))
     }
 
     /// The two legs towards Coder. Whatever goes wrong after the grant was stored ends it again.
     async fn hand_over(
         &self,
-        identity: VerifiedIdentity,
+        (identity, state): (VerifiedIdentity, TakenState),
         visit: Visit,
         headers: &HeaderMap,
         context: &Context,
     ) -> Result<Response, Cause> {
         let (key, email) = (identity.key().clone(), identity.email().clone());
-        let outcome = match self.grants.begin(identity, device(headers, context)).await {
-            Ok(grant) => self.finish(grant, visit, headers, context).await,
+        let outcome = match self.grants.begin(identity, device(headers, context), state).await {
+            Ok(Some(grant)) => self.finish(grant, visit, headers, context).await,
+            Ok(None) => Err(Cause::Attempt),
             Err(error) => Err(error.into()),
         };
         let (word, user) = match &outcome {

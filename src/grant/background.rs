@@ -225,7 +225,9 @@ impl Grants {
 
     /// Ends what is beyond its time without anybody having asked, and forgets what is old.
     pub(super) async fn sweep(self: &Arc<Self>) {
-        self.register().sweep(self.clock.now() - UNBOUND_FOR);
+        let now = self.clock.now();
+        self.states.sweep(now);
+        self.register().sweep(now - UNBOUND_FOR);
         if let Err(error) = self.sweep_store().await {
             tracing::error!(%error, "old entries are not swept");
         }

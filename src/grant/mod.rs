@@ -16,6 +16,7 @@
 //! | everything that ends something | `ending.rs`, `reason.rs` |
 //! | one of each grant and user in memory | `register.rs`, `live.rs` |
 //! | sign-ins under way, and their codes | `unbound.rs` |
+//! | a state is good once | `states.rs` |
 //! | limits of tunnels, last seen, revocation, sweeping | `background.rs`, `tunnels.rs` |
 //! | what is kept, and how it is sealed | `store/`, `vault.rs` |
 //!
@@ -41,6 +42,7 @@ mod renew;
 mod save;
 mod sign_in;
 mod standing;
+mod states;
 pub mod store;
 mod tunnels;
 mod unbound;
@@ -65,6 +67,7 @@ pub use reason::EndReason;
 pub use refresher::Refresher;
 pub use sign_in::BindError;
 pub use standing::{Kind, Standing};
+pub use states::TakenState;
 pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError};
 pub use tunnels::TunnelGuard;
 
@@ -73,6 +76,7 @@ use entry::{Entry, Links};
 use health::Health;
 use register::Register;
 use save::Unsaved;
+use states::States;
 use vault::Vault;
 
 /// How long a request waits for a refresh while its standing could go on by the grace. authentik
@@ -147,6 +151,7 @@ pub struct Grants {
     garbage: Cache<Timestamp>,
     register: Mutex<Register>,
     health: Health,
+    states: States,
     unsaved: Mutex<HashMap<GrantId, Unsaved>>,
     links: Arc<Links>,
     seen: Mutex<UnboundedReceiver<Arc<Entry>>>,
@@ -172,6 +177,7 @@ impl Grants {
             cache: cached.build_with_hasher(TokenHashState),
             garbage: garbage.build_with_hasher(TokenHashState),
             register: Mutex::new(Register::new(settings.recheck, clock.clone())),
+            states: States::new(clock.now()),
             settings,
             store,
             refresher,
@@ -186,11 +192,15 @@ impl Grants {
         }))
     }
 
-    /// Spends a one-time value of some `domain` (a sign-in's `state`, a logout token's `jti`): true the
-    /// first time, false when it was spent before. It is remembered until `until`, across restarts. An
+    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when it was spent before. It is remembered until `until`, across restarts. An
     /// error means that nothing may be accepted.
     pub async fn spend(&self, domain: &str, value: &str, until: Timestamp) -> Result<bool, StoreError> {
-        self.store.spend(TokenHash::of(&format!("{domain}\0{value}")), until).await
+        self.store.spend(Self::one_time(domain, value), until).await
+    }
+
+    /// What the store knows a one-time value by.
+    fn one_time(domain: &str, value: &str) -> TokenHash {
+        TokenHash::of(&format!("{domain}\0{value}"))
     }
 
     /// The provider's last known discovery document and keys, as [`Self::keep_documents`] kept them.

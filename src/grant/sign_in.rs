@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::store::{Bind, Bound, Device, GrantHead, GrantRow, StoreError};
 use super::unbound::UnderWay;
 use super::vault::Contents;
-use super::{EndReason, Grants, Owner};
+use super::{EndReason, Grants, Owner, TakenState};
 use crate::oidc::{TokenKind, VerifiedIdentity};
 use crate::types::{CoderUserId, GrantId, Secret, TokenHash};
 
@@ -23,9 +23,15 @@ pub enum BindError {
 }
 
 impl Grants {
-    /// Begins a grant: durable when this returns. It serves nobody until it is bound; one that is not
-    /// bound within a quarter of an hour is ended and revoked.
-    pub async fn begin(&self, identity: VerifiedIdentity, device: Device) -> Result<GrantId, StoreError> {
+    /// Begins a grant for the state that the sign-in came by: both durable when this returns. It serves nobody until
+    /// it is bound; one that is not bound within a quarter of an hour is ended and revoked. None when the store knows
+    /// the state as spent.
+    pub async fn begin(
+        &self,
+        identity: VerifiedIdentity,
+        device: Device,
+        state: TakenState,
+    ) -> Result<Option<GrantId>, StoreError> {
         let parts = identity.into_parts();
         let now = self.clock.now();
         let id = GrantId::random();
@@ -70,12 +76,12 @@ impl Grants {
         let under_way = UnderWay { contents, handle, access, access_expires_at, begun_at: now };
         self.register().unbound.begin(id, under_way);
         let row = GrantRow { head, handle: handle_hash, access, issued_at, device, sealed };
-        if let Err(error) = self.store.insert_grant(row).await {
+        let kept = self.store.insert_grant(row, state.unwritten).await;
+        if kept != Ok(true) {
             self.register().unbound.forget(&id);
             self.give_back(unkept).await;
-            return Err(error);
         }
-        Ok(id)
+        Ok(kept?.then_some(id))
     }
 
     /// Revokes tokens that could not be kept. Best effort: there is nowhere to remember them.

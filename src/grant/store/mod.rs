@@ -18,7 +18,7 @@ pub use error::{OpenError, StoreError};
 pub use key_file::{KeyFileError, key_file};
 pub use rows::{
     Bind, Bound, Device, Ended, Filter, GrantHead, GrantRow, Listed, ListedKind, MadeFor, Replacement,
-    Revocation, Scope, SessionRow, TokenRow, Touch, UserRow,
+    Revocation, Scope, SessionRow, Spent, TokenRow, Touch, UserRow,
 };
 
 use super::EndReason;
@@ -31,8 +31,9 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 ///
 /// What has ended stays ended: no method makes an ended row live again.
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new grant.
-    fn insert_grant(&self, row: GrantRow) -> Answer<'_, ()>;
+    /// Keeps a new grant, and spends the one-time value that it came by in the same step. False when that was spent
+    /// before: then nothing is kept.
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> Answer<'_, bool>;
 
     /// A grant, live or ended.
     fn grant(&self, id: GrantId) -> Answer<'_, Option<GrantRow>>;

@@ -71,6 +71,15 @@ pub struct GrantRow {
     pub sealed: Vec<u8>,
 }
 
+/// A one-time value that is used up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Spent {
+    /// Its hash.
+    pub id: TokenHash,
+    /// Until when it is remembered.
+    pub until: Timestamp,
+}
+
 /// What a refresh changes of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {

@@ -87,7 +87,8 @@ impl Notes {
 async fn live_through(world: &World, step: &str) {
     let grants = &world.grants;
     let sign_in = async |who: &str| {
-        let grant = world.begin(who).await;
+        let state = grants.take_state(who, world.clock.now() + SECOND).await.unwrap().unwrap();
+        let grant = world.begin_by(state, who, |_| ()).await.unwrap().unwrap();
         grants.bind(grant, hash(who), user(who), None).await.unwrap();
     };
     match step {
@@ -227,6 +228,9 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
             let nothing = matches!(judgement, Judgement::Unknown);
             assert!(nothing || (served && notes.tried(who)), "{what}: half a sign-in");
         }
+        // A sweep forgets the states of attempts that have expired.
+        let state = world.grants.take_state(who, crate::types::Timestamp::EPOCH).await.unwrap();
+        assert!(state.is_none() || !notes.done(who) || notes.tried("sweep"), "{what}: a state is good again");
     }
     if notes.done("key") {
         assert!(matches!(judge("key").await, Judgement::Served(_)), "{what}: the key is lost");

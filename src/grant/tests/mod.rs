@@ -9,5 +9,6 @@ mod outage;
 mod refresh;
 mod scripted;
 mod sign_in;
+mod states;
 mod support;
 mod tokens;

@@ -110,7 +110,7 @@ macro_rules! scripted {
 }
 
 scripted! {
-    fn insert_grant(&self, row: GrantRow) -> ();
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> bool;
     fn grant(&self, id: GrantId) -> Option<GrantRow>;
     fn grant_by_access(&self, access: TokenHash) -> Option<GrantRow>;
     fn grants_by_handle(&self, handle: TokenHash) -> Vec<GrantHead>;

@@ -11,7 +11,9 @@ use serde_json::json;
 use tokio::sync::Semaphore;
 
 use crate::grant::store::{Embedded, Store, StoreError};
-use crate::grant::{Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TokenOwner};
+use crate::grant::{
+    Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TakenState, TokenOwner,
+};
 use crate::oidc::{
     Cause, ClaimMap, IdentityParts, InvalidGrant, ProviderFault, RefreshError, Refreshed, Refusal,
     RevokeError, Sid, TokenKind, Trouble, Unreachable, VerifiedIdentity,
@@ -227,9 +229,20 @@ impl World {
         subject: &str,
         change: impl FnOnce(&mut IdentityParts),
     ) -> Result<GrantId, StoreError> {
+        let state = self.grants.take_state(&crate::types::random_token(), self.clock.now() + SECOND).await;
+        let begun = self.begin_by(state.unwrap().unwrap(), subject, change).await;
+        begun.map(|grant| grant.expect("nobody else has the state"))
+    }
+
+    pub(super) async fn begin_by(
+        &self,
+        state: TakenState,
+        subject: &str,
+        change: impl FnOnce(&mut IdentityParts),
+    ) -> Result<Option<GrantId>, StoreError> {
         let mut parts = parts(self, subject);
         change(&mut parts);
-        self.grants.begin(VerifiedIdentity::for_test(parts), device()).await
+        self.grants.begin(VerifiedIdentity::for_test(parts), device(), state).await
     }
 
     /// A whole sign-in: the grant, and the hash of the new session.

@@ -49,7 +49,9 @@ async fn world() -> World {
     let grants =
         Grants::open(settings, store, &keyring, Arc::new(Silent), clock.clone()).await.expect("grants");
     let issuer = issuer_of(Arc::clone(&grants), provider(Some(&discovery()), &jwks()));
-    let grant = grants.begin(VerifiedIdentity::for_test(alice(&clock)), device()).await.expect("a grant");
+    let state = grants.take_state("state", clock.now()).await.expect("the store answers").expect("a state");
+    let grant = grants.begin(VerifiedIdentity::for_test(alice(&clock)), device(), state).await;
+    let grant = grant.expect("the store answers").expect("a grant");
     World { grants, issuer, grant, hand }
 }
 

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex};
 use vestibule::grant::EndReason;
 use vestibule::grant::store::{
     Answer, Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope,
-    SessionRow, Store, StoreError, TokenRow, Touch, UserRow,
+    SessionRow, Spent, Store, StoreError, TokenRow, Touch, UserRow,
 };
 use vestibule::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -68,7 +68,7 @@ macro_rules! passed_on {
 }
 
 passed_on! {
-    fn insert_grant(&self, row: GrantRow) -> ();
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> bool;
     fn grant(&self, id: GrantId) -> Option<GrantRow>;
     fn grant_by_access(&self, access: TokenHash) -> Option<GrantRow>;
     fn grants_by_handle(&self, handle: TokenHash) -> Vec<GrantHead>;

@@ -27,7 +27,7 @@ pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<
 
     assert_eq!(end(store, Scope::Token(hash("ta2"))).await.tokens, [hash("ta2")]);
     let unbound = grant("alice", "sid-alice");
-    store.insert_grant(unbound.clone()).await.unwrap();
+    store.insert_grant(unbound.clone(), None).await.unwrap();
     let ended = end(store, Scope::Sid(issuer, "sid-alice".to_owned())).await;
     let mut both = vec![hash("a1"), hash("a2")];
     both.sort();
@@ -40,7 +40,7 @@ pub(crate) async fn every_scope_ends_what_it_names_and_nothing_else(store: &Arc<
     assert_eq!((ended.count(), ended.tokens), (1, vec![hash("ta")]), "the tokens of a known user");
 
     let unbound = grant("carol", "sid-carol");
-    store.insert_grant(unbound.clone()).await.unwrap();
+    store.insert_grant(unbound.clone(), None).await.unwrap();
     assert_eq!(end(store, Scope::Unbound(NOW)).await, nothing);
     assert_eq!(end(store, Scope::Unbound(NOW + HOUR)).await.grants, [(unbound.head.id, None)]);
     assert_eq!(end(store, Scope::Idler(NOW + HOUR)).await.sessions, [hash("b1")]);
@@ -60,7 +60,7 @@ pub(crate) async fn an_identity_ends_up_to_a_moment_of_the_provider(store: &Arc<
     }
     let mut late = grant("alice", "late");
     (late.issued_at, late.head.created_at) = (NOW + second, NOW + second);
-    store.insert_grant(late.clone()).await.unwrap();
+    store.insert_grant(late.clone(), None).await.unwrap();
     let bind = Bind {
         grant: late.head.id,
         session: hash("new"),

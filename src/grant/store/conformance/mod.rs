@@ -29,6 +29,7 @@ macro_rules! conformance {
     ($make:path) => {
         $crate::grant::store::conformance::conformance! { $make:
             a_grant_reads_back_as_it_was_kept
+            a_grant_is_kept_for_a_one_time_value_once
             a_grant_is_found_by_the_hash_of_its_access_token_while_it_is_live
             a_handle_leads_to_all_live_grants_of_its_identity
             a_refresh_is_fenced_by_generation_and_end
@@ -126,7 +127,7 @@ fn replacement(row: &GrantRow) -> Replacement {
 /// A whole sign-in of `subject`, whose user in Coder has the same name. Gives the grant.
 async fn sign_in(store: &dyn Store, subject: &str, session: &str) -> GrantRow {
     let row = grant(subject, &format!("sid-{subject}"));
-    store.insert_grant(row.clone()).await.unwrap();
+    store.insert_grant(row.clone(), None).await.unwrap();
     let bind =
         Bind { grant: row.head.id, session: hash(session), user: user(subject), at: NOW, replaces: None };
     assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done(..)));

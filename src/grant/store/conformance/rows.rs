@@ -11,18 +11,33 @@ pub(crate) async fn a_grant_reads_back_as_it_was_kept(store: &Arc<dyn Store>) {
     bare.head.refreshable = false;
     bare.sealed = (0..=255).collect();
     for row in [&full, &bare] {
-        store.insert_grant(row.clone()).await.unwrap();
+        store.insert_grant(row.clone(), None).await.unwrap();
         assert_eq!(store.grant(row.head.id).await.unwrap().as_ref(), Some(row));
     }
     assert_eq!(store.grant(GrantId::random()).await.unwrap(), None);
-    assert!(store.insert_grant(full).await.is_err(), "a name is taken once");
+    assert!(store.insert_grant(full, None).await.is_err(), "a name is taken once");
+}
+
+pub(crate) async fn a_grant_is_kept_for_a_one_time_value_once(store: &Arc<dyn Store>) {
+    let (first, second, third) = (grant("alice", "a"), grant("alice", "b"), grant("alice", "c"));
+    let by = Some(Spent { id: hash("state"), until: NOW + HOUR });
+    assert!(store.insert_grant(first.clone(), by).await.unwrap());
+    assert!(!store.spend(hash("state"), NOW + HOUR).await.unwrap());
+    assert!(!store.insert_grant(second.clone(), by).await.unwrap());
+    assert!(store.spend(hash("other"), NOW + HOUR).await.unwrap());
+    let other = Some(Spent { id: hash("other"), until: NOW + HOUR });
+    assert!(!store.insert_grant(third.clone(), other).await.unwrap());
+    assert!(store.grant(first.head.id).await.unwrap().is_some());
+    for refused in [second, third] {
+        assert_eq!(store.grant(refused.head.id).await.unwrap(), None);
+    }
 }
 
 pub(crate) async fn a_grant_is_found_by_the_hash_of_its_access_token_while_it_is_live(
     store: &Arc<dyn Store>,
 ) {
     let row = grant("alice", "sid");
-    store.insert_grant(row.clone()).await.unwrap();
+    store.insert_grant(row.clone(), None).await.unwrap();
     assert_eq!(store.grant_by_access(row.access).await.unwrap(), Some(row.clone()));
     assert!(store.replace(row.head.id, 0, replacement(&row)).await.unwrap().is_some());
     assert_eq!(store.grant_by_access(row.access).await.unwrap(), None);
@@ -38,7 +53,7 @@ pub(crate) async fn a_handle_leads_to_all_live_grants_of_its_identity(store: &Ar
     newer.head.created_at = NOW + HOUR;
     newer.handle = hash("alice, by another key");
     for row in [&old, &newer, &grant("bob", "sid")] {
-        store.insert_grant(row.clone()).await.unwrap();
+        store.insert_grant(row.clone(), None).await.unwrap();
     }
     let found = store.grants_by_handle(hash("alice")).await.unwrap();
     assert_eq!(found, [newer.head.clone(), old.head.clone()]);

@@ -11,7 +11,7 @@ pub(crate) async fn binding_makes_a_session_and_ends_what_it_replaces(store: &Ar
     let kept = sign_in(&**store, "alice", "kept").await;
     let bobs = sign_in(&**store, "bob", "bobs").await;
     let new = grant("alice", "sid");
-    store.insert_grant(new.clone()).await.unwrap();
+    store.insert_grant(new.clone(), None).await.unwrap();
     assert_eq!(store.user(user("new")).await.unwrap(), UserRow::default());
     let bind = Bind {
         grant: new.head.id,
@@ -50,10 +50,10 @@ pub(crate) async fn binding_makes_a_session_and_ends_what_it_replaces(store: &Ar
 pub(crate) async fn binding_too_late_changes_nothing(store: &Arc<dyn Store>) {
     sign_in(&**store, "alice", "alices").await;
     let late = grant("alice", "sid");
-    store.insert_grant(late.clone()).await.unwrap();
+    store.insert_grant(late.clone(), None).await.unwrap();
     store.end(Scope::Grant(late.head.id), NOW, EndReason::SignedOutAtProvider).await.unwrap();
     let free = grant("bob", "sid");
-    store.insert_grant(free.clone()).await.unwrap();
+    store.insert_grant(free.clone(), None).await.unwrap();
     let bind = |grant, session| Bind {
         grant,
         session: hash(session),

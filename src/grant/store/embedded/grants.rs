@@ -1,40 +1,61 @@
 //! Grants: kept, found, refreshed.
 
+use super::connections::begin;
 use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
 use super::{Embedded, damaged, failed};
-use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, StoreError, UserRow};
+use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, Spent, StoreError, UserRow};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
+macro_rules! insert {
+    () => {
+        "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
+         access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed, \
+         issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
+    };
+}
+
+/// A new grant, in a step of its own.
+const INSERT: &str = insert!();
+
+/// A new grant and the one-time value $18 that it came by, as one script. Fails when the value is there.
+const SPEND_AND_INSERT: &str =
+    concat!(begin!(), "INSERT INTO spent (id, spent_for) VALUES ($18, $19); ", insert!(), "; COMMIT");
+
 impl Embedded {
-    pub(super) async fn insert(&self, row: GrantRow) -> Result<(), StoreError> {
+    pub(super) async fn insert(&self, row: GrantRow, by: Option<Spent>) -> Result<bool, StoreError> {
         let head = &row.head;
-        sqlx::query(
-            "INSERT INTO grants (id, issuer, subject, sid, coder_user, email, handle, access, \
-             access_expires_at, checked_at, refreshable, generation, created_at, address, user_agent, sealed, \
-             issued_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)",
-        )
-        .bind(head.id.as_bytes())
-        .bind(head.key.issuer.as_str())
-        .bind(head.key.subject.as_str())
-        .bind(&head.sid)
-        .bind(head.user.as_ref().map(CoderUserId::as_bytes))
-        .bind(head.email.as_str())
-        .bind(row.handle.as_bytes())
-        .bind(row.access.as_bytes())
-        .bind(head.access_expires_at.as_millis())
-        .bind(head.checked_at.as_millis())
-        .bind(head.refreshable)
-        .bind(fence(head.generation)?)
-        .bind(head.created_at.as_millis())
-        .bind(row.device.address.to_string())
-        .bind(&row.device.user_agent)
-        .bind(&row.sealed)
-        .bind(row.issued_at.as_millis())
-        .execute(&mut *self.writer.turn().await?)
-        .await
-        .map_err(failed)?;
-        Ok(())
+        let mut transaction = self.writer.transaction().await?;
+        let inserted = sqlx::query(if by.is_some() { SPEND_AND_INSERT } else { INSERT })
+            .bind(head.id.as_bytes())
+            .bind(head.key.issuer.as_str())
+            .bind(head.key.subject.as_str())
+            .bind(&head.sid)
+            .bind(head.user.as_ref().map(CoderUserId::as_bytes))
+            .bind(head.email.as_str())
+            .bind(row.handle.as_bytes())
+            .bind(row.access.as_bytes())
+            .bind(head.access_expires_at.as_millis())
+            .bind(head.checked_at.as_millis())
+            .bind(head.refreshable)
+            .bind(fence(head.generation)?)
+            .bind(head.created_at.as_millis())
+            .bind(row.device.address.to_string())
+            .bind(&row.device.user_agent)
+            .bind(&row.sealed)
+            .bind(row.issued_at.as_millis())
+            .bind(by.as_ref().map(|spent| spent.id.as_bytes()))
+            .bind(by.map(|spent| spent.until.as_millis()))
+            .execute(&mut *transaction)
+            .await;
+        match inserted {
+            Ok(_) => transaction.committed(),
+            Err(sqlx::Error::Database(error)) if by.is_some() && error.is_unique_violation() => {
+                return Ok(false);
+            }
+            Err(error) => return Err(failed(error)),
+        }
+        Ok(true)
     }
 
     pub(super) async fn find(&self, id: GrantId) -> Result<Option<GrantRow>, StoreError> {

@@ -7,7 +7,7 @@ use super::{Embedded, answer, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{
     Answer, Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope,
-    SessionRow, Store, StoreError, TokenRow, Touch, UserRow,
+    SessionRow, Spent, Store, StoreError, TokenRow, Touch, UserRow,
 };
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -116,8 +116,8 @@ impl Embedded {
 }
 
 impl Store for Embedded {
-    fn insert_grant(&self, row: GrantRow) -> Answer<'_, ()> {
-        answer(self.insert(row))
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> Answer<'_, bool> {
+        answer(self.insert(row, by))
     }
 
     fn grant(&self, id: GrantId) -> Answer<'_, Option<GrantRow>> {

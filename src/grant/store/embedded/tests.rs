@@ -153,7 +153,7 @@ async fn unbound(store: &Embedded) -> Bind {
         at: Timestamp::EPOCH,
         replaces: None,
     };
-    store.insert_grant(row).await.unwrap();
+    store.insert_grant(row, None).await.unwrap();
     bind
 }
 
