@@ -49,11 +49,14 @@ impl States {
     /// Takes one: true the first time. None when there is no room to remember it.
     fn take(&self, spent: Spent) -> Option<bool> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = taken.contains_key(&spent.id);
-        if !known && taken.len() >= MOST {
+        if taken.contains_key(&spent.id) {
+            return Some(false);
+        }
+        if taken.len() >= MOST {
             return None;
         }
-        Some(taken.insert(spent.id, spent.until).is_none())
+        taken.insert(spent.id, spent.until);
+        Some(true)
     }
 
     /// Forgets those whose time is over.

@@ -31,7 +31,8 @@ impl Tunnels {
     pub(super) fn register(&self, entry: &Arc<Entry>) -> TunnelGuard {
         // In this order, and in the opposite one in `is_over`: one of the two sees what the other did.
         entry.watch.open.fetch_add(1, Ordering::SeqCst);
-        if !entry.watch.listed.swap(true, Ordering::SeqCst) {
+        // Mostly it is listed: two workers that serve the same user need not take the line from each other to see that.
+        if !entry.watch.listed.load(Ordering::SeqCst) && !entry.watch.listed.swap(true, Ordering::SeqCst) {
             self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(entry));
         }
         TunnelGuard(Arc::clone(entry))
