@@ -94,6 +94,7 @@ fn vouch(headers: &mut HeaderMap, hop: &Hop<'_>) {
     };
     let scheme = match hop.scheme {
         "https" => Some(HeaderValue::from_static("https")),
+        "http" => Some(HeaderValue::from_static("http")),
         scheme => HeaderValue::from_str(scheme).ok(),
     };
     set(headers, &X_FORWARDED_HOST, host.clone());

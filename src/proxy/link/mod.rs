@@ -30,15 +30,19 @@ use self::sending::Sending;
 use super::io::Io;
 use super::upload::{Upload, UploadError};
 
-/// How much is read at first: most answers are no longer.
+/// Most answers are no longer than this: whoever says more at once is rushing.
 const FIRST: usize = 8 * 1024;
 
-/// How much is read at once while more comes than that.
+/// How much room is made for what rushes in.
 const MORE: usize = 64 * 1024;
 
+/// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
+const SHARED: usize = 32 * 1024;
+
 thread_local! {
-    /// What is read comes here first: what waits for an answer holds no memory for it.
-    static SCRATCH: RefCell<[u8; FIRST]> = const { RefCell::new([0; FIRST]) };
+    /// Where the links of a worker read into. What waits for an answer holds no memory for it, and when nothing of
+    /// what was read is held any more, which is nearly always, the same room serves again.
+    static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
 }
 
 /// Why an exchange broke off.
@@ -85,7 +89,7 @@ pub(super) struct Link {
     sending: Sending,
     /// What has come in and is not taken yet.
     input: Bytes,
-    /// Where a body that fills it is read into.
+    /// Where a body is read into that rushes in.
     room: BytesMut,
     /// The last read filled what it was given.
     rushing: bool,
@@ -220,30 +224,29 @@ impl Link {
 
     /// Reads once, and says how much: nothing is the end of the connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let read = if self.rushing { self.poll_fill_room(cx) } else { self.poll_fill_scratch(cx) };
-        read.map_ok(|bytes| {
-            let length = bytes.len();
-            self.rushing = length >= FIRST;
-            self.input =
-                if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
-            length
-        })
+        let bytes = if self.rushing {
+            let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
+            ready!(poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(MORE).clamp(FIRST, MORE)))?
+        } else {
+            ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
+        };
+        let length = bytes.len();
+        self.rushing = length >= FIRST;
+        self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
+        Poll::Ready(Ok(length))
     }
+}
 
-    fn poll_fill_scratch(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            let mut read = ReadBuf::new(scratch);
-            ready!(Pin::new(&mut self.io).poll_read(cx, &mut read))?;
-            Poll::Ready(Ok(Bytes::copy_from_slice(read.filled())))
-        })
-    }
-
-    fn poll_fill_room(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
-        let length = self.rest.length().and_then(|length| usize::try_from(length).ok()).unwrap_or(MORE);
-        self.room.reserve(length.clamp(FIRST, MORE));
-        ready!(poll_read_buf(Pin::new(&mut self.io), cx, &mut self.room))?;
-        Poll::Ready(Ok(self.room.split().freeze()))
-    }
+/// Reads into `room`, which has at least `least` bytes of it.
+fn poll_read(
+    io: &mut Io,
+    cx: &mut Context<'_>,
+    room: &mut BytesMut,
+    least: usize,
+) -> Poll<io::Result<Bytes>> {
+    room.reserve(least);
+    ready!(poll_read_buf(Pin::new(io), cx, room))?;
+    Poll::Ready(Ok(room.split().freeze()))
 }
 
 impl fmt::Debug for Link {
