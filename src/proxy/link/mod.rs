@@ -129,8 +129,9 @@ impl Link {
         let is_head = *request.request().method() == Method::HEAD;
         let mut room = self.sending.begin(request);
         let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
+        self.kept &= may_be_kept(&head);
         self.rest = if is_head { Rest::Bytes(0) } else { Rest::of(&mut head)? };
-        self.kept &= may_be_kept(&head) && self.rest != Rest::UntilClose;
+        self.kept &= self.rest != Rest::UntilClose;
         Ok((head.status, head.headers))
     }
 

@@ -186,8 +186,13 @@ fn digits(value: &HeaderValue) -> Option<u64> {
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
 }
 
-/// Whether another request may follow on the connection (RFC 9112 §9.3).
+/// Whether another request may follow on the connection (RFC 9112 §9.3): not when somebody in between may have seen
+/// another end of this answer (§6.1).
 pub(super) fn may_be_kept(head: &Head) -> bool {
+    let coded = head.headers.contains_key(TRANSFER_ENCODING);
+    if coded && (head.version == Version::HTTP_10 || head.headers.contains_key(CONTENT_LENGTH)) {
+        return false;
+    }
     let says = |option: &[u8]| {
         let lines = head.headers.get_all(http::header::CONNECTION).iter();
         let mut options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));

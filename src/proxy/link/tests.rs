@@ -103,10 +103,13 @@ fn a_connection_is_kept_unless_either_end_closes_it() {
         ("Connection: close\r\n", false),
         ("Connection: X-Inner, Close\r\n", false),
         ("Connection: X-Inner\r\nConnection: close\r\n", false),
+        ("Transfer-Encoding: chunked\r\n", true),
+        ("Transfer-Encoding: chunked\r\nContent-Length: 12\r\n", false),
     ] {
         assert_eq!(may_be_kept(&whole(lines)), kept, "{lines:?}");
     }
-    for (lines, kept) in [("", false), ("Connection: Keep-Alive\r\n", true)] {
+    let coded = "Connection: keep-alive\r\nTransfer-Encoding: chunked\r\n";
+    for (lines, kept) in [("", false), ("Connection: Keep-Alive\r\n", true), (coded, false)] {
         let old = head(&format!("HTTP/1.0 200 OK\r\n{lines}\r\n")).unwrap().unwrap();
         assert_eq!(may_be_kept(&old), kept, "HTTP/1.0 {lines:?}");
     }
