@@ -129,7 +129,10 @@ impl Register {
         };
         if let Some(list) = list {
             let mut list = lock(list);
-            list.retain(|other| other.strong_count() > 0);
+            // Before it grows: so each of very many is looked at but a few times.
+            if list.len() == list.capacity() {
+                list.retain(|other| other.strong_count() > 0);
+            }
             list.push(Weak::clone(&weak));
         }
         self.entries.insert(entry.hash, weak);
