@@ -1,7 +1,7 @@
 //! One HTTP/1.1 connection to Coder (RFC 9112).
 //!
 //! hyper's client hands requests and answers from one task to another. Here the task that waits for an answer sends
-//! the request and reads the answer itself, which is an eighth of what a request costs in instructions. The parser
+//! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
 //! is hyper's own, httparse; what stands here is where a message ends.
 
 mod head;
