@@ -192,8 +192,8 @@ impl Grants {
         }))
     }
 
-    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when it was spent before. It is remembered until `until`, across restarts. An
-    /// error means that nothing may be accepted.
+    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when it was
+    /// spent before. It is remembered until `until`, across restarts. An error means that nothing may be accepted.
     pub async fn spend(&self, domain: &str, value: &str, until: Timestamp) -> Result<bool, StoreError> {
         self.store.spend(Self::one_time(domain, value), until).await
     }

@@ -22,7 +22,7 @@ pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
 pub use manner::{Manner, is_preflight, manner, shows_pages};
 pub use message::{BadRequest, Host, check_message};
-pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
+pub use sanitize::{Hop, Sanitized, items, remove_hop_by_hop, sanitize};
 pub use socket::{KEEPALIVE, poll_write_pieces};
 pub use target::{BadTarget, Target};
 

@@ -2,6 +2,8 @@
 
 use ::http::{HeaderMap, Version, header};
 
+use super::sanitize::items;
+
 /// The longest name of a protocol, in bytes. Coder's are `websocket` and `derp`.
 const MAX_PROTOCOL: usize = 64;
 
@@ -40,10 +42,7 @@ fn is_http(protocol: &str) -> bool {
 }
 
 fn nominated(headers: &HeaderMap) -> bool {
-    let lines = headers.get_all(header::CONNECTION).iter();
-    lines
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .any(|option| option.trim_ascii().eq_ignore_ascii_case(b"upgrade"))
+    items(headers, &header::CONNECTION).any(|option| option.eq_ignore_ascii_case(b"upgrade"))
 }
 
 #[cfg(test)]

@@ -49,14 +49,14 @@ impl http_body::Body for Download {
             return this.break_off(BodyError::Ended);
         }
         let Some(link) = &mut this.link else { return Poll::Ready(None) };
-        match link.poll_frame(cx) {
-            Poll::Ready(Some(Err(error))) => this.break_off(BodyError::Broken(Box::new(error))),
-            Poll::Ready(frame) => {
+        match link.poll_frame(cx).map(Option::transpose) {
+            Poll::Ready(Err(error)) => this.break_off(BodyError::Broken(Box::new(error))),
+            Poll::Ready(Ok(frame)) => {
                 this.ends.active();
                 if let Some(link) = this.link.take_if(|link| link.is_over()) {
                     this.pool.put(link);
                 }
-                Poll::Ready(frame.and_then(Result::ok).map(Ok))
+                Poll::Ready(frame.map(Ok))
             }
             Poll::Pending => match this.ends.poll(cx) {
                 Poll::Ready(cut) => {

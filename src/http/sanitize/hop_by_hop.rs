@@ -45,7 +45,7 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
 
 /// The items of a comma-separated header, over all its lines, read byte by byte: one byte that is no text
 /// must not hide the others.
-fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+pub fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)
         .iter()

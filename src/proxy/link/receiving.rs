@@ -1,12 +1,13 @@
 //! Where the body of an answer ends (RFC 9112 §6 and §7).
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
+use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use httparse::Status;
 
 use super::LinkError;
 use super::head::{Head, incomplete, take_trailers};
+use crate::http::items;
 
 /// What is still to come of an answer's body.
 #[derive(Debug, PartialEq, Eq)]
@@ -56,9 +57,8 @@ impl Rest {
             return Ok(Self::Bytes(0));
         }
         let headers = &mut head.headers;
-        if let Some(coding) = headers.get_all(TRANSFER_ENCODING).iter().next_back() {
-            let last = coding.as_bytes().rsplit(|byte| *byte == b',').next().unwrap_or_default();
-            let chunked = last.trim_ascii().eq_ignore_ascii_case(b"chunked");
+        if let Some(last) = items(headers, &TRANSFER_ENCODING).last() {
+            let chunked = last.eq_ignore_ascii_case(b"chunked");
             headers.remove(CONTENT_LENGTH);
             return Ok(if chunked { Self::Chunks(Chunk::Size) } else { Self::UntilClose });
         }
@@ -193,10 +193,7 @@ pub(super) fn may_be_kept(head: &Head) -> bool {
     if coded && (head.version == Version::HTTP_10 || head.headers.contains_key(CONTENT_LENGTH)) {
         return false;
     }
-    let says = |option: &[u8]| {
-        let lines = head.headers.get_all(http::header::CONNECTION).iter();
-        let mut options = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        options.any(|named| named.trim_ascii().eq_ignore_ascii_case(option))
-    };
+    let says =
+        |option: &[u8]| items(&head.headers, &CONNECTION).any(|named| named.eq_ignore_ascii_case(option));
     !says(b"close") && (head.version == Version::HTTP_11 || says(b"keep-alive"))
 }

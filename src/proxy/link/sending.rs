@@ -6,18 +6,20 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
 use super::head;
 use super::{Io, LinkError};
+use crate::http::items;
 use crate::proxy::upload::{Upload, UploadError};
 
 /// The room that is kept between requests, in bytes.
 const KEPT: usize = 4 * 1024;
 
-/// Header fields that are never trailers.
+/// Header fields that are no trailers, announced or not: what frames, routes or modifies a request, says who sends it,
+/// or of what type its content is (RFC 9110 §6.5.1). All that was judged already.
 static NO_TRAILERS: [HeaderName; 15] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
@@ -57,14 +59,15 @@ pub(super) struct Sending {
 enum Framing {
     /// By its length, of which so much is left.
     Length(u64),
-    /// In chunks, with those trailers that were announced.
-    Chunks { trailers: Vec<HeaderValue> },
+    /// In chunks, with those trailers that were announced and may be some.
+    Chunks { trailers: Vec<HeaderName> },
 }
 
 impl Framing {
     fn of(headers: &HeaderMap) -> Self {
         if headers.contains_key(TRANSFER_ENCODING) {
-            return Self::Chunks { trailers: headers.get_all(TRAILER).iter().cloned().collect() };
+            let announced = items(headers, &TRAILER).filter_map(|name| HeaderName::from_bytes(name).ok());
+            return Self::Chunks { trailers: announced.filter(|name| !NO_TRAILERS.contains(name)).collect() };
         }
         let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
         Self::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
@@ -158,8 +161,10 @@ impl Sending {
             Framing::Length(0) => {}
             Framing::Length(_) => return Err(UploadError::Length.into()),
             Framing::Chunks { trailers: announced } => {
+                let passed = trailers.iter().filter(|(name, _)| announced.contains(name));
+                let passed = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
                 self.lead.get_mut().extend(b"0\r\n");
-                head::write_lines(self.lead.get_mut(), &only_announced(trailers, announced));
+                head::write_lines(self.lead.get_mut(), &passed);
             }
         }
         Ok(())
@@ -184,16 +189,4 @@ impl Sending {
         self.lead.get_mut().clear();
         Poll::Ready(Ok(()))
     }
-}
-
-/// Those trailers that a `Trailer` line names, without those that may be none: what frames, routes or modifies a
-/// request, says who sends it, or of what type its content is (RFC 9110 §6.5.1). All that was judged already.
-fn only_announced(trailers: &HeaderMap, announced: &[HeaderValue]) -> HeaderMap {
-    let is_announced = |name: &str| {
-        let mut names = announced.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
-        names.any(|announced| announced.trim_ascii().eq_ignore_ascii_case(name.as_bytes()))
-    };
-    let passed =
-        trailers.iter().filter(|(name, _)| is_announced(name.as_str()) && !NO_TRAILERS.contains(name));
-    passed.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
