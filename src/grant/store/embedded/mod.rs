@@ -24,7 +24,7 @@ use super::{Answer, OpenError, StoreError};
 use connections::{Connections, PATIENCE};
 
 /// The newest schema this program knows (`PRAGMA user_version`).
-const SCHEMA: i64 = 2;
+const SCHEMA: i64 = 3;
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -111,6 +111,7 @@ async fn migrate(writer: &Connections) -> Result<(), OpenError> {
     let steps = [
         concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;"),
         concat!(include_str!("schema-2.sql"), "PRAGMA user_version = 2;"),
+        concat!(include_str!("schema-3.sql"), "PRAGMA user_version = 3;"),
     ];
     for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
