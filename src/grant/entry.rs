@@ -8,6 +8,7 @@ use tokio::sync::mpsc::UnboundedSender;
 use tokio_util::sync::CancellationToken;
 
 use super::live::{GrantState, UserState, lock};
+use super::store::Touch;
 use super::tunnels::{Tunnels, Watch};
 use super::{Device, EndReason};
 use crate::types::{LoginType, Timestamp, TokenHash};
@@ -187,10 +188,14 @@ impl Entry {
         Timestamp::from_millis(self.last_seen.load(Ordering::Relaxed))
     }
 
-    /// Taken from the queue: the next touch queues it again.
-    pub(super) fn unqueue(&self) -> (Timestamp, Option<Device>) {
+    /// Taken from the queue, to be written: the next touch queues it again.
+    pub(super) fn unqueue(&self) -> Touch {
         self.queued.store(false, Ordering::Relaxed);
-        (self.last_seen(), lock(&self.from).take())
+        let (hash, at) = (self.hash, self.last_seen());
+        match self.bearer {
+            Bearer::Session(_) => Touch::Session(hash, at),
+            Bearer::Token(_) => Touch::Token(hash, at, lock(&self.from).take()),
+        }
     }
 
     pub(super) fn user(&self) -> Option<&Arc<UserState>> {

@@ -259,13 +259,11 @@ impl Ended {
 
 /// When a session or token was last seen.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Touch {
-    /// Which.
-    pub hash: TokenHash,
-    /// When.
-    pub at: Timestamp,
-    /// From where, when that is newly known of a token. A session keeps the device of its sign-in.
-    pub from: Option<Device>,
+pub enum Touch {
+    /// A session. It keeps the device of its sign-in.
+    Session(TokenHash, Timestamp),
+    /// A token, and from where, when that is newly known.
+    Token(TokenHash, Timestamp, Option<Device>),
 }
 
 /// An ended grant whose tokens are to be revoked at the provider.
@@ -307,7 +305,7 @@ pub struct Listed {
     pub email: Option<Email>,
     /// When it was bound or first met.
     pub created_at: Timestamp,
-    /// When it was last seen, up to a quarter of a minute late.
+    /// When it was last seen, up to a minute late.
     pub last_seen: Timestamp,
 }
 

@@ -195,6 +195,42 @@ async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
 }
 
 #[tokio::test]
+async fn what_a_failure_kept_from_being_written_in_a_later_batch_is_written_with_the_next_activity() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    world.sign_in("alice").await;
+    let mut tokens = Vec::new();
+    for _ in 0..1100 {
+        tokens.push(world.token("alice", LoginType::Oidc).await);
+    }
+    let seen = async || {
+        let (mut old, now) = (0, world.clock.now());
+        for token in &tokens {
+            old += usize::from(world.store.token(*token).await.unwrap().unwrap().last_seen < now);
+        }
+        old
+    };
+    let mut written = 0;
+    store.script(move |name| {
+        written += usize::from(name == "touch");
+        if name == "touch" && written == 2 { Fate::Fail } else { Fate::Pass }
+    });
+    let present = async || {
+        world.hand.advance(MINUTE);
+        for token in &tokens {
+            world.served(token).await;
+        }
+    };
+    present().await;
+    world.grants.flush().await;
+    assert_eq!(seen().await, 600, "the first batch alone");
+    store.script(|_| Fate::Pass);
+    present().await;
+    world.grants.flush().await;
+    assert_eq!(seen().await, 0);
+}
+
+#[tokio::test]
 async fn old_entries_are_swept_and_ended_ones_stay_known() {
     let settings = Settings { max_age: Some(MINUTE * 60), ..Settings::default() };
     let world = World::with(settings).await;
@@ -309,7 +345,7 @@ async fn ends_that_nobody_asked_for() {
     };
     assert_eq!(turn(16).await, ["unfinished abandoned"]);
     assert!(world.is_hot(&busy) || matches!(world.judge(&busy).await, Judgement::Served(_)));
-    assert_eq!(turn(46).await, ["idle idle", "unused idle"]);
+    assert_eq!(turn(47).await, ["idle idle", "unused idle"]);
     assert_eq!(turn(29).await, ["busy max_age"]);
     assert_eq!(turn(60 * 24 * 60).await, ["unused unused"]);
 }

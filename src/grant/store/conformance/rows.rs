@@ -145,8 +145,9 @@ pub(crate) async fn last_seen_never_goes_back(store: &Arc<dyn Store>) {
     sign_in(&**store, "alice", "session").await;
     store.put_token(token("key", "alice")).await.unwrap();
     for at in [NOW + HOUR, NOW, NOW + HOUR * 2, NOW + HOUR] {
-        let seen = ["session", "key", "nothing"].map(|name| Touch { hash: hash(name), at, from: None });
-        store.touch(seen.to_vec()).await.unwrap();
+        let sessions = ["session", "nothing"].map(|name| Touch::Session(hash(name), at));
+        let tokens = ["key", "nothing"].map(|name| Touch::Token(hash(name), at, None));
+        store.touch([sessions, tokens].concat()).await.unwrap();
     }
     let session = store.session(hash("session")).await.unwrap().unwrap();
     let token = store.token(hash("key")).await.unwrap().unwrap();
@@ -175,8 +176,8 @@ pub(crate) async fn a_token_is_seen_from_somewhere_and_a_session_keeps_the_devic
         (NOW + HOUR, None, "first"),
         (NOW + HOUR, Some(device("second")), "second"),
     ] {
-        let touch = |name| Touch { hash: hash(name), at, from: from.clone() };
-        store.touch(vec![touch("session"), touch("key")]).await.unwrap();
+        let session = Touch::Session(hash("session"), at);
+        store.touch(vec![session, Touch::Token(hash("key"), at, from)]).await.unwrap();
         assert_eq!(seen_from().await, Some(Some(device(wanted))));
         assert_eq!(store.token(hash("key")).await.unwrap().unwrap().last_seen, at);
     }
@@ -206,7 +207,7 @@ pub(crate) async fn the_list_is_of_what_is_live_and_last_seen_first(store: &Arc<
     sign_in(&**store, "bob", "bobs").await;
     store.put_token(token("key", "alice")).await.unwrap();
     store.put_token(token("robots", "robot")).await.unwrap();
-    store.touch(vec![Touch { hash: hash("key"), at: NOW + HOUR, from: None }]).await.unwrap();
+    store.touch(vec![Touch::Token(hash("key"), NOW + HOUR, None)]).await.unwrap();
     let all = store.list(Filter::Everybody, 10).await.unwrap();
     assert_eq!(all.len(), 4);
     assert_eq!(all[0].hash, hash("key"));

@@ -121,7 +121,7 @@ pub(crate) async fn forgetting_spares_what_must_be_known(store: &Arc<dyn Store>)
     assert!(!store.spend(hash("not over"), later).await.unwrap());
     assert!(store.session(hash("carols")).await.unwrap().unwrap().ended.is_some(), "stays known");
     assert!(store.user(user("carol")).await.unwrap().signed_in, "for ever");
-    store.touch(vec![Touch { hash: hash("alices"), at: later, from: None }]).await.unwrap();
+    store.touch(vec![Touch::Session(hash("alices"), later)]).await.unwrap();
     assert_eq!(store.forget(NOW, NOW, later, 1).await.unwrap(), 2, "one of a kind at a time");
     assert_eq!(store.forget(NOW, NOW, later, 100).await.unwrap(), 1);
     assert!(store.session(hash("alices")).await.unwrap().is_some());

@@ -1,6 +1,6 @@
 //! Ending: one transaction for all that a scope holds.
 
-use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments, sqlite::SqliteRow};
+use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
 use super::{Embedded, failed, read};
 use crate::grant::EndReason;
@@ -124,7 +124,7 @@ pub(super) struct Cause<'a> {
 }
 
 impl Cause<'_> {
-    fn bind(self, sql: &'static str, args: &[Arg]) -> Query<'static, Sqlite, SqliteArguments> {
+    pub(super) fn bind(self, sql: &'static str, args: &[Arg]) -> Query<'static, Sqlite, SqliteArguments> {
         let revoke_at = self.reason.leaves_tokens().then_some(self.at.as_millis());
         let mut query =
             sqlx::query(sql).bind(self.at.as_millis()).bind(self.reason.to_text()).bind(revoke_at);
@@ -156,8 +156,8 @@ impl Cause<'_> {
         sql: &'static str,
         args: &[Arg],
     ) -> Result<Vec<(GrantId, Option<CoderUserId>)>, StoreError> {
-        let of = |row: &SqliteRow| Ok((read::grant_id(row, "id")?, read::optional_user(row)?));
-        self.bind(sql, args).fetch_all(connection).await.map_err(failed)?.iter().map(of).collect()
+        let rows = self.bind(sql, args).fetch_all(connection).await.map_err(failed)?;
+        rows.iter().map(read::ended_grant).collect()
     }
 }
 

@@ -1,5 +1,6 @@
 //! Sessions, tokens, and whose they are.
 
+use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::connections::begin;
@@ -8,27 +9,35 @@ use super::read::head_columns;
 use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{
-    Bind, Bound, Ended, Filter, GrantHead, Listed, SessionRow, StoreError, TokenRow, Touch,
+    Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch,
 };
 use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let mut transaction = self.writer.transaction().await?;
-        let Some(head) = claim(&mut transaction, bind).await? else {
-            return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
-        };
         let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
         let mut ended = Ended::default();
-        if let Some(presented) = bind.replaces.filter(|it| *it != bind.session) {
-            end_presented(&mut transaction, bind, &presented).await?;
-            ended.sessions.push(presented);
-            ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
-        }
+        let (mut transaction, script) = match bind.replaces.filter(|it| *it != bind.session) {
+            None => (self.writer.transaction().await?, BEGIN_BIND_COMMIT),
+            Some(presented) => {
+                let mut transaction = self.writer.begin().await?;
+                end_presented(&mut transaction, bind, &presented).await?;
+                ended.sessions.push(presented);
+                ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
+                (transaction, BIND_COMMIT)
+            }
+        };
         let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
-        ended.grants = cause.grants(&mut transaction, BIND_AND_COMMIT, &args).await?;
+        let rows = match cause.bind(script, &args).fetch_all(&mut *transaction).await {
+            Err(sqlx::Error::Database(error)) if no_claim(&*error) => {
+                return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
+            }
+            rows => rows.map_err(failed)?,
+        };
         transaction.committed();
-        Ok(Bound::Done(Box::new(head), ended))
+        let (bound, older) = rows.split_first().ok_or_else(|| damaged("grants"))?;
+        ended.grants = older.iter().map(read::ended_grant).collect::<Result<_, _>>()?;
+        Ok(Bound::Done(Box::new(read::head(bound)?), ended))
     }
 
     pub(super) async fn find_session(&self, hash: TokenHash) -> Result<Option<SessionRow>, StoreError> {
@@ -68,29 +77,39 @@ impl Embedded {
         read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
     }
 
+    /// Each table in one statement: a hand-over to the connection costs more than a row.
     pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
-        if seen.is_empty() {
-            return Ok(());
+        let mut sessions = Vec::new();
+        let mut tokens = Vec::new();
+        for touch in seen {
+            match touch {
+                Touch::Session(hash, at) => sessions.push((hash, at)),
+                Touch::Token(hash, at, from) => tokens.push((hash, at, from.as_ref())),
+            }
         }
         let mut transaction = self.writer.begin().await?;
-        // Each table in one statement: a hand-over to the connection costs more than a row.
-        for (sql, condition) in [
-            ("UPDATE sessions SET last_seen = seen.column2", " last_seen < seen.column2"),
-            (
+        if !sessions.is_empty() {
+            let mut update = QueryBuilder::new("UPDATE sessions SET last_seen = seen.column2 FROM (");
+            update.push_values(sessions, |mut row, (hash, at)| {
+                row.push_bind(hash.as_bytes()).push_bind(at.as_millis());
+            });
+            update.push(") AS seen WHERE hash = seen.column1 AND last_seen < seen.column2");
+            update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
+        }
+        if !tokens.is_empty() {
+            let mut update = QueryBuilder::new(
                 "UPDATE tokens SET last_seen = max(last_seen, seen.column2), \
-                 address = COALESCE(seen.column3, address), user_agent = COALESCE(seen.column4, user_agent)",
-                " (last_seen < seen.column2 OR seen.column3 IS NOT NULL)",
-            ),
-        ] {
-            let mut update = QueryBuilder::new(sql);
-            update.push(" FROM (").push_values(seen, |mut row, touch| {
-                let from = touch.from.as_ref();
-                row.push_bind(touch.hash.as_bytes())
-                    .push_bind(touch.at.as_millis())
+                 address = COALESCE(seen.column3, address), user_agent = COALESCE(seen.column4, user_agent) FROM (",
+            );
+            update.push_values(tokens, |mut row, (hash, at, from)| {
+                row.push_bind(hash.as_bytes())
+                    .push_bind(at.as_millis())
                     .push_bind(from.map(|device| device.address.to_string()))
                     .push_bind(from.map(|device| device.user_agent.as_str()));
             });
-            update.push(") AS seen WHERE hash = seen.column1 AND").push(condition);
+            update.push(
+                ") AS seen WHERE hash = seen.column1 AND (last_seen < seen.column2 OR seen.column3 IS NOT NULL)",
+            );
             update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
         }
         transaction.commit().await
@@ -135,37 +154,40 @@ impl Embedded {
     }
 }
 
-/// The rest of a binding, as one script: the session, that this user has signed in, and the end of the user's older
-/// grants without a session. Parameters as for [`older_grants`], and $6 the session.
-const BIND_AND_COMMIT: &str = concat!(
-    "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($6, $5, $4, $1, $1); \
-     DELETE FROM tokens WHERE hash = $6; \
-     INSERT INTO users (coder_user, issuer, subject, email, since) \
-     SELECT $4, issuer, subject, email, $1 FROM grants WHERE id = $5 \
-     ON CONFLICT (coder_user) DO UPDATE \
-     SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
-     WHERE (users.issuer, users.subject, users.email) <> (excluded.issuer, excluded.subject, excluded.email); ",
-    older_grants!(),
-    "; COMMIT"
-);
+/// A binding as one script: the session, when the grant may still be claimed and the session is new (see
+/// [`no_claim`]); the grant's user; that this user has signed in; and the end of the user's older grants without a
+/// session. Gives the grant as it is then, and those that ended. Parameters as for [`older_grants`], and $6 the session.
+macro_rules! bind_commit {
+    () => {
+        concat!(
+            "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($6, \
+             (SELECT id FROM grants WHERE id = $5 AND ended_at IS NULL \
+              AND (coder_user IS NULL OR coder_user = $4)), $4, $1, $1); \
+             UPDATE grants SET coder_user = $4 WHERE id = $5 RETURNING ",
+            head_columns!(),
+            "; DELETE FROM tokens WHERE hash = $6; \
+             INSERT INTO users (coder_user, issuer, subject, email, since) \
+             SELECT $4, issuer, subject, email, $1 FROM grants WHERE id = $5 \
+             ON CONFLICT (coder_user) DO UPDATE \
+             SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
+             WHERE (users.issuer, users.subject, users.email) \
+             <> (excluded.issuer, excluded.subject, excluded.email); ",
+            older_grants!(),
+            "; COMMIT"
+        )
+    };
+}
 
-/// Begins, gives the grant its user, and gives it as it is then. None when it has ended or is another user's, or when
-/// the session is known already.
-async fn claim(connection: &mut SqliteConnection, bind: &Bind) -> Result<Option<GrantHead>, StoreError> {
-    let script = concat!(
-        begin!(),
-        "UPDATE grants SET coder_user = $2 WHERE id = $1 AND ended_at IS NULL \
-         AND (coder_user IS NULL OR coder_user = $2) AND NOT EXISTS (SELECT 1 FROM sessions WHERE hash = $3) \
-         RETURNING ",
-        head_columns!()
-    );
-    let rows = sqlx::query(script)
-        .bind(bind.grant.as_bytes())
-        .bind(bind.user.as_bytes())
-        .bind(bind.session.as_bytes())
-        .fetch_all(connection)
-        .await;
-    rows.map_err(failed)?.first().map(read::head).transpose()
+/// The rest of a transaction.
+const BIND_COMMIT: &str = bind_commit!();
+
+/// A transaction of its own.
+const BEGIN_BIND_COMMIT: &str = concat!(begin!(), bind_commit!());
+
+/// Whether the session was refused, by a constraint of its table: the grant is not there, has ended or is another
+/// user's, so that there is no `grant_id`; or the session is known.
+fn no_claim(error: &dyn DatabaseError) -> bool {
+    matches!(error.kind(), ErrorKind::NotNullViolation | ErrorKind::UniqueViolation)
 }
 
 /// Why the grant could not be claimed.

@@ -108,15 +108,20 @@ fn listed(row: &SqliteRow, kind: ListedKind) -> Read<Listed> {
     })
 }
 
+/// A grant that ended, with its user where known.
+pub(super) fn ended_grant(row: &SqliteRow) -> Read<(GrantId, Option<CoderUserId>)> {
+    Ok((grant_id(row, "id")?, optional_user(row)?))
+}
+
 pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<TokenHash> {
     TokenHash::from_bytes(bytes(row, column)?).ok_or_else(|| damaged(column))
 }
 
-pub(super) fn grant_id(row: &SqliteRow, column: &str) -> Read<GrantId> {
+fn grant_id(row: &SqliteRow, column: &str) -> Read<GrantId> {
     GrantId::from_bytes(bytes(row, column)?).ok_or_else(|| damaged(column))
 }
 
-pub(super) fn optional_user(row: &SqliteRow) -> Read<Option<CoderUserId>> {
+fn optional_user(row: &SqliteRow) -> Read<Option<CoderUserId>> {
     let stored: Option<&[u8]> = row.try_get("coder_user").map_err(failed)?;
     stored.map(|it| CoderUserId::from_bytes(it).ok_or_else(|| damaged("coder_user"))).transpose()
 }
