@@ -19,6 +19,8 @@ mod client;
 mod coder;
 #[path = "../it/support/coder_pages.rs"]
 mod coder_pages;
+#[path = "../it/support/coder_requests.rs"]
+mod coder_requests;
 #[path = "../it/support/coder_sign_in.rs"]
 mod coder_sign_in;
 #[path = "../it/support/coder_tunnels.rs"]

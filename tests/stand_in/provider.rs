@@ -18,6 +18,10 @@
 mod keys;
 #[path = "../it/support/provider.rs"]
 mod provider;
+#[path = "../it/support/provider_endpoints.rs"]
+mod provider_endpoints;
+#[path = "../it/support/provider_knobs.rs"]
+mod provider_knobs;
 #[path = "../it/support/server.rs"]
 mod server;
 

@@ -3,11 +3,14 @@
 pub mod client;
 pub mod coder;
 mod coder_pages;
+mod coder_requests;
 mod coder_sign_in;
 mod coder_tunnels;
 mod coder_users;
 pub mod keys;
 pub mod provider;
+mod provider_endpoints;
+mod provider_knobs;
 pub mod server;
 pub mod store;
 pub mod wire;

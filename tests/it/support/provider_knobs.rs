@@ -1,0 +1,78 @@
+//! How the stand-in for authentik behaves, and misbehaves.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+
+/// What an endpoint does instead of answering properly.
+#[derive(Clone, Debug)]
+pub enum Fault {
+    /// This status with this JSON text.
+    Status(u16, String),
+    /// 200 with something that is no JSON.
+    Garbage,
+    /// Closes the connection.
+    HangUp,
+    /// Waits until [`Provider::open_gate`], then answers properly.
+    Gate,
+}
+
+/// How the stand-in behaves; the defaults are authentik's.
+#[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
+pub struct Knobs {
+    pub access_token_life: Duration,
+    /// `offline_access` is granted: a refresh token comes.
+    pub offline_access: bool,
+    /// A refresh token that was used is spent (authentik's default).
+    pub rotate: bool,
+    /// No new refresh token at a refresh (authentik's `refresh_token_threshold`).
+    pub no_new_refresh_token: bool,
+    /// Sends the RFC 9207 `iss` and advertises it.
+    pub response_iss: bool,
+    pub at_hash: bool,
+    /// ID tokens carry the scope claims (authentik's `include_claims_in_id_token`).
+    pub claims_in_id_token: bool,
+    pub auth_methods: Vec<&'static str>,
+    /// Replaces members of the discovery document.
+    pub discovery: Map<String, Value>,
+    /// Replaces or (with null) removes claims of every ID token.
+    pub id_token: Map<String, Value>,
+    /// Replaces or removes members of the ID token's header.
+    pub header: Map<String, Value>,
+    /// Replaces or removes claims of userinfo.
+    pub userinfo: Map<String, Value>,
+    /// Takes these claims away again at a refresh, or puts others.
+    pub refreshed: Map<String, Value>,
+}
+
+impl Default for Knobs {
+    fn default() -> Self {
+        Self {
+            access_token_life: Duration::from_mins(5),
+            offline_access: true,
+            rotate: true,
+            no_new_refresh_token: false,
+            response_iss: false,
+            at_hash: false,
+            claims_in_id_token: true,
+            auth_methods: vec!["client_secret_post", "client_secret_basic"],
+            discovery: Map::new(),
+            id_token: Map::new(),
+            header: Map::new(),
+            userinfo: Map::new(),
+            refreshed: Map::new(),
+        }
+    }
+}
+
+/// Replaces members, or with null removes them.
+pub(super) fn overlay(onto: &mut Map<String, Value>, changes: &Map<String, Value>) {
+    for (name, value) in changes {
+        if value.is_null() {
+            onto.remove(name);
+        } else {
+            onto.insert(name.clone(), value.clone());
+        }
+    }
+}
