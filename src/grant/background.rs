@@ -1,10 +1,11 @@
 //! What goes on without a request: tunnels' standings, last seen moments, revocations, sweeping.
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
@@ -146,11 +147,11 @@ impl Grants {
         if let Err(error) = self.save_unsaved().await {
             tracing::error!(%error, "a refresh is still not stored");
         }
-        loop {
-            let entries = self.take_seen();
-            if entries.is_empty() {
-                break;
-            }
+        // Whoever is seen again meanwhile waits for the next time.
+        let mut due = self.lock_seen().len();
+        while due > 0 {
+            let entries = self.take_seen(due.min(FLUSH_SORTED));
+            due = if entries.is_empty() { 0 } else { due - entries.len() };
             if let Err(error) = self.write_seen(&entries).await {
                 tracing::error!(%error, "last seen moments are not written");
                 // They are written with the next activity; an idle session ends too early at worst.
@@ -162,7 +163,7 @@ impl Grants {
         }
     }
 
-    /// Writes when these were last seen, in the order that the store keeps them in: neighbours share a page.
+    /// Writes when these were last seen. Neighbours in the store share a page.
     async fn write_seen(&self, entries: &[Arc<Entry>]) -> Result<(), StoreError> {
         for batch in entries.chunks(FLUSH_BATCH) {
             self.store.touch(batch.iter().map(|entry| entry.unqueue()).collect()).await?;
@@ -170,11 +171,16 @@ impl Grants {
         Ok(())
     }
 
-    fn take_seen(&self) -> Vec<Arc<Entry>> {
-        let mut seen = self.seen.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        let mut entries: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).take(FLUSH_SORTED).collect();
+    /// At most so many, in the order that the store keeps them in.
+    fn take_seen(&self, most: usize) -> Vec<Arc<Entry>> {
+        let mut seen = self.lock_seen();
+        let mut entries: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).take(most).collect();
         entries.sort_by_cached_key(|entry| entry.hash);
         entries
+    }
+
+    fn lock_seen(&self) -> MutexGuard<'_, UnboundedReceiver<Arc<Entry>>> {
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Revokes the tokens of ended grants at the provider (RFC 7009). What fails is tried again, after

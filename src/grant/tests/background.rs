@@ -1,6 +1,7 @@
 //! What goes on without a request.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio_util::sync::CancellationToken;
 
@@ -192,6 +193,32 @@ async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
     assert!(world.is_hot(&session));
     world.grants.flush().await;
     assert_eq!(seen().await, world.clock.now());
+}
+
+#[tokio::test]
+async fn who_is_seen_again_while_last_seen_moments_are_written_waits_for_the_next_time() {
+    let store = Scripted::over(Arc::new(Embedded::in_memory().await));
+    let world = World::over(Settings::default(), store.clone()).await;
+    let (_, session) = world.sign_in("alice").await;
+    world.served(&session).await;
+    let (grants, hand) = (Arc::clone(&world.grants), world.hand.clone());
+    let written = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&written);
+    store.script(move |name| {
+        if name != "touch" {
+            return Fate::Pass;
+        }
+        hand.advance(SECOND * 2);
+        grants.check(&session);
+        // So that it would end if nothing else ended it.
+        if count.fetch_add(1, Ordering::Relaxed) < 5 { Fate::Pass } else { Fate::Fail }
+    });
+    world.hand.advance(MINUTE);
+    assert!(world.is_hot(&session));
+    for flush in 1..=3 {
+        world.grants.flush().await;
+        assert_eq!(written.load(Ordering::Relaxed), flush);
+    }
 }
 
 #[tokio::test]

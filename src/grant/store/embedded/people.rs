@@ -8,9 +8,7 @@ use super::end::{Arg, Cause, ONE_TOKEN, grants_where, older_grants};
 use super::read::head_columns;
 use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
-use crate::grant::store::{
-    Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch,
-};
+use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
 use crate::types::TokenHash;
 
 impl Embedded {
