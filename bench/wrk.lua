@@ -2,6 +2,7 @@
 --   UPLOAD=BYTES         PUTs a body of that many bytes
 --   TOKENS=FIRST:COUNT   a credential of its own for every request, COUNT of them over and over, each from an
 --                        address of its own (limits are by address)
+--   STRIDE=N             not one after the other, but every Nth, and from anywhere: a short run is a sample of all
 
 local upload = tonumber(os.getenv("UPLOAD") or "0")
 if upload > 0 then
@@ -18,9 +19,10 @@ end
 
 local first, count = string.match(os.getenv("TOKENS") or "", "^(%d+):(%d+)$")
 if first then
-  local sent = 0
+  local stride = tonumber(os.getenv("STRIDE") or "1")
+  local sent = stride > 1 and os.time() * 1000 % 1000003 or 0
   function request()
-    local n = tonumber(first) + (sent * of + id) % tonumber(count)
+    local n = tonumber(first) + (sent * of + id) % tonumber(count) * stride % tonumber(count)
     sent = sent + 1
     wrk.headers["Coder-Session-Token"] = string.format("b%09d-%022d", n, n)
     wrk.headers["X-Forwarded-For"] =

@@ -57,12 +57,14 @@ UPSTREAM = """
   }}
 """
 
-# A bare reverse proxy that tells its upstream what Vestibule tells it, and streams both ways as it does.
+# A bare reverse proxy that tells its upstream what Vestibule tells it, and streams both ways as it does; and the
+# cheapest refusal that there is.
 PROXY = """
   upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000000; }}
   server {{
     listen 127.0.0.1:{port} {listen} reuseport backlog=4096;
     {tls}
+    location = /.env {{ return 401; }}
     location / {{
       proxy_pass http://up;
       proxy_http_version 1.1;

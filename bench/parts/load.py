@@ -32,6 +32,8 @@ def wrk(target, path, seconds, connections=64, headers=None, allow_failures=Fals
     figures = json.loads(figures)
     if figures["failed"] and not allow_failures:
         raise SystemExit(f"{target.name}: {figures['failed']} of {figures['requests']} answers were refusals")
+    if figures["broken"]:
+        raise SystemExit(f"{target.name}: {figures['broken']} connections failed")
     return figures
 
 

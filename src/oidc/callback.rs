@@ -4,105 +4,20 @@ use std::sync::Arc;
 
 use openidconnect::core::CoreResponseType;
 use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, Scope};
-use thiserror::Error;
 use tracing::{info, warn};
 use url::Url;
 
-use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
+use super::error::{Cause, Unreachable};
 use super::id_token::{Expected, IdToken, IdTokenError, verify};
 use super::identity::{IdentityParts, VerifiedIdentity};
-use super::login::{AuthorizationResponse, BadAnswer, PendingLogin};
+use super::login::{AuthorizationResponse, PendingLogin};
+use super::login_error::{FailedLogin, LoginError, Named};
 use super::person::{ClaimMap, Person, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
-use super::refusal::Refusal;
 use super::settings::RESERVED_PARAMETERS;
 use super::text::printable;
-use super::token::{INVALID_GRANT, TokenError, Tokens, exchange};
-use super::user_info::AskError;
+use super::token::{Tokens, exchange};
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
-
-/// Why a sign-in does not come about, in the order in which it is looked at.
-#[derive(Debug, Error)]
-pub enum LoginError {
-    /// The browser's answer cannot be read.
-    #[error(transparent)]
-    Answer(#[from] BadAnswer),
-    /// The attempt took longer than 10 minutes.
-    #[error("the sign-in took too long")]
-    Expired,
-    /// The answer is not one to this attempt.
-    #[error("the answer belongs to another sign-in (state)")]
-    State,
-    /// The answer comes from another issuer, or does not say from which (RFC 9207).
-    #[error("the answer does not come from the provider that was asked (iss)")]
-    Issuer,
-    /// The provider says no.
-    #[error(transparent)]
-    Denied(OAuthError),
-    /// The code was used or has expired (authentik's live one minute): signing in again helps.
-    #[error("the provider does not take the code: it was used before, or a minute has passed")]
-    Code,
-    /// The provider does not answer.
-    #[error(transparent)]
-    Unreachable(#[from] Unreachable),
-    /// The provider answers, and the answer is of no use.
-    #[error(transparent)]
-    Provider(#[from] ProviderFault),
-    /// The provider vouches for them, and they may not come in.
-    #[error(transparent)]
-    Refused(#[from] Refusal),
-}
-
-/// Somebody whom a valid ID token names, and who is not let in. For the log alone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named {
-    /// `iss` and `sub`.
-    pub key: IdentityKey,
-    /// The address that the provider says, if any: shortened, without control characters, and otherwise as it
-    /// came.
-    pub unverified_email: Option<String>,
-}
-
-/// A sign-in that did not come about, and whom it was about.
-#[derive(Debug, Error)]
-#[error("{error}")]
-pub struct FailedLogin {
-    /// Why.
-    pub error: LoginError,
-    /// Who, as soon as an ID token has held.
-    pub about: Option<Box<Named>>,
-}
-
-impl From<LoginError> for FailedLogin {
-    fn from(error: LoginError) -> Self {
-        Self { error, about: None }
-    }
-}
-
-impl From<TokenError> for LoginError {
-    fn from(error: TokenError) -> Self {
-        match error {
-            TokenError::Unreachable(unreachable) => Self::Unreachable(unreachable),
-            TokenError::Fault(ProviderFault::OAuth(error)) if error.code == INVALID_GRANT => Self::Code,
-            TokenError::Fault(fault) => Self::Provider(fault),
-        }
-    }
-}
-
-impl From<AskError> for LoginError {
-    fn from(error: AskError) -> Self {
-        match error {
-            AskError::Unreachable(unreachable) => Self::Unreachable(unreachable),
-            AskError::Fault(fault) => Self::Provider(fault),
-        }
-    }
-}
-
-impl From<IdTokenError> for LoginError {
-    fn from(error: IdTokenError) -> Self {
-        Self::Provider(error.into())
-    }
-}
 
 impl Provider {
     /// Begins a sign-in: what to remember, and where to send the browser.

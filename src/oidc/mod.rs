@@ -7,7 +7,7 @@
 //! | discovery document, held to the letter | `discovery.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
-//! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs` |
+//! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint | `token.rs` |
 //! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
 //! | the ID token's numbered rules | `id_token.rs` |
@@ -28,6 +28,7 @@ mod jwk;
 mod jws;
 mod keys;
 mod login;
+mod login_error;
 mod logout;
 mod person;
 mod provider;
@@ -44,13 +45,13 @@ mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use backchannel::{LogoutToken, LogoutTokenError};
-pub use callback::{FailedLogin, LoginError, Named};
 pub use error::{Cause, DiscoveryError, OAuthError, ProviderFault, Unreachable, UserInfoError};
 pub use id_token::IdTokenError;
 pub use identity::{IdentityParts, Refreshed, Sid, VerifiedIdentity};
 pub use jws::JwsError;
 pub use keys::JwksError;
 pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, PendingLogin};
+pub use login_error::{FailedLogin, LoginError, Named};
 pub use logout::{EndSession, RevokeError, TokenKind};
 pub use person::ClaimMap;
 pub use provider::{Documents, NotReady, Provider};

@@ -5,7 +5,9 @@
 
 mod clock;
 mod deadline;
+mod email;
 mod identity;
+mod ids;
 mod login_type;
 mod random;
 mod redirect;
@@ -15,10 +17,9 @@ mod token_hash;
 
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use deadline::Deadline;
-pub use identity::{
-    CoderUserId, Email, EmailDomain, GrantId, IdentityKey, InvalidEmail, InvalidId, InvalidIssuer, Issuer,
-    Subject, is_loopback,
-};
+pub use email::{Email, EmailDomain, InvalidEmail};
+pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
+pub use ids::{CoderUserId, GrantId, InvalidId};
 pub use login_type::LoginType;
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;

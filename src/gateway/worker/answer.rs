@@ -1,0 +1,157 @@
+//! A request that is understood: judged, and answered here or by Coder.
+
+use std::sync::Arc;
+
+use ::http::StatusCode;
+use ::http::header::ACCEPT_ENCODING;
+
+use super::super::Cause;
+use super::super::context::Context;
+use super::super::keys::Maker;
+use super::{Seen, Worker};
+use crate::coder::credential::{Presented, confine};
+use crate::coder::key_creation::app_session;
+use crate::coder::routes::Route;
+use crate::grant::Standing;
+use crate::http::cookies::OwnCookies;
+use crate::http::{Hop, Request, Response, is_preflight, sanitize};
+use crate::policy::{Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide};
+use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::types::Secret;
+
+impl Worker {
+    /// What is rare is boxed here and below: a future is as large as its largest branch, and is moved.
+    pub(super) async fn judge_and_answer(
+        &self,
+        mut request: Box<Request>,
+        context: &Context,
+        route: Route,
+        seen: &mut Seen,
+    ) -> Result<Response, Cause> {
+        let gateway = &self.gateway;
+        // Where no credential is looked for, two that contradict each other are nobody's business.
+        let presented = match gateway.rules.judging(route.class) {
+            Judging::Nothing => None,
+            Judging::Shape | Judging::Person => {
+                gateway.finder.find(request.headers(), context.target.query(), route.class)?
+            }
+        };
+        if presented.is_none()
+            && context.navigates()
+            && !matches!(route.class, RouteClass::Own | RouteClass::SignIn)
+            && let Some(farewell) = gateway.farewell(request.headers(), context)
+        {
+            return Ok(farewell);
+        }
+        let bearer = gateway.bearer(presented.as_ref(), route.class, request.headers(), context).await?;
+        let question = Question {
+            class: route.class,
+            bearer: &bearer,
+            client: context.client,
+            in_url: presented.as_ref().is_some_and(Presented::in_url),
+            navigation: context.navigates() && !context.app_host,
+            preflight: is_preflight(request.method(), request.headers()),
+        };
+        match decide(question, &gateway.rules) {
+            Decision::Forward(permit) => {
+                seen.user = permit.standing().and_then(Standing::user);
+                let creates = matches!(route.class, RouteClass::CreatesKey(_));
+                let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
+                // Owned: what it was read from is changed now.
+                let others = presented.filter(|presented| !presented.is_alone()).map(Presented::into_owned);
+                match (permit.credentials(), others) {
+                    (Credentials::Withheld, _) => confine(request.headers_mut(), None),
+                    (Credentials::AsPresented, Some(keep)) => confine(request.headers_mut(), Some(&keep)),
+                    // Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example,
+                    // which Coder judges.
+                    (Credentials::AsPresented, None) => {}
+                }
+                self.forward(permit, request, context, route.class, maker).await
+            }
+            Decision::Answer(OwnAnswer::Endpoint) => Box::pin(gateway.endpoint(*request, context)).await,
+            Decision::Answer(OwnAnswer::SignInCallback) => {
+                let (parts, _) = request.into_parts();
+                Box::pin(Arc::clone(gateway).callback(parts.method, parts.headers, context.clone())).await
+            }
+            Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
+            Decision::SignIn(cause) => {
+                seen.refused = Some(cause.word());
+                Ok(gateway.to_sign_in(cause, request.headers(), context))
+            }
+            Decision::Refuse(refusal) if context.app_host && context.navigates() && !question.in_url => {
+                let handed_over = gateway.to_hand_over(refusal.cause, context);
+                seen.refused = Some(refusal.cause.word());
+                handed_over.ok_or(Cause::Policy(refusal.cause))
+            }
+            Decision::Refuse(refusal) => {
+                if matches!(route.class, RouteClass::PasswordSignIn) {
+                    break_glass(refusal.cause.word(), context);
+                }
+                Err(Cause::Policy(refusal.cause))
+            }
+        }
+    }
+
+    /// `maker` is what was presented to make a credential with.
+    async fn forward(
+        &self,
+        permit: Permit,
+        mut request: Box<Request>,
+        context: &Context,
+        class: RouteClass,
+        maker: Option<Secret>,
+    ) -> Result<Response, Cause> {
+        let gateway = &self.gateway;
+        let ended = match (class, permit.standing()) {
+            (RouteClass::SignOut, Some(standing)) => {
+                Box::pin(gateway.end_presented(standing, context)).await?
+            }
+            _ => None,
+        };
+        if matches!(class, RouteClass::CreatesKey(_)) {
+            // The answer is read on its way.
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
+        let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
+        let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
+        let forwarded = self.upstream.forward(&permit, request).await;
+        if matches!(class, RouteClass::PasswordSignIn) {
+            let taken = forwarded.as_ref().map(|response| response.status().is_success());
+            break_glass(
+                taken.map_or("coder_unreachable", |taken| if taken { "ok" } else { "coder_refused" }),
+                context,
+            );
+        }
+        let mut response = forwarded?;
+        match (class, permit.standing()) {
+            (RouteClass::SignOut, standing) => {
+                if standing.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+                    response = gateway.signed_out_answer();
+                }
+                gateway.mark_signed_out(&mut response, ended);
+            }
+            (RouteClass::CreatesKey(made), Some(standing)) => {
+                let (path, client) = (context.target.path().to_owned(), context.client);
+                let maker = Maker { standing: standing.clone(), credential: maker, path, client };
+                return Box::pin(gateway.bind_made(made, response, maker)).await;
+            }
+            (RouteClass::AppHost, Some(standing)) => {
+                let session = app_session(response.status(), response.headers());
+                Box::pin(gateway.bind_app_session(session, standing)).await?;
+            }
+            _ => {}
+        }
+        Ok(response)
+    }
+}
+
+/// Writes down that somebody took, or tried, the way around the provider. Who it was only Coder knows.
+fn break_glass(outcome: &str, context: &Context) {
+    audit::emit(Event {
+        action: Action::BreakGlass,
+        outcome,
+        person: Person::default(),
+        client: Some(context.client),
+        request: Some(context.request),
+    });
+}
