@@ -165,7 +165,7 @@ def tokens(count):
         figures = {}
         if (target.name, count) not in stage.warmed:
             stage.warmed.add((target.name, count))
-            before, seconds = target.process.rss(), 2 + count // 4_000
+            before, seconds = target.process.rss(), 2 + count // 3_000
             # More than twice over in one run, so that the slower one of wrk's threads has seen its half.
             while ask(seconds, 1)["requests"] < 2.5 * count:
                 seconds *= 2
