@@ -1,15 +1,15 @@
 //! A credential in memory: what the hot path looks at.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering, fence};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
-use tokio_util::sync::CancellationToken;
 
 use super::live::{GrantState, UserState, lock};
 use super::store::Touch;
-use super::tunnels::{Tunnels, Watch};
+use super::tunnels::Tunnels;
 use super::{Device, EndReason};
 use crate::types::{LoginType, Timestamp, TokenHash};
 
@@ -102,14 +102,15 @@ pub(super) struct Entry {
     pub(super) bearer: Bearer,
     life: AtomicU8,
     reason: OnceLock<EndReason>,
-    /// Made when a tunnel asks for it.
-    signal: OnceLock<CancellationToken>,
+    /// Whoever waits for the end.
+    waiting: Notify,
     last_seen: AtomicI64,
     /// Where a token was last seen from, until that is written.
     from: Mutex<Option<Device>>,
     /// Whether it waits in the queue to be written.
     queued: AtomicBool,
-    pub(super) watch: Watch,
+    /// Whether it is being judged in the background.
+    pub(super) judging: AtomicBool,
     pub(super) links: Arc<Links>,
 }
 
@@ -120,11 +121,11 @@ impl Entry {
             bearer,
             life: AtomicU8::new(LIVE),
             reason: OnceLock::new(),
-            signal: OnceLock::new(),
+            waiting: Notify::new(),
             last_seen: AtomicI64::new(last_seen.as_millis()),
             from: Mutex::default(),
             queued: AtomicBool::new(false),
-            watch: Watch::default(),
+            judging: AtomicBool::new(false),
             links,
         }
     }
@@ -228,21 +229,16 @@ impl Entry {
         ended.then(|| self.reason.get().cloned().unwrap_or(EndReason::Revoked))
     }
 
-    pub(super) fn ended(&self) -> CancellationToken {
-        let signal = self.signal.get_or_init(CancellationToken::new);
-        // Whoever ended it before the signal was made did not see it. The fences here and in `cut`
-        // make sure that one of the two sees what the other did.
-        fence(Ordering::SeqCst);
-        if !self.is_live() {
-            signal.cancel();
+    /// Completes when it is not live any more.
+    pub(super) async fn ended(&self) {
+        // Made before the look: it is told of an end that comes between the two.
+        let told = self.waiting.notified();
+        if self.is_live() {
+            told.await;
         }
-        signal.clone()
     }
 
     fn cut(&self) {
-        fence(Ordering::SeqCst);
-        if let Some(signal) = self.signal.get() {
-            signal.cancel();
-        }
+        self.waiting.notify_waiters();
     }
 }

@@ -3,8 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use super::entry::{Bearer, Entry};
 #[cfg(test)]
 use super::entry::{Links, TokenPart};
@@ -88,11 +86,22 @@ impl Standing {
         self.0.hash
     }
 
-    /// Fires as soon as this standing ends, in whatever way: sign-out, a refusal at a refresh, a limit,
-    /// or nobody to ask for longer than the grace. For tunnels, which outlive the check of a request;
-    /// register them with [`Self::tunnel`].
-    pub fn ended(&self) -> CancellationToken {
-        self.0.ended()
+    /// Whether this standing has ended, in whatever way: sign-out, a refusal at a refresh, a limit, or nobody to
+    /// ask for longer than the grace.
+    pub fn has_ended(&self) -> bool {
+        !self.0.is_live()
+    }
+
+    /// Completes as soon as it has. For tunnels, which outlive the check of a request; register them with
+    /// [`Self::tunnel`].
+    pub async fn ended(&self) {
+        self.0.ended().await;
+    }
+
+    /// Ends it, as a sign-out does.
+    #[cfg(test)]
+    pub(crate) fn end(&self) {
+        self.0.end(&super::EndReason::SignedOut);
     }
 
     /// Registers an open tunnel or an answer under way: until the guard is dropped the standing is judged again in

@@ -1,26 +1,34 @@
 //! The standings that something open hangs on: tunnels, and answers under way.
+//!
+//! Every request comes and goes here, so each thread has a list of its own: workers meet whoever looks through the
+//! lists once a second, and not each other.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use slab::Slab;
 
 use super::entry::Entry;
 
-/// The entries to watch.
-#[derive(Debug, Default)]
-pub(super) struct Tunnels(Mutex<Vec<Arc<Entry>>>);
+/// How many lists there are. With more workers than this, some share one.
+const LISTS: usize = 32;
 
-/// What an entry's own part is in being watched. Requests come and go more often than anybody looks: they only
-/// count, and whoever looks strikes off what nothing hangs on any more.
+/// What is open.
 #[derive(Debug, Default)]
-pub(super) struct Watch {
-    open: AtomicUsize,
-    listed: AtomicBool,
-    judging: AtomicBool,
-}
+pub(super) struct Tunnels([List; LISTS]);
+
+/// A cache line of its own, so that the lock of one list does not slow down another.
+#[derive(Debug, Default)]
+#[repr(align(64))]
+struct List(Mutex<Slab<Arc<Entry>>>);
 
 /// Something open that is watched; dropped when it closes.
 #[derive(Debug)]
-pub struct TunnelGuard(Arc<Entry>);
+pub struct TunnelGuard {
+    entry: Arc<Entry>,
+    list: usize,
+    key: usize,
+}
 
 /// The right to judge a watched entry in the background: one at a time.
 pub(super) struct Turn {
@@ -29,52 +37,55 @@ pub(super) struct Turn {
 
 impl Tunnels {
     pub(super) fn register(&self, entry: &Arc<Entry>) -> TunnelGuard {
-        // In this order, and in the opposite one in `is_over`: one of the two sees what the other did.
-        entry.watch.open.fetch_add(1, Ordering::SeqCst);
-        // Mostly it is listed: two workers that serve the same user need not take the line from each other to see that.
-        if !entry.watch.listed.load(Ordering::SeqCst) && !entry.watch.listed.swap(true, Ordering::SeqCst) {
-            self.0.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(entry));
-        }
-        TunnelGuard(Arc::clone(entry))
+        let list = list_of_this_thread();
+        let key = self.0.get(list).map_or(0, |list| list.lock().insert(Arc::clone(entry)));
+        TunnelGuard { entry: Arc::clone(entry), list, key }
     }
 
     /// How many are open.
     pub(super) fn count(&self) -> usize {
-        let watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.iter().map(|entry| entry.watch.open.load(Ordering::Relaxed)).sum()
+        self.0.iter().map(|list| list.lock().len()).sum()
     }
 
     /// The entries that `needs_judging` names and nobody is judging in the background.
     pub(super) fn turns(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<Turn> {
-        let mut watched = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        watched.retain(|entry| !entry.watch.is_over());
-        let due = watched.iter().filter(|entry| needs_judging(entry));
-        due.filter(|entry| !entry.watch.judging.swap(true, Ordering::AcqRel))
-            .map(|entry| Turn { entry: Arc::clone(entry) })
-            .collect()
+        let mut turns = Vec::new();
+        for list in &self.0 {
+            let open = list.lock();
+            let due = open.iter().map(|(_, entry)| entry).filter(|entry| needs_judging(entry));
+            let free = due.filter(|entry| !entry.judging.swap(true, Ordering::AcqRel));
+            turns.extend(free.map(|entry| Turn { entry: Arc::clone(entry) }));
+        }
+        turns
     }
 }
 
-impl Watch {
-    /// Strikes off what nothing hangs on, unless something new has come meanwhile and not listed it again itself.
-    fn is_over(&self) -> bool {
-        let closed = || self.open.load(Ordering::SeqCst) == 0;
-        if !closed() {
-            return false;
-        }
-        self.listed.store(false, Ordering::SeqCst);
-        closed() || self.listed.swap(true, Ordering::SeqCst)
+impl List {
+    fn lock(&self) -> MutexGuard<'_, Slab<Arc<Entry>>> {
+        // A panic elsewhere leaves the list whole: every change of it is one step.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Drop for TunnelGuard {
     fn drop(&mut self) {
-        self.0.watch.open.fetch_sub(1, Ordering::SeqCst);
+        if let Some(list) = self.entry.links.tunnels.0.get(self.list) {
+            list.lock().try_remove(self.key);
+        }
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        self.entry.watch.judging.store(false, Ordering::Release);
+        self.entry.judging.store(false, Ordering::Release);
     }
+}
+
+/// Threads take the lists by turns.
+fn list_of_this_thread() -> usize {
+    static NEXT: AtomicUsize = AtomicUsize::new(0);
+    thread_local! {
+        static LIST: usize = NEXT.fetch_add(1, Ordering::Relaxed) % LISTS;
+    }
+    LIST.with(|list| *list)
 }

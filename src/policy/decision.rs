@@ -2,8 +2,6 @@
 
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::types::LoginType;
 
 use super::rules::TunnelLimits;
@@ -98,9 +96,8 @@ impl Permit {
 
     /// With what the answer and any tunnel end: the person's standing. A sign-out outlives it, being what
     /// ends it.
-    pub fn ends_with(&self) -> Option<CancellationToken> {
-        let standing = self.standing.as_ref().filter(|_| self.class != ClassName::SignOut);
-        standing.map(Standing::ended)
+    pub fn ends_with(&self) -> Option<&Standing> {
+        self.standing.as_ref().filter(|_| self.class != ClassName::SignOut)
     }
 
     /// Whose request it is; `None` for machines and for nobody.

@@ -1,10 +1,9 @@
 //! What ends a long answer or a tunnel before its own end.
 
-use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::Instant;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::sync::ReusableBoxFuture;
 
 use crate::grant::TunnelGuard;
 use crate::policy::{Permit, Standing, TunnelLimits};
@@ -46,7 +45,6 @@ pub(super) struct Ends {
 #[derive(Debug)]
 struct Person {
     standing: Standing,
-    ended: CancellationToken,
     /// What flows keeps the session from being idle; `None` where no session ever is.
     clock: Option<Clock>,
     /// Has the standing judged again while this lasts, as requests would.
@@ -56,7 +54,7 @@ struct Person {
 /// What is waited for, made when it first is.
 #[derive(Debug, Default)]
 struct Waiting {
-    standing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    standing: Option<ReusableBoxFuture<'static, ()>>,
     age: Deadline,
     idle: Deadline,
 }
@@ -66,9 +64,8 @@ impl Ends {
     pub(super) fn new(permit: &Permit, clock: &Clock) -> Self {
         let limits = permit.tunnel();
         let now = (limits != TunnelLimits::default()).then(Instant::now);
-        let person = permit.ends_with().zip(permit.standing()).map(|(ended, standing)| Person {
+        let person = permit.ends_with().map(|standing| Person {
             standing: standing.clone(),
-            ended,
             clock: limits.idle.map(|_| clock.clone()),
             _watched: standing.tunnel(),
         });
@@ -78,14 +75,14 @@ impl Ends {
     /// Completes when the standing ends: for a wait that has no bytes to be idle about yet.
     pub(super) async fn standing_ended(&self) {
         match &self.person {
-            Some(person) => person.ended.cancelled().await,
+            Some(person) => person.standing.ended().await,
             None => std::future::pending().await,
         }
     }
 
     /// Whether the standing has ended.
     pub(super) fn standing_has_ended(&self) -> bool {
-        self.person.as_ref().is_some_and(|person| person.ended.is_cancelled())
+        self.person.as_ref().is_some_and(|person| person.standing.has_ended())
     }
 
     /// Bytes have flowed, in whichever direction.
@@ -100,10 +97,12 @@ impl Ends {
 
     /// Ready when it is time to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        if let Some(Person { ended, .. }) = &self.person {
-            let waiting =
-                self.waiting.standing.get_or_insert_with(|| Box::pin(ended.clone().cancelled_owned()));
-            if waiting.as_mut().poll(cx).is_ready() {
+        if let Some(Person { standing, .. }) = &self.person {
+            let waiting = self.waiting.standing.get_or_insert_with(|| {
+                let standing = standing.clone();
+                ReusableBoxFuture::new(async move { standing.ended().await })
+            });
+            if waiting.poll(cx).is_ready() {
                 return Poll::Ready(Cut::Standing);
             }
         }

@@ -3,12 +3,13 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use futures_util::FutureExt as _;
 use tokio_util::sync::CancellationToken;
 
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, Judgement, Settings};
+use crate::grant::{EndReason, Judgement, Settings, Standing};
 use crate::types::LoginType;
 
 /// One round of the look at tunnels, and what it sets off.
@@ -37,7 +38,7 @@ async fn an_open_tunnel_keeps_its_standing_renewed_and_a_closed_one_does_not() {
     world.hand.advance(MINUTE * 5);
     look(&world).await;
     assert_eq!(world.provider.refreshes(), 4);
-    assert!(!standing.ended().is_cancelled());
+    assert!(!standing.has_ended());
 }
 
 #[tokio::test]
@@ -67,7 +68,7 @@ async fn a_tunnel_is_cut_when_the_provider_says_no_though_nothing_is_requested()
     world.provider.says(Says::InvalidGrant);
     world.hand.advance(MINUTE * 5);
     look(&world).await;
-    assert!(standings.iter().all(|it| it.ended().is_cancelled()));
+    assert!(standings.iter().all(Standing::has_ended));
     drop(guards);
 }
 
@@ -83,8 +84,8 @@ async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
         world.hand.advance(MINUTE);
         busy_standing.touch(world.clock.now());
         look(&world).await;
-        assert_eq!(idle_standing.ended().is_cancelled(), minute >= 20, "{minute}");
-        assert_eq!(busy_standing.ended().is_cancelled(), minute >= 60, "{minute}");
+        assert_eq!(idle_standing.has_ended(), minute >= 20, "{minute}");
+        assert_eq!(busy_standing.has_ended(), minute >= 60, "{minute}");
     }
     assert_eq!(world.ended(&idle).await, EndReason::Idle);
     assert_eq!(world.ended(&busy).await, EndReason::MaxAge);
@@ -101,15 +102,15 @@ async fn a_tunnel_is_cut_when_nobody_vouches_longer_than_the_grace_and_comes_bac
     look(&world).await;
     world.hand.advance(SECOND * 599);
     look(&world).await;
-    assert!(!standing.ended().is_cancelled());
+    assert!(!standing.has_ended());
     world.hand.advance(MINUTE);
     look(&world).await;
-    assert!(standing.ended().is_cancelled());
+    assert!(standing.has_ended());
     drop(guard);
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     let standing = world.served(&session).await;
-    assert!(!standing.ended().is_cancelled(), "nothing had ended");
+    assert!(!standing.has_ended(), "nothing had ended");
 }
 
 #[tokio::test]
@@ -121,18 +122,21 @@ async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
     let _guard = standing.tunnel();
     world.hand.advance(MINUTE * 60);
     look(&world).await;
-    assert!(!standing.ended().is_cancelled());
+    assert!(!standing.has_ended());
     world.grants.end_user(user("robot"), EndReason::Revoked).await.unwrap();
-    assert!(standing.ended().is_cancelled());
+    assert!(standing.has_ended());
 }
 
 #[tokio::test]
-async fn a_standing_that_ended_before_it_was_listened_to_has_ended() {
+async fn whoever_waits_for_the_end_of_a_standing_is_told_and_whoever_comes_later_too() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     let standing = world.served(&session).await;
+    let mut waiting = std::pin::pin!(standing.ended());
+    assert!(waiting.as_mut().now_or_never().is_none());
     world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
-    assert!(standing.ended().is_cancelled());
+    assert!(waiting.now_or_never().is_some());
+    assert!(standing.has_ended() && standing.ended().now_or_never().is_some());
 }
 
 #[tokio::test]

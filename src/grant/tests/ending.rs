@@ -14,9 +14,9 @@ use crate::types::{GrantId, LoginType, Secret};
 async fn a_sign_out_ends_the_session_once_and_tells_what_the_provider_needs() {
     let mut world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
-    let tunnel = world.served(&session).await.ended();
+    let tunnel = world.served(&session).await;
     let ended = world.grants.end_session(&session, EndReason::SignedOut).await.unwrap().unwrap();
-    assert!(tunnel.is_cancelled());
+    assert!(tunnel.has_ended());
     assert_eq!((ended.grant, ended.user, ended.key), (grant, user("alice"), key("alice")));
     assert_eq!(ended.id_token, Some(Secret::new("signed-alice-0")));
     assert!(world.grants.end_session(&session, EndReason::SignedOut).await.unwrap().is_none());
@@ -52,9 +52,9 @@ async fn ending_a_user_ends_sessions_tokens_and_grants_and_nobody_elses() {
     let (grant, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
     let (_, bobs) = world.sign_in("bob").await;
-    let tunnels = [world.served(&session).await.ended(), world.served(&token).await.ended()];
+    let tunnels = [world.served(&session).await, world.served(&token).await];
     assert_eq!(world.grants.end_user(user("alice"), EndReason::Revoked).await, Ok(3));
-    assert!(tunnels.iter().all(tokio_util::sync::CancellationToken::is_cancelled));
+    assert!(tunnels.iter().all(crate::grant::Standing::has_ended));
     assert_eq!(world.ended(&session).await, EndReason::Revoked);
     assert_eq!(world.ended(&token).await, EndReason::Revoked);
     assert!(!world.is_live(grant).await);

@@ -165,7 +165,7 @@ async fn a_slow_provider_holds_nobody_up_who_is_on_grace_and_its_answer_counts_w
     world.served(&session).await;
     assert!(world.is_hot(&session));
     gate.add_permits(1);
-    standing.ended().cancelled().await;
+    standing.ended().await;
     assert_eq!(world.ended(&session).await, EndReason::EndedByProvider);
 }
 

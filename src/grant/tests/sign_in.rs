@@ -30,13 +30,13 @@ async fn the_session_presented_before_the_sign_in_is_dead_after_it() {
     let (cli, foreign) = (world.token("alice", LoginType::Oidc).await, fresh_hash());
     for presented in [mallory, old, cli, foreign] {
         let tunnel = match world.judge(&presented).await {
-            Judgement::Served(standing) => Some(standing.ended()),
+            Judgement::Served(standing) => Some(standing),
             _ => None,
         };
         let grant = world.begin("alice").await;
         let session = fresh_hash();
         world.grants.bind(grant, session, user("alice"), Some(presented)).await.unwrap();
-        assert!(tunnel.is_none_or(|it| it.is_cancelled()));
+        assert!(tunnel.is_none_or(|it| it.has_ended()));
         assert_eq!(world.ended(&presented).await, EndReason::Replaced);
         let adopted = world.grants.adopt(presented, owner("alice", LoginType::Oidc)).await.unwrap();
         assert!(matches!(adopted, Judgement::Ended(_)), "{adopted:?}");

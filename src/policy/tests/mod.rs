@@ -322,10 +322,10 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
         panic!("a served person may use the relay");
     };
     assert_eq!((permit.class(), permit.tunnel(), permit.body_limit()), (ClassName::Derp, tunnels, None));
-    let ended = permit.standing().expect("a person").ended();
-    assert!(!ended.is_cancelled());
-    standing.ended().cancel();
-    assert!(ended.is_cancelled());
+    let ends_with = permit.ends_with().expect("a person");
+    assert!(!ends_with.has_ended());
+    standing.end();
+    assert!(ends_with.has_ended());
 }
 
 /// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: what everybody reaches takes no large body.
