@@ -12,7 +12,7 @@ use vestibule::types::{Clock, random_bytes};
 
 use super::client::Kept;
 use super::coder_sign_in::Link;
-use super::server::{Body, Server, text};
+use super::server::{Body, Switched, text};
 
 /// Which recorded Coder is played.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ pub(super) struct Shared {
 /// The running stand-in.
 pub struct Coder {
     pub(super) shared: Arc<Shared>,
-    server: Mutex<Option<Server>>,
+    server: Switched,
     pub address: std::net::SocketAddr,
 }
 
@@ -113,33 +113,22 @@ impl Coder {
             state: Mutex::new(state),
             gate: Semaphore::new(0),
         });
-        let coder = Self { shared, server: Mutex::new(None), address };
-        coder.serve(listener);
-        coder
-    }
-
-    fn serve(&self, listener: TcpListener) {
-        let shared = Arc::clone(&self.shared);
-        let server = Server::start(listener, move |request, _| {
-            let shared = Arc::clone(&shared);
+        let handling = Arc::clone(&shared);
+        let server = Switched::on(listener, move |request| {
+            let shared = Arc::clone(&handling);
             async move { shared.handle(request).await }
         });
-        *self.server.lock().unwrap() = Some(server);
+        Self { shared, server, address }
     }
 
     /// Stops answering: connections are refused, tunnels end.
     pub fn stop(&self) {
-        self.server.lock().unwrap().take();
+        self.server.stop();
     }
 
     /// Answers again, on the same port and with everything it knew.
     pub async fn start_again(&self) {
-        loop {
-            if let Ok(listener) = TcpListener::bind(self.address).await {
-                return self.serve(listener);
-            }
-            tokio::task::yield_now().await;
-        }
+        self.server.start_again().await;
     }
 
     /// Changes how it is set up: URLs that are known only once everybody listens.

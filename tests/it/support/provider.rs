@@ -12,7 +12,7 @@ use vestibule::types::{Clock, random_token};
 use super::keys::SigningKey;
 use super::provider_knobs::overlay;
 pub use super::provider_knobs::{Fault, Knobs};
-use super::server::{Server, field};
+use super::server::{Server, Switched, field};
 
 /// A person at the provider.
 #[derive(Clone, Debug)]
@@ -59,8 +59,7 @@ pub(super) struct Shared {
 /// The running stand-in.
 pub struct Provider {
     shared: Arc<Shared>,
-    server: Mutex<Option<Server>>,
-    address: std::net::SocketAddr,
+    server: Switched,
 }
 
 pub const CLIENT_ID: &str = "cid";
@@ -105,33 +104,22 @@ impl Provider {
             clock: clock.clone(),
             base: format!("http://{address}"),
         });
-        let provider = Self { shared, server: Mutex::new(None), address };
-        provider.serve(listener);
-        provider
-    }
-
-    fn serve(&self, listener: TcpListener) {
-        let shared = Arc::clone(&self.shared);
-        let server = Server::start(listener, move |request, _| {
-            let shared = Arc::clone(&shared);
+        let handling = Arc::clone(&shared);
+        let server = Switched::on(listener, move |request| {
+            let shared = Arc::clone(&handling);
             async move { shared.handle(request).await }
         });
-        *self.server.lock().unwrap() = Some(server);
+        Self { shared, server }
     }
 
     /// Stops answering: connections are refused.
     pub fn stop(&self) {
-        self.server.lock().unwrap().take();
+        self.server.stop();
     }
 
     /// Answers again, on the same port and with everything it knew.
     pub async fn start_again(&self) {
-        loop {
-            if let Ok(listener) = TcpListener::bind(self.address).await {
-                return self.serve(listener);
-            }
-            tokio::task::yield_now().await;
-        }
+        self.server.start_again().await;
     }
 
     /// The issuer, with authentik's trailing slash.

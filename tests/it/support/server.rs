@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 use bytes::Bytes;
 use http::{Request, Response, StatusCode, header};
@@ -70,6 +70,46 @@ impl Server {
             }
         });
         Self { address, _stop: stop.drop_guard() }
+    }
+}
+
+/// A server that can be stopped, and started again on the port that it had.
+pub struct Switched {
+    address: SocketAddr,
+    start: Box<dyn Fn(TcpListener) -> Server + Send + Sync>,
+    running: Mutex<Option<Server>>,
+}
+
+impl Switched {
+    /// Running.
+    pub fn on<F, H>(listener: TcpListener, handle: H) -> Self
+    where
+        H: Fn(Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+        F: Future<Output = Answer> + Send + 'static,
+    {
+        let start = move |listener| {
+            let handle = handle.clone();
+            Server::start(listener, move |request, _| handle(request))
+        };
+        let address = listener.local_addr().unwrap();
+        let running = Mutex::new(Some(start(listener)));
+        Self { address, start: Box::new(start), running }
+    }
+
+    /// Connections are refused, those that are open end.
+    pub fn stop(&self) {
+        self.running.lock().unwrap().take();
+    }
+
+    /// Answers again.
+    pub async fn start_again(&self) {
+        let listener = loop {
+            match TcpListener::bind(self.address).await {
+                Ok(listener) => break listener,
+                Err(_) => tokio::task::yield_now().await,
+            }
+        };
+        *self.running.lock().unwrap() = Some((self.start)(listener));
     }
 }
 
