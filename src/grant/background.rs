@@ -1,16 +1,15 @@
 //! What goes on without a request: tunnels' standings, last seen moments, revocations, sweeping.
 
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream;
-use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::entry::{Bearer, Entry, Look};
-use super::live::Person;
+use super::live::{Person, lock};
 use super::store::{Revocation, Scope, StoreError};
 use super::tunnels::Turn;
 use super::{EndReason, Grants, Judgement};
@@ -148,10 +147,9 @@ impl Grants {
             tracing::error!(%error, "a refresh is still not stored");
         }
         // Whoever is seen again meanwhile waits for the next time.
-        let mut due = self.lock_seen().len();
-        while due > 0 {
-            let entries = self.take_seen(due.min(FLUSH_SORTED));
-            due = if entries.is_empty() { 0 } else { due - entries.len() };
+        let due = lock(&self.seen).len();
+        for taken in (0..due).step_by(FLUSH_SORTED) {
+            let entries = self.take_seen(FLUSH_SORTED.min(due - taken));
             if let Err(error) = self.write_seen(&entries).await {
                 tracing::error!(%error, "last seen moments are not written");
                 // They are written with the next activity; an idle session ends too early at worst.
@@ -173,14 +171,10 @@ impl Grants {
 
     /// At most so many, in the order that the store keeps them in.
     fn take_seen(&self, most: usize) -> Vec<Arc<Entry>> {
-        let mut seen = self.lock_seen();
+        let mut seen = lock(&self.seen);
         let mut entries: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).take(most).collect();
         entries.sort_by_cached_key(|entry| entry.hash);
         entries
-    }
-
-    fn lock_seen(&self) -> MutexGuard<'_, UnboundedReceiver<Arc<Entry>>> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Revokes the tokens of ended grants at the provider (RFC 7009). What fails is tried again, after

@@ -4,11 +4,12 @@
 //! lists once a second, and not each other.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 
 use slab::Slab;
 
 use super::entry::Entry;
+use super::live::lock;
 
 /// How many lists there are. With more workers than this, some share one.
 const LISTS: usize = 32;
@@ -38,20 +39,20 @@ pub(super) struct Turn {
 impl Tunnels {
     pub(super) fn register(&self, entry: &Arc<Entry>) -> TunnelGuard {
         let list = list_of_this_thread();
-        let key = self.0.get(list).map_or(0, |list| list.lock().insert(Arc::clone(entry)));
+        let key = self.0.get(list).map_or(0, |list| lock(&list.0).insert(Arc::clone(entry)));
         TunnelGuard { entry: Arc::clone(entry), list, key }
     }
 
     /// How many are open.
     pub(super) fn count(&self) -> usize {
-        self.0.iter().map(|list| list.lock().len()).sum()
+        self.0.iter().map(|list| lock(&list.0).len()).sum()
     }
 
     /// The entries that `needs_judging` names and nobody is judging in the background.
     pub(super) fn turns(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<Turn> {
         let mut turns = Vec::new();
         for list in &self.0 {
-            let open = list.lock();
+            let open = lock(&list.0);
             let due = open.iter().map(|(_, entry)| entry).filter(|entry| needs_judging(entry));
             let free = due.filter(|entry| !entry.judging.swap(true, Ordering::AcqRel));
             turns.extend(free.map(|entry| Turn { entry: Arc::clone(entry) }));
@@ -60,17 +61,10 @@ impl Tunnels {
     }
 }
 
-impl List {
-    fn lock(&self) -> MutexGuard<'_, Slab<Arc<Entry>>> {
-        // A panic elsewhere leaves the list whole: every change of it is one step.
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
 impl Drop for TunnelGuard {
     fn drop(&mut self) {
         if let Some(list) = self.entry.links.tunnels.0.get(self.list) {
-            list.lock().try_remove(self.key);
+            lock(&list.0).try_remove(self.key);
         }
     }
 }

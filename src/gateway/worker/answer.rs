@@ -57,11 +57,13 @@ impl Worker {
                 seen.user = permit.standing().and_then(Standing::user);
                 let creates = matches!(route.class, RouteClass::CreatesKey(_));
                 let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
-                // Owned: what it was read from is changed now.
-                let others = presented.filter(|presented| !presented.is_alone()).map(Presented::into_owned);
-                match (permit.credentials(), others) {
+                match (permit.credentials(), presented.filter(|presented| !presented.is_alone())) {
                     (Credentials::Withheld, _) => confine(request.headers_mut(), None),
-                    (Credentials::AsPresented, Some(keep)) => confine(request.headers_mut(), Some(&keep)),
+                    (Credentials::AsPresented, Some(keep)) => {
+                        // Owned: what it was read from is changed now.
+                        let keep = keep.into_owned();
+                        confine(request.headers_mut(), Some(&keep));
+                    }
                     // Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example,
                     // which Coder judges.
                     (Credentials::AsPresented, None) => {}
