@@ -117,10 +117,9 @@ impl Gateway {
                 let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };
                 self.pages.refused(&view, id)
             }
-            Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {
-                self.pages.provider_unavailable(&again, id)
-            }
-            Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
+            Cause::NotReady(_)
+            | Cause::Login(LoginError::Unreachable(_))
+            | Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
                 self.pages.provider_unavailable(&again, id)
             }
             Cause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
