@@ -158,7 +158,7 @@ fn judged(judgement: Judgement) -> Judged {
         Judgement::Served(standing) => Judged::Served(standing),
         Judgement::WithoutGrant(standing) => without_grant(standing),
         Judgement::Unattributed(standing) => Judged::Unattributed { standing },
-        Judgement::Ended(_) => Judged::Ended,
+        Judgement::Ended(reason) => Judged::Ended(reason),
         Judgement::Unreachable { retry_after } => Judged::Unreachable { retry_after },
         Judgement::Unknown | Judgement::Stale => Judged::Garbage,
     }

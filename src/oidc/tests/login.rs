@@ -354,7 +354,7 @@ fn scopes_that_differ_from_those_asked_for_are_found() {
 fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let redirect = LocalRedirect::parse("/workspaces?a=b").unwrap();
     let now = Timestamp::from_seconds(NOW);
-    let login = super::super::login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), now);
+    let login = super::super::login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), true, now);
     let back = PendingLogin::from_bytes(&login.to_bytes()).unwrap();
     assert_eq!(
         (back.state(), back.redirect(), back.merge_state()),
@@ -368,7 +368,7 @@ fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let text = String::from_utf8(login.to_bytes()).unwrap();
     assert!(PendingLogin::from_bytes(text.replace("/workspaces", "//evil.example").as_bytes()).is_err());
     for odd in ["", "a b", "a\n", &"x".repeat(257)] {
-        let login = super::super::login::PendingLogin::new(LocalRedirect::root(), Some(odd.to_owned()), now);
+        let login = super::super::login::PendingLogin::new(LocalRedirect::root(), Some(odd.to_owned()), false, now);
         assert_eq!(login.merge_state(), None);
     }
 }
