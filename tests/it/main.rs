@@ -16,11 +16,13 @@
 mod support;
 
 mod admin;
+mod another_account;
 mod apps;
 mod audit;
 mod backchannel;
 mod canary;
 mod commands;
+mod departure;
 mod gate;
 mod hostile;
 mod layering;
@@ -29,6 +31,7 @@ mod machines;
 mod modes;
 mod never_seen;
 mod new_keys;
+mod notices;
 mod online_check;
 mod other_sites;
 mod outages;
