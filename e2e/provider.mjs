@@ -34,7 +34,8 @@ export const subjectOf = (username) => createHash('sha256').update(`install-id-$
  * Starts a provider on 127.0.0.1.
  *
  * Returned: `issuer`; `accounts` (set `disabled` on one and it is refused from then on); `accessTokenSeconds` (the life
- * of tokens made from then on); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
+ * of tokens made from then on); `heedsPromptOnce` (as authentik, answers every `prompt=login` but the first by the
+ * session alone; `max_age` counts each time); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
  * (the query of every authorization request); `secrets` (every code and token made); `close()`.
  */
 export async function startProvider({
@@ -47,6 +48,7 @@ export async function startProvider({
     issuer: `http://127.0.0.1:${server.address().port}${SLUG}`,
     accounts: accounts.map((account) => ({ ...account, subject: subjectOf(account.username) })),
     accessTokenSeconds,
+    heedsPromptOnce: false,
     counts: { authorization_code: 0, refresh_token: 0, refused: 0, revocation: 0 },
     authorizations: [],
     secrets: new Set(),
@@ -83,16 +85,22 @@ export async function startProvider({
     if (url.pathname === '/application/o/authorize/' && request.method === 'GET') {
       running.authorizations.push(Object.fromEntries(url.searchParams));
     }
-    request.url = rewritten(url);
+    request.url = rewritten(url, running);
     answer(request, response);
   });
   return running;
 }
 
 /** oidc-provider has its discovery document at the root, and gives a refresh token only after asking for consent. */
-function rewritten(url) {
+function rewritten(url, running) {
   if (url.pathname === SLUG.slice(0, -1) + DISCOVERY) return DISCOVERY;
   const { pathname, searchParams } = url;
+  const prompts = searchParams.get('prompt')?.split(' ') ?? [];
+  if (pathname === '/application/o/authorize/' && running.heedsPromptOnce && prompts.includes('login')) {
+    if (running.prompted) searchParams.set('prompt', prompts.filter((word) => word !== 'login').join(' '));
+    if (!searchParams.get('prompt')) searchParams.delete('prompt');
+    running.prompted = true;
+  }
   const offline = searchParams.get('scope')?.split(' ').includes('offline_access');
   if (pathname === '/application/o/authorize/' && offline && searchParams.get('prompt') !== 'none') {
     const asked = searchParams.get('prompt')?.split(' ') ?? [];
