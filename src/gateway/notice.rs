@@ -1,4 +1,4 @@
-//! Why a person has to sign in again: said once, on the page that follows.
+//! Why a person has to sign in again: shown once, on the page that follows.
 
 use std::time::Duration;
 
@@ -7,8 +7,8 @@ use ::http::{HeaderMap, HeaderValue};
 use super::Gateway;
 use crate::grant::EndReason;
 
-/// The cookie that carries the reason, as a closed word, to the sign-in page. It proves nothing: who changes it reads
-/// another sentence.
+/// The cookie that carries the reason, as a closed word, to the sign-in page. It proves nothing: a browser that changes
+/// it shows another sentence.
 const COOKIE: &str = "ended";
 
 /// How long the sign-in page may take to be asked for.
@@ -47,13 +47,12 @@ fn sentence_of(word: &str) -> &'static str {
 }
 
 impl Gateway {
-    /// The `Set-Cookie` line that has the sign-in page say why the last sign-in ended.
+    /// The `Set-Cookie` line that has the sign-in page show why the last sign-in ended.
     pub(super) fn remember_end(&self, reason: &EndReason) -> HeaderValue {
         self.cookies.set(COOKIE, reason.word(), Some(MOMENT))
     }
 
-    /// What the sign-in page is to say about the end of the last sign-in, and the `Set-Cookie` line that has it
-    /// said once.
+    /// The notice about the end of the last sign-in, and the `Set-Cookie` line that lets it appear only once.
     pub(super) fn recall_end(&self, headers: &HeaderMap) -> Option<(&'static str, HeaderValue)> {
         let word = self.cookies.get(headers, COOKIE)?;
         Some((sentence_of(word), self.cookies.delete(COOKIE)))

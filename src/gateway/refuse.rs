@@ -68,7 +68,7 @@ impl Gateway {
         let back = self.wanted(context);
         let page = |path| Link::to(&LocalRedirect::parse_or_root(path)).with("redirect", back.as_str());
         let to = match (self.settings.sign_in, ended) {
-            // Straight to the provider, and often back at once: nobody would read why it ended.
+            // Straight to the provider, and often back at once: no page would show why a session ended.
             (SignInMode::Redirect, None) => Self::start_link(&back),
             (SignInMode::Page, _) | (SignInMode::Redirect, Some(_)) => page(SIGN_IN),
             (SignInMode::Coder, None) => page(LOGIN_PAGE),

@@ -136,7 +136,7 @@ impl Provider {
 
         let tokens = exchange(&live.relying, &self.client, &code, &login.verifier).await;
         if let Err(TokenError::Unreachable(_)) = &tokens {
-            self.pulse.doubt();
+            self.reachability.doubt();
         }
         let tokens = tokens?;
         // `expires_in` counts from the answer, not from when everything else is done.

@@ -13,7 +13,7 @@ use super::algorithm::Algorithm;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
-use super::pulse::Pulse;
+use super::reachability::Reachability;
 use super::settings::Settings;
 use super::token::Relying;
 use crate::http::Client;
@@ -79,7 +79,7 @@ pub struct Provider {
     generation: watch::Sender<u64>,
     /// Whether the documents were read, or could not be read, at least once.
     pub(super) tried: watch::Sender<bool>,
-    pub(super) pulse: Pulse,
+    pub(super) reachability: Reachability,
 }
 
 impl Provider {
@@ -95,7 +95,7 @@ impl Provider {
             reading: Mutex::new(None),
             generation: watch::Sender::new(0),
             tried: watch::Sender::new(false),
-            pulse: Pulse::default(),
+            reachability: Reachability::default(),
         })
     }
 
@@ -113,7 +113,7 @@ impl Provider {
     /// Right after a start the next moment brings what a sign-in needs.
     pub async fn first_reading(&self, patience: Duration) {
         let mut tried = self.tried.subscribe();
-        // Late or never: whoever waits looks for themselves.
+        // Whether it came in time the caller sees for itself.
         let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
     }
 
@@ -174,10 +174,10 @@ impl Provider {
 
     /// Sends a request to the provider. An answer that says "not now" is [`Unreachable`].
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
-        let sent = self.client.send(request).await.inspect_err(|_| self.pulse.doubt());
+        let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
         let (parts, body) = sent?.into_parts();
         if let Some(unreachable) = Unreachable::by_status(&parts) {
-            self.pulse.doubt();
+            self.reachability.doubt();
             return Err(unreachable);
         }
         if body.len() > MAX_DOCUMENT {

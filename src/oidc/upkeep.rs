@@ -31,7 +31,7 @@ impl Provider {
         match &read {
             Ok(live) => {
                 self.trouble.store(None);
-                self.pulse.beat(self.clock.now(), Ok(()));
+                self.reachability.note(self.clock.now(), Ok(()));
                 self.take(Arc::clone(live));
             }
             Err(error) => self.trouble.store(Some(Arc::new(error.clone()))),

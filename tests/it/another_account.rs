@@ -1,4 +1,4 @@
-//! Signing in anew at a provider that remembers somebody: another account, and `oidc.prompt: login`.
+//! Signing in again at a provider that remembers somebody: another account, and `oidc.prompt: login`.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Why the last sign-in ended: said once, in every mode of signing in.
+//! Why the last sign-in ended: shown once, in every mode of signing in.
 
 use std::time::Duration;
 
@@ -47,7 +47,7 @@ const ENDS: [End; 4] = [
 ];
 
 #[tokio::test]
-async fn the_sign_in_page_says_once_why_the_last_sign_in_ended_and_leads_back() {
+async fn the_sign_in_page_shows_once_why_the_last_sign_in_ended_and_leads_back() {
     for mode in ["page", "redirect"] {
         for (sections, end, reason) in ENDS {
             let sections = format!("signIn:\n  mode: {mode}\n{sections}");
@@ -62,7 +62,7 @@ async fn the_sign_in_page_says_once_why_the_last_sign_in_ended_and_leads_back() 
             assert!(html.contains(&format!("{NOTICE}{reason}")), "{mode}, {reason}: {html}");
             assert!(html.contains("redirect=%2Fworkspaces%3Fx%3D1"), "{html}");
             let again = browser.get(&world.url(&to)).await.text();
-            assert!(!again.contains("has ended"), "{mode}, said twice: {again}");
+            assert!(!again.contains("has ended"), "{mode}, shown twice: {again}");
         }
     }
 }
@@ -85,12 +85,12 @@ async fn in_mode_coder_its_sign_in_page_is_given_the_reason_to_show() {
         let seen = world.coder.seen_at("/login").pop().unwrap();
         assert!(seen.target.contains("message="), "{}", seen.target);
         let next = browser.get(&world.url("/workspaces")).await;
-        assert_eq!(next.location(), "/login?redirect=%2Fworkspaces", "said once");
+        assert_eq!(next.location(), "/login?redirect=%2Fworkspaces", "shown once");
     }
 }
 
 #[tokio::test]
-async fn whoever_was_not_signed_in_gets_no_notice_and_in_mode_redirect_goes_straight_on() {
+async fn without_an_earlier_sign_in_there_is_no_notice_and_mode_redirect_goes_straight_on() {
     for session in [None, Some("abcdefghij-abcdefghijklmnopqrstuv")] {
         let sections = "signIn:\n  mode: redirect\n";
         let world = World::with(Options { sections, ..Options::default() }).await;

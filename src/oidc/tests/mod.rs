@@ -7,7 +7,7 @@ mod keys;
 mod login;
 mod logout;
 mod properties;
-mod pulse;
+mod reachability;
 mod recordings;
 mod refresh;
 mod signer;

@@ -22,42 +22,42 @@ const BAD_FOR: Duration = Duration::from_secs(2);
 /// How long a sign-in waits for the answer. A slower one counts when it comes: the next try finds it.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-/// What the provider's last answer was like, and when that was.
+/// How the provider last answered, and when.
 #[derive(Clone, Copy, Debug)]
-struct Beat {
+struct Last {
     at: Timestamp,
     answer: Result<(), Unreachable>,
 }
 
 /// The last answer, and the place for the one question in flight.
 #[derive(Debug, Default)]
-pub(super) struct Pulse {
-    last: Mutex<Option<Beat>>,
+pub(super) struct Reachability {
+    last: Mutex<Option<Last>>,
     asking: tokio::sync::Mutex<()>,
 }
 
-impl Pulse {
+impl Reachability {
     /// The last answer, while it counts.
     fn known(&self, now: Timestamp) -> Option<Result<(), Unreachable>> {
-        let beat = (*self.last())?;
-        let good_for = if beat.answer.is_ok() { GOOD_FOR } else { BAD_FOR };
-        (beat.at <= now && now < beat.at + good_for).then_some(beat.answer)
+        let last = (*self.last())?;
+        let good_for = if last.answer.is_ok() { GOOD_FOR } else { BAD_FOR };
+        (last.at <= now && now < last.at + good_for).then_some(last.answer)
     }
 
     /// Notes how the provider answered.
-    pub(super) fn beat(&self, at: Timestamp, answer: Result<(), Unreachable>) {
-        *self.last() = Some(Beat { at, answer });
+    pub(super) fn note(&self, at: Timestamp, answer: Result<(), Unreachable>) {
+        *self.last() = Some(Last { at, answer });
     }
 
     /// A request failed: an earlier answer counts no longer.
     pub(super) fn doubt(&self) {
         let mut last = self.last();
-        if last.is_some_and(|beat| beat.answer.is_ok()) {
+        if last.is_some_and(|last| last.answer.is_ok()) {
             *last = None;
         }
     }
 
-    fn last(&self) -> MutexGuard<'_, Option<Beat>> {
+    fn last(&self) -> MutexGuard<'_, Option<Last>> {
         // A panic elsewhere leaves it whole: every change of it is one step.
         self.last.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -66,32 +66,32 @@ impl Pulse {
 impl Provider {
     /// Whether the provider answers at present.
     ///
-    /// It is asked for its discovery document, at most once in 10 seconds (in 2 while it fails), by one request
-    /// whoever waits. Any answer below 500 will do. Must be called on the runtime that slow work is to run on.
+    /// It is asked for its discovery document, at most once in 10 seconds (in 2 while it fails), by one request at
+    /// a time. Any status below 500 is an answer. Must be called on the runtime that slow work is to run on.
     ///
     /// # Errors
     /// When it cannot be reached, answers with a failure, or takes longer than 2 seconds.
     pub async fn answers(self: &Arc<Self>) -> Result<(), Unreachable> {
-        if let Some(known) = self.pulse.known(self.clock.now()) {
+        if let Some(known) = self.reachability.known(self.clock.now()) {
             return known;
         }
         let provider = Arc::clone(self);
         // In a task: an answer that comes late is not lost.
-        let asked = tokio::spawn(async move { provider.ask_for_a_beat().await });
+        let asked = tokio::spawn(async move { provider.ask_once().await });
         match timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) | Err(_) => Err(Unreachable::because(Cause::Timeout)),
         }
     }
 
-    /// Asks, unless another request just did.
-    async fn ask_for_a_beat(&self) -> Result<(), Unreachable> {
-        let _asking = self.pulse.asking.lock().await;
-        if let Some(known) = self.pulse.known(self.clock.now()) {
+    /// Asks, unless another task just did.
+    async fn ask_once(&self) -> Result<(), Unreachable> {
+        let _asking = self.reachability.asking.lock().await;
+        if let Some(known) = self.reachability.known(self.clock.now()) {
             return known;
         }
         let answer = self.ask_for_the_document().await;
-        self.pulse.beat(self.clock.now(), answer);
+        self.reachability.note(self.clock.now(), answer);
         if let Err(error) = &answer {
             tracing::warn!(issuer = %self.settings.issuer, %error, "nobody is sent to the provider");
         }
@@ -104,7 +104,7 @@ impl Provider {
         // The same address was read before.
         let Ok(request) = request else { return Ok(()) };
         match self.send(request).await {
-            // A limit on requests is the word of somebody who is there.
+            // 408 and 429 come from a provider that is there.
             Err(Unreachable { cause: Cause::Status(status), .. }) if status < 500 => Ok(()),
             answer => answer.map(drop),
         }
