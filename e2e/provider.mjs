@@ -17,7 +17,11 @@ import { errorPage, loginPage, signedOutPage } from './provider-pages.mjs';
 const SLUG = '/application/o/coder/';
 const FLOW = '/if/flow/default-authentication-flow/';
 const DISCOVERY = '/.well-known/openid-configuration';
+const END_SESSION = `${SLUG}end-session/`;
 const LONGEST_FORM = 4096; // bytes
+// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak takes it: oidc-provider 9.13.3 itself answers 404, unless
+// its cookies are SameSite=None, which asks for https. So it becomes a GET here; Node.js takes 16 KiB of head.
+const LONGEST_SIGN_OUT = 12_000; // bytes
 
 /** The accounts: name, email, groups. Everybody's password is `password`. */
 export const ACCOUNTS = [
@@ -85,6 +89,14 @@ export async function startProvider({
     if (url.pathname === '/application/o/authorize/' && request.method === 'GET') {
       running.authorizations.push(Object.fromEntries(url.searchParams));
     }
+    if (url.pathname === END_SESSION && request.method === 'POST') {
+      formOf(request, LONGEST_SIGN_OUT).then((form) => {
+        request.method = 'GET';
+        request.url = `${END_SESSION}?${form}`;
+        answer(request, response);
+      }, (error) => fail(response, error));
+      return;
+    }
     request.url = rewritten(url, running);
     answer(request, response);
   });
@@ -124,7 +136,7 @@ function configuration(running, client) {
       introspection: '/application/o/introspect/',
       revocation: '/application/o/revoke/',
       jwks: `${SLUG}jwks/`,
-      end_session: `${SLUG}end-session/`,
+      end_session: END_SESSION,
     },
     scopes: ['openid', 'email', 'profile', 'offline_access'],
     claims: {
@@ -216,11 +228,11 @@ async function flow(provider, running, request, response) {
   response.writeHead(mistake ? 400 : 200, headers).end(loginPage(FLOW + uid, params.login_hint ?? '', mistake));
 }
 
-async function formOf(request) {
+async function formOf(request, longest = LONGEST_FORM) {
   let text = '';
   for await (const chunk of request) {
     text += chunk;
-    if (text.length > LONGEST_FORM) throw new Error('the form is too long');
+    if (text.length > longest) throw new Error('the form is too long');
   }
   return new URLSearchParams(text);
 }

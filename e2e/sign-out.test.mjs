@@ -8,7 +8,7 @@ import {
 import { ACCOUNTS } from './provider.mjs';
 import { startStack } from './support/stack.mjs';
 
-/** Somebody in many groups: the ID token is beyond 2,000 characters. */
+/** Somebody in many groups: the ID token is beyond 4,000 characters. */
 const MANY = {
   username: 'many', name: 'Many Groups', email: 'many@acme.company',
   groups: Array.from({ length: 80 }, (_, number) => `group-${String(number).padStart(26, '0')}`),
@@ -49,7 +49,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     assert.ok(page.url().startsWith(`${stack.url}/vestibule/signed-out?`), page.url());
     const text = await page.locator('body').innerText();
-    assert.match(text, /was asked to sign you out as well, and does not tell whether it did/);
+    assert.match(text, /was asked to sign you out too, but gives no sign of whether it did/);
     await picture(page, name);
   }
 

@@ -168,8 +168,8 @@ impl Pages {
         };
         // authentik's default flow for providers returns here and leaves its own session alive.
         let advice = if view.asked_provider {
-            "Your sign-in service was asked to sign you out as well, and does not tell whether it did. On a \
-             computer that others use, check that it asks for your password before you leave."
+            "Your sign-in service was asked to sign you out too, but gives no sign of whether it did. On a \
+             computer that others use, make sure that it asks for your password before you leave."
         } else {
             "You may still be signed in at your sign-in service: on a computer that others use, sign out there \
              as well."

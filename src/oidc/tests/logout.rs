@@ -80,7 +80,7 @@ async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
 async fn a_hint_too_long_for_an_address_goes_into_a_form_where_the_provider_takes_one() {
     let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = json!(["0"])).await;
     let back = Url::parse("https://coder.company/vestibule/signed-out").unwrap();
-    let end = scene.provider.end_session(Some(&Secret::new("x".repeat(2000))), Some(&back), None).unwrap();
+    let end = scene.provider.end_session(Some(&Secret::new("x".repeat(4000))), Some(&back), None).unwrap();
     assert_eq!(end.get_url(), None);
     assert_eq!(end.form_url().path(), "/end-session");
     let fields: Vec<&str> = end.form_fields().iter().map(|(name, _)| *name).collect();
