@@ -8,7 +8,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::error::{Cause, Unreachable};
-use super::id_token::{Expected, IdToken, IdTokenError, verify};
+use super::id_token::{Expected, IdToken, IdTokenError};
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::login::{AuthorizationResponse, PendingLogin};
 use super::login_error::{FailedLogin, LoginError, Named};
@@ -123,11 +123,8 @@ impl Provider {
         // `expires_in` counts from the answer, not from when everything else is done.
         let answered_at = self.clock.now();
         let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
-        let id_token = self
-            .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
-                verify(unverified, keys, &self.expected(login, &tokens.access_token))
-            })
-            .await?;
+        let expected = self.expected(login, &tokens.access_token);
+        let id_token = self.hold_id_token(&live, unverified, &expected).await?;
         Ok((live, tokens, id_token, answered_at))
     }
 
@@ -148,6 +145,7 @@ impl Provider {
             access_token,
             max_age: self.settings.max_age,
             subject: None,
+            danger_access_token: self.settings.danger_access_token_as_id_token,
         }
     }
 

@@ -57,4 +57,4 @@ pub use person::ClaimMap;
 pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, RefreshError, Trouble};
 pub use refusal::{EmailVerified, Refusal};
-pub use settings::Settings;
+pub use settings::{Pkce, Settings};

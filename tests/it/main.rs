@@ -32,6 +32,8 @@ mod new_keys;
 mod online_check;
 mod other_sites;
 mod outages;
+mod provider_keys;
+mod provider_quirks;
 mod refresh;
 mod refusals;
 mod route_rules;

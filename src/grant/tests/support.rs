@@ -112,7 +112,10 @@ impl FakeProvider {
             Says::YesWithoutSid => sid = Sid::Missing,
             Says::YesKeepingRefreshToken => next = None,
             Says::InvalidGrant => return Err(InvalidGrant { description: None }.into()),
-            Says::NotInGroup => return Err(Refusal::GroupNotAllowed { field: "groups".to_owned() }.into()),
+            Says::NotInGroup => {
+                let [field, found, wanted] = ["groups", "\"others\"", "\"devs\""].map(str::to_owned);
+                return Err(Refusal::GroupNotAllowed { field, found, wanted }.into());
+            }
             Says::Down => {
                 return Err(Unreachable { cause: Cause::Connect, retry_after: None }.into());
             }
