@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 use vestibule::telemetry;
 
 use crate::support::client::Browser;
-use crate::support::provider::{Knobs, UserInfoAs};
+use crate::support::provider::Knobs;
+use crate::support::provider_knobs::UserInfoAs;
 use crate::support::world::{Options, World};
 
 /// Longer than an access token lives.

@@ -136,11 +136,20 @@ fn a_key_is_passed_on_with_what_coder_reads_and_nothing_else() {
     odd["exp"] = json!("never");
     let ed25519 = with(PROVIDER.ed25519_jwk(), "alg", json!("Ed25519"));
     let foreign = [json!({}), json!(null), json!({"kty": "OKP", "crv": "Ed448", "x": part([1; 57])})];
-    let all: Vec<Value> = foreign.into_iter().chain([odd, PROVIDER.rsa_jwk(), ed25519]).collect();
+    let all: Vec<Value> = foreign.into_iter().chain([odd, PROVIDER.es512_jwk(), ed25519]).collect();
     let passed_on: Value = serde_json::from_str(&set(&all).unwrap().to_json()).unwrap();
     let ed25519 = with(PROVIDER.ed25519_jwk(), "alg", json!("EdDSA"));
-    assert_eq!(passed_on, json!({"keys": [PROVIDER.es256_jwk(), PROVIDER.rsa_jwk(), ed25519]}));
+    assert_eq!(passed_on, json!({"keys": [PROVIDER.es256_jwk(), PROVIDER.es512_jwk(), ed25519]}));
     assert_eq!(set(passed_on["keys"].as_array().unwrap()).unwrap().to_json(), passed_on.to_string());
+    // RFC 7518 §6.3.1.1: a modulus has no leading zero.
+    let rsa = PROVIDER.rsa_jwk();
+    let bytes = |key: &Value| {
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap()
+    };
+    let passed_on: Value = serde_json::from_str(&set(std::slice::from_ref(&rsa)).unwrap().to_json()).unwrap();
+    let without_zeros: Vec<u8> = bytes(&rsa).into_iter().skip_while(|byte| *byte == 0).collect();
+    assert_eq!(bytes(&passed_on["keys"][0]), without_zeros);
+    assert_eq!(passed_on["keys"][0]["e"], rsa["e"]);
 }
 
 #[test]

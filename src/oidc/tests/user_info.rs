@@ -58,7 +58,6 @@ async fn a_signed_userinfo_answer_that_does_not_hold_is_refused_by_name() {
     let of = |change: Value| jwt(&PROVIDER.token(&claims(&scene, &change)));
     let foreign = STRANGER.token(&claims(&scene, &json!({})));
     let shared = PROVIDER.sign(&json!({"alg": "HS256"}), &claims(&scene, &json!({})));
-    let json_answer = claims(&scene, &json!({})).to_string();
     for (answer, expected) in [
         (of(json!({"iss": "https://evil.example/"})), "Claim(\"iss\")"),
         (of(json!({"iss": [scene.op.issuer()]})), "Claim(\"iss\")"),
@@ -71,7 +70,7 @@ async fn a_signed_userinfo_answer_that_does_not_hold_is_refused_by_name() {
         (jwt(&foreign), "Token(Signature)"),
         (jwt(&shared), "Token(SharedSecret(\"HS256\"))"),
         (jwt("e30.a.b.c.d"), "Token(Encrypted)"),
-        (jwt(&json_answer), "Token(Malformed)"),
+        (jwt(&json!({"sub": SUBJECT}).to_string()), "Token(Malformed)"),
         (jwt(""), "Token(Malformed)"),
         (Answer::text(200, "Content-Type: application/json\r\n", &foreign), "NotAnObject"),
     ] {

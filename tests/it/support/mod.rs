@@ -11,7 +11,7 @@ pub mod coder_verify;
 pub mod keys;
 pub mod provider;
 mod provider_endpoints;
-mod provider_knobs;
+pub mod provider_knobs;
 pub mod server;
 pub mod store;
 pub mod wire;
