@@ -106,6 +106,7 @@ pub struct CoderIssuer {
 
 /// The provider, in Coder's words.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct Oidc {
     /// The issuer identifier, byte for byte.
     pub issuer: Issuer,

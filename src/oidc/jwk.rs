@@ -14,11 +14,8 @@
 
 use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, EcdsaVerificationAlgorithm,
-    ParsedPublicKey, UnparsedPublicKey,
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, UnparsedPublicKey,
 };
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use openidconnect::core::{CoreJsonWebKeyType, CoreJsonWebKeyUse};
@@ -26,54 +23,9 @@ use openidconnect::{
     JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyId, JsonWebKeyUse, SignatureVerificationError,
 };
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::algorithm::Algorithm;
-
-/// The shortest RSA modulus taken, in bits (RFC 7518 §3.3).
-const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus taken, in bits: longer ones only cost time.
-const MAX_RSA_BITS: usize = 8192;
-
-/// The members of a JWK that are read. As a [`Jwk`] is written it has those that Coder's library reads, in one
-/// spelling, and never `x5c`, `x5t` or `x5u`: for an odd one of those go-jose 4 refuses the whole key set.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct RawJwk {
-    kty: String,
-    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
-    usage: Option<String>,
-    #[serde(default, skip_serializing)]
-    key_ops: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    alg: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    crv: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    n: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    e: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
-}
-
-/// Why a JWK cannot be used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum UnusableKey {
-    #[error("its type or curve is not one that is verified here")]
-    Kind,
-    #[error("a member is missing or not base64url")]
-    Member,
-    #[error("an RSA modulus must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")]
-    RsaSize,
-    #[error("a coordinate does not have the curve's length")]
-    Length,
-    #[error("its point is not on its curve")]
-    Point,
-}
+use super::raw_jwk::{RawJwk, UnusableKey};
 
 /// What kind of key it is, which says what it can sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -216,32 +168,22 @@ impl TryFrom<RawJwk> for Jwk {
     type Error = UnusableKey;
 
     fn try_from(raw: RawJwk) -> Result<Self, UnusableKey> {
-        let mut written = RawJwk {
-            kty: raw.kty.clone(),
-            usage: raw.usage.clone(),
-            kid: raw.kid.clone(),
-            ..RawJwk::default()
-        };
+        let mut written = raw.begin();
+        let known = |key: Result<DecodingKey, UnusableKey>| key.map(Material::Known);
         let (kind, material) = match (raw.kty.as_str(), raw.crv.as_deref()) {
-            ("RSA", _) => (Kind::Rsa, rsa(&raw, &mut written)?),
+            ("RSA", _) => (Kind::Rsa, known(raw.rsa(&mut written))?),
             ("EC", Some("P-256")) => {
-                point(&raw, 32, &ECDSA_P256_SHA256_FIXED, &mut written)?;
-                (Kind::P256, ec(&written)?)
+                (Kind::P256, known(raw.known_point(32, &ECDSA_P256_SHA256_FIXED, &mut written))?)
             }
             ("EC", Some("P-384")) => {
-                point(&raw, 48, &ECDSA_P384_SHA384_FIXED, &mut written)?;
-                (Kind::P384, ec(&written)?)
+                (Kind::P384, known(raw.known_point(48, &ECDSA_P384_SHA384_FIXED, &mut written))?)
             }
             ("EC", Some("P-521")) => {
-                let point = point(&raw, 66, &ECDSA_P521_SHA512_FIXED, &mut written)?;
-                (Kind::P521, Material::P521(point))
+                (Kind::P521, Material::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
             }
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, ed25519(&raw, &mut written)?),
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, known(raw.ed25519(&mut written))?),
             _ => return Err(UnusableKey::Kind),
         };
-        if kind != Kind::Rsa {
-            written.crv.clone_from(&raw.crv);
-        }
         let usage = raw.usage.as_deref().map(|usage| match usage {
             "sig" => CoreJsonWebKeyUse::Signature,
             "enc" => CoreJsonWebKeyUse::Encryption,
@@ -266,60 +208,6 @@ impl TryFrom<RawJwk> for Jwk {
             material,
         })
     }
-}
-
-/// Decodes a member and holds it to a length in bytes.
-fn member(text: Option<&String>, length: Option<usize>) -> Result<Vec<u8>, UnusableKey> {
-    let text = text.ok_or(UnusableKey::Member)?;
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableKey::Member)?;
-    if length.is_some_and(|length| bytes.len() != length) {
-        return Err(UnusableKey::Length);
-    }
-    Ok(bytes)
-}
-
-fn encode(bytes: &[u8]) -> Option<String> {
-    Some(URL_SAFE_NO_PAD.encode(bytes))
-}
-
-fn rsa(raw: &RawJwk, written: &mut RawJwk) -> Result<Material, UnusableKey> {
-    let number =
-        |text| Ok(member(text, None)?.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
-    let (n, e) = (number(raw.n.as_ref())?, number(raw.e.as_ref())?);
-    let head = n.first().map_or(8, |byte| byte.leading_zeros() as usize);
-    let bits = (n.len() * 8).saturating_sub(head);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) || e.is_empty() || e.len() > 8 {
-        return Err(UnusableKey::RsaSize);
-    }
-    (written.n, written.e) = (encode(&n), encode(&e));
-    Ok(Material::Known(DecodingKey::from_rsa_raw_components(&n, &e)))
-}
-
-/// The uncompressed form of a point: 4, x, y (SEC 1 §2.3.3). One that is not on its curve is refused here already:
-/// go-jose 4 would refuse the whole key set for it.
-fn point(
-    raw: &RawJwk,
-    length: usize,
-    curve: &'static EcdsaVerificationAlgorithm,
-    written: &mut RawJwk,
-) -> Result<Vec<u8>, UnusableKey> {
-    let (x, y) = (member(raw.x.as_ref(), Some(length))?, member(raw.y.as_ref(), Some(length))?);
-    (written.x, written.y) = (encode(&x), encode(&y));
-    let point = [&[4], x.as_slice(), y.as_slice()].concat();
-    ParsedPublicKey::new(curve, &point).map_err(|_| UnusableKey::Point)?;
-    Ok(point)
-}
-
-fn ec(written: &RawJwk) -> Result<Material, UnusableKey> {
-    let (x, y) = written.x.as_deref().zip(written.y.as_deref()).ok_or(UnusableKey::Member)?;
-    DecodingKey::from_ec_components(x, y).map(Material::Known).map_err(|_| UnusableKey::Member)
-}
-
-fn ed25519(raw: &RawJwk, written: &mut RawJwk) -> Result<Material, UnusableKey> {
-    let x = URL_SAFE_NO_PAD.encode(member(raw.x.as_ref(), Some(32))?);
-    let key = DecodingKey::from_ed_components(&x).map_err(|_| UnusableKey::Member)?;
-    written.x = Some(x);
-    Ok(Material::Known(key))
 }
 
 impl From<Jwk> for RawJwk {

@@ -9,7 +9,7 @@
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint | `token.rs` |
-//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
+//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `raw_jwk.rs`, `algorithm.rs` |
 //! | the ID token's numbered rules | `id_token.rs` |
 //! | userinfo | `user_info.rs` |
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
@@ -32,6 +32,7 @@ mod login_error;
 mod logout;
 mod person;
 mod provider;
+mod raw_jwk;
 mod refresh;
 mod refusal;
 mod settings;

@@ -38,6 +38,7 @@ pub enum Pkce {
 
 /// How to meet the provider, and whom to let in.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct Settings {
     /// The provider's issuer identifier, byte for byte as its discovery document has it
     /// (`oidc.issuerURL`).
