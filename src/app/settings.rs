@@ -40,6 +40,11 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
         groups_allowed: own.groups_allowed.clone(),
         prompt: own.prompt.clone(),
         max_age: own.max_age,
+        pkce: match own.pkce {
+            config::Pkce::Auto => oidc::Pkce::Auto,
+            config::Pkce::Require => oidc::Pkce::Require,
+        },
+        danger_access_token_as_id_token: own.danger_access_token_as_id_token,
         danger_allow_http: own.danger_allow_http,
     })
 }

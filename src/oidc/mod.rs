@@ -11,7 +11,7 @@
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
 //! | client authentication, and whether the provider takes our client | `client_authentication.rs`, `client_check.rs` |
-//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
+//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `raw_jwk.rs`, `algorithm.rs` |
 //! | the ID token's numbered rules | `id_token.rs` |
 //! | userinfo | `user_info.rs` |
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
@@ -37,6 +37,7 @@ mod login_error;
 mod logout;
 mod person;
 mod provider;
+mod raw_jwk;
 mod reachability;
 mod refresh;
 mod refusal;
@@ -68,4 +69,4 @@ pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, Refusal};
 pub use revocation::{RevokeError, TokenKind};
-pub use settings::Settings;
+pub use settings::{Pkce, Settings};

@@ -35,6 +35,8 @@ mod notices;
 mod online_check;
 mod other_sites;
 mod outages;
+mod provider_keys;
+mod provider_quirks;
 mod reach_provider;
 mod refresh;
 mod refusals;

@@ -1,7 +1,7 @@
 //! The section `oidc`: Coder's own keys with Coder's variables, and what the gateway adds.
 
 use super::Absent::{Default, Nothing, Refused};
-use super::Kind::{Bool, Duration, List, Map, Path, Secret, Text, Url};
+use super::Kind::{Bool, Duration, List, Map, Path, Secret, Text, Url, Word};
 use super::{Key, Kind, Role, both, coders, own};
 
 const fn refused(
@@ -54,8 +54,12 @@ pub(super) const OIDC: &[Key] = &[
         "The `prompt` parameter at the provider: `login`, `consent`, `select_account`, or several with a space between. With `login` the person signs in there at every sign-in here: a `max_age` of 3 seconds goes along, and a sign-in from before (`auth_time`) is refused."),
     own("oidc.maxAge", "VESTIBULE_OIDC_MAX_AGE", Duration, Nothing,
         "The longest time since the person last signed in at the provider; it asks again after that (`max_age`)."),
-    own("oidc.algorithms", "VESTIBULE_OIDC_ALGORITHMS", List, Default("RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA"),
-        "The signature algorithms taken. `none` and `HS256` cannot be."),
+    own("oidc.algorithms", "VESTIBULE_OIDC_ALGORITHMS", List, Default("RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"),
+        "The signature algorithms that the gateway takes, and that its issuer announces to Coder. `Ed25519` is another name of `EdDSA`. `none` and `HS256` cannot be taken."),
+    own("oidc.pkce", "VESTIBULE_OIDC_PKCE", Word(&["auto", "require"]), Default("auto"),
+        "What the provider must announce of PKCE. S256 is always sent, and a provider that lists its methods without S256 is always refused. `auto` takes a provider that lists none, as Microsoft Entra ID and AWS Cognito do; `require` refuses it."),
+    own("oidc.dangerAccessTokenAsIDToken", "VESTIBULE_OIDC_DANGER_ACCESS_TOKEN_AS_ID_TOKEN", Bool, Default("false"),
+        "Takes one token as both the access token and the ID token, which Casdoor sends. Coder then receives the provider's access token as its ID token, and a sign-out at the provider puts it into an address of the browser."),
     own("oidc.dangerAllowHTTP", "VESTIBULE_OIDC_DANGER_ALLOW_HTTP", Bool, Default("false"),
         "Takes plain `http` for the provider beyond loopback. Whoever is on the network between can then sign in as anybody."),
 

@@ -9,12 +9,15 @@ use crate::types::{InvalidIssuer, Issuer};
 use super::super::keys::{self, Kind, Role};
 use super::super::parse::{self, Fault};
 use super::super::reader::Reader;
-use super::super::settings::{ClientAuthentication, Coder, CoderOnly, Oidc};
+use super::super::settings::{ClientAuthentication, Coder, CoderOnly, Oidc, Pkce};
 use super::super::tree::Value;
 
 /// The names that `oidc.algorithms` may have (RFC 7518 §3.1, RFC 8037 §3.1): no `none`, no `HS*`.
-pub const ALGORITHMS: [&str; 9] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+pub const ALGORITHMS: [&str; 10] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+
+/// Another name of one of them (RFC 9864 §2.2), and the name that it is kept under.
+const ED25519: (&str, &str) = ("Ed25519", "EdDSA");
 
 /// The words of `oidc.clientAuthentication`.
 const CLIENT_AUTHENTICATION: [(&str, ClientAuthentication); 3] = [
@@ -60,6 +63,8 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let prompt = r.optional("oidc.prompt", parse::prompt);
     let max_age = r.optional("oidc.maxAge", whole_seconds);
     let algorithms = algorithms(r);
+    let pkce = r.word("oidc.pkce", &[("auto", Pkce::Auto), ("require", Pkce::Require)]);
+    let danger_access_token_as_id_token = r.value("oidc.dangerAccessTokenAsIDToken", parse::boolean);
     let coder_only = coder_only(r);
     if let (Some((ours, _)), Some(coder)) = (&client_secret, coder)
         && *ours == coder.issuer.client_secret
@@ -75,6 +80,13 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
             "oidc.dangerAllowHTTP",
             "lets whoever is on the network between sign in as anybody",
             "Reach the provider by https",
+        );
+    }
+    if danger_access_token_as_id_token == Some(true) {
+        r.warning(
+            "oidc.dangerAccessTokenAsIDToken",
+            "hands the provider's access token on to Coder and to a sign-out's address",
+            "Have the provider send a separate ID token",
         );
     }
     Some(Oidc {
@@ -96,6 +108,8 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
         prompt,
         max_age,
         algorithms: algorithms?,
+        pkce: pkce?,
+        danger_access_token_as_id_token: danger_access_token_as_id_token?,
         danger_allow_http: danger_allow_http?,
         coder_only: coder_only?,
     })
@@ -200,16 +214,24 @@ fn whole_seconds(text: &str) -> Result<Duration, Fault> {
 }
 
 fn algorithms(r: &mut Reader) -> Option<Vec<&'static str>> {
-    let names = r.list("oidc.algorithms", |text| {
-        ALGORITHMS.iter().find(|name| **name == text).copied().ok_or_else(|| {
-            let remedy = format!("Choose from {}", ALGORITHMS.join(", "));
-            ("has an entry that is no algorithm that can be taken".to_owned(), remedy)
-        })
-    })?;
+    let mut names: Vec<&'static str> = Vec::new();
+    for name in r.list("oidc.algorithms", algorithm)? {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     if names.is_empty() {
         r.wrong("oidc.algorithms", "is empty, so that no signature would be taken", "Take the line out");
     }
     Some(names)
+}
+
+fn algorithm(text: &str) -> Result<&'static str, Fault> {
+    let text = if text == ED25519.0 { ED25519.1 } else { text };
+    ALGORITHMS.iter().find(|name| **name == text).copied().ok_or_else(|| {
+        let remedy = format!("Choose from {}", ALGORITHMS.join(", "));
+        ("has an entry that is no algorithm that can be taken".to_owned(), remedy)
+    })
 }
 
 /// What is Coder's business alone and differs from Coder's default, in the syntax of Coder's variables.

@@ -168,8 +168,11 @@ fn names_are_unique_and_own_variables_follow_from_the_path() {
         assert!(names.insert(key.path) && names.insert(key.variable), "{}", key.path);
         let mut derived = String::from("VESTIBULE_");
         let mut before = '.';
-        for c in key.path.chars() {
-            if c.is_uppercase() && before.is_lowercase() {
+        let mut rest = key.path.chars().peekable();
+        while let Some(c) = rest.next() {
+            // A capital begins a word after a small letter, and as the last of several (`IDToken`).
+            let last = before.is_uppercase() && rest.peek().is_some_and(|after| after.is_lowercase());
+            if c.is_uppercase() && (before.is_lowercase() || last) {
                 derived.push('_');
             }
             derived.push(if c == '.' { '_' } else { c.to_ascii_uppercase() });

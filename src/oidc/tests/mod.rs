@@ -12,6 +12,7 @@ mod recordings;
 mod refresh;
 mod signer;
 mod stand_in;
+mod user_info;
 mod vectors;
 
 use std::sync::Arc;
@@ -23,7 +24,7 @@ use url::Url;
 use super::*;
 use crate::http::{Client, ClientSettings};
 use crate::types::{Clock, Issuer, LocalRedirect, ManualClock, Secret, Timestamp};
-use signer::{CLIENT_SECRET, PROVIDER};
+use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
 
 /// The clock of the tests, in seconds.
@@ -51,6 +52,8 @@ fn settings(issuer: &str) -> Settings {
         groups_allowed: Vec::new(),
         prompt: None,
         max_age: None,
+        pkce: Pkce::Auto,
+        danger_access_token_as_id_token: false,
         danger_allow_http: false,
     }
 }
