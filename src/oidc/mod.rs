@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | discovery document, held to the letter | `discovery.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
+//! | the provider at its public address, or at one inside | `reach.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint | `token.rs` |
@@ -32,6 +33,7 @@ mod login_error;
 mod logout;
 mod person;
 mod provider;
+mod reach;
 mod refresh;
 mod refusal;
 mod settings;

@@ -12,9 +12,9 @@ use super::algorithm::Algorithm;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
+use super::reach::Client;
 use super::settings::Settings;
 use super::token::Relying;
-use crate::http::Client;
 use crate::types::{Clock, Issuer, Timestamp};
 
 /// The longest document or answer taken from the provider, in bytes.
@@ -79,7 +79,8 @@ pub struct Provider {
 
 impl Provider {
     /// A provider that has not been asked yet.
-    pub fn new(settings: Settings, client: Client, clock: Clock) -> Arc<Self> {
+    pub fn new(settings: Settings, client: crate::http::Client, clock: Clock) -> Arc<Self> {
+        let client = Client::new(client, &settings);
         Arc::new(Self {
             settings,
             client,

@@ -24,8 +24,8 @@ use super::discovery::{ClientAuthentication, Metadata};
 use super::error::{DiscoveryError, OAuthError, ProviderFault, Unreachable};
 use super::jwk::Jwk;
 use super::jws::MAX_TOKEN;
+use super::reach::Client;
 use super::settings::Settings;
-use crate::http::Client;
 use crate::types::Secret;
 
 /// The longest life of an access token that is believed.

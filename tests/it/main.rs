@@ -23,6 +23,7 @@ mod canary;
 mod commands;
 mod gate;
 mod hostile;
+mod inside;
 mod layering;
 mod limits;
 mod machines;
