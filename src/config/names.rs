@@ -92,10 +92,12 @@ fn deciding() -> impl Iterator<Item = &'static Key> {
 fn fails_open(words: &[String]) -> Option<&'static Key> {
     let has = |start: &str| words.iter().any(|word| word.starts_with(start));
     let allows = has("allow") || has("requir") || has("permit") || words == ["group", "oidc"];
-    match () {
-        () if has("domain") => keys::find("oidc.emailDomain"),
-        () if has("group") && allows => keys::find("oidc.groupAllowed"),
-        () => None,
+    if has("domain") {
+        keys::find("oidc.emailDomain")
+    } else if has("group") && allows {
+        keys::find("oidc.groupAllowed")
+    } else {
+        None
     }
 }
 

@@ -40,12 +40,12 @@ impl Nameless {
 
     /// Whether a line about an address is due; it is then taken as written.
     fn is_due(&self, address: IpAddr, now: Instant) -> bool {
-        let mut said = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        said.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);
-        if said.contains_key(&address) || said.len() >= MAX_PEERS {
+        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        logged.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);
+        if logged.contains_key(&address) || logged.len() >= MAX_PEERS {
             return false;
         }
-        said.insert(address, now);
+        logged.insert(address, now);
         true
     }
 }

@@ -93,21 +93,26 @@ async fn read_version_1(
         }
         line.push(stream.read_u8().await?);
     }
-    parse_line(&line).ok_or(HeaderError::Line)
+    parse_line(&line)
 }
 
-/// `PROXY TCP4 203.0.113.9 10.0.0.1 49153 443`, CR, LF: one space between two fields. `None` inside when the
-/// balancer cannot name the client (`UNKNOWN`; whatever follows that word is ignored, section 2.1).
-fn parse_line(line: &[u8]) -> Option<Option<SocketAddr>> {
-    let line = line.strip_suffix(b"\r\n")?.strip_prefix(WORD)?;
-    if line.iter().any(|byte| byte.is_ascii_control() || !byte.is_ascii()) {
-        return None;
+/// The line, CR and LF included. No address when the balancer cannot name the client (`UNKNOWN`; whatever follows that
+/// word is ignored, section 2.1).
+fn parse_line(line: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
+    let fields = line.strip_suffix(b"\r\n").and_then(|line| line.strip_prefix(WORD));
+    let fields = fields.and_then(|fields| std::str::from_utf8(fields).ok()).ok_or(HeaderError::Line)?;
+    if fields.contains(|c: char| !c.is_ascii() || c.is_ascii_control()) {
+        return Err(HeaderError::Line);
     }
-    let line = std::str::from_utf8(line).ok()?;
-    if line == "UNKNOWN" || line.starts_with("UNKNOWN ") {
-        return Some(None);
+    if fields == "UNKNOWN" || fields.starts_with("UNKNOWN ") {
+        return Ok(None);
     }
-    let mut fields = line.split(' ');
+    parse_fields(fields).map(Some).ok_or(HeaderError::Line)
+}
+
+/// The source of `TCP4 203.0.113.9 10.0.0.1 49153 443`: one space between two fields, and nothing after the last.
+fn parse_fields(text: &str) -> Option<SocketAddr> {
+    let mut fields = text.split(' ');
     let mut next = || fields.next();
     let address: fn(&str) -> Option<IpAddr> = match next()? {
         "TCP4" => |text| text.parse::<Ipv4Addr>().ok().map(IpAddr::from),
@@ -116,7 +121,7 @@ fn parse_line(line: &[u8]) -> Option<Option<SocketAddr>> {
     };
     let (source, _destination) = (address(next()?)?, address(next()?)?);
     let (source_port, _destination_port) = (port(next()?)?, port(next()?)?);
-    next().is_none().then_some(Some(SocketAddr::new(source, source_port)))
+    next().is_none().then_some(SocketAddr::new(source, source_port))
 }
 
 /// A decimal number from 0 to 65535 without a sign or leading zeros (section 2.1).

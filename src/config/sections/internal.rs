@@ -21,7 +21,7 @@ pub(super) fn url(r: &mut Reader, danger: bool) -> Option<Url> {
         r.wrong(
             PATH,
             "is plain http beyond loopback",
-            "Use https, or accept with oidc.dangerAllowHTTP: true that whoever is on the network between (in Compose: \
+            "Use https, or accept with oidc.dangerAllowHTTP: true that everybody on the network between (in Compose: \
              every container of that network) can read the client secret and sign in as anybody",
         );
     }

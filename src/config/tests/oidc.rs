@@ -26,7 +26,7 @@ fn scopes_may_be_separated_by_spaces_as_coder_takes_them() {
 }
 
 #[test]
-fn nobody_in_particular_being_let_in_is_a_warning_and_either_list_ends_it() {
+fn neither_domains_nor_groups_is_a_warning_and_either_of_them_ends_it() {
     let config = variables(&[]).unwrap();
     assert_eq!(warned(&config), ["oidc.emailDomain"]);
     assert!(config.warnings[0].what.contains("everybody whom the provider lets in may sign in"));
