@@ -20,6 +20,7 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
     let algorithms = own.algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
     Ok(oidc::Settings {
         issuer: own.issuer.clone(),
+        internal_url: own.internal_url.clone(),
         client_id: own.client_id.clone(),
         client_secret: own.client_secret.clone(),
         client_authentication: match own.client_authentication {

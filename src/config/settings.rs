@@ -121,6 +121,8 @@ pub enum ClientAuthentication {
 pub struct Oidc {
     /// The issuer identifier, byte for byte.
     pub issuer: Issuer,
+    /// Where the gateway itself reaches the provider. Default: at the issuer's own address.
+    pub internal_url: Option<Url>,
     /// Our client identifier at the provider.
     pub client_id: String,
     /// Our client secret at the provider.

@@ -7,6 +7,7 @@
 //! | discovery document, held to the letter | `discovery.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | whether the provider answers, before a browser is sent there | `reachability.rs` |
+//! | the provider at its public address, or at one inside | `reach.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
@@ -38,6 +39,7 @@ mod logout;
 mod person;
 mod provider;
 mod raw_jwk;
+mod reach;
 mod reachability;
 mod refresh;
 mod refusal;

@@ -14,10 +14,10 @@ use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
+use super::reach::Client;
 use super::reachability::Reachability;
 use super::settings::Settings;
 use super::token::Relying;
-use crate::http::Client;
 use crate::types::{Clock, Issuer, Timestamp};
 
 /// The longest document or answer taken from the provider, in bytes.
@@ -91,7 +91,8 @@ pub struct Provider {
 
 impl Provider {
     /// A provider that has not been asked yet.
-    pub fn new(settings: Settings, client: Client, clock: Clock) -> Arc<Self> {
+    pub fn new(settings: Settings, client: crate::http::Client, clock: Clock) -> Arc<Self> {
+        let client = Client::new(client, &settings);
         Arc::new(Self {
             authentication: Authentication::new(settings.client_authentication),
             settings,

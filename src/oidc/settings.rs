@@ -44,6 +44,8 @@ pub struct Settings {
     /// The provider's issuer identifier, byte for byte as its discovery document has it
     /// (`oidc.issuerURL`).
     pub issuer: Issuer,
+    /// Where the provider is reached, when not at its issuer's address (`oidc.internalURL`). Default: none.
+    pub internal_url: Option<Url>,
     /// Our client identifier at the provider (`oidc.clientID`).
     pub client_id: String,
     /// Our client secret at the provider (`oidc.clientSecret`).

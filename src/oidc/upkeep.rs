@@ -162,7 +162,7 @@ impl Provider {
         let response = self.send(request).await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(DiscoveryError::Status { url: url.to_owned(), status });
+            return Err(DiscoveryError::Status { url: self.client.reached(url), status });
         }
         let text = String::from_utf8(response.into_body().to_vec());
         text.map_err(|_| DiscoveryError::Keys(JwksError::NotASet))

@@ -25,6 +25,7 @@ mod commands;
 mod declined;
 mod gate;
 mod hostile;
+mod inside;
 mod layering;
 mod limits;
 mod machines;

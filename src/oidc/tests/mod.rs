@@ -7,6 +7,7 @@ mod keys;
 mod login;
 mod logout;
 mod properties;
+mod reach;
 mod reachability;
 mod recordings;
 mod refresh;
@@ -36,6 +37,7 @@ const SUBJECT: &str = "af5674b8bf5b297bc0a5eb7c614ccbc142ad90ed95adf5d59f1036bdb
 fn settings(issuer: &str) -> Settings {
     Settings {
         issuer: Issuer::parse(issuer, true).unwrap(),
+        internal_url: None,
         client_id: "coder-client-id".to_owned(),
         client_authentication: None,
         client_secret: Secret::new(CLIENT_SECRET),

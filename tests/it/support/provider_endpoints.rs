@@ -53,7 +53,7 @@ impl Shared {
         }
     }
 
-    fn discovery(&self) -> Value {
+    pub(super) fn discovery(&self) -> Value {
         let state = self.state.lock().unwrap();
         let base = &self.base;
         let algorithms: Vec<_> = state.keys.iter().map(|key| key.alg).collect();
