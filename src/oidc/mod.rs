@@ -5,6 +5,7 @@
 //! | step | file |
 //! | --- | --- |
 //! | discovery document, held to the letter | `discovery.rs` |
+//! | two issuers that should be one | `mismatch.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
@@ -15,6 +16,7 @@
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
 //! | refresh, and the person judged again | `refresh.rs` |
 //! | revocation, sign-out at the provider | `logout.rs` |
+//! | what a provider tells before anybody signs in | `probe.rs` |
 //! | back-channel logout tokens | `backchannel.rs` |
 
 mod algorithm;
@@ -30,7 +32,9 @@ mod keys;
 mod login;
 mod login_error;
 mod logout;
+mod mismatch;
 mod person;
+mod probe;
 mod provider;
 mod refresh;
 mod refusal;
@@ -54,6 +58,7 @@ pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, Pe
 pub use login_error::{FailedLogin, LoginError, Named};
 pub use logout::{EndSession, RevokeError, TokenKind};
 pub use person::ClaimMap;
+pub use probe::{Announced, Authorization, Presented, Probed};
 pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, RefreshError, Trouble};
 pub use refusal::{EmailVerified, Refusal};

@@ -130,7 +130,10 @@ async fn a_refreshed_id_token_is_verified_and_about_the_same_person() {
     };
     for (claims, expected) in [
         (changed("sub", json!("somebody-else")), IdTokenError::Subject),
-        (changed("iss", json!("https://evil.example/")), IdTokenError::Issuer),
+        (
+            changed("iss", json!("https://evil.example/")),
+            IdTokenError::Issuer { found: "https://evil.example/".to_owned(), expected: scene.op.issuer() },
+        ),
         (changed("aud", json!("other")), IdTokenError::Audience),
         (changed("azp", json!("other")), IdTokenError::AuthorizedParty),
     ] {
