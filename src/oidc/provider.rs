@@ -102,13 +102,6 @@ impl Provider {
         self.live.load().is_some()
     }
 
-    /// Whether the provider can grant a scope; unknown until it was found, and when it does not say. authentik
-    /// lists those that the provider has a mapping for.
-    pub fn grants_scope(&self, scope: &str) -> Option<bool> {
-        let live = self.live()?;
-        Some(live.metadata.scopes.as_ref()?.iter().any(|listed| listed == scope))
-    }
-
     /// What the last reading of the documents met, when it failed.
     pub fn trouble(&self) -> Option<Arc<DiscoveryError>> {
         self.trouble.load_full()

@@ -20,6 +20,7 @@ mod apps;
 mod audit;
 mod backchannel;
 mod canary;
+mod coder_refusals;
 mod commands;
 mod gate;
 mod hostile;

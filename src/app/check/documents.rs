@@ -29,6 +29,7 @@ pub(super) fn scopes(config: &Config, announced: &Announced) -> Vec<Finding> {
     let is_missing = |scope: &str| listed.is_some_and(|listed| !listed.iter().any(|known| known == scope));
     let mut findings: Vec<Finding> =
         offline_access(wanted, &is_missing, announced.is_authentik).into_iter().collect();
+    findings.extend(offline_session(config));
     if !announced.is_authentik {
         return findings;
     }
@@ -84,6 +85,21 @@ fn offline_access(
     })
 }
 
+/// Keycloak 26.7.3, asked for `offline_access`, makes an *offline* session and no other one: nothing that needs a
+/// session of the browser works there.
+fn offline_session(config: &Config) -> Option<Finding> {
+    let is_realm = config.oidc.issuer.as_str().contains("/realms/");
+    let asked = config.oidc.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
+    (is_realm && asked).then(|| {
+        Finding::hint(
+            "If this is Keycloak, offline_access costs single sign-on and back-channel logout.",
+            "oidc.scopes has offline_access. Keycloak then makes an offline session only: it neither signs people in to \
+             other applications nor tells the gateway when they sign out.",
+            "Take offline_access out of oidc.scopes: Keycloak sends a refresh token without it.",
+        )
+    })
+}
+
 /// authentik lists encryption exactly when the provider has an encryption key, and then encrypts every token.
 /// Others list what a client may ask for: it means nothing.
 pub(super) fn encryption(announced: &Announced) -> Option<Finding> {
@@ -124,6 +140,17 @@ mod tests {
         let found = scopes(&without, &announced(false, &["openid"])).remove(0);
         assert!(found.level == Level::Hint && found.cause.contains("Keycloak"), "{found:?}");
         assert!(!found.remedy.contains("authentik"), "{found:?}");
+    }
+
+    /// Keycloak 26.7.3.
+    #[test]
+    fn offline_access_at_a_realm_is_a_hint_to_leave_it_out() {
+        let realm = MINIMAL.replace("9100/application/o/coder/", "9100/realms/acme");
+        let other = announced(false, &["openid", "offline_access"]);
+        let found = scopes(&Config::from_text(&realm).unwrap(), &other);
+        assert!(found.len() == 1 && found[0].remedy.contains("Take offline_access out"), "{found:?}");
+        let without = Config::from_text(&realm.replace(", offline_access", "")).unwrap();
+        assert!(scopes(&without, &other)[0].cause.contains("lacks"), "the other way round");
     }
 
     /// authentik 2026.8.0-rc1 lists the scopes that the provider has a mapping for.

@@ -27,7 +27,7 @@ pub(super) const OIDC: &[Key] = &[
     own("oidc.clientSecretFile", "CODER_OIDC_CLIENT_SECRET_FILE", Path, Nothing,
         "A file with that secret, instead of the secret."),
     both("oidc.scopes", "CODER_OIDC_SCOPES", List, Default("openid,profile,email,offline_access"),
-        "The scopes asked for. Without `offline_access` a session ends with its first access token. A scope named `groups` also makes `groups` the group claim."),
+        "The scopes asked for. Without `offline_access` most providers, authentik among them, send no refresh token, and a session ends with its first access token. Keycloak sends one without it, and with it has no single sign-on and no back-channel logout. A scope named `groups` also makes `groups` the group claim."),
     both("oidc.emailDomain", "CODER_OIDC_EMAIL_DOMAIN", List, Default(""),
         "Domains that an email address must have one of, exactly; a leading `@` is dropped. Empty: every domain."),
     both("oidc.emailField", "CODER_OIDC_EMAIL_FIELD", Text, Default("email"),
