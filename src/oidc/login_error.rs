@@ -24,7 +24,7 @@ pub enum LoginError {
     #[error("the answer belongs to another sign-in (state)")]
     State,
     /// The answer comes from another issuer, or does not say from which (RFC 9207).
-    #[error("the answer does not come from the provider that was asked: its issuer is {}", named(.found, .expected))]
+    #[error("the answer does not come from the provider that was asked: its issuer is {}", named(.found.as_deref(), .expected))]
     Issuer {
         /// What the answer names, if anything.
         found: Option<String>,
@@ -49,7 +49,7 @@ pub enum LoginError {
 }
 
 /// The issuer of an answer (RFC 9207 §2), which the provider may have left out.
-fn named(found: &Option<String>, expected: &str) -> String {
+fn named(found: Option<&str>, expected: &str) -> String {
     match found {
         Some(found) => differs(found, expected),
         None => format!("missing, although the provider announces that it always names \"{expected}\""),

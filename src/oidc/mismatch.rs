@@ -26,7 +26,7 @@ fn why(found: &str, expected: &str) -> Option<&'static str> {
         );
     }
     let path = host_less(found)?;
-    if path.is_empty() && expected.contains("/application/o/") {
+    if path.is_empty() && bare(expected).starts_with(&format!("{}/application/o/", bare(found))) {
         return Some(
             "set the issuer mode of the provider in authentik to \"Each provider has a different issuer\"",
         );

@@ -119,8 +119,7 @@ impl Provider {
         let outcome = match answer.status() {
             status if status.is_client_error() => Authorization::Refused(status.as_u16()),
             status if status.is_redirection() => text(header::LOCATION)
-                .and_then(|to| sent_back(to, &self.settings.redirect_uri))
-                .map_or(Authorization::Page, Authorization::Back),
+                .map_or(Authorization::Page, |to| sent_back(to, &self.settings.redirect_uri)),
             _ => Authorization::Page,
         };
         Ok((outcome, ahead))
@@ -180,16 +179,15 @@ fn made_up() -> Secret {
     Secret::new(random_token())
 }
 
-/// The error of an answer that goes to our redirect URI; `None` when it goes elsewhere.
-fn sent_back(location: &str, redirect_uri: &Url) -> Option<Option<OAuthError>> {
-    let to = Url::parse(location).ok()?;
-    let same = to.origin() == redirect_uri.origin() && to.path() == redirect_uri.path();
-    if !same {
-        return None;
-    }
+/// Where a redirect leads: back to our redirect URI, or to some page.
+fn sent_back(location: &str, redirect_uri: &Url) -> Authorization {
+    let is_ours = |to: &Url| to.origin() == redirect_uri.origin() && to.path() == redirect_uri.path();
+    let Some(to) = Url::parse(location).ok().filter(is_ours) else { return Authorization::Page };
     let value =
         |name: &str| to.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    Some(value("error").map(|code| OAuthError::new(&code, value("error_description").as_deref())))
+    Authorization::Back(
+        value("error").map(|code| OAuthError::new(&code, value("error_description").as_deref())),
+    )
 }
 
 /// How far a `Date` is ahead, in seconds; negative when it is behind.
@@ -206,8 +204,9 @@ mod tests {
     fn an_answer_is_one_to_us_only_at_our_redirect_uri() {
         let ours = Url::parse("https://coder.acme.company/api/v2/users/oidc/callback").unwrap();
         let back = |query: &str| sent_back(&format!("{ours}{query}"), &ours);
-        assert_eq!(back("?state=x").unwrap(), None);
-        let error = back("?error=login_required&error_description=no%0Asession&state=x").unwrap().unwrap();
+        assert_eq!(back("?state=x"), Authorization::Back(None));
+        let error = back("?error=login_required&error_description=no%0Asession&state=x");
+        let Authorization::Back(Some(error)) = error else { panic!("{error:?}") };
         assert_eq!(
             (error.code.as_str(), error.description.as_deref()),
             ("login_required", Some("nosession"))
@@ -215,7 +214,7 @@ mod tests {
         for elsewhere in
             ["/login", "https://evil.example/api/v2/users/oidc/callback?error=x", "", "javascript:x"]
         {
-            assert_eq!(sent_back(elsewhere, &ours), None, "{elsewhere}");
+            assert_eq!(sent_back(elsewhere, &ours), Authorization::Page, "{elsewhere}");
         }
     }
 

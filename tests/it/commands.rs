@@ -125,6 +125,10 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     let code = timeout(PATIENCE, stop).await.expect("it stops");
     assert_eq!(code, Some(0), "{said}");
     assert!(
+        said.contains("hint: authentik since 2025.10 sends email_verified: false by default"),
+        "the issuer is authentik's by its path: {said}"
+    );
+    assert!(
         said.contains("vestibule listens") && said.contains("stopped") && !said.contains("coder-secret"),
         "{said}"
     );

@@ -28,9 +28,10 @@ pub(super) async fn ask(provider: &Provider, is_authentik: bool) -> Result<Told,
         refresh: provider.probe_refresh(Presented::Configured).await?,
         refresh_as_stranger: provider.probe_refresh(Presented::MadeUp).await?,
         code: provider.probe_code(Presented::Configured).await?,
-        code_as_stranger: match is_authentik {
-            true => Some(provider.probe_code(Presented::MadeUp).await?),
-            false => None,
+        code_as_stranger: if is_authentik {
+            Some(provider.probe_code(Presented::MadeUp).await?)
+        } else {
+            None
         },
     })
 }

@@ -59,7 +59,7 @@ impl Refusal {
         let limited = status == StatusCode::TOO_MANY_REQUESTS;
         let retry_after = seconds.or(limited.then_some(RATE_LIMIT_WINDOW));
         let said = serde_json::from_slice::<Said>(answer.body()).ok();
-        let json = said.is_some().then(|| answer.clone());
+        let is_json = said.is_some();
         let said = said.or_else(|| page::read(answer.body()));
         let (message, detail) = said.map_or_else(Default::default, |said| (said.message, said.detail));
         let mut message = printable(message.trim(), MAX_MESSAGE);
@@ -68,7 +68,7 @@ impl Refusal {
         }
         let detail = Some(printable(detail.trim(), MAX_DETAIL)).filter(|detail| !detail.is_empty());
         let retry_after = retry_after.map(|after| after.min(MAX_RETRY_AFTER));
-        Self { status, message, detail, retry_after, json }
+        Self { status, message, detail, retry_after, json: is_json.then_some(answer) }
     }
 
     /// Coder's status: 400 or more.
@@ -107,7 +107,10 @@ impl Refusal {
 
 impl fmt::Debug for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal").field("status", &self.status).field("words", &self.words()).finish()
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("words", &self.words())
+            .finish_non_exhaustive()
     }
 }
 

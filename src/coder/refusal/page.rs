@@ -13,7 +13,7 @@ const ENDS: [&str; 4] = ["<button", "class=\"button", "</body", "<script"];
 pub(super) fn read(body: &[u8]) -> Option<Said> {
     let page = std::str::from_utf8(body.get(..body.len().min(MAX_PAGE))?).ok()?;
     let title = between(page, "<title", "</title").map(text).unwrap_or_default();
-    let after_heading = page.split_once("</h1").map_or("", |(_, rest)| rest);
+    let after_heading = page.split_once("</h1>").map_or("", |(_, rest)| rest);
     let end = ENDS.iter().filter_map(|end| after_heading.find(end)).min().unwrap_or(after_heading.len());
     let description = text(after_heading.get(..end).unwrap_or_default());
     let heading = between(page, "<h1", "</h1").map(text).unwrap_or_default();
@@ -41,18 +41,22 @@ fn text(html: &str) -> String {
     let mut rest = html;
     while let Some((before, tag)) = rest.split_once('<') {
         plain.push_str(before);
-        let Some((tag, after)) = tag.split_once('>') else { break };
+        // A tag that does not end is where the text was cut.
+        let Some((tag, after)) = tag.split_once('>') else {
+            rest = "";
+            break;
+        };
         if tag.starts_with("a ") {
             link = tag.split_once("href=\"").and_then(|(_, url)| Some(url.split_once('"')?.0.to_owned()));
         } else if tag.starts_with("/a")
             && let Some(url) = link.take()
         {
-            plain.push_str(&format!(" ({url})"));
+            plain.extend([" (", url.as_str(), ")"]);
         }
         plain.push(' ');
         rest = after;
     }
-    plain.push_str(rest.strip_prefix('>').unwrap_or(rest));
+    plain.push_str(rest);
     unescaped(&plain).split_whitespace().collect::<Vec<_>>().join(" ").replace(" .", ".").replace(" ,", ",")
 }
 

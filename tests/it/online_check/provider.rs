@@ -8,11 +8,15 @@ use vestibule::config::Config;
 use vestibule::types::Clock;
 
 use super::{about, found, found_with, wrong};
-use crate::support::provider::{Fault, Knobs, Refusals};
+use crate::support::Refusals;
+use crate::support::provider::{Fault, Knobs};
 use crate::support::world::{Options, World};
 
 const SECRET: &str = "clientSecret: secret-of-the-client";
 const WRONG_SECRET: &str = "clientSecret: secret-of-somebody-else";
+
+/// How a provider is made to behave.
+type Change = fn(&mut Knobs);
 
 /// Both neighbours, with a provider that is not known for an authentik.
 async fn with_another_provider(refusals: Refusals) -> World {
@@ -76,13 +80,13 @@ async fn an_issuer_that_differs_in_scheme_or_slash_alone_is_explained_with_both(
 #[tokio::test]
 async fn what_authentik_tells_before_anybody_signs_in_is_said_with_the_field_to_change() {
     let world = World::without_gateway(Options::default()).await;
-    let tuned = |change: fn(&mut Knobs)| {
+    let tuned = |change: Change| {
         world.provider.tune(|knobs| *knobs = Knobs::default());
         world.provider.tune(change);
         found(&world)
     };
     assert!(wrong(&tuned(|_| ()).await).is_empty());
-    let cases: [(fn(&mut Knobs), &str, &str); 5] = [
+    let cases: [(Change, &str, &str); 5] = [
         (
             |knobs| knobs.redirect_uris = Some(Vec::new()),
             "redirect URI is not registered",

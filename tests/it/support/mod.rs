@@ -18,3 +18,4 @@ pub mod world;
 
 pub use coder_pages::APP_COOKIE;
 pub use coder_sign_in::error_page_text;
+pub use provider_knobs::Refusals;

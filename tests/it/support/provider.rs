@@ -11,7 +11,7 @@ use vestibule::types::{Clock, random_token};
 
 use super::keys::SigningKey;
 use super::provider_knobs::overlay;
-pub use super::provider_knobs::{Fault, Knobs, Refusals};
+pub use super::provider_knobs::{Fault, Knobs};
 use super::server::{Server, Switched, field};
 
 /// A person at the provider.
