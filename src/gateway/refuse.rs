@@ -157,9 +157,11 @@ impl Gateway {
         let parts = [refusal.detail(), refusal.remedy()];
         let parts: Vec<&str> = parts.into_iter().flatten().collect();
         let detail = (!parts.is_empty()).then(|| sentences(&parts));
-        let way = match refusal.retry_after() {
-            Some(_) => Way { text: "Try again", to: Self::start_link(back) },
-            None => Way { text: "Sign in with another account", to: Self::another_account_link(back) },
+        let may_pass = refusal.retry_after().is_some() || refusal.status().is_server_error();
+        let way = if may_pass {
+            Way { text: "Try again", to: Self::start_link(back) }
+        } else {
+            Way { text: "Sign in with another account", to: Self::another_account_link(back) }
         };
         let problem = Problem {
             status: row.status,

@@ -142,7 +142,7 @@ async fn a_life_to_be_told() {
     }
     let revocations =
         || telemetry::metrics::events().into_iter().find(|(action, ..)| *action == "revocation");
-    world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 3)).await;
+    world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 4)).await;
 }
 
 /// Sessions that end with nobody's doing: idle, old, without a refresh token, and with the one at the provider.

@@ -116,8 +116,10 @@ impl fmt::Debug for Refusal {
 
 impl fmt::Display for Refusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Coder refuses the sign-in ({}): {}", self.status.as_u16(), self.words())?;
-        self.remedy().map_or(Ok(()), |remedy| write!(f, ". {remedy}"))
+        let words = self.words();
+        write!(f, "Coder refuses the sign-in ({}): {words}", self.status.as_u16())?;
+        let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "{end} {remedy}"))
     }
 }
 
