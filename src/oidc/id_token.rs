@@ -74,9 +74,9 @@ pub enum IdTokenError {
     AccessToken,
     /// It is the access token of the same answer, to the letter.
     #[error(
-        "the provider sent one token as both the access token and the ID token, as Casdoor does: what is given the \
-         access token could pass it off as an ID token. Have the provider send a separate ID token, or accept this \
-         with oidc.dangerAccessTokenAsIDToken: true"
+        "the provider sent one token as both the access token and the ID token, as Casdoor does: Coder would receive \
+         the access token. Have the provider send a separate ID token, or accept this danger with \
+         oidc.dangerAccessTokenAsIDToken: true"
     )]
     IsTheAccessToken,
     /// `sub` is somebody else.
