@@ -6,13 +6,15 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
-use http::{Request, Response};
+use http::response::Parts;
+use http::{Method, Request, Response};
 use tokio::sync::{Mutex, watch};
 
 use super::algorithm::Algorithm;
 use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
+use super::error_log::{self, Confidential};
 use super::inside::Client;
 use super::keys::KeySet;
 use super::reachability::Reachability;
@@ -195,7 +197,33 @@ impl Provider {
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
         let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
         let (parts, body) = sent?.into_parts();
-        if let Some(unreachable) = Unreachable::by_status(&parts) {
+        self.received(Unreachable::by_status(&parts), parts, body)
+    }
+
+    /// As [`Self::send`], to an endpoint whose errors belong in the log.
+    pub(super) async fn ask(
+        &self,
+        endpoint: &str,
+        request: Request<Bytes>,
+    ) -> Result<Response<Bytes>, Unreachable> {
+        let posted = request.method() == Method::POST;
+        let confidential = Confidential::of(request.headers(), request.body());
+        let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
+        let (parts, body) = sent?.into_parts();
+        if !parts.status.is_success() {
+            error_log::report(endpoint, &confidential, &parts, &body);
+        }
+        let not_now = if posted { Unreachable::by_post_status } else { Unreachable::by_status };
+        self.received(not_now(&parts), parts, body)
+    }
+
+    fn received(
+        &self,
+        not_now: Option<Unreachable>,
+        parts: Parts,
+        body: Bytes,
+    ) -> Result<Response<Bytes>, Unreachable> {
+        if let Some(unreachable) = not_now {
             self.reachability.doubt();
             return Err(unreachable);
         }

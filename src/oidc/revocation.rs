@@ -11,8 +11,7 @@ use url::{Url, form_urlencoded};
 
 use super::client_authentication::ClientAuthentication;
 use super::error::{Cause, OAuthError, Unreachable};
-use super::error_log;
-use super::provider::{MAX_DOCUMENT, Provider};
+use super::provider::Provider;
 use super::token_answer::TokenAnswer;
 use crate::types::Secret;
 
@@ -53,10 +52,7 @@ impl Provider {
                     Some(other) => methods = other,
                     None => return Err(error.into()),
                 },
-                Err(RevokeError::Unreachable(unreachable)) => {
-                    self.reachability.doubt();
-                    return Err(unreachable.into());
-                }
+                Err(RevokeError::Unreachable(unreachable)) => return Err(unreachable.into()),
                 done => {
                     self.authentication.worked(method);
                     return done;
@@ -78,19 +74,12 @@ impl Provider {
         };
         let fields = [("token", token.expose()), ("token_type_hint", hint)];
         let request = self.authenticated_form(endpoint, method, &fields);
-        let answer = self.client.send(request.map_err(|_| RevokeError::Unsupported)?).await;
-        let (parts, body) = answer.map_err(Unreachable::from)?.into_parts();
-        if parts.status == StatusCode::OK {
+        let request = request.map_err(|_| RevokeError::Unsupported)?;
+        let answer = self.ask("revocation endpoint", request).await?;
+        if answer.status() == StatusCode::OK {
             return Ok(());
         }
-        error_log::report("revocation endpoint", &parts, &body, &[token, &self.settings.client_secret]);
-        if let Some(unreachable) = Unreachable::by_post_status(&parts) {
-            return Err(unreachable.into());
-        }
-        if body.len() > MAX_DOCUMENT {
-            return Err(Unreachable::because(Cause::TooLarge).into());
-        }
-        Err(OAuthError { status: Some(parts.status.as_u16()), ..refused(&body) }.into())
+        Err(OAuthError { status: Some(answer.status().as_u16()), ..refused(answer.body()) }.into())
     }
 
     /// Revokes tokens that nobody will use: of a person who may not come in. Best effort, they expire by

@@ -19,7 +19,7 @@ use openidconnect::{
 use super::client_authentication::ClientAuthentication;
 use super::discovery::Metadata;
 use super::error::{DiscoveryError, OAuthError, ProviderFault, Unreachable};
-use super::error_log;
+use super::error_log::{self, Confidential};
 use super::inside::Client;
 use super::jwk::Jwk;
 use super::provider::{Live, Provider};
@@ -133,7 +133,7 @@ pub(super) async fn present_once(
         ClientAuthentication::Basic => AuthType::BasicAuth,
         ClientAuthentication::Post => AuthType::RequestBody,
     });
-    let adapter = Adapter::new(client, presented);
+    let adapter = Adapter::new(client);
     let answer = match presented {
         Presented::Code(code, verifier) => {
             let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
@@ -167,26 +167,17 @@ fn classify(error: RequestTokenError<Unreachable, ErrorAnswer>, status: Option<u
 /// their body is looked at, so no 5xx can ever look like `invalid_grant`.
 struct Adapter<'a> {
     client: &'a Client,
-    presented: Presented<'a>,
     /// The status of the answer; 0 before there is one.
     status: AtomicU16,
 }
 
 impl<'a> Adapter<'a> {
-    fn new(client: &'a Client, presented: Presented<'a>) -> Self {
-        Self { client, presented, status: AtomicU16::new(0) }
+    fn new(client: &'a Client) -> Self {
+        Self { client, status: AtomicU16::new(0) }
     }
 
     fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
-    }
-
-    /// What was sent and must not come back in a log line.
-    fn secrets(&self) -> [&'a Secret; 2] {
-        match self.presented {
-            Presented::Code(code, verifier) => [code, verifier],
-            Presented::RefreshToken(token) => [token, token],
-        }
     }
 }
 
@@ -196,10 +187,11 @@ impl<'c> AsyncHttpClient<'c> for Adapter<'_> {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
+            let confidential = Confidential::of(request.headers(), request.body());
             let (mut parts, body) = self.client.send(request.map(Into::into)).await?.into_parts();
             self.status.store(parts.status.as_u16(), Ordering::Relaxed);
             if !parts.status.is_success() {
-                error_log::report("token endpoint", &parts, &body, &self.secrets());
+                error_log::report("token endpoint", &confidential, &parts, &body);
             }
             if let Some(unreachable) = Unreachable::by_post_status(&parts) {
                 return Err(unreachable);

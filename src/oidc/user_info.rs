@@ -42,7 +42,7 @@ impl Provider {
             .header(header::AUTHORIZATION, format!("Bearer {}", access_token.expose()))
             .body(Bytes::new())
             .map_err(|_| UserInfoError::NotAnObject)?;
-        let response = self.send(request).await.map_err(AskError::Unreachable)?;
+        let response = self.ask("userinfo endpoint", request).await.map_err(AskError::Unreachable)?;
         if response.status() != StatusCode::OK {
             return Err(UserInfoError::Status(response.status().as_u16()).into());
         }

@@ -36,6 +36,10 @@ fn no_secret_is_in_the_log_at_any_level() {
         let end = log.len().saturating_sub(3000);
         assert!(child.status.success(), "{}", log.get(end..).unwrap_or_default());
         assert!(log.contains("TRACE") && log.contains("DEBUG"), "everything is logged");
+        assert!(
+            log.contains("Internal error") && log.contains("[redacted]"),
+            "what quotes the request is in it"
+        );
         for action in ["sign_in", "refresh", "sign_out", "backchannel_logout", "revocation"] {
             let said = if json { format!("\"action\":\"{action}\"") } else { format!("action=\"{action}\"") };
             assert!(log.contains(&said), "{action} is in it");
@@ -170,6 +174,7 @@ async fn signed_in(world: &World, secrets: &mut Secrets) {
             400,
             r#"{"error":"invalid_client","error_description":"canary-from-provider"}"#.to_owned(),
         ),
+        Fault::Quotes,
         Fault::Garbage,
         Fault::HangUp,
     ] {

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use vestibule::telemetry;
 
 use crate::support::client::Browser;
-use crate::support::provider::Knobs;
+use crate::support::provider::{Fault, Knobs};
 use crate::support::provider_knobs::UserInfoAs;
 use crate::support::world::{Options, World};
 
@@ -151,7 +151,7 @@ const CHILD: &str = "VESTIBULE_TEST_QUIRKS";
 
 /// The log is the process's own, so what is logged happens in one of its own.
 #[test]
-fn the_log_says_once_that_pkce_is_not_announced_and_who_was_in_which_groups() {
+fn the_log_has_the_providers_reason_the_groups_that_came_and_once_that_pkce_is_not_announced() {
     let child = Command::new(std::env::current_exe().unwrap())
         .args(["provider_quirks::a_log_to_be_read", "--exact", "--ignored", "--nocapture"])
         .env(CHILD, "1")
@@ -166,6 +166,8 @@ fn the_log_says_once_that_pkce_is_not_announced_and_who_was_in_which_groups() {
     let pkce = saying("announces no PKCE");
     assert_eq!(pkce.len(), 1, "{log}");
     assert_eq!(pkce[0]["level"], "WARN");
+    let reason = saying("the database is away");
+    assert!(reason.iter().any(|line| line["fields"]["status"] == 500 || line["status"] == 500), "{log}");
     for words in ["oidc.dangerAccessTokenAsIDToken", "\\\"devs\\\"", "\\\"coder-users\\\""] {
         assert!(!saying(words).is_empty(), "{words}: {log}");
     }
@@ -186,4 +188,10 @@ async fn a_log_to_be_read() {
     assert_eq!(world.sign_in_with(&Browser::new(), "alice", "/").await.status, 403);
     world.provider.tune(|knobs| knobs.one_token = true);
     assert_eq!(world.sign_in_with(&Browser::new(), "alice", "/").await.status, 502);
+    // A page whose reason comes late: authentik's own error page has its styles first.
+    let page = format!("<style>{}</style><p>the database is away</p>", "a{} ".repeat(300));
+    let browser = Browser::new();
+    let back = world.to_callback(&browser, "alice", "/").await;
+    world.provider.fail_next("token", Fault::Status(500, page));
+    assert_eq!(browser.get(&back).await.status, 503);
 }

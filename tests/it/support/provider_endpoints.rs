@@ -40,6 +40,12 @@ impl Shared {
         };
         match fault {
             Some(Fault::Status(status, body)) => return Ok(text(status, "application/json", body)),
+            Some(Fault::Quotes) => {
+                let headers = format!("{:?}", request.headers());
+                let form = body_text(request).await;
+                let page = format!("<h1>Internal error</h1>{headers}<p>{form}</p>{:?}", fields(&form));
+                return Ok(text(500, "text/html", page));
+            }
             Some(Fault::Garbage) => return Ok(text(200, "text/html", "<h1>It works!</h1>")),
             Some(Fault::HangUp) => return Err(HangUp),
             Some(Fault::Gate) => self.gate.acquire().await.unwrap().forget(),

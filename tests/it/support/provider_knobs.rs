@@ -10,6 +10,8 @@ use serde_json::{Map, Value};
 pub enum Fault {
     /// This status with this JSON text.
     Status(u16, String),
+    /// 500 with a page that quotes the request, as frameworks write it in debug mode.
+    Quotes,
     /// 200 with something that is no JSON.
     Garbage,
     /// Closes the connection.
