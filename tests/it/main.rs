@@ -21,6 +21,7 @@ mod audit;
 mod backchannel;
 mod canary;
 mod commands;
+mod conformance;
 mod gate;
 mod hostile;
 mod layering;
