@@ -22,6 +22,11 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
         issuer: own.issuer.clone(),
         client_id: own.client_id.clone(),
         client_secret: own.client_secret.clone(),
+        client_authentication: match own.client_authentication {
+            config::ClientAuthentication::Auto => None,
+            config::ClientAuthentication::Basic => Some(oidc::ClientAuthentication::Basic),
+            config::ClientAuthentication::Post => Some(oidc::ClientAuthentication::Post),
+        },
         redirect_uri,
         scopes: own.scopes.clone(),
         auth_url_params: own.auth_url_params.clone(),

@@ -150,10 +150,15 @@ pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
     }
 }
 
-/// 503: authentik or Coder cannot be asked now.
-pub fn unavailable(after: Duration) -> Response {
+/// 503: nobody can say now whether a sign-in still counts. `answers`: the sign-in service answers, and
+/// what it says cannot be verified.
+pub fn unavailable(answers: bool, after: Duration) -> Response {
     let what = "Your sign-in cannot be checked right now.";
-    let why = "The sign-in service does not answer. Your sign-in is kept; try again in a moment.";
+    let why = if answers {
+        "The sign-in service's answer cannot be verified. Your sign-in is kept; tell your administrator."
+    } else {
+        "The sign-in service does not answer. Your sign-in is kept; try again in a moment."
+    };
     let mut response = message(StatusCode::SERVICE_UNAVAILABLE, what, Some(why));
     response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
     response
@@ -184,10 +189,10 @@ mod tests {
     #[test]
     fn every_refusal_is_json_that_nobody_stores() {
         let wait = Duration::from_millis(10);
-        for response in [forbidden(Cause::Closed), unavailable(wait)] {
+        for response in [forbidden(Cause::Closed), unavailable(false, wait)] {
             assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
             assert_eq!(response.headers()["cache-control"], "no-store");
         }
-        assert_eq!(unavailable(wait).headers()["retry-after"], "1");
+        assert_eq!(unavailable(false, wait).headers()["retry-after"], "1");
     }
 }

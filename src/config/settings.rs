@@ -104,6 +104,17 @@ pub struct CoderIssuer {
     pub client_secret_file: Option<PathBuf>,
 }
 
+/// How the client secret is sent to the provider (RFC 6749 §2.3.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClientAuthentication {
+    /// HTTP Basic, and the body when the provider refuses that.
+    Auto,
+    /// HTTP Basic.
+    Basic,
+    /// In the body.
+    Post,
+}
+
 /// The provider, in Coder's words.
 #[derive(Clone, Debug)]
 pub struct Oidc {
@@ -113,6 +124,8 @@ pub struct Oidc {
     pub client_id: String,
     /// Our client secret at the provider.
     pub client_secret: Secret,
+    /// How it is sent.
+    pub client_authentication: ClientAuthentication,
     /// The scopes asked for, with `openid` among them.
     pub scopes: Vec<String>,
     /// Further parameters of the authorization request, in the order written.

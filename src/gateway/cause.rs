@@ -195,6 +195,15 @@ impl Cause {
                 "Your session ended, here or at the sign-in service.",
                 "Sign in again to go on.",
             ),
+            Self::Policy(cause @ policy::Cause::Unreachable { .. }) => row(
+                S::SERVICE_UNAVAILABLE,
+                cause.word(),
+                Provider,
+                "Your sign-in cannot be checked",
+                "The sign-in service answers, but what it says about your account cannot be verified. You stay \
+                 signed in.",
+                "Try again in a moment. If it lasts, tell your administrator the request number below.",
+            ),
             Self::Policy(cause) => row(
                 S::FORBIDDEN,
                 cause.word(),

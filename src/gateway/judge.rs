@@ -111,7 +111,7 @@ impl Gateway {
             match timeout(PATIENCE, self.limits.question(client)).await {
                 Ok(question) => Some(question.map_err(NoAnswer::TooMany)?),
                 // Coder is so slow that the questions before this one have not come to their end.
-                Err(_) => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
+                Err(_) => return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN }),
             }
         };
         let judgement = match self.api.who(secret, client).await {
@@ -131,7 +131,7 @@ impl Gateway {
                 }
                 return Ok(Judged::Garbage);
             }
-            Who::Unreachable => return Ok(Judged::Unreachable { retry_after: CODER_AGAIN }),
+            Who::Unreachable => return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN }),
         };
         Ok(judged(judgement))
     }
@@ -158,8 +158,9 @@ fn judged(judgement: Judgement) -> Judged {
         Judgement::Served(standing) => Judged::Served(standing),
         Judgement::WithoutGrant(standing) => without_grant(standing),
         Judgement::Unattributed(standing) => Judged::Unattributed { standing },
-        Judgement::Ended(_) => Judged::Ended,
-        Judgement::Unreachable { retry_after } => Judged::Unreachable { retry_after },
+        // Signing in again is the way on for both.
+        Judgement::Ended(_) | Judgement::Declined => Judged::Ended,
+        Judgement::Unreachable { answers, retry_after } => Judged::Unreachable { answers, retry_after },
         Judgement::Unknown | Judgement::Stale => Judged::Garbage,
     }
 }

@@ -120,7 +120,9 @@ impl Gateway {
             Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {
                 self.pages.provider_unavailable(&again, id)
             }
-            Cause::Policy(policy::Cause::Unreachable { .. }) => self.pages.provider_unavailable(&again, id),
+            Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
+                self.pages.provider_unavailable(&again, id)
+            }
             Cause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
                 self.pages.coder_unavailable(&again, id)
             }
@@ -177,7 +179,9 @@ impl Gateway {
             _ => Unauthorized::Invalid,
         };
         match (cause, cause.status()) {
-            (policy::Cause::Unreachable { retry_after }, _) => answer::unavailable(retry_after),
+            (policy::Cause::Unreachable { answers, retry_after }, _) => {
+                answer::unavailable(answers, retry_after)
+            }
             (_, 401) => self.challenge.answer(because),
             _ => answer::forbidden(cause),
         }
@@ -203,6 +207,7 @@ fn way_on(cause: &Cause, again: Link, context: &Context) -> Option<Way<'static>>
             let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
             ("Sign in again", Gateway::start_link(&here))
         }
+        Cause::Policy(policy::Cause::Unreachable { .. }) => ("Try again", again),
         Cause::Policy(_) | Cause::Method(_) => ("Go to Coder", Link::to(&LocalRedirect::root())),
         Cause::Form => ("Your sessions", again),
         _ => ("Try again", again),
@@ -214,7 +219,7 @@ fn way_on(cause: &Cause, again: Link, context: &Context) -> Option<Way<'static>>
 fn shown_detail(cause: &Cause, row: &Row) -> Option<String> {
     match cause {
         Cause::Login(LoginError::Denied(error)) => Some(error.to_string()),
-        Cause::Policy(policy::Cause::Ended) => None,
+        Cause::Policy(policy::Cause::Ended | policy::Cause::Unreachable { .. }) => None,
         Cause::Policy(cause) => {
             Some(why_forbidden(*cause).1).filter(|why| *why != row.advice).map(Into::into)
         }

@@ -145,8 +145,8 @@ impl Gateway {
         let cause = match self.browsers_session(headers, context).await? {
             None => policy::Cause::NoCredential,
             Some(Judged::Served(standing)) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
-            Some(Judged::Unreachable { retry_after }) => {
-                return Err(Cause::Policy(policy::Cause::Unreachable { retry_after }));
+            Some(Judged::Unreachable { answers, retry_after }) => {
+                return Err(Cause::Policy(policy::Cause::Unreachable { answers, retry_after }));
             }
             Some(_) => policy::Cause::Ended,
         };

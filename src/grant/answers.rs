@@ -119,13 +119,13 @@ impl Grants {
         let mut renewal = Renewal::Fresh;
         if remaining(&head, now) < LEAST_LIFE {
             let grant: Arc<GrantState> = self.register().grant(&head);
-            renewal = self.renew(&grant, head.generation).await?;
+            renewal = self.renew(&grant, head.generation, self.patience()).await?;
         }
         let on_grace = match renewal {
             Renewal::Fresh => false,
             Renewal::Grace => true,
-            Renewal::Ended(_) => return Err(AnswerError::InvalidGrant),
-            Renewal::Unreachable { retry_after } => return Err(AnswerError::Unreachable { retry_after }),
+            Renewal::Ended(_) | Renewal::Moved | Renewal::Declined => return Err(AnswerError::InvalidGrant),
+            Renewal::Unreachable { retry_after, .. } => return Err(AnswerError::Unreachable { retry_after }),
         };
         let row = self.store.grant(head.id).await?.filter(|row| row.head.ended.is_none());
         let row = row.ok_or(AnswerError::InvalidGrant)?;

@@ -72,7 +72,7 @@ impl Grants {
             self.every(&stop, SWEEP_EVERY, |it| async move { it.sweep().await }),
         );
         // A refresh cut off now would lose the new refresh token: authentik has rotated the old one.
-        if tokio::time::timeout(LAST_REFRESHES, self.health.quiet()).await.is_err() {
+        if tokio::time::timeout(LAST_REFRESHES, self.asking.health.quiet()).await.is_err() {
             tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
         }
         self.flush().await;
@@ -113,9 +113,11 @@ impl Grants {
     }
 
     async fn judge_tunnel(self: Arc<Self>, turn: Turn) {
-        let over = match self.judge_entry(&turn.entry).await {
+        let over = match self.judge_entry(&turn.entry, self.patience()).await {
             // Nothing has ended, but nobody vouches any more: the tunnel goes, and comes back with the provider.
-            Ok(Some(Judgement::Unreachable { .. } | Judgement::Unknown | Judgement::Stale)) => true,
+            Ok(Some(
+                Judgement::Unreachable { .. } | Judgement::Declined | Judgement::Unknown | Judgement::Stale,
+            )) => true,
             Ok(_) => false,
             Err(error) => {
                 tracing::error!(%error, "the standing of an open tunnel cannot be judged");
@@ -181,7 +183,7 @@ impl Grants {
     /// a restart too, with growing pauses and for a week.
     pub(super) async fn revoke_due(self: &Arc<Self>) {
         let now = self.clock.now();
-        if self.health.hopeless(now).is_some() {
+        if self.asking.health.hopeless(now).is_some() {
             return;
         }
         match self.store.due_revocations(now, REVOKE_BATCH).await {
@@ -225,7 +227,7 @@ impl Grants {
         ];
         for (token, kind) in tokens {
             let Some(token) = token else { continue };
-            match self.refresher.revoke(token, kind).await {
+            match self.asking.revoke(token, kind).await {
                 Err(RevokeError::Unsupported) => return Ok("unsupported"),
                 other => other?,
             }

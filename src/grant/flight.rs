@@ -20,10 +20,34 @@ pub(super) enum Outcome {
     Fresh,
     /// The grant has ended.
     Ended(EndReason),
+    /// The grant has ended, and its sessions go on with a newer one of the same person.
+    Moved,
     /// The provider gave no answer that counts; when to ask again.
     NoAnswer(Timestamp),
     /// The store failed.
     Failed(StoreError),
+}
+
+/// Why a grant is not renewed, though it has not ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Trouble {
+    /// The provider does not answer.
+    NoAnswer,
+    /// It answers, and does not renew this grant.
+    Declined,
+    /// It gives tokens by which nobody can be judged.
+    Unusable,
+}
+
+impl Trouble {
+    /// A short name for the audit log.
+    pub(super) const fn word(self) -> &'static str {
+        match self {
+            Self::NoAnswer => "no_answer",
+            Self::Declined => "declined",
+            Self::Unusable => "unusable",
+        }
+    }
 }
 
 /// A refresh in flight. Its work runs in a task of its own: who stops waiting does not stop it.
@@ -34,6 +58,9 @@ struct Flown {
     flight: Option<Flight>,
     failures: u32,
     not_before: Option<Timestamp>,
+    trouble: Option<Trouble>,
+    /// How often the provider had given tokens when it first declined this grant.
+    declined_at: Option<u64>,
 }
 
 /// The place for a grant's refresh in flight, and how the last ones went.
@@ -57,20 +84,39 @@ impl Slot {
         self.lock().not_before
     }
 
+    /// What kept this grant from being renewed the last time, if anything did.
+    pub(super) fn trouble(&self) -> Option<Trouble> {
+        self.lock().trouble
+    }
+
+    /// The provider declined this grant, having given tokens so often. Gives that number at the first of
+    /// the declines in a row.
+    pub(super) fn declined(&self, given: u64) -> u64 {
+        *self.lock().declined_at.get_or_insert(given)
+    }
+
+    /// The provider took this grant's refresh token.
+    pub(super) fn took_its_token(&self) {
+        self.lock().declined_at = None;
+    }
+
     /// The provider gave no useful answer about this grant. Gives when to ask again.
-    pub(super) fn failed(&self, now: Timestamp) -> Timestamp {
+    pub(super) fn failed(&self, now: Timestamp, trouble: Trouble) -> Timestamp {
         let mut slot = self.lock();
         slot.failures = slot.failures.saturating_add(1);
         let again = now + pause(slot.failures);
         slot.not_before = Some(again);
+        slot.trouble = Some(trouble);
         again
     }
 
-    /// It did.
+    /// The provider said yes.
     pub(super) fn answered(&self) {
         let mut slot = self.lock();
         slot.failures = 0;
         slot.not_before = None;
+        slot.trouble = None;
+        slot.declined_at = None;
     }
 
     fn lock(&self) -> MutexGuard<'_, Flown> {

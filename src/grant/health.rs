@@ -71,6 +71,11 @@ impl Health {
         let _ = self.permits.acquire_many(AT_ONCE).await;
     }
 
+    /// Whether the provider did not answer the last time.
+    pub(super) fn is_down(&self) -> bool {
+        self.lock().is_some()
+    }
+
     /// When asking makes sense again, while it makes none now.
     pub(super) fn hopeless(&self, now: Timestamp) -> Option<Timestamp> {
         self.lock().as_ref().and_then(|down| down.wait(now))
@@ -104,15 +109,21 @@ impl Down {
 }
 
 impl Pass<'_> {
+    /// Whether this is the one try while the provider is down.
+    pub(super) fn is_probe(&self) -> bool {
+        self.probe
+    }
+
     /// The provider answered, with a yes or a no.
-    pub(super) fn answered(self) {
+    pub(super) fn answered(&mut self) {
         if self.health.lock().take().is_some() {
             tracing::info!("the provider answers again");
         }
+        self.probe = false;
     }
 
     /// It did not. Gives when to try again.
-    pub(super) fn failed(self, now: Timestamp, asked_for: Option<Duration>) -> Timestamp {
+    pub(super) fn failed(&mut self, now: Timestamp, asked_for: Option<Duration>) -> Timestamp {
         let mut state = self.health.lock();
         if let Some(down) = state.as_ref().filter(|_| !self.probe) {
             // One of those that were under way when it went down: counted already.
@@ -121,6 +132,8 @@ impl Pass<'_> {
         let failures = state.as_ref().map_or(1, |down| down.failures.saturating_add(1));
         let next_try = now + pause(failures).max(asked_for.unwrap_or_default().min(LONGEST_PAUSE));
         *state = Some(Down { failures, next_try, trying: false });
+        drop(state);
+        self.probe = false;
         next_try
     }
 }
@@ -167,11 +180,11 @@ mod tests {
     #[test]
     fn while_it_is_down_one_at_a_time_may_try() {
         let health = Health::new();
-        let (first, second) = (go(&health, NOW), go(&health, NOW));
+        let (mut first, mut second) = (go(&health, NOW), go(&health, NOW));
         let again = first.failed(NOW, None);
         assert!(second.failed(NOW, None) >= again, "what was under way does not count twice");
         assert!(waits(&health, NOW));
-        let probe = go(&health, again);
+        let mut probe = go(&health, again);
         assert!(waits(&health, again + Duration::from_mins(1)), "one is trying");
         let later = probe.failed(again, None);
         assert!(later > again);

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::credentials::Found;
 use super::entry::{Bearer, Entry, Limit, Look, SessionPart, TokenPart};
 use super::live::UserState;
@@ -41,9 +43,14 @@ pub enum Judgement {
     Unattributed(Standing),
     /// It is over.
     Ended(EndReason),
-    /// The provider does not answer and the grace is over. Nothing has ended: it goes on when the
-    /// provider is back.
+    /// The provider answers that it does not renew the sign-in, and the grace is over. Nothing has ended
+    /// for good, but signing in again is the way on.
+    Declined,
+    /// The provider gives no answer that counts and the grace is over. Nothing has ended: it goes on when
+    /// the provider is back.
     Unreachable {
+        /// Whether the provider answers, with tokens by which nobody can be judged.
+        answers: bool,
         /// When asking again makes sense; at least a second.
         retry_after: Duration,
     },
@@ -79,13 +86,14 @@ impl Grants {
     /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits,
     /// and has the provider asked when the standing is stale.
     pub async fn judge(self: &Arc<Self>, hash: &TokenHash) -> Result<Judgement, StoreError> {
+        let patience = self.patience();
         for _ in 0..JUDGE_TRIES {
             let entry = match self.find(hash).await? {
                 Found::Entry(entry) => entry,
                 Found::Ended(reason) => return Ok(Judgement::Ended(reason)),
                 Found::Nothing => return Ok(Judgement::Unknown),
             };
-            if let Some(judgement) = self.judge_entry(&entry).await? {
+            if let Some(judgement) = self.judge_entry(&entry, patience).await? {
                 entry.touch(self.clock.now());
                 return Ok(judgement);
             }
@@ -105,11 +113,14 @@ impl Grants {
     pub(super) async fn judge_entry(
         self: &Arc<Self>,
         entry: &Arc<Entry>,
+        patience: Instant,
     ) -> Result<Option<Judgement>, StoreError> {
         let now = self.clock.now();
         let judgement = match &entry.bearer {
-            Bearer::Session(session) => self.judge_session(entry, session, now).await?,
-            Bearer::Token(TokenPart { user: Some(user), .. }) => self.judge_token(entry, user, now).await?,
+            Bearer::Session(session) => self.judge_session(entry, session, now, patience).await?,
+            Bearer::Token(TokenPart { user: Some(user), .. }) => {
+                self.judge_token(entry, user, now, patience).await?
+            }
             Bearer::Token(_) => match entry.look(now) {
                 Look::Unattributed => Judgement::Unattributed(Standing::new(Arc::clone(entry))),
                 _ => Judgement::Stale,
@@ -129,6 +140,7 @@ impl Grants {
         entry: &Arc<Entry>,
         session: &SessionPart,
         now: Timestamp,
+        patience: Instant,
     ) -> Result<Judgement, StoreError> {
         if let Some(limit) = entry.limit(now) {
             let reason = match limit {
@@ -143,10 +155,13 @@ impl Grants {
         if entry.look(now) == Look::Served {
             return Ok(served());
         }
-        Ok(match self.renew(&session.grant, seen).await? {
+        Ok(match self.renew(&session.grant, seen, patience).await? {
             Renewal::Fresh | Renewal::Grace => served(),
             Renewal::Ended(reason) => Judgement::Ended(reason),
-            Renewal::Unreachable { retry_after } => Judgement::Unreachable { retry_after },
+            // The session was retired with it: it is looked up again.
+            Renewal::Moved => Judgement::Stale,
+            Renewal::Declined => Judgement::Declined,
+            Renewal::Unreachable { answers, retry_after } => Judgement::Unreachable { answers, retry_after },
         })
     }
 
@@ -156,6 +171,7 @@ impl Grants {
         entry: &Arc<Entry>,
         user: &Arc<UserState>,
         now: Timestamp,
+        patience: Instant,
     ) -> Result<Judgement, StoreError> {
         let standing = || Standing::new(Arc::clone(entry));
         let grants: Vec<_> = user.grants().into_iter().map(|it| (it.generation(), it)).collect();
@@ -164,18 +180,20 @@ impl Grants {
             Look::WithoutGrant => return Ok(Judgement::WithoutGrant(standing())),
             _ => {}
         }
-        let mut wait = None;
+        let mut best = None;
         for (seen, grant) in grants {
-            match self.renew(&grant, seen).await? {
+            match self.renew(&grant, seen, patience).await? {
                 Renewal::Fresh | Renewal::Grace => return Ok(Judgement::Served(standing())),
-                Renewal::Ended(_) => {}
-                Renewal::Unreachable { retry_after } => {
-                    wait = Some(wait.map_or(retry_after, |least: Duration| least.min(retry_after)));
+                Renewal::Ended(_) | Renewal::Moved => {}
+                Renewal::Declined => best = best.or(Some(Judgement::Declined)),
+                // One that may go on by itself is better news than one that was declined.
+                Renewal::Unreachable { answers, retry_after } => {
+                    best = Some(Judgement::Unreachable { answers, retry_after });
                 }
             }
         }
-        Ok(match wait {
-            Some(retry_after) => Judgement::Unreachable { retry_after },
+        Ok(match best {
+            Some(judgement) => judgement,
             None if user.signed_in() => Judgement::Ended(EndReason::NoLiveGrant),
             None => Judgement::Stale,
         })

@@ -10,7 +10,8 @@
 //! | the hot path and the judgement behind it | `judge.rs`, `standing.rs`, `entry.rs` |
 //! | credentials found, and told about by Coder | `credentials.rs` |
 //! | one refresh in flight per grant, stored before it counts | `renew.rs`, `save.rs`, `flight.rs` |
-//! | a provider that does not answer | `health.rs` |
+//! | what an answer without tokens means: a no, a client set up wrong, an outage | `asking.rs`, `health.rs` |
+//! | providers that keep one refresh token for each person | `shared_slot.rs` |
 //! | sign-in: begin, bind, abandon | `sign_in.rs` |
 //! | answers to Coder: codes, handles, userinfo | `answers.rs`, `code.rs` |
 //! | everything that ends something | `ending.rs`, `reason.rs` |
@@ -26,6 +27,7 @@
 //! Tier 3.
 
 mod answers;
+mod asking;
 mod background;
 mod code;
 mod credentials;
@@ -40,6 +42,7 @@ mod refresher;
 mod register;
 mod renew;
 mod save;
+mod shared_slot;
 mod sign_in;
 mod standing;
 mod states;
@@ -72,8 +75,8 @@ pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, S
 pub use tunnels::TunnelGuard;
 
 use crate::types::{Clock, GrantId, Keyring, Timestamp, TokenHash, TokenHashState};
+use asking::Asking;
 use entry::{Entry, Links};
-use health::Health;
 use register::Register;
 use save::Unsaved;
 use states::States;
@@ -141,7 +144,7 @@ type Cache<V> = moka::sync::Cache<TokenHash, V, TokenHashState>;
 pub struct Grants {
     settings: Settings,
     store: Arc<dyn Store>,
-    refresher: Arc<dyn Refresher>,
+    asking: Asking,
     clock: Clock,
     vault: Vault,
     runtime: Handle,
@@ -150,7 +153,6 @@ pub struct Grants {
     /// Credentials that Coder does not know, and until when that is believed.
     garbage: Cache<Timestamp>,
     register: Mutex<Register>,
-    health: Health,
     states: States,
     unsaved: Mutex<HashMap<GrantId, Unsaved>>,
     links: Arc<Links>,
@@ -180,11 +182,10 @@ impl Grants {
             states: States::new(clock.now()),
             settings,
             store,
-            refresher,
+            asking: Asking::new(refresher, clock.clone()),
             clock,
             vault,
             runtime: Handle::current(),
-            health: Health::new(),
             unsaved: Mutex::default(),
             links,
             seen: Mutex::new(seen),
@@ -221,6 +222,11 @@ impl Grants {
     /// Writes to the store, to know whether it takes writes.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.store.set_note("probe", Vec::new()).await
+    }
+
+    /// Whether the provider gave no answer when it was last asked to renew something.
+    pub fn provider_is_down(&self) -> bool {
+        self.asking.health.is_down()
     }
 
     /// How much is in memory.

@@ -17,6 +17,8 @@ pub enum EndReason {
     Revoked,
     /// The provider refused to refresh (`invalid_grant`): deactivated, deleted, revoked or expired there.
     EndedByProvider,
+    /// A refresh was about another subject than the sign-in.
+    AnotherSubject,
     /// The claims of a refresh do not let the person in any more: the sentence for the person.
     Refused(Arc<str>),
     /// There is no refresh token (no `offline_access`) and the access token has expired.
@@ -51,6 +53,7 @@ impl EndReason {
             Self::SignedOutAtProvider => "signed_out_at_provider",
             Self::Revoked => "revoked",
             Self::EndedByProvider => "ended_by_provider",
+            Self::AnotherSubject => "another_subject",
             Self::Refused(_) => "refused",
             Self::AccessExpired => "access_expired",
             Self::MaxAge => "max_age",
@@ -85,6 +88,7 @@ impl EndReason {
             Self::SignedOut,
             Self::SignedOutAtProvider,
             Self::EndedByProvider,
+            Self::AnotherSubject,
             Self::AccessExpired,
             Self::MaxAge,
             Self::Idle,

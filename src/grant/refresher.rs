@@ -2,17 +2,30 @@
 
 use futures_util::future::BoxFuture;
 
-use crate::oidc::{Provider, RefreshError, Refreshed, RevokeError, TokenKind};
+use crate::oidc::{
+    ClientCheck, JudgeError, Provider, RefreshAnswer, RefreshError, Refreshed, RevokeError, TokenKind,
+    Unreachable,
+};
 use crate::types::{IdentityKey, Secret};
 
-/// Refreshes and revokes: [`Provider`], or a hand in a test.
+/// The provider's token and revocation endpoints: [`Provider`], or a hand in a test.
 pub trait Refresher: Send + Sync + 'static {
-    /// New tokens for a refresh token, and the person judged again.
+    /// Presents a refresh token.
     fn refresh<'a>(
         &'a self,
         key: &'a IdentityKey,
         refresh_token: &'a Secret,
-    ) -> BoxFuture<'a, Result<Refreshed, RefreshError>>;
+    ) -> BoxFuture<'a, Result<RefreshAnswer, RefreshError>>;
+
+    /// Judges the person by the answer to a refresh.
+    fn judge<'a>(
+        &'a self,
+        key: &'a IdentityKey,
+        answer: &'a RefreshAnswer,
+    ) -> BoxFuture<'a, Result<Refreshed, JudgeError>>;
+
+    /// Asks whether the provider takes our client, without any person's token.
+    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>>;
 
     /// Revokes one token (RFC 7009).
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>>;
@@ -21,10 +34,22 @@ pub trait Refresher: Send + Sync + 'static {
 impl Refresher for Provider {
     fn refresh<'a>(
         &'a self,
-        key: &'a IdentityKey,
+        _key: &'a IdentityKey,
         refresh_token: &'a Secret,
-    ) -> BoxFuture<'a, Result<Refreshed, RefreshError>> {
-        Box::pin(Self::refresh(self, key, refresh_token))
+    ) -> BoxFuture<'a, Result<RefreshAnswer, RefreshError>> {
+        Box::pin(Self::refresh(self, refresh_token))
+    }
+
+    fn judge<'a>(
+        &'a self,
+        key: &'a IdentityKey,
+        answer: &'a RefreshAnswer,
+    ) -> BoxFuture<'a, Result<Refreshed, JudgeError>> {
+        Box::pin(self.judge_refreshed(key, answer))
+    }
+
+    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+        Box::pin(Self::check_client(self))
     }
 
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>> {

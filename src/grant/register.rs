@@ -145,6 +145,15 @@ impl Register {
         }
     }
 
+    /// Sessions of a grant were bound to another one: they are looked up again, and do not end with it.
+    pub(super) fn moved(&mut self, from: &GrantState, sessions: &[TokenHash]) {
+        self.epoch += 1;
+        lock(&from.sessions).clear();
+        for hash in sessions {
+            self.retire(hash);
+        }
+    }
+
     /// A refresh was stored.
     pub(super) fn renewed(&mut self, head: &GrantHead) {
         let Some(grant) = self.grants.get(&head.id).and_then(Weak::upgrade) else { return };

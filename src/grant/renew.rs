@@ -1,23 +1,20 @@
-//! Renewing a standing: one refresh at the provider, stored before it is used or told.
+//! Renewing a standing: one refresh at the provider, stored before it is judged or used.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::flight::{Flight, Outcome, launch};
+use tokio::time::Instant;
+
+use super::asking::{NoTokens, NotRenewed};
+use super::flight::{Flight, Outcome, Trouble, launch};
 use super::health::{Admission, Pass};
 use super::live::{GrantState, Person};
-use super::save::Given;
 use super::store::{Ended, GrantHead, Scope, StoreError};
 use super::{EndReason, Grants};
-use crate::oidc::{RefreshError, Refreshed, Trouble};
 use crate::telemetry::audit;
-use crate::types::{Secret, Timestamp};
+use crate::types::Timestamp;
 
-/// How long the provider may take for one refresh. The client has its own, shorter limit; this one
-/// holds whatever the client does.
-const LONGEST_REFRESH: Duration = Duration::from_mins(1);
-
-/// How long a standing goes on by itself after somebody lost patience with a slow refresh.
+/// How long a standing goes on by itself after a request stopped waiting for a slow refresh.
 const AFTER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The least time between two tries for one grant, as told to a client.
@@ -28,39 +25,36 @@ const LEAST_WAIT: Duration = Duration::from_secs(1);
 pub(super) enum Renewal {
     /// The provider said yes.
     Fresh,
-    /// The provider does not answer, and the grace is not over.
+    /// The provider gives no answer that counts, and the grace is not over.
     Grace,
     /// The grant has ended.
     Ended(EndReason),
-    /// The provider does not answer, and the grace is over.
+    /// The grant has ended, and its sessions go on with a newer one of the same person.
+    Moved,
+    /// The grace is over, and the provider answers that it does not renew this grant.
+    Declined,
+    /// The grace is over.
     Unreachable {
+        /// Whether the provider answers, with tokens by which nobody can be judged.
+        answers: bool,
         /// When to ask again.
         retry_after: Duration,
     },
-}
-
-/// What the provider said.
-enum Word {
-    Yes(Box<Refreshed>),
-    /// A new refresh token, but no judgement; when to ask again.
-    Halfway(Secret, Timestamp),
-    /// Nothing that counts; when to ask again.
-    Nothing(Timestamp),
-    No(EndReason),
 }
 
 impl Grants {
     /// Has the provider asked about a grant as it was at generation `seen`, at most once for all who
     /// want it at the same time.
     ///
-    /// On grace nobody waits longer than a moment: the refresh goes on by itself.
+    /// On grace nobody waits beyond `patience`: the refresh goes on by itself.
     pub(super) async fn renew(
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
         seen: u64,
+        patience: Instant,
     ) -> Result<Renewal, StoreError> {
         let now = self.clock.now();
-        let hopeless = self.health.hopeless(now).max(grant.slot.not_before().filter(|at| now < *at));
+        let hopeless = self.asking.health.hopeless(now).max(grant.slot.not_before().filter(|at| now < *at));
         let start = || -> Result<Flight, Timestamp> {
             if let Some(until) = hopeless {
                 return Err(until);
@@ -73,7 +67,7 @@ impl Grants {
             Err(until) => return Ok(self.without_answer(grant, until)),
         };
         let outcome = if now < self.grace_end(grant) {
-            match tokio::time::timeout(self.patience, flight).await {
+            match tokio::time::timeout_at(patience, flight).await {
                 Ok(outcome) => outcome,
                 Err(_) => return Ok(self.without_answer(grant, self.clock.now() + AFTER_PATIENCE)),
             }
@@ -83,9 +77,16 @@ impl Grants {
         match outcome {
             Outcome::Fresh => Ok(Renewal::Fresh),
             Outcome::Ended(reason) => Ok(Renewal::Ended(reason)),
+            Outcome::Moved => Ok(Renewal::Moved),
             Outcome::NoAnswer(until) => Ok(self.without_answer(grant, until)),
             Outcome::Failed(error) => Err(error),
         }
+    }
+
+    /// Until when a request waits for refreshes while its standing can go on by the grace, however many
+    /// grants there are to ask about.
+    pub(super) fn patience(&self) -> Instant {
+        Instant::now() + self.patience
     }
 
     /// When a standing that nobody renews is over.
@@ -104,20 +105,24 @@ impl Grants {
             self.register().hold(grant, until.min(end));
             return Renewal::Grace;
         }
-        Renewal::Unreachable { retry_after: until.since(now) }
+        let retry_after = until.since(now);
+        match grant.slot.trouble() {
+            Some(Trouble::Declined) => Renewal::Declined,
+            trouble => Renewal::Unreachable { answers: trouble == Some(Trouble::Unusable), retry_after },
+        }
     }
 
     /// The work of a flight.
     async fn fly(self: Arc<Self>, grant: Arc<GrantState>, seen: u64) -> Outcome {
-        let Some(_place) = self.health.place().await else {
+        let Some(_place) = self.asking.health.place().await else {
             return Outcome::NoAnswer(self.clock.now());
         };
         // It may have gone down while this one waited for its place.
-        let pass = match self.health.admit(self.clock.now()) {
+        let mut pass = match self.asking.health.admit(self.clock.now()) {
             Admission::Go(pass) => pass,
             Admission::Wait(until) => return Outcome::NoAnswer(until),
         };
-        self.attempt(&grant, seen, pass).await.unwrap_or_else(|error| {
+        self.attempt(&grant, seen, &mut pass).await.unwrap_or_else(|error| {
             tracing::error!(grant = %grant.id, %error, "a standing cannot be renewed");
             Outcome::Failed(error)
         })
@@ -127,7 +132,7 @@ impl Grants {
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
         seen: u64,
-        pass: Pass<'_>,
+        pass: &mut Pass<'_>,
     ) -> Result<Outcome, StoreError> {
         let Some(row) = self.store.grant(grant.id).await? else {
             return Ok(self.over_in_memory(grant, EndReason::Unused));
@@ -146,75 +151,45 @@ impl Grants {
             emit(&row.head, EndReason::Unreadable.word());
             return Ok(self.over_in_memory(grant, EndReason::Unreadable));
         };
-        if let Some(unsaved) = self.unsaved(grant.id, seen) {
-            return self.save(grant, row, contents, unsaved).await;
+        if let Some(answer) = self.unsaved(grant.id, seen) {
+            return self.keep(grant, row, contents, answer, pass).await;
         }
-        let Some(refresh_token) = &contents.refresh_token else {
+        let Some(refresh_token) = contents.refresh_token.clone() else {
             return self.without_refresh_token(grant, &row.head).await;
         };
-        match self.ask(grant, &row.head, refresh_token, pass).await {
-            Word::Yes(refreshed) => {
-                let given = Given::Yes(refreshed, self.clock.now());
-                self.save(grant, row, contents, given).await
+        let key = &row.head.key;
+        let answer = match self.asking.refresh(&grant.slot, key, &refresh_token, pass).await {
+            Ok(answer) => Ok(answer),
+            Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
+            Err(NoTokens::Declined(error)) => {
+                if let Some(outcome) = self.move_to_newer(grant, &row.head, &error).await? {
+                    return Ok(outcome);
+                }
+                self.asking.settle(&grant.slot, key, &refresh_token, &error, pass).await
             }
-            Word::Halfway(refresh_token, again) => {
-                emit(&row.head, "no_answer");
-                self.save(grant, row, contents, Given::RefreshToken(refresh_token, again)).await
-            }
-            Word::Nothing(again) => {
-                emit(&row.head, "no_answer");
-                Ok(Outcome::NoAnswer(again))
-            }
-            Word::No(reason) => {
-                emit(&row.head, reason.word());
-                self.end_scope(Scope::Grant(grant.id), reason.clone()).await?;
-                Ok(Outcome::Ended(reason))
-            }
+        };
+        match answer {
+            Ok(answer) => self.keep(grant, row, contents, answer, pass).await,
+            Err(not_renewed) => self.not_renewed(&row.head, not_renewed).await,
         }
     }
 
-    /// Asks the provider, and takes note of how it is.
-    async fn ask(
-        &self,
-        grant: &GrantState,
+    /// What follows when no new tokens count.
+    pub(super) async fn not_renewed(
+        self: &Arc<Self>,
         head: &GrantHead,
-        refresh_token: &Secret,
-        pass: Pass<'_>,
-    ) -> Word {
-        let asked = self.refresher.refresh(&head.key, refresh_token);
-        let answer = tokio::time::timeout(LONGEST_REFRESH, asked).await;
-        let now = self.clock.now();
-        let error = match answer {
-            Ok(Ok(refreshed)) => {
-                pass.answered();
-                grant.slot.answered();
-                return Word::Yes(Box::new(refreshed));
+        why: NotRenewed,
+    ) -> Result<Outcome, StoreError> {
+        match why {
+            NotRenewed::Over(reason) => {
+                emit(head, reason.word());
+                self.end_scope(Scope::Grant(head.id), reason.clone()).await?;
+                Ok(Outcome::Ended(reason))
             }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                tracing::warn!(grant = %grant.id, "no refresh: the provider did not answer in time");
-                return Word::Nothing(pass.failed(now, None).max(grant.slot.failed(now)));
+            NotRenewed::Later(trouble, again) => {
+                emit(head, trouble.word());
+                Ok(Outcome::NoAnswer(again))
             }
-        };
-        tracing::warn!(grant = %grant.id, %error, "no refresh");
-        let again = grant.slot.failed(now);
-        match error {
-            RefreshError::Ended(_) => {
-                pass.answered();
-                Word::No(EndReason::EndedByProvider)
-            }
-            RefreshError::Refused(refusal) => {
-                pass.answered();
-                Word::No(EndReason::refused(&refusal.sentence()))
-            }
-            RefreshError::Unreachable(down) => Word::Nothing(pass.failed(now, down.retry_after).max(again)),
-            RefreshError::Halfway { refresh_token, cause: Trouble::Unreachable(down) } => {
-                Word::Halfway(refresh_token, pass.failed(now, down.retry_after).max(again))
-            }
-            RefreshError::Halfway { refresh_token, cause: Trouble::Provider(_) } => {
-                Word::Halfway(refresh_token, again)
-            }
-            RefreshError::Provider(_) => Word::Nothing(again),
         }
     }
 

@@ -1,78 +1,101 @@
-//! What a refresh gave, stored before it counts.
+//! What a refresh gave: the new refresh token stored first, then the person judged, then all of it stored.
 
 use std::sync::Arc;
 
 use super::flight::Outcome;
+use super::health::Pass;
 use super::live::GrantState;
 use super::renew::emit;
 use super::store::{GrantHead, GrantRow, Replacement, StoreError};
 use super::vault::Contents;
 use super::{EndReason, Grants};
-use crate::oidc::{Refreshed, Sid};
-use crate::types::{GrantId, Secret, Timestamp, TokenHash};
+use crate::oidc::{RefreshAnswer, Refreshed, Sid};
+use crate::types::{GrantId, Secret, TokenHash};
 
-/// What the provider gave.
-#[derive(Clone)]
-pub(super) enum Given {
-    /// New tokens and a judgement, and when.
-    Yes(Box<Refreshed>, Timestamp),
-    /// A new refresh token and no judgement; and when to ask again.
-    RefreshToken(Secret, Timestamp),
-}
-
-/// What the provider gave and the store did not take yet. The old refresh token may be spent: this
-/// must be stored, not asked for again.
+/// An answer of the provider that is not stored whole yet. The old refresh token may be spent: this must be
+/// stored, not asked for again.
 #[derive(Clone)]
 pub(super) struct Unsaved {
     generation: u64,
-    given: Given,
+    answer: RefreshAnswer,
 }
 
 impl Grants {
-    /// Stores what the provider gave, and only then lets it count.
-    pub(super) async fn save(
+    /// Stores the new refresh token, judges the person by the answer, and lets it count once it is stored.
+    pub(super) async fn keep(
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
         row: GrantRow,
         contents: Contents,
-        given: Given,
+        answer: RefreshAnswer,
+        pass: &mut Pass<'_>,
     ) -> Result<Outcome, StoreError> {
-        let unsaved = Unsaved { generation: row.head.generation, given: given.clone() };
-        self.lock_unsaved().insert(grant.id, unsaved);
-        let saved = match given {
-            Given::Yes(refreshed, at) => self.save_yes(row.head, contents, *refreshed, at).await?,
-            Given::RefreshToken(token, again) => {
-                let kept = self.save_refresh_token(row.head, contents, token).await?;
-                kept.then_some(Outcome::NoAnswer(again))
+        self.note_unsaved(&row.head, &answer);
+        let Some((head, contents)) = self.keep_refresh_token(row.head, contents, &answer).await? else {
+            return self.fenced_off(grant).await;
+        };
+        self.note_unsaved(&head, &answer);
+        let refreshed = match self.asking.judge(&grant.slot, &head.key, &answer, pass).await {
+            Ok(refreshed) => refreshed,
+            Err(not_renewed) => {
+                let outcome = self.not_renewed(&head, not_renewed).await?;
+                self.lock_unsaved().remove(&grant.id);
+                return Ok(outcome);
             }
         };
-        match saved {
-            Some(outcome) => {
-                self.lock_unsaved().remove(&grant.id);
-                Ok(outcome)
-            }
-            None => self.fenced_off(grant).await,
+        if self.save(head, contents, refreshed).await? {
+            self.lock_unsaved().remove(&grant.id);
+            return Ok(Outcome::Fresh);
         }
+        self.fenced_off(grant).await
     }
 
-    async fn save_yes(
+    fn note_unsaved(&self, head: &GrantHead, answer: &RefreshAnswer) {
+        let unsaved = Unsaved { generation: head.generation, answer: answer.clone() };
+        self.lock_unsaved().insert(head.id, unsaved);
+    }
+
+    /// Writes the new refresh token before anything else of the answer is looked at: whatever is wrong with
+    /// the rest, the grant can be refreshed again. None: fenced off.
+    async fn keep_refresh_token(
+        &self,
+        mut head: GrantHead,
+        mut contents: Contents,
+        answer: &RefreshAnswer,
+    ) -> Result<Option<(GrantHead, Contents)>, StoreError> {
+        let Some(token) =
+            answer.refresh_token().filter(|token| contents.refresh_token.as_ref() != Some(token))
+        else {
+            return Ok(Some((head, contents)));
+        };
+        contents.refresh_token = Some(token.clone());
+        let sealed = self.vault.seal(head.id, &contents)?;
+        if !self.store.reseal(head.id, head.generation, sealed).await? {
+            return Ok(None);
+        }
+        head.generation += 1;
+        self.register().renewed(&head);
+        Ok(Some((head, contents)))
+    }
+
+    /// Stores a refresh that counts. False: fenced off.
+    async fn save(
         &self,
         head: GrantHead,
         contents: Contents,
         refreshed: Refreshed,
-        at: Timestamp,
-    ) -> Result<Option<Outcome>, StoreError> {
+    ) -> Result<bool, StoreError> {
         let (id, seen) = (head.id, head.generation);
-        let (head, replacement) = self.replacement(head, contents, refreshed, at)?;
+        let (head, replacement) = self.replacement(head, contents, refreshed)?;
         let reason = replacement.end_sessions.clone();
-        let Some(ended) = self.store.replace(id, seen, replacement).await? else { return Ok(None) };
+        let Some(ended) = self.store.replace(id, seen, replacement).await? else { return Ok(false) };
         emit(&head, reason.as_ref().map_or("ok", EndReason::word));
         let mut register = self.register();
         register.renewed(&head);
         if let Some(reason) = reason {
             register.ended(&ended, &reason);
         }
-        Ok(Some(Outcome::Fresh))
+        Ok(true)
     }
 
     /// The grant as it will be, and what to write for it.
@@ -81,7 +104,6 @@ impl Grants {
         mut head: GrantHead,
         mut contents: Contents,
         refreshed: Refreshed,
-        at: Timestamp,
     ) -> Result<(GrantHead, Replacement), StoreError> {
         let missing = refreshed.sid == Sid::Missing && head.sid.is_some();
         let signed_out = missing && self.settings.sign_out_with_provider;
@@ -90,7 +112,7 @@ impl Grants {
         }
         head.email = refreshed.email;
         head.access_expires_at = refreshed.access_expires_at;
-        head.checked_at = at;
+        head.checked_at = self.clock.now();
         head.generation += 1;
         let access = TokenHash::of(refreshed.access_token.expose());
         contents.access_token = refreshed.access_token;
@@ -109,22 +131,6 @@ impl Grants {
             end_sessions: signed_out.then_some(EndReason::SignedOutAtProvider),
         };
         Ok((head, replacement))
-    }
-
-    async fn save_refresh_token(
-        &self,
-        mut head: GrantHead,
-        mut contents: Contents,
-        token: Secret,
-    ) -> Result<bool, StoreError> {
-        contents.refresh_token = Some(token);
-        let sealed = self.vault.seal(head.id, &contents)?;
-        let kept = self.store.reseal(head.id, head.generation, sealed).await?;
-        if kept {
-            head.generation += 1;
-            self.register().renewed(&head);
-        }
-        Ok(kept)
     }
 
     /// The grant changed while the provider was asked. When it has ended, the new tokens must go too.
@@ -147,16 +153,16 @@ impl Grants {
         let Some(unsaved) = self.lock_unsaved().get(&id).cloned() else { return Ok(()) };
         if row.head.ended.is_some() {
             let old = self.vault.open(id, &row.sealed).ok();
-            let sealed = self.vault.seal(id, &late(old, unsaved.given))?;
+            let sealed = self.vault.seal(id, &late(old, &unsaved.answer))?;
             self.store.revoke_instead(id, sealed, self.clock.now()).await?;
         }
         self.lock_unsaved().remove(&id);
         Ok(())
     }
 
-    pub(super) fn unsaved(&self, id: GrantId, generation: u64) -> Option<Given> {
+    pub(super) fn unsaved(&self, id: GrantId, generation: u64) -> Option<RefreshAnswer> {
         let unsaved = self.lock_unsaved();
-        unsaved.get(&id).filter(|it| it.generation == generation).map(|it| it.given.clone())
+        unsaved.get(&id).filter(|it| it.generation == generation).map(|it| it.answer.clone())
     }
 
     /// Tries again to store what the provider gave and the store did not take.
@@ -172,14 +178,14 @@ impl Grants {
                 continue;
             }
             let grant = self.register().grant(&row.head);
-            self.renew(&grant, row.head.generation).await?;
+            self.renew(&grant, row.head.generation, self.patience()).await?;
         }
         Ok(())
     }
 }
 
 /// The tokens to revoke of a grant that ended while it was refreshed.
-fn late(old: Option<Contents>, given: Given) -> Contents {
+fn late(old: Option<Contents>, answer: &RefreshAnswer) -> Contents {
     let empty = || Contents {
         access_token: Secret::new(""),
         refresh_token: None,
@@ -190,12 +196,11 @@ fn late(old: Option<Contents>, given: Given) -> Contents {
         user_info: None,
     };
     let mut contents = old.unwrap_or_else(empty);
-    match given {
-        Given::Yes(refreshed, _) => {
-            contents.access_token = refreshed.access_token;
-            contents.refresh_token = refreshed.refresh_token.or(contents.refresh_token);
-        }
-        Given::RefreshToken(token, _) => contents.refresh_token = Some(token),
+    if let Some(token) = answer.access_token() {
+        contents.access_token = token.clone();
+    }
+    if let Some(token) = answer.refresh_token() {
+        contents.refresh_token = Some(token.clone());
     }
     contents
 }

@@ -34,6 +34,7 @@ impl Grants {
     ) -> Result<Option<GrantId>, StoreError> {
         let parts = identity.into_parts();
         let now = self.clock.now();
+        self.asking.gave_tokens();
         let id = GrantId::random();
         if parts.refresh_token.is_none() {
             tracing::warn!(
@@ -88,7 +89,7 @@ impl Grants {
     async fn give_back(&self, tokens: [(Option<Secret>, TokenKind); 2]) {
         for (token, kind) in tokens {
             if let Some(token) = token
-                && let Err(error) = self.refresher.revoke(&token, kind).await
+                && let Err(error) = self.asking.revoke(&token, kind).await
             {
                 tracing::warn!(%error, "a token that could not be kept is not revoked");
             }

@@ -83,6 +83,7 @@ fn provider(discovery: Option<&Value>, jwks: &str) -> Arc<Provider> {
     let settings = oidc::Settings {
         issuer: IssuerId::parse("http://127.0.0.1:9100/application/o/coder/", false).expect("an issuer"),
         client_id: "cid".to_owned(),
+        client_authentication: None,
         client_secret: Secret::new("authentik's own secret"),
         redirect_uri: CALLBACK.parse().expect("a URL"),
         scopes: vec!["openid".to_owned()],

@@ -16,8 +16,18 @@ use super::person::{ClaimMap, Person, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
 use super::settings::RESERVED_PARAMETERS;
 use super::text::printable;
-use super::token::{Tokens, exchange};
+use super::token::Presented;
+use super::token_answer::{TokenAnswer, Tokens};
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
+
+/// What a code gave, with an ID token that holds.
+struct Redeemed {
+    live: Arc<Live>,
+    answer: TokenAnswer,
+    id_token: IdToken,
+    /// When the token endpoint answered.
+    answered_at: Timestamp,
+}
 
 impl Provider {
     /// Begins a sign-in: what to remember, and where to send the browser.
@@ -88,7 +98,8 @@ impl Provider {
         login: PendingLogin,
         answer: AuthorizationResponse,
     ) -> Result<VerifiedIdentity, FailedLogin> {
-        let (live, tokens, id_token, answered_at) = self.redeem(&login, answer).await?;
+        let Redeemed { live, answer, id_token, answered_at } = self.redeem(&login, answer).await?;
+        let tokens = answer.tokens().map_err(LoginError::Provider)?;
         let failed = |error, claims: &ClaimMap| self.failed(error, &id_token, claims);
         let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await;
         let user_info = user_info.map_err(|error| failed(error.into(), &id_token.claims))?;
@@ -99,10 +110,10 @@ impl Provider {
         match judge(&claims, &self.settings) {
             Ok(person) => {
                 let access_expires_at = expiry(tokens.expires_in, answered_at, id_token.expires_at);
-                Ok(self.identify(tokens, id_token, (user_info, claims), person, access_expires_at))
+                Ok(self.identify(tokens.clone(), id_token, (user_info, claims), person, access_expires_at))
             }
             Err(refusal) => {
-                self.give_back(&tokens).await;
+                self.give_back(&answer).await;
                 Err(failed(refusal.into(), &claims))
             }
         }
@@ -113,22 +124,23 @@ impl Provider {
         &self,
         login: &PendingLogin,
         answer: AuthorizationResponse,
-    ) -> Result<(Arc<Live>, Tokens, IdToken, Timestamp), LoginError> {
+    ) -> Result<Redeemed, LoginError> {
         let live = self.live();
         let needs_issuer = live.as_ref().is_some_and(|live| live.metadata.response_has_issuer);
         let code = accept(login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
         let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
 
-        let tokens = exchange(&live.relying, &self.client, &code, &login.verifier).await?;
+        let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await?;
         // `expires_in` counts from the answer, not from when everything else is done.
         let answered_at = self.clock.now();
+        let tokens = answer.tokens()?;
         let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
         let id_token = self
             .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
                 verify(unverified, keys, &self.expected(login, &tokens.access_token))
             })
             .await?;
-        Ok((live, tokens, id_token, answered_at))
+        Ok(Redeemed { live, answer, id_token, answered_at })
     }
 
     /// Says whom a failure is about that came after the ID token.

@@ -9,6 +9,7 @@ use openidconnect::{AdditionalProviderMetadata, AuthUrl, ProviderMetadata, Token
 use serde::{Deserialize, Serialize};
 use url::Url;
 
+use super::client_authentication::ClientAuthentication;
 use super::error::DiscoveryError;
 use super::jwk::Jwk;
 use super::settings::Settings;
@@ -54,15 +55,6 @@ struct AlgorithmNames {
     id_token_signing_alg_values_supported: Vec<String>,
 }
 
-/// How the client secret is sent (RFC 6749 §2.3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ClientAuthentication {
-    /// In the header `Authorization: Basic`, both halves form-encoded first.
-    Basic,
-    /// In the body.
-    Post,
-}
-
 /// What is used of a discovery document, checked.
 #[derive(Clone, Debug)]
 pub(super) struct Metadata {
@@ -78,7 +70,7 @@ pub(super) struct Metadata {
     pub(super) revocation: Option<Url>,
     /// Where a sign-out goes (RP-Initiated Logout 1.0).
     pub(super) end_session: Option<Url>,
-    /// How the client secret is sent.
+    /// How discovery suggests to send the client secret.
     pub(super) authentication: ClientAuthentication,
     /// Whether every authorization response carries `iss` (RFC 9207).
     pub(super) response_has_issuer: bool,

@@ -40,6 +40,20 @@ pub enum Cause {
 }
 
 impl Unreachable {
+    /// As [`Self::by_status`], for an endpoint that takes POST: authentik up to 2026.8 turns an internal
+    /// error there into 405, because its own error page knows GET only.
+    pub(super) fn by_post_status(parts: &http::response::Parts) -> Option<Self> {
+        let failed = parts.status == http::StatusCode::METHOD_NOT_ALLOWED;
+        Self::by_status(parts).or(failed.then_some(Self::because(Cause::Status(405))))
+    }
+
+    /// Whether this may be a failure over one person's tokens alone: an internal error and no word that the
+    /// provider is busy, starting or behind a gateway that has lost it. Dex 2.45 answers 500 when the person
+    /// was deleted.
+    pub fn may_concern_one_person(&self) -> bool {
+        matches!(self.cause, Cause::Status(status) if !matches!(status, 408 | 429 | 502..=504))
+    }
+
     /// Without a `Retry-After`.
     pub(super) const fn because(cause: Cause) -> Self {
         Self { cause, retry_after: None }
@@ -91,6 +105,8 @@ pub struct OAuthError {
     pub code: String,
     /// What the provider adds, at most 200 characters.
     pub description: Option<String>,
+    /// The status of the answer; none of an error that the browser brought.
+    pub status: Option<u16>,
 }
 
 impl OAuthError {
@@ -100,7 +116,14 @@ impl OAuthError {
         let is_code = !code.is_empty() && code.len() <= 64 && code.chars().all(plain);
         let code = if is_code { code } else { "unknown" }.to_owned();
         let description = description.map(|text| printable(text, 200)).filter(|text| !text.is_empty());
-        Self { code, description }
+        Self { code, description, status: None }
+    }
+
+    /// Whether the provider refuses the client rather than what it presented: `invalid_client`, which may
+    /// come as 400 (authentik), or any other error but `invalid_grant` with 401, the status of a failed
+    /// client authentication (RFC 6749 §5.2; Keycloak 26 calls a wrong secret `unauthorized_client`).
+    pub fn is_about_the_client(&self) -> bool {
+        self.code == "invalid_client" || (self.status == Some(401) && self.code != "invalid_grant")
     }
 
     /// What an operator of authentik can do about it.
@@ -156,14 +179,9 @@ pub enum ProviderFault {
 }
 
 impl ProviderFault {
-    /// Whether the answer was about another person, client or issuer.
-    pub(super) fn is_foreign(&self) -> bool {
-        use IdTokenError::{Audience, AuthorizedParty, Issuer, Subject};
-        matches!(
-            self,
-            Self::IdToken(Subject | Issuer | Audience | AuthorizedParty)
-                | Self::UserInfo(UserInfoError::Subject)
-        )
+    /// Whether the provider refuses the client ([`OAuthError::is_about_the_client`]).
+    pub(super) fn is_about_the_client(&self) -> bool {
+        matches!(self, Self::OAuth(error) if error.is_about_the_client())
     }
 }
 

@@ -1,19 +1,10 @@
-//! The end, asked for by us: revocation (RFC 7009) and sign-out at the provider (RP-Initiated Logout 1.0).
+//! Sign-out at the provider (RP-Initiated Logout 1.0).
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{Request, StatusCode, header};
-use serde::Deserialize;
-use thiserror::Error;
-use tracing::debug;
-use url::{Url, form_urlencoded};
+use url::Url;
 
-use super::discovery::{AUTHENTIK, ClientAuthentication};
-use super::error::{Cause, OAuthError, Unreachable};
+use super::discovery::AUTHENTIK;
 use super::jws::claims_again;
-use super::provider::{Live, Provider};
-use super::token::Tokens;
+use super::provider::Provider;
 use crate::types::Secret;
 
 /// The longest URL that a sign-out is asked for with; beyond, the parameters are sent as a form.
@@ -22,29 +13,6 @@ const MAX_URL: usize = 2000;
 
 /// Where the browser is to go after a sign-out (RP-Initiated Logout 1.0 §2).
 const RETURN_TO: &str = "post_logout_redirect_uri";
-
-/// What kind of token is revoked (RFC 7009 §2.1, `token_type_hint`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenKind {
-    /// An access token.
-    Access,
-    /// A refresh token.
-    Refresh,
-}
-
-/// Why a token may still be good.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum RevokeError {
-    /// The provider has no revocation endpoint: trying again does not help.
-    #[error("the provider cannot revoke tokens")]
-    Unsupported,
-    /// It does not answer: try again.
-    #[error(transparent)]
-    Unreachable(#[from] Unreachable),
-    /// It answers with an error.
-    #[error(transparent)]
-    Refused(#[from] OAuthError),
-}
 
 /// A sign-out at the provider, to be sent by the browser.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,70 +48,6 @@ impl EndSession {
 }
 
 impl Provider {
-    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2).
-    /// authentik revokes only the one named: revoke both.
-    pub async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
-        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
-        let endpoint = live.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
-        let hint = match kind {
-            TokenKind::Access => "access_token",
-            TokenKind::Refresh => "refresh_token",
-        };
-        let request =
-            self.authenticated_form(&live, endpoint, &[("token", token.expose()), ("token_type_hint", hint)]);
-        let request = request.map_err(|_| RevokeError::Unsupported)?;
-        let response = self.send(request).await?;
-        if response.status() == StatusCode::OK {
-            return Ok(());
-        }
-        Err(refused(response.body()).into())
-    }
-
-    /// Revokes tokens that nobody will use: of somebody who may not come in. Best effort, they expire
-    /// by themselves too.
-    pub(super) async fn give_back(&self, tokens: &Tokens) {
-        let access = self.revoke(&tokens.access_token, TokenKind::Access);
-        let refresh = async {
-            match &tokens.refresh_token {
-                Some(token) => self.revoke(token, TokenKind::Refresh).await,
-                None => Ok(()),
-            }
-        };
-        let (access, refresh) = tokio::join!(access, refresh);
-        if let Err(error) = access.and(refresh) {
-            debug!(%error, "tokens of somebody who may not come in could not be revoked");
-        }
-    }
-
-    /// A form with our client's credentials. (`openidconnect` refuses to revoke over plain http, also
-    /// on loopback.)
-    fn authenticated_form(
-        &self,
-        live: &Live,
-        endpoint: &Url,
-        fields: &[(&str, &str)],
-    ) -> Result<Request<Bytes>, http::Error> {
-        let (id, secret) = (self.settings.client_id.as_str(), self.settings.client_secret.expose());
-        let mut form = form_urlencoded::Serializer::new(String::new());
-        form.extend_pairs(fields);
-        let mut request = Request::post(endpoint.as_str())
-            .header(header::ACCEPT, "application/json")
-            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        match live.metadata.authentication {
-            ClientAuthentication::Basic => {
-                // RFC 6749 §2.3.1: both halves are form-encoded first.
-                let encode =
-                    |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let credentials = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
-                request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
-            }
-            ClientAuthentication::Post => {
-                form.append_pair("client_id", id).append_pair("client_secret", secret);
-            }
-        }
-        request.body(Bytes::from(form.finish()))
-    }
-
     /// A sign-out at the provider; none when it has no such endpoint or is not known yet.
     ///
     /// `return_to` must be registered there as a logout redirect URI; `state` comes back with the browser.
@@ -181,16 +85,4 @@ pub(super) fn sends_back(is_authentik: bool, hint: Option<&Secret>) -> bool {
     let says = |name: &str| claims.as_ref().and_then(|claims| claims.get(name)?.as_str());
     let is_authentik = is_authentik || says("acr").is_some_and(|acr| acr.starts_with(AUTHENTIK));
     !is_authentik || says("jti").is_some()
-}
-
-fn refused(body: &[u8]) -> OAuthError {
-    #[derive(Deserialize)]
-    struct Answer {
-        error: String,
-        error_description: Option<String>,
-    }
-    match serde_json::from_slice::<Answer>(body) {
-        Ok(answer) => OAuthError::new(&answer.error, answer.error_description.as_deref()),
-        Err(_) => OAuthError::new("", None),
-    }
 }

@@ -8,20 +8,24 @@
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
-//! | codes and refresh tokens at the token endpoint | `token.rs` |
+//! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
+//! | client authentication, and whether the provider takes our client | `client_authentication.rs`, `client_check.rs` |
 //! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
 //! | the ID token's numbered rules | `id_token.rs` |
 //! | userinfo | `user_info.rs` |
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
 //! | refresh, and the person judged again | `refresh.rs` |
-//! | revocation, sign-out at the provider | `logout.rs` |
+//! | revocation; sign-out at the provider | `revocation.rs`; `logout.rs` |
 //! | back-channel logout tokens | `backchannel.rs` |
 
 mod algorithm;
 mod backchannel;
 mod callback;
+mod client_authentication;
+mod client_check;
 mod discovery;
 mod error;
+mod error_log;
 mod id_token;
 mod identity;
 mod jwk;
@@ -34,9 +38,11 @@ mod person;
 mod provider;
 mod refresh;
 mod refusal;
+mod revocation;
 mod settings;
 mod text;
 mod token;
+mod token_answer;
 mod upkeep;
 mod user_info;
 
@@ -45,6 +51,8 @@ mod tests;
 
 pub use algorithm::{Algorithm, UnknownAlgorithm};
 pub use backchannel::{LogoutToken, LogoutTokenError};
+pub use client_authentication::ClientAuthentication;
+pub use client_check::ClientCheck;
 pub use error::{Cause, DiscoveryError, OAuthError, ProviderFault, Unreachable, UserInfoError};
 pub use id_token::IdTokenError;
 pub use identity::{IdentityParts, Refreshed, Sid, VerifiedIdentity};
@@ -52,9 +60,10 @@ pub use jws::JwsError;
 pub use keys::JwksError;
 pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, PendingLogin};
 pub use login_error::{FailedLogin, LoginError, Named};
-pub use logout::{EndSession, RevokeError, TokenKind};
+pub use logout::EndSession;
 pub use person::ClaimMap;
 pub use provider::{Documents, NotReady, Provider};
-pub use refresh::{InvalidGrant, RefreshError, Trouble};
+pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, Refusal};
+pub use revocation::{RevokeError, TokenKind};
 pub use settings::Settings;

@@ -9,6 +9,7 @@ use http::{Request, Response};
 use tokio::sync::{Mutex, watch};
 
 use super::algorithm::Algorithm;
+use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
@@ -68,6 +69,7 @@ pub struct Provider {
     pub(super) settings: Settings,
     pub(super) client: Client,
     pub(super) clock: Clock,
+    pub(super) authentication: Authentication,
     live: ArcSwapOption<Live>,
     restored: ArcSwapOption<Documents>,
     pub(super) trouble: ArcSwapOption<DiscoveryError>,
@@ -81,6 +83,7 @@ impl Provider {
     /// A provider that has not been asked yet.
     pub fn new(settings: Settings, client: Client, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
+            authentication: Authentication::new(settings.client_authentication),
             settings,
             client,
             clock,

@@ -1,19 +1,29 @@
-//! A refresh: new tokens for a refresh token, and the person judged again.
+//! A refresh: new tokens for a refresh token, and then the person judged again.
+//!
+//! The two are apart because a provider that rotates has spent the old refresh token when it answers.
+//! [`Provider::refresh`] gives the answer, whose new refresh token is to be stored before anything else;
+//! [`Provider::judge_refreshed`] then says whether the person may still come in.
 
+use std::fmt;
 use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::callback::expiry;
-use super::error::{Cause, ProviderFault, Unreachable};
+use super::error::{Cause, OAuthError, ProviderFault, Unreachable, UserInfoError};
 use super::id_token::{Expected, IdToken, IdTokenError, verify};
 use super::identity::{Refreshed, Sid};
 use super::person::{ClaimMap, Person, judge, merge};
 use super::provider::{Live, Provider};
 use super::refusal::Refusal;
-use super::token::{self, INVALID_GRANT, TokenError, Tokens};
+use super::token::{INVALID_GRANT, Presented, TokenError};
+use super::token_answer::{TokenAnswer, Tokens};
 use super::user_info::AskError;
 use crate::types::{IdentityKey, Secret, Timestamp};
+
+/// Errors by which a provider says that it cannot answer now, whatever their status (RFC 6749 §4.1.2.1,
+/// RFC 8628 §3.5).
+const NOT_NOW: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
 
 /// The provider's definite no: the refresh token was used, revoked, has expired, or its owner was
 /// deactivated or deleted.
@@ -24,33 +34,23 @@ pub struct InvalidGrant {
     pub description: Option<String>,
 }
 
-/// Why a refresh gave nothing. Only [`Self::Ended`] and [`Self::Refused`] say something about the
-/// person; the others are troubles of the provider and end nothing.
+/// Why a refresh gave no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
     /// `invalid_grant`: it is over.
     #[error(transparent)]
     Ended(#[from] InvalidGrant),
-    /// The provider goes on vouching, and the person may not come in any more.
+    /// Another error of OAuth 2.0. Several providers call a dead refresh token by another name than
+    /// `invalid_grant`, and the same names are those of a client that is set up wrong: one such answer
+    /// alone ends nothing.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Declined(OAuthError),
     /// No answer, or one that says "not now".
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// An answer that is of no use: `invalid_client`, another 4xx, garbage, an ID token that does not
-    /// hold.
+    /// An answer that is of no use.
     #[error(transparent)]
-    Provider(#[from] ProviderFault),
-    /// New tokens came, and then the provider had a trouble before the person was judged: its keys or
-    /// userinfo did not answer, the ID token does not hold. The old refresh token may be spent, so this
-    /// one is to be stored in its place; otherwise like the `cause`.
-    #[error("{cause} (after it gave a new refresh token)")]
-    Halfway {
-        /// The new refresh token.
-        refresh_token: Secret,
-        /// What failed.
-        cause: Trouble,
-    },
+    Provider(ProviderFault),
 }
 
 impl From<TokenError> for RefreshError {
@@ -60,12 +60,33 @@ impl From<TokenError> for RefreshError {
             TokenError::Fault(ProviderFault::OAuth(error)) if error.code == INVALID_GRANT => {
                 Self::Ended(InvalidGrant { description: error.description })
             }
+            TokenError::Fault(ProviderFault::OAuth(error)) if NOT_NOW.contains(&error.code.as_str()) => {
+                Self::Unreachable(Unreachable::because(Cause::Status(error.status.unwrap_or(400))))
+            }
+            TokenError::Fault(ProviderFault::OAuth(error)) => Self::Declined(error),
             TokenError::Fault(fault) => Self::Provider(fault),
         }
     }
 }
 
-impl From<AskError> for RefreshError {
+/// Why nobody could be judged by a refresh that gave an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum JudgeError {
+    /// The provider goes on vouching, and the person may not come in any more.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// The provider vouches for another subject now.
+    #[error("the refresh is about another person (sub)")]
+    AnotherSubject,
+    /// The provider's keys or its userinfo endpoint do not answer.
+    #[error(transparent)]
+    Unreachable(#[from] Unreachable),
+    /// The answer does not hold.
+    #[error(transparent)]
+    Provider(#[from] ProviderFault),
+}
+
+impl From<AskError> for JudgeError {
     fn from(error: AskError) -> Self {
         match error {
             AskError::Unreachable(unreachable) => Self::Unreachable(unreachable),
@@ -74,69 +95,83 @@ impl From<AskError> for RefreshError {
     }
 }
 
-/// A trouble of the provider, which says nothing about anybody.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Trouble {
-    /// No answer, or one that says "not now".
-    #[error(transparent)]
-    Unreachable(Unreachable),
-    /// An answer that is of no use.
-    #[error(transparent)]
-    Provider(ProviderFault),
+/// The answer to a refresh, not judged yet.
+#[derive(Clone)]
+pub struct RefreshAnswer {
+    answer: TokenAnswer,
+    /// `expires_in` counts from here.
+    answered_at: Timestamp,
 }
 
-impl RefreshError {
-    /// Saves the new refresh token from a trouble that came after it. Not when the answer was about
-    /// somebody or somewhere else: nothing of such an answer is kept.
-    fn after(self, refresh_token: Option<&Secret>) -> Self {
-        let cause = match self {
-            Self::Unreachable(unreachable) => Trouble::Unreachable(unreachable),
-            Self::Provider(fault) if !fault.is_foreign() => Trouble::Provider(fault),
-            definite => return definite,
-        };
-        match (refresh_token, cause) {
-            (Some(refresh_token), cause) => Self::Halfway { refresh_token: refresh_token.clone(), cause },
-            (None, Trouble::Unreachable(unreachable)) => Self::Unreachable(unreachable),
-            (None, Trouble::Provider(fault)) => Self::Provider(fault),
-        }
+impl RefreshAnswer {
+    /// The new refresh token. It is there whatever else is wrong with the answer; none means that the old
+    /// one goes on.
+    pub fn refresh_token(&self) -> Option<&Secret> {
+        self.answer.refresh_token()
+    }
+
+    /// The new access token, when the answer has one.
+    pub fn access_token(&self) -> Option<&Secret> {
+        self.answer.tokens().ok().map(|tokens| &tokens.access_token)
+    }
+
+    /// One for the tests of other modules.
+    #[cfg(test)]
+    pub fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
+        let members = serde_json::json!({
+            "access_token": access_token, "refresh_token": refresh_token.map(Secret::expose),
+        });
+        let answer = serde_json::from_str(&members.to_string()).expect("it is a token answer");
+        Self { answer, answered_at: Timestamp::EPOCH }
+    }
+}
+
+impl fmt::Debug for RefreshAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("RefreshAnswer([redacted])")
     }
 }
 
 impl Provider {
-    /// Refreshes the tokens of `key`, and judges the person again. The old refresh token is to be kept
-    /// until the answer is stored: authentik takes a lost race kindly, a lost answer loses the user.
-    pub async fn refresh(
+    /// Presents a refresh token. The old one is to be kept until the answer's is stored: authentik takes a
+    /// lost race kindly, a lost answer loses the user.
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshAnswer, RefreshError> {
+        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let answer = self.present(&live, Presented::RefreshToken(refresh_token)).await?;
+        Ok(RefreshAnswer { answer, answered_at: self.clock.now() })
+    }
+
+    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may not come in
+    /// any more are revoked.
+    pub async fn judge_refreshed(
         &self,
         key: &IdentityKey,
-        refresh_token: &Secret,
-    ) -> Result<Refreshed, RefreshError> {
+        refreshed: &RefreshAnswer,
+    ) -> Result<Refreshed, JudgeError> {
         let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
-        let tokens = token::refresh(&live.relying, &self.client, refresh_token).await?;
-        let answered_at = self.clock.now();
-        match self.hold_refreshed(&live, key, &tokens).await {
-            Ok((id_token, person, claims)) => {
-                let expires_with = id_token.as_ref().map_or(answered_at, |id_token| id_token.expires_at);
-                let (id_token, sid) = match id_token {
-                    Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
-                    None => (None, Sid::NotTold),
-                };
-                Ok(Refreshed {
-                    access_expires_at: expiry(tokens.expires_in, answered_at, expires_with),
-                    access_token: tokens.access_token,
-                    refresh_token: tokens.refresh_token,
-                    id_token,
-                    sid,
-                    email: person.email,
-                    groups: person.groups,
-                    claims,
-                })
+        let tokens = refreshed.answer.tokens()?;
+        let (id_token, person, claims) = match self.hold_refreshed(&live, key, tokens).await {
+            Err(error @ (JudgeError::Refused(_) | JudgeError::AnotherSubject)) => {
+                self.give_back(&refreshed.answer).await;
+                return Err(error);
             }
-            Err(refused @ RefreshError::Refused(_)) => {
-                self.give_back(&tokens).await;
-                Err(refused)
-            }
-            Err(error) => Err(error.after(tokens.refresh_token.as_ref())),
-        }
+            held => held?,
+        };
+        let expires_with = id_token.as_ref().map_or(refreshed.answered_at, |id_token| id_token.expires_at);
+        let (id_token, sid) = match id_token {
+            Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
+            None => (None, Sid::NotTold),
+        };
+        Ok(Refreshed {
+            access_expires_at: expiry(tokens.expires_in, refreshed.answered_at, expires_with),
+            access_token: tokens.access_token.clone(),
+            refresh_token: tokens.refresh_token.clone(),
+            id_token,
+            sid,
+            email: person.email,
+            groups: person.groups,
+            claims,
+        })
     }
 
     /// Verifies what a refresh gave, and judges who it is about.
@@ -145,14 +180,25 @@ impl Provider {
         live: &Arc<Live>,
         key: &IdentityKey,
         tokens: &Tokens,
-    ) -> Result<(Option<IdToken>, Person, ClaimMap), RefreshError> {
+    ) -> Result<(Option<IdToken>, Person, ClaimMap), JudgeError> {
         let id_token = match &tokens.unverified_id_token {
             Some(unverified) => {
-                Some(self.check_refreshed(live, key, unverified, &tokens.access_token).await?)
+                let checked = self.check_refreshed(live, key, unverified, &tokens.access_token).await;
+                Some(checked.map_err(|error| match error {
+                    IdTokenError::Subject => JudgeError::AnotherSubject,
+                    error => ProviderFault::from(error).into(),
+                })?)
             }
             None => None,
         };
-        let (person, claims) = self.judge_again(live, key, id_token.as_ref(), &tokens.access_token).await?;
+        let judged = self.judge_again(live, key, id_token.as_ref(), &tokens.access_token).await;
+        let (person, claims) = judged.map_err(|error| match error {
+            // Nothing but userinfo says who it is.
+            JudgeError::Provider(ProviderFault::UserInfo(UserInfoError::Subject)) if id_token.is_none() => {
+                JudgeError::AnotherSubject
+            }
+            error => error,
+        })?;
         Ok((id_token, person, claims))
     }
 
@@ -164,7 +210,7 @@ impl Provider {
         key: &IdentityKey,
         unverified: &Secret,
         access_token: &Secret,
-    ) -> Result<IdToken, ProviderFault> {
+    ) -> Result<IdToken, IdTokenError> {
         let now: Timestamp = self.clock.now();
         let expected = Expected {
             issuer: key.issuer.as_str(),
@@ -177,9 +223,7 @@ impl Provider {
             max_age: None,
             subject: Some(&key.subject),
         };
-        let id_token =
-            self.with_keys(live, IdTokenError::wants_newer_keys, |keys| verify(unverified, keys, &expected));
-        Ok(id_token.await?)
+        self.with_keys(live, IdTokenError::wants_newer_keys, |keys| verify(unverified, keys, &expected)).await
     }
 
     /// Judges by the new ID token. When that does not let the person in, or there is none, userinfo is
@@ -191,7 +235,7 @@ impl Provider {
         key: &IdentityKey,
         id_token: Option<&IdToken>,
         access_token: &Secret,
-    ) -> Result<(Person, ClaimMap), RefreshError> {
+    ) -> Result<(Person, ClaimMap), JudgeError> {
         let told =
             id_token.map(|id_token| (judge(&id_token.claims, &self.settings), id_token.claims.clone()));
         let (refusal, claims) = match told {

@@ -5,6 +5,7 @@ use std::time::Duration;
 use url::Url;
 
 use super::algorithm::Algorithm;
+use super::client_authentication::ClientAuthentication;
 use crate::types::{EmailDomain, Issuer, Secret};
 
 /// The claim that says whether the address is verified (OpenID Connect Core §5.1).
@@ -36,6 +37,8 @@ pub struct Settings {
     pub client_id: String,
     /// Our client secret at the provider (`oidc.clientSecret`).
     pub client_secret: Secret,
+    /// How the client secret is sent (`oidc.clientAuthentication`). None: as the provider takes it, Basic first.
+    pub client_authentication: Option<ClientAuthentication>,
     /// Where the provider sends the browser back to; registered there as *Strict*.
     pub redirect_uri: Url,
     /// The scopes asked for (`oidc.scopes`); `openid` is added when it is missing.

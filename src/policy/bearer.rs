@@ -40,8 +40,10 @@ pub enum Judged {
     Ended,
     /// No credential of Coder, or no longer one.
     Garbage,
-    /// Nobody could be asked whether it may be served.
+    /// Nobody could say whether it may be served.
     Unreachable {
+        /// Whether the sign-in service answers, in a way by which nobody can be judged.
+        answers: bool,
         /// When asking again makes sense.
         retry_after: Duration,
     },

@@ -224,7 +224,9 @@ fn served<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a S
             },
             Judged::Ended => Err(Cause::Ended),
             Judged::Garbage => Err(Cause::Garbage),
-            Judged::Unreachable { retry_after } => Err(Cause::Unreachable { retry_after: *retry_after }),
+            Judged::Unreachable { answers, retry_after } => {
+                Err(Cause::Unreachable { answers: *answers, retry_after: *retry_after })
+            }
             Judged::Unasked => Err(Cause::NoCredential),
         },
     }

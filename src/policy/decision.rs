@@ -153,8 +153,10 @@ pub enum Cause {
     Closed,
     /// The class is closed for the client's address.
     Address,
-    /// Nobody could be asked whether the credential may be served.
+    /// Nobody could say whether the credential may be served.
     Unreachable {
+        /// Whether the sign-in service answers, in a way by which nobody can be judged.
+        answers: bool,
         /// When asking again makes sense.
         retry_after: Duration,
     },
@@ -192,7 +194,8 @@ impl Cause {
             Self::MethodOff => "method_off",
             Self::Closed => "closed",
             Self::Address => "address",
-            Self::Unreachable { .. } => "unreachable",
+            Self::Unreachable { answers: false, .. } => "unreachable",
+            Self::Unreachable { answers: true, .. } => "provider_unusable",
         }
     }
 }

@@ -141,23 +141,6 @@ async fn claims_that_the_id_token_lacks_come_from_userinfo() {
     assert_eq!(world.provider.count("userinfo"), 1);
 }
 
-/// `oidcc-client-test-refresh-token-invalid-issuer`.
-#[tokio::test]
-async fn a_refreshed_id_token_of_another_issuer_is_refused() {
-    let world = World::start().await;
-    let session = world.session(&world.sign_in("alice").await);
-    world.provider.tune(|knobs| {
-        knobs.rotate = false;
-        knobs.refreshed.insert("iss".to_owned(), json!("https://evil.example/"));
-    });
-    world.advance(std::time::Duration::from_mins(20));
-    assert_eq!(world.me(&session).await.status, 503, "nobody vouches for alice");
-    assert_eq!(world.provider.grants("refresh_token"), 1);
-    world.provider.tune(|knobs| knobs.refreshed.clear());
-    world.advance(std::time::Duration::from_mins(1));
-    assert_eq!(world.me(&session).await.status, 200, "nothing had ended");
-}
-
 /// Signs out as Coder's dashboard does, and follows to the provider: the query that it gets.
 async fn sign_out_at_provider(world: &World, browser: &Browser) -> Vec<(String, String)> {
     browser.set_cookie(&world.host, "csrf_token", "t");

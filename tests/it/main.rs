@@ -22,6 +22,7 @@ mod backchannel;
 mod canary;
 mod commands;
 mod conformance;
+mod declined;
 mod gate;
 mod hostile;
 mod layering;

@@ -165,26 +165,6 @@ async fn without_a_refresh_token_the_session_ends_with_the_access_token() {
 }
 
 #[tokio::test]
-async fn a_refreshed_id_token_of_somebody_else_is_refused_and_ends_nothing_for_good() {
-    let world = World::start().await;
-    let browser = world.sign_in("alice").await;
-    let session = world.session(&browser);
-    world.provider.tune(|knobs| {
-        // Nothing of such an answer is kept, its refresh token neither.
-        knobs.rotate = false;
-        knobs.refreshed.insert("sub".to_owned(), json!("sub-bob"));
-    });
-    world.advance(LATER);
-    assert_eq!(world.whoami(&browser).await["username"], "alice", "on grace");
-    world.advance(Duration::from_mins(11));
-    assert_eq!(world.me(&session).await.status, 503, "nobody vouches for alice");
-    assert_eq!(world.coder.users().len(), 1);
-    world.provider.tune(|knobs| knobs.refreshed.clear());
-    world.advance(Duration::from_mins(1));
-    assert_eq!(world.me(&session).await.status, 200, "nothing had ended");
-}
-
-#[tokio::test]
 async fn sessions_and_keys_survive_a_restart_and_a_kill() {
     let mut world = World::start().await;
     let browser = world.sign_in("alice").await;

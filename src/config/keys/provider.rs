@@ -26,6 +26,8 @@ pub(super) const OIDC: &[Key] = &[
         "The client secret at the provider. Coder never gets it."),
     own("oidc.clientSecretFile", "CODER_OIDC_CLIENT_SECRET_FILE", Path, Nothing,
         "A file with that secret, instead of the secret."),
+    own("oidc.clientAuthentication", "VESTIBULE_OIDC_CLIENT_AUTHENTICATION", Text, Default("auto"),
+        "How the client secret is sent: `basic` (`client_secret_basic`), `post` (`client_secret_post`), or `auto`: `basic` first, `post` when the provider refuses the client, and from then on what it took."),
     both("oidc.scopes", "CODER_OIDC_SCOPES", List, Default("openid,profile,email,offline_access"),
         "The scopes asked for. Without `offline_access` a session ends with its first access token. A scope named `groups` also makes `groups` the group claim."),
     both("oidc.emailDomain", "CODER_OIDC_EMAIL_DOMAIN", List, Default(""),

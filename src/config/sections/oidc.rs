@@ -9,12 +9,19 @@ use crate::types::{InvalidIssuer, Issuer};
 use super::super::keys::{self, Kind, Role};
 use super::super::parse::{self, Fault};
 use super::super::reader::Reader;
-use super::super::settings::{Coder, CoderOnly, Oidc};
+use super::super::settings::{ClientAuthentication, Coder, CoderOnly, Oidc};
 use super::super::tree::Value;
 
 /// The names that `oidc.algorithms` may have (RFC 7518 §3.1, RFC 8037 §3.1): no `none`, no `HS*`.
 pub const ALGORITHMS: [&str; 9] =
     ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+
+/// The words of `oidc.clientAuthentication`.
+const CLIENT_AUTHENTICATION: [(&str, ClientAuthentication); 3] = [
+    ("auto", ClientAuthentication::Auto),
+    ("basic", ClientAuthentication::Basic),
+    ("post", ClientAuthentication::Post),
+];
 
 /// Parameters of an authorization request that the gateway sets itself, or that have no place in one.
 const PROTOCOL_PARAMETERS: [&str; 14] = [
@@ -39,6 +46,7 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let issuer = r.required("oidc.issuerURL", |text| issuer(text, danger_allow_http == Some(true)));
     let client_id = r.required("oidc.clientID", parse::line);
     let client_secret = r.secret("oidc.clientSecret");
+    let client_authentication = r.word("oidc.clientAuthentication", &CLIENT_AUTHENTICATION);
     let scopes = scopes(r);
     let auth_url_params = auth_url_params(r);
     let email_domains = r.list("oidc.emailDomain", parse::email_domain);
@@ -73,6 +81,7 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
         issuer: issuer?,
         client_id: client_id?,
         client_secret: client_secret?.0,
+        client_authentication: client_authentication?,
         scopes: scopes?,
         auth_url_params: auth_url_params?,
         email_domains: email_domains?,

@@ -56,6 +56,10 @@ pub trait Store: Send + Sync + 'static {
     /// Writes newly sealed contents only, under the same fence. False: fenced off.
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> Answer<'_, bool>;
 
+    /// Binds the live sessions of a grant to another live one. Gives those that were moved: none when the
+    /// other one has ended.
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> Answer<'_, Vec<TokenHash>>;
+
     /// Gives an ended grant the tokens that a refresh brought too late, to be revoked at `at`.
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()>;
 

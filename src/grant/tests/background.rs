@@ -316,7 +316,7 @@ async fn the_stop_waits_for_a_refresh_in_flight() {
     assert!(!work.is_finished());
     gate.add_permits(1);
     work.await.unwrap();
-    assert_eq!(world.generation(grant).await, 1, "stored");
+    assert_eq!(world.generation(grant).await, 2, "stored");
 }
 
 /// Tells the child that it is one.

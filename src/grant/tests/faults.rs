@@ -66,12 +66,12 @@ async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for
     store.script(|_| Fate::Pass);
     world.served(&session).await;
     world.grants.flush().await;
-    assert_eq!(world.generation(other).await, 1, "also when nobody asks");
+    assert_eq!(world.generation(other).await, 2, "also when nobody asks: its token, and all of it");
     world.served(&bobs).await;
     assert_eq!(world.provider.refreshes(), 2);
     world.hand.advance(MINUTE * 5);
     world.served(&session).await;
-    assert_eq!(world.generation(grant).await, 2);
+    assert_eq!(world.generation(grant).await, 4);
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 mod answers;
 mod background;
+mod declined;
 mod ending;
 mod faults;
 mod kill;

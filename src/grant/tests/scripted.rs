@@ -117,6 +117,7 @@ scripted! {
     fn user(&self, user: CoderUserId) -> UserRow;
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> Vec<TokenHash>;
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
     fn bind(&self, bind: Bind) -> Bound;
     fn session(&self, hash: TokenHash) -> Option<SessionRow>;

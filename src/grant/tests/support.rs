@@ -15,8 +15,9 @@ use crate::grant::{
     Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TakenState, TokenOwner,
 };
 use crate::oidc::{
-    Cause, ClaimMap, IdentityParts, InvalidGrant, ProviderFault, RefreshError, Refreshed, Refusal,
-    RevokeError, Sid, TokenKind, Trouble, Unreachable, VerifiedIdentity,
+    Cause, ClaimMap, ClientCheck, IdTokenError, IdentityParts, InvalidGrant, JudgeError, OAuthError,
+    ProviderFault, RefreshAnswer, RefreshError, Refreshed, Refusal, RevokeError, Sid, TokenKind, Unreachable,
+    VerifiedIdentity,
 };
 use crate::types::{
     Clock, CoderUserId, Email, GrantId, IdentityKey, Issuer, Keyring, LoginType, ManualClock, Secret,
@@ -40,8 +41,16 @@ pub(super) enum Says {
     NotInGroup,
     Down,
     InvalidClient,
+    /// Another error of OAuth 2.0 than `invalid_grant`.
+    Declines(&'static str),
+    /// An internal error.
+    Fails,
     /// A new refresh token, and then no judgement.
     Halfway,
+    /// New tokens, and an ID token of another issuer.
+    AnotherIssuer,
+    /// New tokens, and an ID token of another person.
+    AnotherSubject,
 }
 
 /// A provider that does as it is told, and counts.
@@ -50,6 +59,8 @@ pub(super) struct FakeProvider {
     pub(super) about: Mutex<HashMap<String, Says>>,
     /// The only refresh token taken, by subject, when rotation is strict.
     pub(super) strict: Mutex<Option<HashMap<String, String>>>,
+    /// What a refresh token that is not the one of `strict` is called, when not `invalid_grant`.
+    pub(super) dead_is: Mutex<Option<&'static str>>,
     pub(super) refreshes: AtomicUsize,
     pub(super) at_once: AtomicUsize,
     pub(super) most_at_once: AtomicUsize,
@@ -57,6 +68,11 @@ pub(super) struct FakeProvider {
     pub(super) gate: Mutex<Option<Arc<Semaphore>>>,
     pub(super) revoked: Mutex<Vec<String>>,
     pub(super) revocation_down: Mutex<bool>,
+    /// What the provider says of the client when it is asked without a grant.
+    pub(super) client: Mutex<Result<ClientCheck, Unreachable>>,
+    pub(super) checks: AtomicUsize,
+    /// What is to be said of the answers given, by access token.
+    judgements: Mutex<HashMap<String, Result<Refreshed, JudgeError>>>,
     pub(super) access_life: Mutex<Duration>,
     clock: Clock,
 }
@@ -67,12 +83,16 @@ impl FakeProvider {
             says: Mutex::new(Says::Yes),
             about: Mutex::default(),
             strict: Mutex::default(),
+            dead_is: Mutex::default(),
             refreshes: AtomicUsize::new(0),
             at_once: AtomicUsize::new(0),
             most_at_once: AtomicUsize::new(0),
             gate: Mutex::default(),
             revoked: Mutex::default(),
             revocation_down: Mutex::new(false),
+            client: Mutex::new(Ok(ClientCheck::Unclear(ProviderFault::TokenAnswer("scripted")))),
+            checks: AtomicUsize::new(0),
+            judgements: Mutex::default(),
             access_life: Mutex::new(MINUTE * 10),
             clock,
         }
@@ -84,6 +104,11 @@ impl FakeProvider {
 
     pub(super) fn says_about(&self, subject: &str, says: Says) {
         self.about.lock().unwrap().insert(subject.to_owned(), says);
+    }
+
+    /// What the provider says of the client when it is asked without a grant.
+    pub(super) fn says_of_client(&self, says: Result<ClientCheck, Unreachable>) {
+        *self.client.lock().unwrap() = says;
     }
 
     pub(super) fn refreshes(&self) -> usize {
@@ -100,7 +125,7 @@ impl FakeProvider {
         self.revoked.lock().unwrap().clone()
     }
 
-    fn answer(&self, key: &IdentityKey, presented: &Secret) -> Result<Refreshed, RefreshError> {
+    fn answer(&self, key: &IdentityKey, presented: &Secret) -> Result<RefreshAnswer, RefreshError> {
         let turn = self.refreshes.fetch_add(1, Ordering::SeqCst) + 1;
         let subject = key.subject.as_str();
         let about = self.about.lock().unwrap().get(subject).cloned();
@@ -108,30 +133,44 @@ impl FakeProvider {
         let mut sid = Sid::Present(format!("sid-{subject}"));
         let mut next = Some(Secret::new(format!("refresh-{subject}-{turn}")));
         match &says {
-            Says::Yes | Says::Halfway => {}
+            Says::Yes | Says::Halfway | Says::NotInGroup | Says::AnotherIssuer | Says::AnotherSubject => {}
             Says::YesWithoutSid => sid = Sid::Missing,
             Says::YesKeepingRefreshToken => next = None,
             Says::InvalidGrant => return Err(InvalidGrant { description: None }.into()),
-            Says::NotInGroup => return Err(Refusal::GroupNotAllowed { field: "groups".to_owned() }.into()),
-            Says::Down => {
-                return Err(Unreachable { cause: Cause::Connect, retry_after: None }.into());
+            Says::Down => return Err(unreachable(Cause::Connect).into()),
+            Says::Fails => return Err(unreachable(Cause::Status(500)).into()),
+            Says::Declines(code) => return Err(RefreshError::Declined(oauth(code))),
+            Says::InvalidClient => {
+                return Err(RefreshError::Provider(ProviderFault::TokenAnswer("invalid_client")));
             }
-            Says::InvalidClient => return Err(ProviderFault::TokenAnswer("invalid_client").into()),
         }
         if let Some(current) = self.strict.lock().unwrap().as_mut() {
             let kept = current.entry(subject.to_owned()).or_insert_with(|| presented.expose().to_owned());
             if kept != presented.expose() {
+                if let Some(code) = *self.dead_is.lock().unwrap() {
+                    return Err(RefreshError::Declined(oauth(code)));
+                }
                 return Err(InvalidGrant { description: None }.into());
             }
             if let Some(next) = &next {
                 next.expose().clone_into(kept);
             }
         }
-        if let (Says::Halfway, Some(refresh_token)) = (&says, &next) {
-            let cause = Trouble::Unreachable(Unreachable { cause: Cause::Timeout, retry_after: None });
-            return Err(RefreshError::Halfway { refresh_token: refresh_token.clone(), cause });
-        }
-        Ok(Refreshed {
+        let access_token = format!("access-{subject}-{turn}");
+        let answer = RefreshAnswer::for_test(&access_token, next.as_ref());
+        let judgement = match says {
+            Says::Halfway => Err(unreachable(Cause::Timeout).into()),
+            Says::NotInGroup => Err(Refusal::GroupNotAllowed { field: "groups".to_owned() }.into()),
+            Says::AnotherIssuer => Err(ProviderFault::from(IdTokenError::Issuer).into()),
+            Says::AnotherSubject => Err(JudgeError::AnotherSubject),
+            _ => Ok(self.refreshed(subject, turn, next, sid)),
+        };
+        self.judgements.lock().unwrap().insert(access_token, judgement);
+        Ok(answer)
+    }
+
+    fn refreshed(&self, subject: &str, turn: usize, next: Option<Secret>, sid: Sid) -> Refreshed {
+        Refreshed {
             access_token: Secret::new(format!("access-{subject}-{turn}")),
             access_expires_at: self.clock.now() + *self.access_life.lock().unwrap(),
             refresh_token: next,
@@ -140,8 +179,16 @@ impl FakeProvider {
             email: Email::parse(&format!("{subject}@acme.company")).unwrap(),
             groups: vec!["coder".to_owned()],
             claims: claims(subject),
-        })
+        }
     }
+}
+
+pub(super) fn unreachable(cause: Cause) -> Unreachable {
+    Unreachable { cause, retry_after: None }
+}
+
+pub(super) fn oauth(code: &str) -> OAuthError {
+    OAuthError { code: code.to_owned(), description: None, status: Some(400) }
 }
 
 impl Refresher for FakeProvider {
@@ -149,7 +196,7 @@ impl Refresher for FakeProvider {
         &'a self,
         key: &'a IdentityKey,
         refresh_token: &'a Secret,
-    ) -> BoxFuture<'a, Result<Refreshed, RefreshError>> {
+    ) -> BoxFuture<'a, Result<RefreshAnswer, RefreshError>> {
         Box::pin(async move {
             let now = self.at_once.fetch_add(1, Ordering::SeqCst) + 1;
             self.most_at_once.fetch_max(now, Ordering::SeqCst);
@@ -160,6 +207,24 @@ impl Refresher for FakeProvider {
             let answer = self.answer(key, refresh_token);
             self.at_once.fetch_sub(1, Ordering::SeqCst);
             answer
+        })
+    }
+
+    fn judge<'a>(
+        &'a self,
+        _key: &'a IdentityKey,
+        answer: &'a RefreshAnswer,
+    ) -> BoxFuture<'a, Result<Refreshed, JudgeError>> {
+        Box::pin(async move {
+            let access_token = answer.access_token().unwrap().expose();
+            self.judgements.lock().unwrap()[access_token].clone()
+        })
+    }
+
+    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+        Box::pin(async move {
+            self.checks.fetch_add(1, Ordering::SeqCst);
+            self.client.lock().unwrap().clone()
         })
     }
 

@@ -6,7 +6,8 @@ use super::*;
 use crate::grant::store::Embedded;
 use crate::grant::{Device, EndReason, Grants, Refresher, Settings as GrantSettings};
 use crate::oidc::{
-    Cause, IdentityParts, RefreshError, Refreshed, RevokeError, TokenKind, Unreachable, VerifiedIdentity,
+    Cause, ClientCheck, IdentityParts, JudgeError, RefreshAnswer, RefreshError, Refreshed, RevokeError,
+    TokenKind, Unreachable, VerifiedIdentity,
 };
 use crate::types::{Email, GrantId, IdentityKey, Keyring, ManualClock, Subject, Timestamp};
 
@@ -26,8 +27,20 @@ impl Refresher for Silent {
         &'a self,
         _: &'a IdentityKey,
         _: &'a Secret,
-    ) -> BoxFuture<'a, Result<Refreshed, RefreshError>> {
+    ) -> BoxFuture<'a, Result<RefreshAnswer, RefreshError>> {
         Box::pin(async { Err(silence().into()) })
+    }
+
+    fn judge<'a>(
+        &'a self,
+        _: &'a IdentityKey,
+        _: &'a RefreshAnswer,
+    ) -> BoxFuture<'a, Result<Refreshed, JudgeError>> {
+        Box::pin(async { Err(silence().into()) })
+    }
+
+    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+        Box::pin(async { Err(silence()) })
     }
 
     fn revoke<'a>(&'a self, _: &'a Secret, _: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>> {

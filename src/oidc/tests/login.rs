@@ -210,13 +210,15 @@ async fn an_answer_of_the_token_endpoint_is_taken_only_when_it_is_one() {
         (Box::new(changed("access_token", json!(""))), "Provider(TokenAnswer("),
         (Box::new(changed("access_token", json!("a\r\nb"))), "Provider(TokenAnswer("),
         (Box::new(changed("access_token", json!(null))), "Provider(TokenAnswer("),
-        (Box::new(changed("refresh_token", json!("a b"))), "Provider(TokenAnswer("),
+        (Box::new(changed("refresh_token", json!("a\tb"))), "Provider(TokenAnswer("),
         (Box::new(changed("expires_in", json!(-1))), "Provider(TokenAnswer("),
         (Box::new(changed("expires_in", json!("soon"))), "Provider(TokenAnswer("),
         (Box::new(changed("id_token", json!(null))), "Provider(IdToken(Missing"),
         (Box::new(changed("id_token", json!("e30.e30.e30.e30.e30"))), "Provider(IdToken(Token(Encrypted"),
         (Box::new(changed("id_token", json!("access-token-canary"))), "Provider(IdToken(AccessToken"),
     ];
+    // The other method of client authentication is tried, and refused too.
+    scene.op.always("/token", oauth(400, "invalid_client"));
     for (index, (answer, expected)) in cases.into_iter().enumerate() {
         let error = scene.answer_token(answer, scene.claims()).await.map(drop).unwrap_err();
         assert!(name(&error).starts_with(expected), "case {index}: {error:?}");

@@ -28,12 +28,15 @@ async fn a_token_is_revoked_with_its_kind_and_our_credentials() {
 #[tokio::test]
 async fn a_failed_revocation_says_whether_to_try_again() {
     let scene = Scene::new().await;
+    // The other method of client authentication is tried, and refused too.
+    scene.op.always("/revoke", Answer::json(401, &json!({"error": "invalid_client"})));
     for (answer, expected) in [
         (
             Answer::json(401, &json!({"error": "invalid_client"})),
             "Refused(OAuthError { code: \"invalid_client\"",
         ),
         (Answer::text(400, "", "<html>"), "Refused(OAuthError { code: \"unknown\""),
+        (Answer::text(405, "", ""), "Unreachable("),
         (Answer::text(503, "Retry-After: 5\r\n", ""), "Unreachable("),
         (Answer::never(), "Unreachable("),
     ] {

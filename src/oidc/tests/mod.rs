@@ -34,6 +34,7 @@ fn settings(issuer: &str) -> Settings {
     Settings {
         issuer: Issuer::parse(issuer, true).unwrap(),
         client_id: "coder-client-id".to_owned(),
+        client_authentication: None,
         client_secret: Secret::new(CLIENT_SECRET),
         redirect_uri: Url::parse("http://127.0.0.1:3000/api/v2/users/oidc/callback").unwrap(),
         scopes: ["openid", "profile", "email", "offline_access"].map(str::to_owned).to_vec(),

@@ -12,18 +12,34 @@ fn key(scene: &Scene) -> IdentityKey {
     }
 }
 
-async fn refresh(scene: &Scene, answer: Answer) -> Result<Refreshed, RefreshError> {
+/// What came of a refresh, and the new refresh token that is kept whatever that is.
+#[derive(Debug)]
+enum Failed {
+    Refresh(RefreshError),
+    Judge(JudgeError, Option<Secret>),
+}
+
+async fn refresh(scene: &Scene, answer: Answer) -> Result<Refreshed, Failed> {
     scene.op.once("/token", answer);
-    scene.provider.refresh(&key(scene), &Secret::new("old-refresh-token")).await
+    let answer = scene.provider.refresh(&Secret::new("old-refresh-token")).await.map_err(Failed::Refresh)?;
+    let judged = scene.provider.judge_refreshed(&key(scene), &answer).await;
+    judged.map_err(|error| Failed::Judge(error, answer.refresh_token().cloned()))
+}
+
+/// The error of a refresh whose new refresh token came all the same.
+fn kept(failed: Failed) -> JudgeError {
+    let Failed::Judge(error, Some(token)) = failed else { panic!("{failed:?}") };
+    assert_eq!(token.expose(), "refresh-token-canary");
+    assert!(!error.to_string().contains("canary"));
+    error
+}
+
+fn fault(error: IdTokenError) -> JudgeError {
+    JudgeError::Provider(ProviderFault::IdToken(error))
 }
 
 fn answer(claims: &Value) -> Answer {
     Answer::json(200, &Scene::tokens(&PROVIDER.token(claims)))
-}
-
-/// A trouble after the provider had rotated the refresh token.
-fn halfway(cause: Trouble) -> RefreshError {
-    RefreshError::Halfway { refresh_token: Secret::new("refresh-token-canary"), cause }
 }
 
 #[tokio::test]
@@ -70,21 +86,27 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     }
 }
 
-/// Only `invalid_grant` ends; and an answer that says "not now" is never looked into.
+/// Only `invalid_grant` ends by itself; and an answer that says "not now" is never looked into.
 #[tokio::test]
 async fn only_invalid_grant_ends() {
     let scene = Scene::new().await;
     let oauth = |status, code: &str| Answer::json(status, &json!({"error": code}));
+    // The other method of client authentication is tried, and refused too.
+    scene.op.always("/token", oauth(400, "invalid_client"));
     for status in [400, 401, 403] {
         let error = refresh(&scene, oauth(status, "invalid_grant")).await.unwrap_err();
-        assert!(matches!(error, RefreshError::Ended(_)), "{error:?}");
+        assert!(matches!(error, Failed::Refresh(RefreshError::Ended(_))), "{error:?}");
     }
     for (answer, expected) in [
-        (oauth(400, "invalid_client"), "Provider(OAuth("),
-        (oauth(401, "invalid_client"), "Provider(OAuth("),
-        (oauth(400, "invalid_scope"), "Provider(OAuth("),
-        (oauth(400, "INVALID_GRANT"), "Provider(OAuth("),
-        (oauth(404, "not_found"), "Provider(OAuth("),
+        (oauth(400, "invalid_client"), "Declined("),
+        (oauth(401, "invalid_client"), "Declined("),
+        (oauth(400, "invalid_scope"), "Declined("),
+        (oauth(400, "INVALID_GRANT"), "Declined("),
+        (oauth(404, "not_found"), "Declined("),
+        (oauth(400, "temporarily_unavailable"), "Unreachable("),
+        (oauth(400, "server_error"), "Unreachable("),
+        (oauth(405, "invalid_grant"), "Unreachable("),
+        (Answer::text(405, "", ""), "Unreachable("),
         (oauth(408, "invalid_grant"), "Unreachable("),
         (oauth(429, "invalid_grant"), "Unreachable("),
         (oauth(500, "invalid_grant"), "Unreachable("),
@@ -97,21 +119,25 @@ async fn only_invalid_grant_ends() {
         (Answer::text(301, "Location: /token2\r\n", ""), "Provider(TokenAnswer("),
         (Answer::never(), "Unreachable("),
     ] {
-        let error = refresh(&scene, answer).await.unwrap_err();
+        let Failed::Refresh(error) = refresh(&scene, answer).await.unwrap_err() else { panic!() };
         assert!(name(&error).starts_with(expected), "{error:?}");
     }
     let answer = Answer::text(503, "Retry-After: 5\r\n", "");
-    let RefreshError::Unreachable(why) = refresh(&scene, answer).await.unwrap_err() else { panic!() };
+    let Failed::Refresh(RefreshError::Unreachable(why)) = refresh(&scene, answer).await.unwrap_err() else {
+        panic!()
+    };
     assert_eq!(why, Unreachable { cause: Cause::Status(503), retry_after: Some(Duration::from_secs(5)) });
     let answer = Answer::text(503, "Retry-After: 99999999999\r\n", "");
-    let RefreshError::Unreachable(why) = refresh(&scene, answer).await.unwrap_err() else { panic!() };
+    let Failed::Refresh(RefreshError::Unreachable(why)) = refresh(&scene, answer).await.unwrap_err() else {
+        panic!()
+    };
     assert_eq!(why.retry_after, Some(Duration::from_mins(5)));
 }
 
 #[tokio::test]
 async fn a_provider_that_was_never_read_ends_nobody() {
     let scene = Scene::undiscovered(|_| {}).await;
-    let error = scene.provider.refresh(&key(&scene), &Secret::new("old")).await.unwrap_err();
+    let error = scene.provider.refresh(&Secret::new("old")).await.unwrap_err();
     assert_eq!(
         error,
         RefreshError::Unreachable(Unreachable { cause: Cause::NotDiscovered, retry_after: None })
@@ -129,26 +155,21 @@ async fn a_refreshed_id_token_is_verified_and_about_the_same_person() {
         claims
     };
     for (claims, expected) in [
-        (changed("sub", json!("somebody-else")), IdTokenError::Subject),
         (changed("iss", json!("https://evil.example/")), IdTokenError::Issuer),
         (changed("aud", json!("other")), IdTokenError::Audience),
         (changed("azp", json!("other")), IdTokenError::AuthorizedParty),
-    ] {
-        let error = refresh(&scene, answer(&claims)).await.unwrap_err();
-        assert_eq!(error, RefreshError::Provider(ProviderFault::IdToken(expected)));
-    }
-    for (claims, expected) in [
         (changed("exp", json!(NOW - 61)), IdTokenError::Expired),
         (changed("iat", json!(NOW + 61)), IdTokenError::Future("iat")),
         (changed("at_hash", json!("wrong")), IdTokenError::AccessTokenHash),
     ] {
-        let error = refresh(&scene, answer(&claims)).await.unwrap_err();
-        assert_eq!(error, halfway(Trouble::Provider(ProviderFault::IdToken(expected))));
+        let error = kept(refresh(&scene, answer(&claims)).await.unwrap_err());
+        assert_eq!(error, fault(expected));
     }
+    let another = refresh(&scene, answer(&changed("sub", json!("somebody-else")))).await.unwrap_err();
+    assert_eq!(kept(another), JudgeError::AnotherSubject);
     let forged = Scene::tokens(&signer::STRANGER.token(&scene.claims()));
-    let error = refresh(&scene, Answer::json(200, &forged)).await.unwrap_err();
-    let forged = ProviderFault::IdToken(IdTokenError::Token(JwsError::Signature));
-    assert_eq!(error, halfway(Trouble::Provider(forged)));
+    let error = kept(refresh(&scene, Answer::json(200, &forged)).await.unwrap_err());
+    assert_eq!(error, fault(IdTokenError::Token(JwsError::Signature)));
     // A nonce may be there; an old `auth_time` is nobody's fault.
     assert!(refresh(&scene, answer(&changed("nonce", json!("first")))).await.is_ok());
 }
@@ -185,7 +206,7 @@ async fn somebody_who_left_the_group_or_the_domain_is_refused_at_the_refresh() {
         scene.op.always("/userinfo", Answer::json(200, &user_info));
         let found = match refresh(&scene, answer(&claims)).await {
             Ok(_) => "ok".to_owned(),
-            Err(RefreshError::Refused(refusal)) => name(&refusal),
+            Err(Failed::Judge(JudgeError::Refused(refusal), _)) => name(&refusal),
             Err(other) => panic!("{other:?}"),
         };
         assert!(found.starts_with(expected), "{found}");
@@ -211,13 +232,13 @@ async fn claims_that_the_id_token_lacks_are_asked_for() {
             Answer::json(200, &json!({"sub": "other", "email": "a@b.c", "email_verified": true})),
             "Provider(UserInfo(",
         ),
-        (Answer::json(401, &json!({})), "Halfway { refresh_token: [redacted], cause: Provider(UserInfo("),
-        (Answer::json(503, &json!({})), "Halfway { refresh_token: [redacted], cause: Unreachable("),
-        (Answer::never(), "Halfway { refresh_token: [redacted], cause: Unreachable("),
+        (Answer::json(401, &json!({})), "Provider(UserInfo("),
+        (Answer::json(503, &json!({})), "Unreachable("),
+        (Answer::never(), "Unreachable("),
         (Answer::json(200, &json!({"sub": SUBJECT})), "Refused(EmailMissing"),
     ] {
         scene.op.always("/userinfo", user_info);
-        let error = refresh(&scene, answer(&bare)).await.unwrap_err();
+        let error = kept(refresh(&scene, answer(&bare)).await.unwrap_err());
         assert!(name(&error).starts_with(expected), "{error:?}");
     }
 }
@@ -228,14 +249,44 @@ async fn a_trouble_after_the_rotation_hands_the_new_refresh_token_over() {
     let scene = Scene::new().await;
     scene.op.always("/jwks", Answer::text(503, "", ""));
     let unknown = PROVIDER.sign(&json!({"alg": "ES256", "kid": "new"}), &scene.claims());
-    let error = refresh(&scene, Answer::json(200, &Scene::tokens(&unknown))).await.unwrap_err();
-    let fault = ProviderFault::IdToken(IdTokenError::Token(JwsError::UnknownKey));
-    assert_eq!(error, halfway(Trouble::Provider(fault.clone())));
-    assert!(!error.to_string().contains("canary"));
-    let mut kept = Scene::tokens(&unknown);
-    kept["refresh_token"] = Value::Null;
-    let error = refresh(&scene, Answer::json(200, &kept)).await.unwrap_err();
-    assert_eq!(error, RefreshError::Provider(fault));
+    let error = kept(refresh(&scene, Answer::json(200, &Scene::tokens(&unknown))).await.unwrap_err());
+    let unknown_key = fault(IdTokenError::Token(JwsError::UnknownKey));
+    assert_eq!(error, unknown_key);
+    let mut no_new_one = Scene::tokens(&unknown);
+    no_new_one["refresh_token"] = Value::Null;
+    let failed = refresh(&scene, Answer::json(200, &no_new_one)).await.unwrap_err();
+    assert!(matches!(failed, Failed::Judge(error, None) if error == unknown_key));
+}
+
+/// Whatever else is wrong with an answer: the new refresh token is there before anything is judged.
+#[tokio::test]
+async fn an_answer_that_does_not_fit_hands_the_new_refresh_token_over() {
+    let scene = Scene::new().await;
+    let whole = Scene::tokens(&PROVIDER.token(&scene.claims()));
+    for (member, value) in [
+        ("token_type", json!("mac")),
+        ("token_type", json!(["Bearer"])),
+        ("access_token", Value::Null),
+        ("expires_in", json!({"seconds": 300})),
+        ("id_token", json!("no.token")),
+        ("id_token", json!({"a": 1})),
+    ] {
+        let mut odd = whole.clone();
+        odd[member] = value;
+        let error = kept(refresh(&scene, Answer::json(200, &odd)).await.unwrap_err());
+        assert!(matches!(error, JudgeError::Provider(_)), "{member}: {error:?}");
+    }
+    for (member, value) in
+        [("token_type", Value::Null), ("scope", json!(["openid"])), ("expires_in", json!("300.5"))]
+    {
+        let mut other_form = whole.clone();
+        other_form[member] = value;
+        assert!(refresh(&scene, Answer::json(200, &other_form)).await.is_ok(), "{member}");
+    }
+    for (status, headers) in [(200, "Content-Type: text/html\r\n"), (201, "Content-Type: text/plain\r\n")] {
+        let answer = Answer::text(status, headers, &whole.to_string());
+        assert!(refresh(&scene, answer).await.is_ok(), "{status} {headers}");
+    }
 }
 
 #[tokio::test]
@@ -244,7 +295,8 @@ async fn tokens_of_somebody_who_may_not_come_in_are_given_back() {
     scene.op.always("/revoke", Answer::json(200, &json!({})));
     let mut claims = scene.claims();
     claims["email_verified"] = json!(false);
-    assert!(matches!(refresh(&scene, answer(&claims)).await, Err(RefreshError::Refused(_))));
+    let refused = kept(refresh(&scene, answer(&claims)).await.unwrap_err());
+    assert!(matches!(refused, JudgeError::Refused(_)));
     assert!(matches!(scene.sign_in(claims, Scene::user_info()).await, Err(LoginError::Refused(..))));
     let mut revoked: Vec<String> =
         scene.op.seen("/revoke").iter().map(|request| request.field("token").unwrap()).collect();
@@ -260,6 +312,6 @@ async fn without_id_token_and_userinfo_nobody_can_be_judged_and_nobody_is_ended(
     let scene = Scene::with(|settings| settings.ignore_user_info = true, |_| {}).await;
     let mut tokens = Scene::tokens("");
     tokens["id_token"] = Value::Null;
-    let error = refresh(&scene, Answer::json(200, &tokens)).await.unwrap_err();
-    assert_eq!(error, halfway(Trouble::Provider(ProviderFault::NothingToJudge)));
+    let error = kept(refresh(&scene, Answer::json(200, &tokens)).await.unwrap_err());
+    assert_eq!(error, JudgeError::Provider(ProviderFault::NothingToJudge));
 }

@@ -36,7 +36,7 @@ fn bearers() -> Vec<(&'static str, Bearer)> {
         ("unattributed", person(Judged::Unattributed { standing: standing() })),
         ("ended", person(Judged::Ended)),
         ("garbage", person(Judged::Garbage)),
-        ("unreachable", person(Judged::Unreachable { retry_after: Duration::from_secs(2) })),
+        ("unreachable", person(Judged::Unreachable { answers: false, retry_after: Duration::from_secs(2) })),
         ("unasked", person(Judged::Unasked)),
     ]
 }

@@ -126,7 +126,9 @@ impl Shared {
         self.state.lock().unwrap().forms.push(("token".to_owned(), form.clone()));
         let posted = field(&form, "client_id").zip(field(&form, "client_secret"));
         let given = basic.as_ref().map(|(id, secret)| (id.as_str(), secret.as_str())).or(posted);
-        if given != Some((CLIENT_ID, CLIENT_SECRET)) {
+        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
+        let other = self.state.lock().unwrap().knobs.client_uses.is_some_and(|only| only != method);
+        if other || given != Some((CLIENT_ID, CLIENT_SECRET)) {
             return oauth_error(400, "invalid_client");
         }
         match field(&form, "grant_type") {
@@ -159,12 +161,17 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         let presented = field(form, "refresh_token").unwrap_or_default().to_owned();
         let Some(user) = state.refresh_tokens.get(&presented).cloned() else {
-            return oauth_error(400, "invalid_grant");
+            let (status, code) = state.knobs.dead_refresh_token;
+            return oauth_error(status, code);
         };
+        if let Some((status, body)) = state.knobs.no_refresh_for.get(user.as_str()) {
+            return text(*status, "application/json", (*body).to_owned());
+        }
         if state.knobs.rotate && !state.knobs.no_new_refresh_token {
             state.refresh_tokens.remove(&presented);
         }
-        let answer = self.issue(&mut state, &user, None, true);
+        let mut answer = self.issue(&mut state, &user, None, true);
+        overlay(answer.as_object_mut().unwrap(), &state.knobs.refresh_answer);
         json(200, &answer)
     }
 
@@ -201,7 +208,10 @@ impl Shared {
             "expires_in": life, "id_token": id_token,
         });
         if state.knobs.offline_access && !(refreshed && state.knobs.no_new_refresh_token) {
-            let refresh_token = format!("refresh-{}", random_token());
+            if state.knobs.one_refresh_token {
+                state.refresh_tokens.retain(|_, user| user != name);
+            }
+            let refresh_token = format!("{}{}", state.knobs.refresh_token_prefix, random_token());
             state.refresh_tokens.insert(refresh_token.clone(), name.to_owned());
             answer["refresh_token"] = json!(refresh_token);
         }

@@ -1,5 +1,6 @@
 //! How the stand-in for authentik behaves, and misbehaves.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
@@ -34,6 +35,18 @@ pub struct Knobs {
     /// ID tokens carry the scope claims (authentik's `include_claims_in_id_token`).
     pub claims_in_id_token: bool,
     pub auth_methods: Vec<&'static str>,
+    /// The one method of client authentication that this client may use, whatever is announced.
+    pub client_uses: Option<&'static str>,
+    /// Status and error code for a refresh token that is not known, or no longer.
+    pub dead_refresh_token: (u16, &'static str),
+    /// What a user's refreshes are answered with instead of tokens: status and body.
+    pub no_refresh_for: BTreeMap<&'static str, (u16, &'static str)>,
+    /// One refresh token for each user: that of a new sign-in takes the place of the one before.
+    pub one_refresh_token: bool,
+    /// How refresh tokens begin.
+    pub refresh_token_prefix: &'static str,
+    /// Replaces or removes members of the token endpoint's answers to refreshes.
+    pub refresh_answer: Map<String, Value>,
     /// Replaces members of the discovery document.
     pub discovery: Map<String, Value>,
     /// Replaces or (with null) removes claims of every ID token.
@@ -57,6 +70,12 @@ impl Default for Knobs {
             at_hash: false,
             claims_in_id_token: true,
             auth_methods: vec!["client_secret_post", "client_secret_basic"],
+            client_uses: None,
+            dead_refresh_token: (400, "invalid_grant"),
+            no_refresh_for: BTreeMap::new(),
+            one_refresh_token: false,
+            refresh_token_prefix: "refresh-",
+            refresh_answer: Map::new(),
             discovery: Map::new(),
             id_token: Map::new(),
             header: Map::new(),

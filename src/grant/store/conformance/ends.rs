@@ -168,3 +168,17 @@ pub(crate) async fn sessions_at_apps_end_with_the_browser_session_of_their_user(
     let ended = store.replace(carols.head.id, 0, with).await.unwrap().unwrap();
     assert_eq!((ended.sessions, ended.tokens), (vec![hash("c1")], vec![hash("ac")]));
 }
+
+pub(crate) async fn sessions_move_to_a_live_grant_and_end_with_it(store: &Arc<dyn Store>) {
+    let store = &**store;
+    let first = sign_in(store, "alice", "a1").await;
+    let second = sign_in(store, "alice", "a2").await;
+    store.end(Scope::Session(hash("a0")), NOW, EndReason::SignedOut).await.unwrap();
+    assert_eq!(store.move_sessions(first.head.id, second.head.id).await.unwrap(), [hash("a1")]);
+    assert_eq!(store.session(hash("a1")).await.unwrap().unwrap().grant, second.head.id);
+    assert_eq!(end(store, Scope::Grant(first.head.id)).await.sessions, [], "it serves nobody any more");
+    assert!(store.move_sessions(second.head.id, first.head.id).await.unwrap().is_empty(), "it has ended");
+    let mut both = vec![hash("a1"), hash("a2")];
+    both.sort();
+    assert_eq!(end(store, Scope::Grant(second.head.id)).await.sessions, both);
+}

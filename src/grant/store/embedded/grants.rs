@@ -162,6 +162,19 @@ impl Embedded {
         Ok(row.execute(&mut *self.writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
     }
 
+    /// One statement: the other grant cannot end in between.
+    pub(super) async fn write_moved_sessions(
+        &self,
+        from: GrantId,
+        to: GrantId,
+    ) -> Result<Vec<TokenHash>, StoreError> {
+        let sql = "UPDATE sessions SET grant_id = $2 WHERE grant_id = $1 AND ended_at IS NULL \
+             AND EXISTS (SELECT 1 FROM grants WHERE id = $2 AND ended_at IS NULL) RETURNING hash";
+        let rows = sqlx::query(sql).bind(from.as_bytes()).bind(to.as_bytes());
+        let rows = rows.fetch_all(&mut *self.writer.turn().await?).await.map_err(failed)?;
+        rows.iter().map(|row| read::hash(row, "hash")).collect()
+    }
+
     pub(super) async fn write_late_tokens(
         &self,
         id: GrantId,

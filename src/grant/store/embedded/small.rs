@@ -144,6 +144,10 @@ impl Store for Embedded {
         answer(self.write_sealed(id, generation, sealed))
     }
 
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> Answer<'_, Vec<TokenHash>> {
+        answer(self.write_moved_sessions(from, to))
+    }
+
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()> {
         answer(self.write_late_tokens(id, sealed, at))
     }

@@ -1,0 +1,218 @@
+//! Asking the provider about a grant, and telling apart what it may mean when no tokens come: a no about
+//! this person, a client that is not set up right, a provider that does not answer.
+//!
+//! `invalid_grant` is a no. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token
+//! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same
+//! names. Such an answer ends a grant only when it is shown that the provider takes our client: it gave
+//! tokens for another grant since, or it answers `invalid_grant` to a refresh token that nobody has. In the
+//! same way a 5xx counts as an outage only when the provider answers nothing else either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::flight::{Slot, Trouble};
+use super::health::{Health, Pass};
+use super::{EndReason, Refresher};
+use crate::oidc::{
+    ClientCheck, JudgeError, OAuthError, RefreshAnswer, RefreshError, Refreshed, RevokeError, TokenKind,
+    Unreachable,
+};
+use crate::types::{Clock, IdentityKey, Secret, Timestamp};
+
+/// How long the provider may take for one exchange. The client has its own, shorter limit; this one
+/// holds whatever the client does.
+const LONGEST_EXCHANGE: Duration = Duration::from_mins(1);
+
+/// Why a grant is not renewed.
+pub(super) enum NotRenewed {
+    /// It is over.
+    Over(EndReason),
+    /// Nothing that counts was said; and when to ask again.
+    Later(Trouble, Timestamp),
+}
+
+/// Why a refresh gave no tokens.
+pub(super) enum NoTokens {
+    /// An error that may be about the grant or about our client: [`Asking::settle`] says which.
+    Declined(OAuthError),
+    /// Anything else.
+    NotRenewed(NotRenewed),
+}
+
+impl From<NotRenewed> for NoTokens {
+    fn from(not_renewed: NotRenewed) -> Self {
+        Self::NotRenewed(not_renewed)
+    }
+}
+
+/// The provider's side of the grants: how it is, and what it thinks of our client.
+pub(super) struct Asking {
+    refresher: Arc<dyn Refresher>,
+    pub(super) health: Health,
+    clock: Clock,
+    /// How often the provider gave tokens. More than at a decline means that it takes our client.
+    given: AtomicU64,
+    /// Held while the client is checked: one check at a time.
+    checking: Mutex<()>,
+}
+
+impl Asking {
+    pub(super) fn new(refresher: Arc<dyn Refresher>, clock: Clock) -> Self {
+        let given = AtomicU64::new(0);
+        Self { refresher, health: Health::new(), clock, given, checking: Mutex::default() }
+    }
+
+    /// The provider gave tokens: for a refresh here, or at a sign-in.
+    pub(super) fn gave_tokens(&self) {
+        self.given.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Presents a grant's refresh token, and takes note of how the provider is.
+    pub(super) async fn refresh(
+        &self,
+        slot: &Slot,
+        key: &IdentityKey,
+        token: &Secret,
+        pass: &mut Pass<'_>,
+    ) -> Result<RefreshAnswer, NoTokens> {
+        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
+        let error = match asked {
+            Ok(Ok(answer)) => {
+                pass.answered();
+                self.gave_tokens();
+                slot.took_its_token();
+                return Ok(answer);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => {
+                tracing::warn!(sub = %key.subject, "no refresh: the provider did not answer in time");
+                return Err(self.down(slot, pass, None).into());
+            }
+        };
+        tracing::warn!(sub = %key.subject, %error, "no refresh");
+        Err(match error {
+            RefreshError::Ended(_) => {
+                pass.answered();
+                NotRenewed::Over(EndReason::EndedByProvider).into()
+            }
+            RefreshError::Declined(error) => {
+                pass.answered();
+                NoTokens::Declined(error)
+            }
+            RefreshError::Unreachable(down) if down.may_concern_one_person() => {
+                self.failed_for_one(slot, pass, down).await.into()
+            }
+            RefreshError::Unreachable(down) => self.down(slot, pass, down.retry_after).into(),
+            RefreshError::Provider(_) => self.later(slot, Trouble::Unusable).into(),
+        })
+    }
+
+    /// Says what an error other than `invalid_grant` means for the grant that it came for.
+    pub(super) async fn settle(
+        &self,
+        slot: &Slot,
+        key: &IdentityKey,
+        token: &Secret,
+        error: &OAuthError,
+        pass: &mut Pass<'_>,
+    ) -> Result<RefreshAnswer, NotRenewed> {
+        let first = slot.declined(self.given.load(Ordering::Relaxed));
+        let later = self.later(slot, Trouble::Declined);
+        let over = || {
+            tracing::warn!(
+                sub = %key.subject, code = error.code,
+                "the provider takes our client and no longer this refresh token: the sign-in has ended"
+            );
+            Err(NotRenewed::Over(EndReason::EndedByProvider))
+        };
+        if self.given.load(Ordering::Relaxed) > first {
+            return over();
+        }
+        match self.check_client().await {
+            Ok(ClientCheck::Good) => {}
+            Ok(ClientCheck::Refused(refused)) => {
+                tracing::error!(%refused, "the provider refuses our client: no sign-in is renewed");
+                return Err(later);
+            }
+            Ok(ClientCheck::Unclear(_)) | Err(_) => return Err(later),
+        }
+        // Once more: the client may have been set right between the two answers.
+        match self.refresh(slot, key, token, pass).await {
+            Err(NoTokens::Declined(_)) => over(),
+            Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    /// Judges the person by an answer.
+    pub(super) async fn judge(
+        &self,
+        slot: &Slot,
+        key: &IdentityKey,
+        answer: &RefreshAnswer,
+        pass: &mut Pass<'_>,
+    ) -> Result<Refreshed, NotRenewed> {
+        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.judge(key, answer)).await;
+        let error = match judged {
+            Ok(Ok(refreshed)) => {
+                slot.answered();
+                return Ok(refreshed);
+            }
+            Ok(Err(error)) => error,
+            Err(_) => return Err(self.down(slot, pass, None)),
+        };
+        tracing::warn!(sub = %key.subject, %error, "a refresh does not count");
+        Err(match error {
+            JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
+            JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
+            JudgeError::Unreachable(down) => self.down(slot, pass, down.retry_after),
+            JudgeError::Provider(_) => self.later(slot, Trouble::Unusable),
+        })
+    }
+
+    /// Revokes one token.
+    pub(super) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        self.refresher.revoke(token, kind).await
+    }
+
+    /// An internal error of the provider: an outage when it answers nothing else either.
+    async fn failed_for_one(&self, slot: &Slot, pass: &mut Pass<'_>, down: Unreachable) -> NotRenewed {
+        let _one = self.checking.lock().await;
+        let now = self.clock.now();
+        if let Some(until) = self.health.hopeless(now).filter(|_| !pass.is_probe()) {
+            // Another check has found out while this one waited.
+            return NotRenewed::Later(Trouble::NoAnswer, until.max(slot.failed(now, Trouble::NoAnswer)));
+        }
+        match self.ask_about_client().await {
+            Ok(_) => {
+                pass.answered();
+                self.later(slot, Trouble::Declined)
+            }
+            Err(_) => self.down(slot, pass, down.retry_after),
+        }
+    }
+
+    async fn check_client(&self) -> Result<ClientCheck, Unreachable> {
+        let _one = self.checking.lock().await;
+        self.ask_about_client().await
+    }
+
+    async fn ask_about_client(&self) -> Result<ClientCheck, Unreachable> {
+        let checked = self.refresher.check_client();
+        let late = Unreachable { cause: crate::oidc::Cause::Timeout, retry_after: None };
+        tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(late))
+    }
+
+    fn down(&self, slot: &Slot, pass: &mut Pass<'_>, retry_after: Option<Duration>) -> NotRenewed {
+        let now = self.clock.now();
+        let again = slot.failed(now, Trouble::NoAnswer);
+        NotRenewed::Later(Trouble::NoAnswer, pass.failed(now, retry_after).max(again))
+    }
+
+    fn later(&self, slot: &Slot, trouble: Trouble) -> NotRenewed {
+        NotRenewed::Later(trouble, slot.failed(self.clock.now(), trouble))
+    }
+}

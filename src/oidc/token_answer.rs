@@ -1,0 +1,311 @@
+//! An answer of the token endpoint, read so that nothing in it costs the refresh token.
+//!
+//! A provider that rotates refresh tokens has spent the old one when it answers. An answer with a member
+//! that does not fit is refused as a whole, but only after the new refresh token was taken out of it:
+//! [`TokenAnswer::refresh_token`] is there whatever [`TokenAnswer::tokens`] says.
+
+use std::fmt;
+use std::time::Duration;
+
+use openidconnect::core::{CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreTokenType};
+use openidconnect::{
+    AccessToken, EmptyAdditionalClaims, IdToken, OAuth2TokenResponse, RefreshToken, Scope, TokenResponse,
+};
+use serde::de::{IgnoredAny, MapAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+use serde_json::value::RawValue;
+
+use super::algorithm::Algorithm;
+use super::error::ProviderFault;
+use super::jws::MAX_TOKEN;
+use crate::types::Secret;
+
+/// The longest life of an access token that is believed, in seconds: ten years.
+const MAX_EXPIRES_IN: u64 = 10 * 366 * 24 * 3600;
+
+/// The tokens of an answer that has the right shape.
+#[derive(Clone)]
+pub(super) struct Tokens {
+    /// The access token: visible ASCII, fit for a header.
+    pub(super) access_token: Secret,
+    /// Its life from now, when the provider says it.
+    pub(super) expires_in: Option<Duration>,
+    /// The refresh token, when there is one.
+    pub(super) refresh_token: Option<Secret>,
+    /// The granted scope, when named.
+    pub(super) scope: Option<String>,
+    /// The member `id_token`. Unverified.
+    pub(super) unverified_id_token: Option<Secret>,
+}
+
+/// An answer of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
+#[derive(Clone)]
+pub(super) struct TokenAnswer {
+    refresh_token: Option<Secret>,
+    tokens: Result<Tokens, ProviderFault>,
+    /// What `openidconnect` wants to see of an answer; nothing of it is used.
+    shown: (AccessToken, CoreTokenType),
+}
+
+impl TokenAnswer {
+    /// The new refresh token, also of an answer that is otherwise of no use.
+    pub(super) fn refresh_token(&self) -> Option<&Secret> {
+        self.refresh_token.as_ref()
+    }
+
+    /// The tokens, when every member has its shape.
+    pub(super) fn tokens(&self) -> Result<&Tokens, ProviderFault> {
+        self.tokens.as_ref().map_err(Clone::clone)
+    }
+
+    fn of(members: &Members) -> Self {
+        let refresh_token = text(members.refresh_token.as_deref()).ok().flatten();
+        let refresh_token = refresh_token.filter(|token| is_vschar(token)).map(Secret::new);
+        let tokens = members.tokens(refresh_token.as_ref());
+        Self { refresh_token, tokens, shown: (AccessToken::new(String::new()), CoreTokenType::Bearer) }
+    }
+}
+
+/// The members that are used, each as it was written: a number that no type here can hold must not cost
+/// the others.
+#[derive(Default)]
+struct Members {
+    access_token: Option<Box<RawValue>>,
+    token_type: Option<Box<RawValue>>,
+    expires_in: Option<Box<RawValue>>,
+    refresh_token: Option<Box<RawValue>>,
+    scope: Option<Box<RawValue>>,
+    id_token: Option<Box<RawValue>>,
+}
+
+impl Members {
+    fn slot(&mut self, name: &str) -> Option<&mut Option<Box<RawValue>>> {
+        Some(match name {
+            "access_token" => &mut self.access_token,
+            "token_type" => &mut self.token_type,
+            "expires_in" => &mut self.expires_in,
+            "refresh_token" => &mut self.refresh_token,
+            "scope" => &mut self.scope,
+            "id_token" => &mut self.id_token,
+            _ => return None,
+        })
+    }
+
+    /// Holds the members to their shapes.
+    fn tokens(&self, refresh_token: Option<&Secret>) -> Result<Tokens, ProviderFault> {
+        let fault = ProviderFault::TokenAnswer;
+        // A missing token type is taken for Bearer, as Coder's library takes it.
+        let token_type = text(self.token_type.as_deref()).map_err(|()| fault("token_type is not text"))?;
+        if token_type.is_some_and(|name| !name.eq_ignore_ascii_case("bearer")) {
+            return Err(fault("token_type is not Bearer"));
+        }
+        let access_token = text(self.access_token.as_deref()).ok().flatten();
+        let fits =
+            |text: &String| text.len() <= MAX_TOKEN && text.bytes().all(|byte| byte.is_ascii_graphic());
+        let access_token = access_token
+            .filter(fits)
+            .ok_or(fault("access_token is missing, empty, too long or not plain ASCII"))?;
+        if refresh_token.is_none() && !matches!(text(self.refresh_token.as_deref()), Ok(None)) {
+            return Err(fault("refresh_token is not text, too long or not plain ASCII"));
+        }
+        let id_token = text(self.id_token.as_deref()).map_err(|()| fault("id_token is not text"))?;
+        Ok(Tokens {
+            access_token: Secret::new(access_token),
+            expires_in: expires_in(self.expires_in.as_deref())?,
+            refresh_token: refresh_token.cloned(),
+            scope: scope(self.scope.as_deref()),
+            unverified_id_token: id_token.map(Secret::new),
+        })
+    }
+}
+
+/// A member that is text: none when it is missing, null or empty.
+fn text(member: Option<&RawValue>) -> Result<Option<String>, ()> {
+    let Some(member) = member else { return Ok(None) };
+    let text: Option<String> = serde_json::from_str(member.get()).map_err(|_| ())?;
+    Ok(text.filter(|text| !text.is_empty()))
+}
+
+/// Whether a text can be a refresh token: VSCHAR, which a space is too (RFC 6749 Appendix A.17). The
+/// OpenID Foundation's suite sends such ones.
+fn is_vschar(token: &String) -> bool {
+    token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
+}
+
+/// `expires_in`: seconds as a number, of which a fraction is dropped, or the same as text.
+fn expires_in(member: Option<&RawValue>) -> Result<Option<Duration>, ProviderFault> {
+    let Some(member) = member.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
+    let unquoted = member.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(member);
+    let seconds = unquoted.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
+    let seconds = seconds.ok_or(ProviderFault::TokenAnswer("expires_in is no number of seconds"))?;
+    Ok(Some(Duration::try_from_secs_f64(seconds.trunc()).map_or(LONGEST, |life| life.min(LONGEST))))
+}
+
+const LONGEST: Duration = Duration::from_secs(MAX_EXPIRES_IN);
+
+/// `scope`: text, or a list of texts. It is compared with what was asked for and reported, no more, so one
+/// that cannot be read is none.
+fn scope(member: Option<&RawValue>) -> Option<String> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Scopes {
+        Text(String),
+        List(Vec<String>),
+    }
+    match serde_json::from_str(member?.get()).ok()? {
+        Scopes::Text(text) => Some(text),
+        Scopes::List(list) => Some(list.join(" ")),
+    }
+}
+
+impl<'de> Deserialize<'de> for TokenAnswer {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Object;
+        impl<'de> Visitor<'de> for Object {
+            type Value = Members;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a JSON object with access_token or refresh_token")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+                let mut members = Members::default();
+                while let Some(name) = map.next_key::<String>()? {
+                    match members.slot(&name) {
+                        Some(slot) => *slot = Some(map.next_value()?),
+                        None => drop(map.next_value::<IgnoredAny>()?),
+                    }
+                }
+                Ok(members)
+            }
+        }
+        let members = deserializer.deserialize_map(Object)?;
+        if members.access_token.is_none() && members.refresh_token.is_none() {
+            return Err(serde::de::Error::custom("it holds no token"));
+        }
+        Ok(Self::of(&members))
+    }
+}
+
+impl Serialize for TokenAnswer {
+    /// `openidconnect` asks for it and nothing here uses it: tokens are not written out.
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_unit()
+    }
+}
+
+impl fmt::Debug for TokenAnswer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("TokenAnswer([redacted])")
+    }
+}
+
+impl OAuth2TokenResponse for TokenAnswer {
+    type TokenType = CoreTokenType;
+
+    fn access_token(&self) -> &AccessToken {
+        &self.shown.0
+    }
+
+    fn token_type(&self) -> &CoreTokenType {
+        &self.shown.1
+    }
+
+    fn expires_in(&self) -> Option<Duration> {
+        None
+    }
+
+    fn refresh_token(&self) -> Option<&RefreshToken> {
+        None
+    }
+
+    fn scopes(&self) -> Option<&Vec<Scope>> {
+        None
+    }
+}
+
+impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>
+    for TokenAnswer
+{
+    /// None: the ID token is kept as text and read by `id_token::verify` alone.
+    fn id_token(
+        &self,
+    ) -> Option<&IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>>
+    {
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> TokenAnswer {
+        serde_json::from_str(json).unwrap()
+    }
+
+    /// Every member but the refresh token may be odd, missing or beyond every type.
+    #[test]
+    fn whatever_else_is_wrong_the_new_refresh_token_is_read() {
+        for members in [
+            r#""access_token": "a", "token_type": 7"#,
+            r#""access_token": "a", "token_type": "mac""#,
+            r#""access_token": ["a"]"#,
+            r#""access_token": "\u00e9""#,
+            r#""access_token": "a", "expires_in": 1e999999"#,
+            r#""access_token": "a", "expires_in": {"seconds": 3}"#,
+            r#""access_token": "a", "expires_in": -1"#,
+            r#""access_token": "a", "expires_in": "soon""#,
+            r#""access_token": "a", "expires_in": "inf""#,
+            r#""access_token": "a", "id_token": {"a": 1}"#,
+            r#""token_type": "Bearer""#,
+            r#""error": "server_error""#,
+        ] {
+            let answer = read(&format!(r#"{{"refresh_token": "next one", {members}}}"#));
+            assert_eq!(answer.refresh_token().unwrap().expose(), "next one", "{members}");
+            assert!(answer.tokens().is_err(), "{members}");
+        }
+    }
+
+    /// A missing token type, a list of scopes and numbers as text: golang.org/x/oauth2, with which Coder
+    /// signs in, takes them. A fraction of a second is what PHP providers write.
+    #[test]
+    fn members_that_coder_takes_in_another_form_are_taken() {
+        for (members, scope, seconds) in [
+            (r#""expires_in": 300"#, None, Some(300)),
+            (r#""expires_in": "300""#, None, Some(300)),
+            (r#""expires_in": 300.9, "scope": "openid email""#, Some("openid email"), Some(300)),
+            (r#""expires_in": "3e2", "scope": ["openid", "email"]"#, Some("openid email"), Some(300)),
+            (r#""expires_in": null, "scope": {"openid": true}, "token_type": null"#, None, None),
+            (r#""expires_in": 1e300, "token_type": "bearer""#, None, Some(MAX_EXPIRES_IN)),
+        ] {
+            let answer = read(&format!(r#"{{"access_token": "a", {members}}}"#));
+            let tokens = answer.tokens().unwrap();
+            assert_eq!(tokens.scope.as_deref(), scope, "{members}");
+            assert_eq!(tokens.expires_in.map(|life| life.as_secs()), seconds, "{members}");
+            assert!(tokens.refresh_token.is_none() && tokens.unverified_id_token.is_none());
+        }
+    }
+
+    #[test]
+    fn a_refresh_token_that_cannot_be_one_is_refused_and_an_empty_one_is_none() {
+        for token in [r#""\u00e9""#, r#""a\nb""#, "7", r#"["a"]"#] {
+            let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {token}}}"#));
+            assert!(answer.refresh_token().is_none() && answer.tokens().is_err(), "{token}");
+        }
+        for token in [r#""""#, "null"] {
+            let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {token}}}"#));
+            assert!(answer.tokens().unwrap().refresh_token.is_none(), "{token}");
+        }
+        let every: String = (' '..='~').collect();
+        let written = serde_json::to_string(&every).unwrap();
+        let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {written}}}"#));
+        assert_eq!(answer.tokens().unwrap().refresh_token.as_ref().unwrap().expose(), every);
+    }
+
+    #[test]
+    fn an_object_without_any_token_is_no_answer() {
+        assert!(serde_json::from_str::<TokenAnswer>(r#"{"error": "invalid_grant"}"#).is_err());
+        assert!(serde_json::from_str::<TokenAnswer>("[]").is_err());
+    }
+}
