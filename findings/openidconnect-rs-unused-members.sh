@@ -66,7 +66,7 @@ fn main() {
     }
 }
 RUST
-timeout 540 cargo run --quiet | tee seen
+timeout 1200 cargo run --quiet | tee seen
 grep -qx 'minimal: read' seen
 grep -qx 'an unknown member: read' seen
 grep -q '^op_tos_uri "": .*relative URL without a base' seen
