@@ -17,7 +17,11 @@ import { errorPage, loginPage, signedOutPage } from './provider-pages.mjs';
 const SLUG = '/application/o/coder/';
 const FLOW = '/if/flow/default-authentication-flow/';
 const DISCOVERY = '/.well-known/openid-configuration';
+const END_SESSION = `${SLUG}end-session/`;
 const LONGEST_FORM = 4096; // bytes
+// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak takes it: oidc-provider 9.13.3 itself answers 404, unless
+// its cookies are SameSite=None, which asks for https. So it becomes a GET here; Node.js takes 16 KiB of head.
+const LONGEST_SIGN_OUT = 12_000; // bytes
 
 /** The accounts: name, email, groups. Everybody's password is `password`. */
 export const ACCOUNTS = [
@@ -34,7 +38,8 @@ export const subjectOf = (username) => createHash('sha256').update(`install-id-$
  * Starts a provider on 127.0.0.1.
  *
  * Returned: `issuer`; `accounts` (set `disabled` on one and it is refused from then on); `accessTokenSeconds` (the life
- * of tokens made from then on); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
+ * of tokens made from then on); `heedsPromptOnce` (as authentik, answers every `prompt=login` but the first by the
+ * session alone; `max_age` counts each time); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
  * (the query of every authorization request); `secrets` (every code and token made); `close()`.
  */
 export async function startProvider({
@@ -47,6 +52,7 @@ export async function startProvider({
     issuer: `http://127.0.0.1:${server.address().port}${SLUG}`,
     accounts: accounts.map((account) => ({ ...account, subject: subjectOf(account.username) })),
     accessTokenSeconds,
+    heedsPromptOnce: false,
     counts: { authorization_code: 0, refresh_token: 0, refused: 0, revocation: 0 },
     authorizations: [],
     secrets: new Set(),
@@ -83,16 +89,30 @@ export async function startProvider({
     if (url.pathname === '/application/o/authorize/' && request.method === 'GET') {
       running.authorizations.push(Object.fromEntries(url.searchParams));
     }
-    request.url = rewritten(url);
+    if (url.pathname === END_SESSION && request.method === 'POST') {
+      formOf(request, LONGEST_SIGN_OUT).then((form) => {
+        request.method = 'GET';
+        request.url = `${END_SESSION}?${form}`;
+        answer(request, response);
+      }, (error) => fail(response, error));
+      return;
+    }
+    request.url = rewritten(url, running);
     answer(request, response);
   });
   return running;
 }
 
 /** oidc-provider has its discovery document at the root, and gives a refresh token only after asking for consent. */
-function rewritten(url) {
+function rewritten(url, running) {
   if (url.pathname === SLUG.slice(0, -1) + DISCOVERY) return DISCOVERY;
   const { pathname, searchParams } = url;
+  const prompts = searchParams.get('prompt')?.split(' ') ?? [];
+  if (pathname === '/application/o/authorize/' && running.heedsPromptOnce && prompts.includes('login')) {
+    if (running.prompted) searchParams.set('prompt', prompts.filter((word) => word !== 'login').join(' '));
+    if (!searchParams.get('prompt')) searchParams.delete('prompt');
+    running.prompted = true;
+  }
   const offline = searchParams.get('scope')?.split(' ').includes('offline_access');
   if (pathname === '/application/o/authorize/' && offline && searchParams.get('prompt') !== 'none') {
     const asked = searchParams.get('prompt')?.split(' ') ?? [];
@@ -116,7 +136,7 @@ function configuration(running, client) {
       introspection: '/application/o/introspect/',
       revocation: '/application/o/revoke/',
       jwks: `${SLUG}jwks/`,
-      end_session: `${SLUG}end-session/`,
+      end_session: END_SESSION,
     },
     scopes: ['openid', 'email', 'profile', 'offline_access'],
     claims: {
@@ -208,11 +228,11 @@ async function flow(provider, running, request, response) {
   response.writeHead(mistake ? 400 : 200, headers).end(loginPage(FLOW + uid, params.login_hint ?? '', mistake));
 }
 
-async function formOf(request) {
+async function formOf(request, longest = LONGEST_FORM) {
   let text = '';
   for await (const chunk of request) {
     text += chunk;
-    if (text.length > LONGEST_FORM) throw new Error('the form is too long');
+    if (text.length > longest) throw new Error('the form is too long');
   }
   return new URLSearchParams(text);
 }

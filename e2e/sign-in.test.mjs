@@ -225,6 +225,25 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await eve.context.close();
   });
 
+  test('another account is asked for twice in a row, though the provider heeds the prompt once', async () => {
+    stack.provider.heedsPromptOnce = true; // authentik 2026.8.0-rc1
+    const eve = await visitor(browser);
+    await eve.page.goto(`${stack.url}/workspaces?filter=owner%3Ame`);
+    await signIn(eve.page, 'eve');
+    for (const username of ['eve', 'alice']) {
+      await eve.page.getByRole('heading', { name: 'You cannot be let in' }).waitFor();
+      await sleep(3500); // a person reads the page: longer than the max_age of the next sign-in
+      await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
+      await fillIn(eve.page, username);
+    }
+    await eve.page.waitForURL(`${stack.url}/workspaces?filter=owner%3Ame`);
+    assert.equal((await whoAmI(eve.page)).username, 'alice');
+    assert.equal(stack.provider.authorizations.at(-1).max_age, '3');
+    sessions.push(await sessionCookie(eve.context));
+    await eve.context.close();
+    stack.provider.heedsPromptOnce = false;
+  });
+
   test('an attempt that nobody began here is an error page with a way on', async () => {
     const { page, complaints } = await visitor(browser);
     const answer = await page.goto(`${stack.url}/api/v2/users/oidc/callback?code=x&state=y`);
@@ -274,8 +293,15 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': session } });
     assert.equal(answer.status, 401);
     assert.equal(typeof (await answer.json()).message, 'string');
-    await bob.page.goto(stack.url);
+    await bob.page.goto(`${stack.url}/workspaces`);
     await signInLink(bob.page).waitFor();
+    const notice = await bob.page.getByRole('status').innerText();
+    assert.match(notice, /^Your last sign-in has ended, because the sign-in service refused to renew it/);
+    await picture(bob.page, '8-ended-notice');
+    await inDarkAndOnAPhone(bob.page, '8-ended-notice');
+    await bob.page.reload();
+    await signInLink(bob.page).waitFor();
+    assert.equal(await bob.page.getByRole('status').count(), 0, 'said once');
     await bob.context.close();
   });
 

@@ -25,7 +25,7 @@ const ENVIRONMENT = Object.fromEntries(
 );
 
 /** The gateway's configuration, as an operator would write it. */
-const configuration = ({ url, wildcard, coderURL, issuerURL, provider }) => `
+const configuration = ({ url, wildcard, coderURL, issuerURL, provider, sections }) => `
 listen:
   address: ${new URL(url).host}
 coder:
@@ -46,14 +46,14 @@ oidc:
 store:
   embedded:
     path: ./vestibule-data
-`;
+${sections}`;
 
 /**
  * Starts everything. Returned: `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
  * `configurationFile`, `folder`, `gateway` (`log` is the file that it writes), `stop()`; with `apps` also `app(label)`,
- * an app host's URL. `name` names the logs in e2e/artifacts.
+ * an app host's URL. `sections` is more configuration, `accounts` replaces the provider's. `name` names the logs in e2e/artifacts.
  */
-export async function startStack(name, { apps = false } = {}) {
+export async function startStack(name, { apps = false, sections = '', accounts } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
   chmodSync(folder, 0o755); // PostgreSQL's user passes through
   const stops = [() => rmSync(folder, { recursive: true, force: true })];
@@ -69,11 +69,12 @@ export async function startStack(name, { apps = false } = {}) {
 
     const provider = await startProvider({
       port: 0, clientSecret: 'provider-secret', redirectURIs: [`${url}/api/v2/users/oidc/callback`],
+      logoutURIs: [`${url}/vestibule/signed-out`], accounts,
     });
     stops.push(provider.close);
 
     const configurationFile = join(folder, 'vestibule.yaml');
-    writeFileSync(configurationFile, configuration({ url, wildcard, coderURL, issuerURL, provider }));
+    writeFileSync(configurationFile, configuration({ url, wildcard, coderURL, issuerURL, provider, sections }));
     const logs = join(ARTIFACTS, CODER_BIN ? `${name}-real` : name);
     const gateway = start(VESTIBULE, ['serve', '--config', configurationFile], {
       cwd: folder, env: ENVIRONMENT, log: join(logs, 'gateway.log'),

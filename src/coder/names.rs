@@ -3,6 +3,9 @@
 /// Coder's own sign-in page.
 pub const LOGIN_PAGE: &str = "/login";
 
+/// The parameter of that page with a text that it shows above its buttons.
+pub const LOGIN_MESSAGE: &str = "message";
+
 /// Where a session is handed over to an app's host, which stands in the query.
 pub const APP_HANDOVER: &str = "/api/v2/applications/auth-redirect";
 

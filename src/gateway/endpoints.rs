@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::CACHE_CONTROL;
+use ::http::header::{CACHE_CONTROL, SET_COOKIE};
 use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::form_urlencoded;
 
@@ -11,10 +11,10 @@ use super::context::Context;
 use super::refuse::SIGN_IN;
 use super::sign_in::{redirect_to, single};
 use super::sign_out::SIGNED_OUT;
-use super::{Cause, Gateway, sessions};
+use super::{Cause, Gateway, notice, sessions};
 use crate::coder::auth_methods::AuthMethods;
 use crate::coder::names::LOGIN_PAGE;
-use crate::grant::{EndReason, EndedThere};
+use crate::grant::{EndReason, EndedThere, StoreError};
 use crate::http::{Body, Request, Response, read_limited};
 use crate::oidc::LogoutToken;
 use crate::pages::{Link, SignIn};
@@ -44,7 +44,7 @@ impl Gateway {
             SIGN_IN if readable => self.sign_in_page(request.headers(), context).await,
             SIGNED_OUT if readable => {
                 let state = single(context.target.query().unwrap_or_default(), "state")?;
-                Ok(self.signed_out(request.headers(), state, context.request))
+                Ok(self.signed_out(request.headers(), state, context))
             }
             sessions::PATH if readable => self.sessions_page(request.headers(), context, None).await,
             sessions::PATH if method == Method::POST => self.end_own(request, context).await,
@@ -68,14 +68,21 @@ impl Gateway {
         if matches!(session, Some(Judged::Served(_))) {
             return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
         }
-        let stale = matches!(session, Some(Judged::Ended | Judged::Garbage));
+        let stale = matches!(session, Some(Judged::Ended(_) | Judged::Garbage));
+        let (notice, said) = match self.recall_end(headers) {
+            Some((notice, said)) => (Some(notice), Some(said)),
+            None => (stale.then(|| notice::sentence(session.as_ref().and_then(Judged::ended_by))), None),
+        };
         let password = self.rules.password_sign_in.admits(context.client);
         let view = SignIn {
             start: Self::start_link(&redirect),
             password: password.then(|| Link::to(&LocalRedirect::parse_or_root(LOGIN_PAGE))),
-            notice: stale.then_some("Your last sign-in has ended."),
+            notice,
         };
         let mut response = self.pages.sign_in(&view, context.request);
+        if let Some(said) = said {
+            response.headers_mut().append(SET_COOKIE, said);
+        }
         if stale {
             self.forget_session(&mut response);
         }
@@ -120,7 +127,11 @@ impl Gateway {
         let key = token.subject.clone().map(|subject| IdentityKey { issuer: issuer.clone(), subject });
         let reason = EndReason::SignedOutAtProvider;
         let ended = match (&token.sid, &key) {
-            (Some(sid), _) => self.grants.end_by_sid(issuer, sid, reason).await?,
+            (Some(sid), _) => {
+                let ended = self.grants.end_by_sid(issuer, sid, reason).await?;
+                self.ask_again(&ended, key.as_ref()).await?;
+                ended
+            }
             // One that comes late says nothing about a sign-in that came after it.
             (None, Some(key)) => self.grants.end_by_subject(key, token.issued_at, reason).await?,
             (None, None) => EndedThere::default(),
@@ -133,6 +144,17 @@ impl Gateway {
             emit(context, outcome, Person { key: key.as_ref(), ..Person::default() });
         }
         Ok(bare(StatusCode::OK))
+    }
+
+    /// Has the provider asked at the next request whether the grants go on of everybody whom a logout token with a
+    /// `sid` is about. authentik sends the same one when a person signs out and when a person is deleted.
+    async fn ask_again(&self, ended: &EndedThere, named: Option<&IdentityKey>) -> Result<(), StoreError> {
+        let owners = ended.owners.iter().filter_map(|owner| owner.person.as_ref()).map(|person| &person.key);
+        let others = owners.filter(|owner| Some(*owner) != named);
+        for key in named.into_iter().chain(others) {
+            self.grants.ask_again(key).await?;
+        }
+        Ok(())
     }
 
     /// Says which methods to sign in with are open, in Coder's words, so that its pages and tools show the truth.

@@ -14,7 +14,7 @@ use super::sign_in::device;
 use super::{Cause, Gateway};
 use crate::coder::api::Who;
 use crate::coder::credential::{Kind, Presented};
-use crate::grant::{Check, Device, Judgement, MadeFor, Standing, TokenOwner};
+use crate::grant::{Check, Device, EndReason, Judgement, MadeFor, Standing, TokenOwner};
 use crate::policy::{Bearer, Judged, Judging, RouteClass};
 use crate::types::{Secret, TokenHash};
 
@@ -158,8 +158,9 @@ fn judged(judgement: Judgement) -> Judged {
         Judgement::Served(standing) => Judged::Served(standing),
         Judgement::WithoutGrant(standing) => without_grant(standing),
         Judgement::Unattributed(standing) => Judged::Unattributed { standing },
-        // Signing in again is the way on for both.
-        Judgement::Ended(_) | Judgement::Declined => Judged::Ended,
+        Judgement::Ended(reason) => Judged::Ended(reason),
+        // Nothing has ended for good, but signing in again is the way on.
+        Judgement::Declined => Judged::Ended(EndReason::EndedByProvider),
         Judgement::Unreachable { answers, retry_after } => Judged::Unreachable { answers, retry_after },
         Judgement::Unknown | Judgement::Stale => Judged::Garbage,
     }

@@ -8,14 +8,15 @@ use ::http::{HeaderMap, HeaderValue, StatusCode};
 
 use super::cause::{Cause, Fault, Row};
 use super::context::Context;
-use super::sign_in::redirect_to;
-use super::{Gateway, SignInMode};
+use super::sign_in::{redirect_to, single};
+use super::{Gateway, SignInMode, notice};
 use crate::coder::answer::{self, Unauthorized, why_forbidden};
 use crate::coder::cookies;
 use crate::coder::handoff::CALLBACK;
-use crate::coder::names::{APP_HANDOVER, LOGIN_PAGE};
+use crate::coder::names::{APP_HANDOVER, LOGIN_MESSAGE, LOGIN_PAGE};
+use crate::grant::EndReason;
 use crate::http::{Manner, Response};
-use crate::oidc::LoginError;
+use crate::oidc::{AuthorizationResponse, LoginError};
 use crate::pages::{Link, Problem, Refused, Way};
 use crate::policy;
 use crate::proxy::ForwardError;
@@ -58,26 +59,48 @@ impl Gateway {
     pub(super) fn to_sign_in(
         &self,
         cause: policy::Cause,
+        ended: Option<&EndReason>,
         headers: &HeaderMap,
         context: &Context,
     ) -> Response {
-        let back = LocalRedirect::parse_or_root(context.target.raw().as_str());
-        let to = match self.settings.sign_in {
-            SignInMode::Page => {
-                Link::to(&LocalRedirect::parse_or_root(SIGN_IN)).with("redirect", back.as_str())
-            }
-            SignInMode::Redirect => Self::start_link(&back),
-            SignInMode::Coder => {
-                Link::to(&LocalRedirect::parse_or_root(LOGIN_PAGE)).with("redirect", back.as_str())
+        let has_session = self.finder.session_cookie(headers).is_some();
+        let ended = ended.filter(|_| has_session);
+        let back = self.wanted(context);
+        let page = |path| Link::to(&LocalRedirect::parse_or_root(path)).with("redirect", back.as_str());
+        let to = match (self.settings.sign_in, ended) {
+            // Straight to the provider, and often back at once: no page would show why a session ended.
+            (SignInMode::Redirect, None) => Self::start_link(&back),
+            (SignInMode::Page, _) | (SignInMode::Redirect, Some(_)) => page(SIGN_IN),
+            (SignInMode::Coder, None) => page(LOGIN_PAGE),
+            (SignInMode::Coder, Some(reason)) => {
+                page(LOGIN_PAGE).with(LOGIN_MESSAGE, notice::sentence(Some(reason)))
             }
         };
         let mut response = redirect_to(StatusCode::SEE_OTHER, to.as_str());
+        if let Some(reason) = ended.filter(|_| self.settings.sign_in != SignInMode::Coder) {
+            response.headers_mut().append(SET_COOKIE, self.remember_end(reason));
+        }
         // A cookie that leads nowhere any more is in the way of the next sign-in (coder/coder#8537).
         let stale = matches!(cause, policy::Cause::Garbage | policy::Cause::Ended | policy::Cause::Malformed);
-        if stale && self.finder.session_cookie(headers).is_some() {
+        if stale && has_session {
             self.forget_session(&mut response);
         }
         response
+    }
+
+    /// The page that a browser wants that has to sign in first. Coder's dashboard goes to Coder's sign-in page by
+    /// itself once a session has ended, and notes there where it came from.
+    pub(super) fn wanted(&self, context: &Context) -> LocalRedirect {
+        if context.target.path() != LOGIN_PAGE {
+            return LocalRedirect::parse_or_root(context.target.raw().as_str());
+        }
+        self.redirect_asked_for(context).unwrap_or_else(LocalRedirect::root)
+    }
+
+    /// The page that the query's `redirect` names, when it names one.
+    pub(super) fn redirect_asked_for(&self, context: &Context) -> Option<LocalRedirect> {
+        let asked = single(context.target.query()?, "redirect").ok()?;
+        asked.map(|to| self.local(&to))
     }
 
     /// Sends a browser that goes to an app's host without a session there to be handed over, as Coder does where
@@ -105,22 +128,21 @@ impl Gateway {
     /// The page of a cause; `wanted` is where a sign-in was to lead, where its attempt said so.
     fn page(&self, cause: &Cause, row: &Row, wanted: Option<&LocalRedirect>, context: &Context) -> Response {
         let id = context.request;
-        let asked =
-            || context.target.query().and_then(|query| super::sign_in::single(query, "redirect").ok()?);
-        let back = wanted.cloned().or_else(|| asked().map(|to| self.local(&to)));
+        let back = wanted.cloned().or_else(|| self.redirect_asked_for(context));
         let back = back.unwrap_or_else(LocalRedirect::root);
         let again = if on_callback(context) { Self::start_link(&back) } else { here(context) };
+        let another_account = Self::another_account_link(&back);
         match cause {
             Cause::Login(LoginError::Refused(refusal)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
-                let another_account = Self::another_account_link(&back);
                 let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };
                 self.pages.refused(&view, id)
             }
-            Cause::NotReady(_) | Cause::Login(LoginError::Unreachable(_)) => {
-                self.pages.provider_unavailable(&again, id)
-            }
-            Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
+            Cause::NotReady(_)
+            | Cause::Login(LoginError::Unreachable(_))
+            | Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
+                // A sign-in that was not begun is asked for once more as it was.
+                let again = if begins_a_sign_in(context) { here(context) } else { again };
                 self.pages.provider_unavailable(&again, id)
             }
             Cause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
@@ -141,7 +163,7 @@ impl Gateway {
                     happened: row.happened,
                     advice: row.advice,
                     detail: detail.as_deref(),
-                    way: way_on(cause, again, context),
+                    way: way_on(cause, again, another_account, context),
                 };
                 let mut response = self.pages.problem(&problem, id);
                 if matches!(cause, Cause::Contradiction(contradiction) if contradiction.in_cookies) {
@@ -198,9 +220,15 @@ fn on_callback(context: &Context) -> bool {
     !context.app_host && context.target.path() == CALLBACK
 }
 
+/// Whether this is the callback without an answer of the provider: the beginning of a sign-in.
+fn begins_a_sign_in(context: &Context) -> bool {
+    on_callback(context) && !AuthorizationResponse::is_in(context.target.query().unwrap_or_default())
+}
+
 /// The button of a page: what most likely helps. `again` is the same once more.
-fn way_on(cause: &Cause, again: Link, context: &Context) -> Option<Way<'static>> {
+fn way_on(cause: &Cause, again: Link, another_account: Link, context: &Context) -> Option<Way<'static>> {
     let (text, to) = match cause {
+        Cause::Login(LoginError::NotAsked) => ("Try again", another_account),
         // An app's host has neither Coder's start page nor a sign-in.
         Cause::Policy(_) | Cause::Contradiction(_) if context.app_host => return None,
         Cause::Policy(policy::Cause::Ended) | Cause::Contradiction(_) if !on_callback(context) => {

@@ -7,7 +7,6 @@ use url::form_urlencoded;
 
 use super::context::Context;
 use super::sign_in::redirect_to;
-use super::sign_out::SIGNED_OUT;
 use super::{Cause, Gateway};
 use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
 use crate::http::{Manner, Request, Response, read_limited, shows_pages};
@@ -104,7 +103,8 @@ impl Gateway {
             Ok(Ok(_)) => {}
             // One's own session was among them: what is left to see is that it is over.
             Ok(Err(_)) | Err(Cause::Policy(policy::Cause::Ended)) => {
-                let mut response = redirect_to(StatusCode::SEE_OTHER, SIGNED_OUT);
+                let to = Self::signed_out_link(&LocalRedirect::parse_or_root(PATH));
+                let mut response = redirect_to(StatusCode::SEE_OTHER, to.as_str());
                 self.forget_session(&mut response);
                 return Ok(response);
             }
@@ -142,7 +142,9 @@ impl Gateway {
         headers: &HeaderMap,
         context: &Context,
     ) -> Result<Result<Standing, Response>, Cause> {
-        let cause = match self.browsers_session(headers, context).await? {
+        let session = self.browsers_session(headers, context).await?;
+        let ended = session.as_ref().and_then(Judged::ended_by).cloned();
+        let cause = match session {
             None => policy::Cause::NoCredential,
             Some(Judged::Served(standing)) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
             Some(Judged::Unreachable { answers, retry_after }) => {
@@ -151,7 +153,7 @@ impl Gateway {
             Some(_) => policy::Cause::Ended,
         };
         if context.navigates() {
-            Ok(Err(self.to_sign_in(cause, headers, context)))
+            Ok(Err(self.to_sign_in(cause, ended.as_ref(), headers, context)))
         } else {
             Err(Cause::Policy(cause))
         }

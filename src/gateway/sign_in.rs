@@ -31,7 +31,8 @@ impl Gateway {
         }
         let query = context.target.query().unwrap_or_default().to_owned();
         if !AuthorizationResponse::is_in(&query) {
-            return self.start(&query, &headers, &context).map_err(|cause| refused(cause, None, &context));
+            let started = self.start(&query, &headers, &context).await;
+            return started.map_err(|cause| refused(cause, None, &context));
         }
         // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
         let slow = self.slow.clone();
@@ -76,12 +77,14 @@ impl Gateway {
     }
 
     /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.
-    fn start(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
+    async fn start(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
         self.limits.sign_in(context.client)?;
         self.may_begin(headers)?;
         let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let merge_state = single(query, "oidc_merge_state")?;
-        let begun = match single(query, "prompt")?.as_deref() {
+        let prompt = single(query, "prompt")?;
+        self.provider_answers().await?;
+        let begun = match prompt.as_deref() {
             Some("login") => self.provider.begin_as_another(redirect, merge_state),
             _ => self.provider.begin(redirect, merge_state),
         };

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use ::http::header::SET_COOKIE;
 use ::http::{HeaderMap, StatusCode};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::context::Context;
 use super::sign_in::redirect_to;
@@ -19,7 +21,7 @@ use crate::types::{LocalRedirect, RequestId, Secret, random_token};
 /// The cookie that tells the next page that one has just signed out.
 const JUST_OUT: &str = "signed_out";
 
-/// The cookie with the `state` of a sign-out at the provider.
+/// The cookie with the `state` of a sign-out at the provider, and the page that was wanted.
 const STATE: &str = "sign_out_state";
 
 /// How long the next page may take to be asked for.
@@ -94,34 +96,35 @@ impl Gateway {
     /// The next page of a browser that has just signed out; `None` for every other.
     pub(super) fn farewell(&self, headers: &HeaderMap, context: &Context) -> Option<Response> {
         let ticket = self.cookies.get(headers, JUST_OUT)?;
+        let wanted = self.wanted(context);
         let mut response = match self.farewells.remove(ticket) {
-            Some(ended) => self.to_provider(&ended, context.request),
-            None => self.signed_out_page(false, context.request),
+            Some(ended) => self.to_provider(&ended, &wanted, context.request),
+            None => self.signed_out_page(false, &wanted, context.request),
         };
         response.headers_mut().append(SET_COOKIE, self.cookies.delete(JUST_OUT));
         Some(response)
     }
 
     /// On to the sign-out at authentik (OpenID Connect RP-Initiated Logout 1.0 §2).
-    fn to_provider(&self, ended: &EndedSession, request: RequestId) -> Response {
+    fn to_provider(&self, ended: &EndedSession, wanted: &LocalRedirect, request: RequestId) -> Response {
         let state = random_token();
         let back = self.settings.access_url.join(SIGNED_OUT).ok();
         let Some(at_provider) =
             self.provider.end_session(ended.id_token.as_ref(), back.as_ref(), Some(&state))
         else {
-            return self.signed_out_page(false, request);
+            return self.signed_out_page(false, wanted, request);
         };
         let mut response = if let Some(url) = at_provider.get_url() {
             redirect_to(StatusCode::SEE_OTHER, url.as_str())
         } else {
             let fields: Vec<(&str, Secret)> =
                 at_provider.form_fields().iter().map(|(name, value)| (*name, value.clone())).collect();
-            let stay = Link::to(&LocalRedirect::parse_or_root(SIGNED_OUT));
+            let stay = Self::signed_out_link(wanted);
             let view = SignOutAtProvider { action: at_provider.form_url(), fields: &fields, stay };
             self.pages.sign_out_at_provider(&view, request)
         };
         if at_provider.comes_back() {
-            let line = self.cookies.set(STATE, &state, Some(MOMENT));
+            let line = self.cookies.set(STATE, &carried(&state, wanted), Some(MOMENT));
             response.headers_mut().append(SET_COOKIE, line);
         }
         response
@@ -132,21 +135,40 @@ impl Gateway {
         &self,
         headers: &HeaderMap,
         state: Option<String>,
-        request: RequestId,
+        context: &Context,
     ) -> Response {
-        let expected = self.cookies.get(headers, STATE).map(Secret::new);
-        let came_back = state.map(Secret::new).is_some_and(|state| expected == Some(state));
-        let mut response = self.signed_out_page(came_back, request);
+        let expected = self.cookies.get(headers, STATE).and_then(parted);
+        let state = state.map(Secret::new);
+        let came_back = expected.filter(|(expected, _)| state.as_ref() == Some(expected));
+        let asked_provider = came_back.is_some();
+        let wanted = came_back.map(|(_, wanted)| wanted).or_else(|| self.redirect_asked_for(context));
+        let wanted = wanted.unwrap_or_else(LocalRedirect::root);
+        let mut response = self.signed_out_page(asked_provider, &wanted, context.request);
         response.headers_mut().append(SET_COOKIE, self.cookies.delete(STATE));
         response
     }
 
-    fn signed_out_page(&self, at_provider: bool, request: RequestId) -> Response {
-        let view = SignedOut {
-            sign_in: Self::start_link(&LocalRedirect::root()),
-            at_provider,
-            tokens: self.settings.sign_out_ends_tokens,
-        };
+    /// Where a sign-out ends, for a browser that wanted a page.
+    pub(super) fn signed_out_link(wanted: &LocalRedirect) -> Link {
+        Link::to(&LocalRedirect::parse_or_root(SIGNED_OUT)).with("redirect", wanted.as_str())
+    }
+
+    fn signed_out_page(&self, asked_provider: bool, wanted: &LocalRedirect, request: RequestId) -> Response {
+        let sign_in = Self::start_link(wanted);
+        let view = SignedOut { sign_in, asked_provider, tokens: self.settings.sign_out_ends_tokens };
         self.pages.signed_out(&view, request)
     }
+}
+
+/// The `state` of a sign-out at the provider and the page that was wanted, for the cookie. The address to return to
+/// is registered at the provider to the letter, so it cannot carry the page.
+fn carried(state: &str, wanted: &LocalRedirect) -> String {
+    format!("{state}.{}", URL_SAFE_NO_PAD.encode(wanted.as_str()))
+}
+
+/// Takes both out of the cookie again.
+fn parted(value: &str) -> Option<(Secret, LocalRedirect)> {
+    let (state, wanted) = value.split_once('.')?;
+    let wanted = String::from_utf8(URL_SAFE_NO_PAD.decode(wanted).ok()?).ok()?;
+    Some((Secret::new(state), LocalRedirect::parse_or_root(&wanted)))
 }

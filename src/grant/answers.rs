@@ -124,8 +124,11 @@ impl Grants {
         let on_grace = match renewal {
             Renewal::Fresh => false,
             Renewal::Grace => true,
-            Renewal::Ended(_) | Renewal::Moved | Renewal::Declined => return Err(AnswerError::InvalidGrant),
-            Renewal::Unreachable { retry_after, .. } => return Err(AnswerError::Unreachable { retry_after }),
+            Renewal::Ended(_) | Renewal::Moved => return Err(AnswerError::InvalidGrant),
+            // Coder would forget the handle at an `invalid_grant`, and nothing has ended for good.
+            Renewal::Declined { retry_after } | Renewal::Unreachable { retry_after, .. } => {
+                return Err(AnswerError::Unreachable { retry_after });
+            }
         };
         let row = self.store.grant(head.id).await?.filter(|row| row.head.ended.is_none());
         let row = row.ok_or(AnswerError::InvalidGrant)?;

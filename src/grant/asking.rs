@@ -37,9 +37,16 @@ pub(super) enum NotRenewed {
 /// Why a refresh gave no tokens.
 pub(super) enum NoTokens {
     /// An error that may be about the grant or about our client: [`Asking::settle`] says which.
-    Declined(OAuthError),
+    Declined(Decline),
     /// Anything else.
     NotRenewed(NotRenewed),
+}
+
+/// A refresh that was declined by another name than `invalid_grant`.
+pub(super) struct Decline {
+    pub(super) error: OAuthError,
+    /// The latest exchange that was known to have given tokens when this one began.
+    last_given: u64,
 }
 
 impl From<NotRenewed> for NoTokens {
@@ -53,21 +60,25 @@ pub(super) struct Asking {
     refresher: Arc<dyn Refresher>,
     pub(super) health: Health,
     clock: Clock,
-    /// How often the provider gave tokens. More than at a decline means that it takes our client.
-    given: AtomicU64,
+    /// Numbers the exchanges, from 1.
+    exchanges: AtomicU64,
+    /// The latest exchange that gave tokens. One that began after a decline shows that the provider takes
+    /// our client.
+    last_given: AtomicU64,
     /// Held while the client is checked: one check at a time.
     checking: Mutex<()>,
 }
 
 impl Asking {
     pub(super) fn new(refresher: Arc<dyn Refresher>, clock: Clock) -> Self {
-        let given = AtomicU64::new(0);
-        Self { refresher, health: Health::new(), clock, given, checking: Mutex::default() }
-    }
-
-    /// The provider gave tokens: for a refresh here, or at a sign-in.
-    pub(super) fn gave_tokens(&self) {
-        self.given.fetch_add(1, Ordering::Relaxed);
+        Self {
+            refresher,
+            health: Health::new(),
+            clock,
+            exchanges: AtomicU64::new(0),
+            last_given: AtomicU64::new(0),
+            checking: Mutex::default(),
+        }
     }
 
     /// Presents a grant's refresh token, and takes note of how the provider is.
@@ -78,11 +89,13 @@ impl Asking {
         token: &Secret,
         pass: &mut Pass<'_>,
     ) -> Result<RefreshAnswer, NoTokens> {
+        let last_given = self.last_given.load(Ordering::Relaxed);
+        let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
         let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
         let error = match asked {
             Ok(Ok(answer)) => {
                 pass.answered();
-                self.gave_tokens();
+                self.last_given.fetch_max(exchange, Ordering::Relaxed);
                 slot.took_its_token();
                 return Ok(answer);
             }
@@ -100,7 +113,7 @@ impl Asking {
             }
             RefreshError::Declined(error) => {
                 pass.answered();
-                NoTokens::Declined(error)
+                NoTokens::Declined(Decline { error, last_given })
             }
             RefreshError::Unreachable(down) if down.may_concern_one_person() => {
                 self.failed_for_one(slot, pass, down).await.into()
@@ -116,19 +129,20 @@ impl Asking {
         slot: &Slot,
         key: &IdentityKey,
         token: &Secret,
-        error: &OAuthError,
+        decline: &Decline,
         pass: &mut Pass<'_>,
     ) -> Result<RefreshAnswer, NotRenewed> {
-        let first = slot.declined(self.given.load(Ordering::Relaxed));
+        let first = slot.declined(self.exchanges.load(Ordering::Relaxed));
         let later = self.later(slot, Trouble::Declined);
         let over = || {
             tracing::warn!(
-                sub = %key.subject, code = error.code,
+                sub = %key.subject, code = decline.error.code,
                 "the provider takes our client and no longer this refresh token: the sign-in has ended"
             );
             Err(NotRenewed::Over(EndReason::EndedByProvider))
         };
-        if self.given.load(Ordering::Relaxed) > first {
+        // Another grant was refreshed after the first decline and before this one was asked for.
+        if decline.last_given > first {
             return over();
         }
         match self.check_client().await {

@@ -112,6 +112,15 @@ impl Grants {
         Ok(self.told_of(&ended).await)
     }
 
+    /// What the provider said before about an identity counts no longer: its grants are refreshed at the next
+    /// request that needs them, and `invalid_grant` ends them then.
+    pub async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
+        let handle = self.vault.handle(key);
+        let grants = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
+        self.register().due(&grants);
+        Ok(())
+    }
+
     /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
     /// sign-ins under way included, sessions, tokens. A sign-in after that stays, and so do the tokens that
     /// were first met since.

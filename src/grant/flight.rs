@@ -59,7 +59,7 @@ struct Flown {
     failures: u32,
     not_before: Option<Timestamp>,
     trouble: Option<Trouble>,
-    /// How often the provider had given tokens when it first declined this grant.
+    /// The latest exchange when the provider first declined this grant.
     declined_at: Option<u64>,
 }
 
@@ -89,10 +89,10 @@ impl Slot {
         self.lock().trouble
     }
 
-    /// The provider declined this grant, having given tokens so often. Gives that number at the first of
-    /// the declines in a row.
-    pub(super) fn declined(&self, given: u64) -> u64 {
-        *self.lock().declined_at.get_or_insert(given)
+    /// The provider declined this grant; `exchange` is the latest that has begun. Gives the one of the
+    /// first of the declines in a row.
+    pub(super) fn declined(&self, exchange: u64) -> u64 {
+        *self.lock().declined_at.get_or_insert(exchange)
     }
 
     /// The provider took this grant's refresh token.

@@ -160,7 +160,7 @@ impl Grants {
             Renewal::Ended(reason) => Judgement::Ended(reason),
             // The session was retired with it: it is looked up again.
             Renewal::Moved => Judgement::Stale,
-            Renewal::Declined => Judgement::Declined,
+            Renewal::Declined { .. } => Judgement::Declined,
             Renewal::Unreachable { answers, retry_after } => Judgement::Unreachable { answers, retry_after },
         })
     }
@@ -185,7 +185,7 @@ impl Grants {
             match self.renew(&grant, seen, patience).await? {
                 Renewal::Fresh | Renewal::Grace => return Ok(Judgement::Served(standing())),
                 Renewal::Ended(_) | Renewal::Moved => {}
-                Renewal::Declined => best = best.or(Some(Judgement::Declined)),
+                Renewal::Declined { .. } => best = best.or(Some(Judgement::Declined)),
                 // One that may go on by itself is better news than one that was declined.
                 Renewal::Unreachable { answers, retry_after } => {
                     best = Some(Judgement::Unreachable { answers, retry_after });

@@ -28,6 +28,8 @@ pub(super) struct Register {
     grants: HashMap<GrantId, Weak<GrantState>>,
     users: HashMap<CoderUserId, Weak<UserState>>,
     pub(super) unbound: Unbound,
+    /// Grants that are to be asked about, and since when: a yes from before does not count.
+    due: HashMap<GrantId, Timestamp>,
     /// How long a yes of the provider counts (`session.recheck`).
     recheck: Duration,
     clock: Clock,
@@ -44,6 +46,7 @@ impl Register {
             grants: HashMap::new(),
             users: HashMap::new(),
             unbound: Unbound::default(),
+            due: HashMap::new(),
             recheck,
             latest: clock.now(),
             clock,
@@ -61,6 +64,9 @@ impl Register {
         if !head.refreshable {
             return head.access_expires_at;
         }
+        if let Some(since) = self.due.get(&head.id).filter(|since| head.checked_at < **since) {
+            return *since;
+        }
         head.access_expires_at.min(head.checked_at + self.recheck)
     }
 
@@ -77,6 +83,18 @@ impl Register {
             self.latest = now;
         }
         self.latest = self.latest.max(now);
+    }
+
+    /// These are to be asked about at the next request, where anybody can be asked.
+    pub(super) fn due(&mut self, grants: &[GrantHead]) {
+        let now = self.clock.now();
+        for head in grants.iter().filter(|head| head.refreshable) {
+            self.due.insert(head.id, now);
+            if let Some(grant) = self.grants.get(&head.id).and_then(Weak::upgrade) {
+                grant.stale_now(now);
+                self.settle(grant.user());
+            }
+        }
     }
 
     /// The one state of a live grant, as new as the row.
@@ -202,6 +220,8 @@ impl Register {
     /// Forgets what nobody uses any more, and sign-ins that began before a moment and were not finished.
     pub(super) fn sweep(&mut self, unbound: Timestamp) {
         self.unbound.forget_older(unbound);
+        let (now, recheck) = (self.clock.now(), self.recheck);
+        self.due.retain(|_, since| now < *since + recheck);
         self.entries.retain(|_, weak| weak.strong_count() > 0);
         self.grants.retain(|_, weak| weak.strong_count() > 0);
         self.users.retain(|_, weak| weak.strong_count() > 0);

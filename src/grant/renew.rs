@@ -32,7 +32,10 @@ pub(super) enum Renewal {
     /// The grant has ended, and its sessions go on with a newer one of the same person.
     Moved,
     /// The grace is over, and the provider answers that it does not renew this grant.
-    Declined,
+    Declined {
+        /// When to ask again.
+        retry_after: Duration,
+    },
     /// The grace is over.
     Unreachable {
         /// Whether the provider answers, with tokens by which nobody can be judged.
@@ -107,7 +110,7 @@ impl Grants {
         }
         let retry_after = until.since(now);
         match grant.slot.trouble() {
-            Some(Trouble::Declined) => Renewal::Declined,
+            Some(Trouble::Declined) => Renewal::Declined { retry_after },
             trouble => Renewal::Unreachable { answers: trouble == Some(Trouble::Unusable), retry_after },
         }
     }
@@ -161,11 +164,11 @@ impl Grants {
         let answer = match self.asking.refresh(&grant.slot, key, &refresh_token, pass).await {
             Ok(answer) => Ok(answer),
             Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
-            Err(NoTokens::Declined(error)) => {
-                if let Some(outcome) = self.move_to_newer(grant, &row.head, &error).await? {
+            Err(NoTokens::Declined(decline)) => {
+                if let Some(outcome) = self.move_to_newer(grant, &row.head, &decline.error).await? {
                     return Ok(outcome);
                 }
-                self.asking.settle(&grant.slot, key, &refresh_token, &error, pass).await
+                self.asking.settle(&grant.slot, key, &refresh_token, &decline, pass).await
             }
         };
         match answer {

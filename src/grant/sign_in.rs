@@ -34,7 +34,6 @@ impl Grants {
     ) -> Result<Option<GrantId>, StoreError> {
         let parts = identity.into_parts();
         let now = self.clock.now();
-        self.asking.gave_tokens();
         let id = GrantId::random();
         if parts.refresh_token.is_none() {
             tracing::warn!(

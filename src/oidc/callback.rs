@@ -1,6 +1,7 @@
 //! A sign-in from its beginning to a [`VerifiedIdentity`].
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use openidconnect::core::CoreResponseType;
 use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, PkceCodeVerifier, Scope};
@@ -8,17 +9,25 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::error::{Cause, Unreachable};
-use super::id_token::{Expected, IdToken, IdTokenError, verify};
+use super::id_token::{Expected, IdToken, IdTokenError, LEEWAY, verify};
 use super::identity::{IdentityParts, VerifiedIdentity};
+use super::jws::numeric_date;
 use super::login::{AuthorizationResponse, PendingLogin};
 use super::login_error::{FailedLogin, LoginError, Named};
 use super::person::{ClaimMap, Person, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
 use super::settings::RESERVED_PARAMETERS;
 use super::text::printable;
-use super::token::Presented;
+use super::token::{Presented, TokenError};
 use super::token_answer::{TokenAnswer, Tokens};
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
+
+/// The `max_age` that goes with `prompt=login`.
+///
+/// authentik (2026.8.0-rc1) heeds `prompt=login` once in a session, for all clients together, and answers later
+/// ones silently; `max_age` it heeds each time, but for 0. It looks at the age of the sign-in again when the browser
+/// comes back from its form, a moment later: were that moment longer than this, it would ask once more.
+const AFRESH: Duration = Duration::from_secs(3);
 
 /// What a code gave, with an ID token that holds.
 struct Redeemed {
@@ -40,8 +49,8 @@ impl Provider {
     }
 
     /// Begins a sign-in for somebody else than the one whose session lives at the provider: it is asked to
-    /// show its sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1) in place of the configured
-    /// prompt. Otherwise it would answer with the same person at once.
+    /// show its sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1, and a `max_age` of seconds) in
+    /// place of the configured prompt. Otherwise it would answer with the same person at once.
     pub fn begin_as_another(
         &self,
         redirect: LocalRedirect,
@@ -57,7 +66,8 @@ impl Provider {
         merge_state: Option<String>,
     ) -> Result<(PendingLogin, Url), NotReady> {
         let live = self.live().ok_or_else(|| NotReady(self.trouble()))?;
-        let login = PendingLogin::new(redirect, merge_state, self.clock.now());
+        let afresh = prompt.is_some_and(|prompt| prompt.split(' ').any(|word| word == "login"));
+        let login = PendingLogin::new(redirect, merge_state, afresh, self.clock.now());
         let url = self.authorization_url(&live, &login, prompt);
         Ok((login, url))
     }
@@ -77,12 +87,12 @@ impl Provider {
         if let Some(prompt) = prompt {
             request = request.add_extra_param("prompt", prompt);
         }
-        if let Some(max_age) = self.settings.max_age {
+        let max_age = self.settings.max_age.into_iter().chain(login.afresh().then_some(AFRESH)).min();
+        if let Some(max_age) = max_age {
             request = request.add_extra_param("max_age", max_age.as_secs().to_string());
         }
-        let own = |name: &str| {
-            (name == "prompt" && prompt.is_some()) || (name == "max_age" && self.settings.max_age.is_some())
-        };
+        let own =
+            |name: &str| (name == "prompt" && prompt.is_some()) || (name == "max_age" && max_age.is_some());
         for (name, value) in &self.settings.auth_url_params {
             if !RESERVED_PARAMETERS.contains(&name.as_str()) && !own(name) {
                 request = request.add_extra_param(name, value);
@@ -92,7 +102,8 @@ impl Provider {
     }
 
     /// Completes a sign-in: the only maker of a [`VerifiedIdentity`]. Everything is checked in this
-    /// order: state, issuer, error, code; then tokens, ID token, userinfo, and who it is.
+    /// order: state, issuer, error, code; then tokens, ID token, whether the person signed in again where that was
+    /// asked for, userinfo, and who it is.
     pub async fn complete(
         &self,
         login: PendingLogin,
@@ -101,6 +112,10 @@ impl Provider {
         let Redeemed { live, answer, id_token, answered_at } = self.redeem(&login, answer).await?;
         let tokens = answer.tokens().map_err(LoginError::Provider)?;
         let failed = |error, claims: &ClaimMap| self.failed(error, &id_token, claims);
+        if let Err(error) = signed_in_again(&login, &id_token) {
+            self.give_back(&answer).await;
+            return Err(failed(error, &id_token.claims));
+        }
         let user_info = self.user_info(&live, &tokens.access_token, &id_token.subject).await;
         let user_info = user_info.map_err(|error| failed(error.into(), &id_token.claims))?;
         let claims = match &user_info {
@@ -130,7 +145,11 @@ impl Provider {
         let code = accept(login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
         let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
 
-        let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await?;
+        let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await;
+        if let Err(TokenError::Unreachable(_)) = &answer {
+            self.reachability.doubt();
+        }
+        let answer = answer?;
         // `expires_in` counts from the answer, not from when everything else is done.
         let answered_at = self.clock.now();
         let tokens = answer.tokens()?;
@@ -241,6 +260,27 @@ pub(super) fn compare_scopes<'a>(
     let missing = asked.iter().copied().filter(|scope| !granted.contains(scope)).collect();
     let unasked = granted.iter().copied().filter(|scope| !asked.contains(scope)).collect();
     (missing, unasked)
+}
+
+/// Whether the person signed in at the provider since an attempt began that asked for it (`auth_time`, OpenID Connect
+/// Core §3.1.2.1), by clocks that differ by [`LEEWAY`] at most.
+///
+/// A provider that keeps silent about it locks nobody out: the OpenID Connect provider of npm (9.13.3) sends no
+/// `auth_time` by default. With `oidc.maxAge` the claim is a must, and the ID token's rules have seen to it.
+fn signed_in_again(login: &PendingLogin, id_token: &IdToken) -> Result<(), LoginError> {
+    if !login.afresh() {
+        return Ok(());
+    }
+    let Some(claim) = id_token.claims.get("auth_time") else {
+        warn!(
+            sub = %id_token.subject,
+            "the provider was asked to have the person sign in again, and its ID token has no auth_time: whether it \
+             did cannot be checked; oidc.maxAge makes the claim a must"
+        );
+        return Ok(());
+    };
+    let at = numeric_date(claim).ok_or(IdTokenError::Claim("auth_time"))?;
+    if at + LEEWAY < login.started_at() { Err(LoginError::NotAsked) } else { Ok(()) }
 }
 
 /// Takes the code out of an answer that is one to this attempt, of this provider, and no error.

@@ -29,6 +29,8 @@ pub struct PendingLogin {
     redirect: LocalRedirect,
     merge_state: Option<String>,
     started_at: Timestamp,
+    /// Whether the provider is asked to have the person sign in again.
+    afresh: bool,
 }
 
 /// How an attempt is written; short names keep the cookie small.
@@ -41,6 +43,8 @@ struct Written<'a> {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     m: Option<&'a str>,
     t: i64,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    p: bool,
 }
 
 /// The bytes are no attempt.
@@ -51,7 +55,12 @@ pub struct NotAnAttempt;
 impl PendingLogin {
     /// A fresh one: state, nonce and PKCE verifier have 256 random bits each. A `merge_state` that is
     /// no plain text of at most 256 characters is left out.
-    pub(super) fn new(redirect: LocalRedirect, merge_state: Option<String>, now: Timestamp) -> Self {
+    pub(super) fn new(
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+        afresh: bool,
+        now: Timestamp,
+    ) -> Self {
         let plain = |text: &String| {
             (1..=MAX_MERGE_STATE).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic())
         };
@@ -62,6 +71,7 @@ impl PendingLogin {
             redirect,
             merge_state: merge_state.filter(plain),
             started_at: now,
+            afresh,
         }
     }
 
@@ -85,6 +95,11 @@ impl PendingLogin {
         self.started_at
     }
 
+    /// Whether the provider is asked to have the person sign in again (`prompt=login`).
+    pub(super) fn afresh(&self) -> bool {
+        self.afresh
+    }
+
     /// Whether its time is over, or has not come yet.
     pub(super) fn expired(&self, now: Timestamp) -> bool {
         now.since(self.started_at) > ATTEMPT_LIFE || self.started_at.since(now) > ATTEMPT_LIFE
@@ -99,6 +114,7 @@ impl PendingLogin {
             r: self.redirect.as_str(),
             m: self.merge_state.as_deref(),
             t: self.started_at.as_millis(),
+            p: self.afresh,
         };
         // Text and a number always serialize; were it otherwise, nothing would be read back either.
         serde_json::to_vec(&written).unwrap_or_default()
@@ -117,6 +133,7 @@ impl PendingLogin {
             redirect: LocalRedirect::parse(written.r).ok_or(NotAnAttempt)?,
             merge_state: written.m.map(str::to_owned),
             started_at: Timestamp::from_millis(written.t),
+            afresh: written.p,
         })
     }
 }

@@ -37,6 +37,11 @@ pub enum LoginError {
     /// The provider answers, and the answer is of no use.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
+    /// The provider was asked to have the person sign in again and answers with an earlier sign-in.
+    #[error(
+        "the provider did not have the person sign in again, though it was asked to (prompt=login, auth_time)"
+    )]
+    NotAsked,
     /// The provider vouches for them, and they may not come in.
     #[error(transparent)]
     Refused(#[from] Refusal),

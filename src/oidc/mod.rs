@@ -6,6 +6,7 @@
 //! | --- | --- |
 //! | discovery document, held to the letter | `discovery.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
+//! | whether the provider answers, before a browser is sent there | `reachability.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
@@ -36,6 +37,7 @@ mod login_error;
 mod logout;
 mod person;
 mod provider;
+mod reachability;
 mod refresh;
 mod refusal;
 mod revocation;

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use bytes::Bytes;
@@ -13,6 +14,7 @@ use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
+use super::reachability::Reachability;
 use super::settings::Settings;
 use super::token::Relying;
 use crate::http::Client;
@@ -77,6 +79,9 @@ pub struct Provider {
     /// last read because of a token with an unknown key.
     pub(super) reading: Mutex<Option<Timestamp>>,
     generation: watch::Sender<u64>,
+    /// Whether the documents were read, or could not be read, at least once.
+    pub(super) tried: watch::Sender<bool>,
+    pub(super) reachability: Reachability,
 }
 
 impl Provider {
@@ -92,6 +97,8 @@ impl Provider {
             trouble: ArcSwapOption::empty(),
             reading: Mutex::new(None),
             generation: watch::Sender::new(0),
+            tried: watch::Sender::new(false),
+            reachability: Reachability::default(),
         })
     }
 
@@ -103,6 +110,14 @@ impl Provider {
     /// Whether somebody can be sent to sign in.
     pub fn ready(&self) -> bool {
         self.live.load().is_some()
+    }
+
+    /// Waits until the documents have been read for the first time, or could not be read; at most for `patience`.
+    /// Right after a start the next moment brings what a sign-in needs.
+    pub async fn first_reading(&self, patience: Duration) {
+        let mut tried = self.tried.subscribe();
+        // Whether it came in time the caller sees for itself.
+        let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
     }
 
     /// Whether the provider can grant a scope; unknown until it was found, and when it does not say. authentik
@@ -162,8 +177,10 @@ impl Provider {
 
     /// Sends a request to the provider. An answer that says "not now" is [`Unreachable`].
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
-        let (parts, body) = self.client.send(request).await?.into_parts();
+        let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
+        let (parts, body) = sent?.into_parts();
         if let Some(unreachable) = Unreachable::by_status(&parts) {
+            self.reachability.doubt();
             return Err(unreachable);
         }
         if body.len() > MAX_DOCUMENT {

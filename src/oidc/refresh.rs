@@ -118,10 +118,7 @@ impl RefreshAnswer {
     /// One for the tests of other modules.
     #[cfg(test)]
     pub fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
-        let members = serde_json::json!({
-            "access_token": access_token, "refresh_token": refresh_token.map(Secret::expose),
-        });
-        let answer = serde_json::from_str(&members.to_string()).expect("it is a token answer");
+        let answer = TokenAnswer::for_test(access_token, refresh_token);
         Self { answer, answered_at: Timestamp::EPOCH }
     }
 }

@@ -58,6 +58,17 @@ impl TokenAnswer {
         self.tokens.as_ref().map_err(Clone::clone)
     }
 
+    /// One with these tokens.
+    #[cfg(test)]
+    pub(super) fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
+        let raw = |text: &str| RawValue::from_string(serde_json::Value::from(text).to_string()).ok();
+        Self::of(&Members {
+            access_token: raw(access_token),
+            refresh_token: refresh_token.and_then(|token| raw(token.expose())),
+            ..Members::default()
+        })
+    }
+
     fn of(members: &Members) -> Self {
         let refresh_token = text(members.refresh_token.as_deref()).ok().flatten();
         let refresh_token = refresh_token.filter(|token| is_vschar(token)).map(Secret::new);
@@ -128,7 +139,7 @@ fn text(member: Option<&RawValue>) -> Result<Option<String>, ()> {
 
 /// Whether a text can be a refresh token: VSCHAR, which a space is too (RFC 6749 Appendix A.17). The
 /// OpenID Foundation's suite sends such ones.
-fn is_vschar(token: &String) -> bool {
+fn is_vschar(token: &str) -> bool {
     token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 

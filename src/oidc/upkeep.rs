@@ -31,10 +31,12 @@ impl Provider {
         match &read {
             Ok(live) => {
                 self.trouble.store(None);
+                self.reachability.note(self.clock.now(), Ok(()));
                 self.take(Arc::clone(live));
             }
             Err(error) => self.trouble.store(Some(Arc::new(error.clone()))),
         }
+        self.tried.send_replace(true);
         read.map(drop)
     }
 

@@ -60,7 +60,7 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
     let leave = url("https://authentik.company/application/o/coder/end-session/");
     let ended = "Your session at the sign-in service has ended, so this one ended too.";
     let sign_in = |notice, password| SignIn { start: link(), password, notice };
-    let signed_out = SignedOut { sign_in: link(), at_provider: false, tokens: false };
+    let signed_out = SignedOut { sign_in: link(), asked_provider: false, tokens: false };
     let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
     let problem = Problem {
         status: StatusCode::INTERNAL_SERVER_ERROR,

@@ -161,21 +161,18 @@ impl Pages {
 
     /// Signed out here, on purpose. It does not sign in again by itself. 200.
     pub fn signed_out(&self, view: &SignedOut, request: RequestId) -> Response {
-        let happened = match (view.at_provider, view.tokens) {
-            (true, true) => {
-                "Your session here and at your sign-in service has ended, and so have your tokens."
-            }
-            (true, false) => "Your session here and at your sign-in service has ended.",
-            (false, true) => "Your session in this browser has ended, and so have your tokens.",
-            (false, false) => "Your session in this browser has ended.",
+        let happened = if view.tokens {
+            "Your session in this browser has ended, and so have your tokens."
+        } else {
+            "Your session in this browser has ended. Tokens of the command line and of editors go on."
         };
-        let advice = match (view.at_provider, view.tokens) {
-            (true, true) => "You can close this page.",
-            (true, false) => "Tokens of the command line and of editors go on. You can close this page.",
-            (false, _) => {
-                "You may still be signed in at your sign-in service: on a computer that others use, sign \
-                 out there as well."
-            }
+        // authentik's default flow for providers returns here and leaves its own session alive.
+        let advice = if view.asked_provider {
+            "Your sign-in service was asked to sign you out too, but gives no sign of whether it did. On a \
+             computer that others use, make sure that it asks for your password before you leave."
+        } else {
+            "You may still be signed in at your sign-in service: on a computer that others use, sign out there \
+             as well."
         };
         let actions = [Action { text: "Sign in again", to: view.sign_in.as_str() }];
         let frame = Frame::new("You are signed out", &self.site, request);

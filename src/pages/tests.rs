@@ -68,7 +68,7 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
     let refused = Refused { sentence: HOSTILE, detail: Some(HOSTILE), another_account: link() };
     let sign_in = SignIn { start: link(), password: Some(link()), notice: Some(HOSTILE) };
-    let signed_out = SignedOut { sign_in: link(), at_provider: false, tokens: false };
+    let signed_out = SignedOut { sign_in: link(), asked_provider: false, tokens: false };
     vec![
         ("sign-in", pages.sign_in(&sign_in, id)),
         ("refused", pages.refused(&refused, id)),

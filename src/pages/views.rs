@@ -57,10 +57,11 @@ pub struct Way<'a> {
 /// Signed out, on purpose.
 #[derive(Clone, Debug)]
 pub struct SignedOut {
-    /// Where to sign in again; nothing goes there by itself.
+    /// Where to sign in again, with what brings the browser to the page that was wanted; nothing goes there by
+    /// itself.
     pub sign_in: Link,
-    /// Whether the session at the provider was ended too.
-    pub at_provider: bool,
+    /// Whether the provider was asked to end its session too. Whether it did, no answer of it tells.
+    pub asked_provider: bool,
     /// Whether the person's tokens (CLI, IDE) were ended too.
     pub tokens: bool,
 }

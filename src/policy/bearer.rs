@@ -5,6 +5,7 @@ use std::time::Duration;
 use crate::types::LoginType;
 
 use super::Standing;
+use crate::grant::EndReason;
 
 /// What a request presents as its credential.
 #[derive(Clone, Debug)]
@@ -17,6 +18,16 @@ pub enum Bearer {
     Machine(MachineCredential),
     /// Something in a place for credentials that has no credential's shape.
     Malformed,
+}
+
+impl Bearer {
+    /// Why the person's session or token has ended, when it has.
+    pub fn ended_by(&self) -> Option<&EndReason> {
+        match self {
+            Self::Person(judged) => judged.ended_by(),
+            _ => None,
+        }
+    }
 }
 
 /// What is known of a person's session or token.
@@ -36,8 +47,8 @@ pub enum Judged {
         /// What to forward with when the rules let it pass.
         standing: Standing,
     },
-    /// Its session or its user's standing has ended.
-    Ended,
+    /// Its session or its user's standing has ended, for this reason.
+    Ended(EndReason),
     /// No credential of Coder, or no longer one.
     Garbage,
     /// Nobody could say whether it may be served.
@@ -49,6 +60,16 @@ pub enum Judged {
     },
     /// Not asked, because [`super::Rules::judging`] did not want it. Serves nowhere else.
     Unasked,
+}
+
+impl Judged {
+    /// Why it has ended, when it has.
+    pub fn ended_by(&self) -> Option<&EndReason> {
+        match self {
+            Self::Ended(reason) => Some(reason),
+            _ => None,
+        }
+    }
 }
 
 /// A machine's credential, by its shape and place.

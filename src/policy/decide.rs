@@ -222,7 +222,7 @@ fn served<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a S
                 Verdict::Allow => Ok(standing),
                 Verdict::Deny => Err(Cause::Unattributed),
             },
-            Judged::Ended => Err(Cause::Ended),
+            Judged::Ended(_) => Err(Cause::Ended),
             Judged::Garbage => Err(Cause::Garbage),
             Judged::Unreachable { answers, retry_after } => {
                 Err(Cause::Unreachable { answers: *answers, retry_after: *retry_after })

@@ -64,6 +64,45 @@ async fn a_sid_ends_the_browser_sessions_of_that_session_and_nothing_else() {
     }
 }
 
+/// authentik 2026.8.0-rc1 sends a logout token with `sid` and `sub` when a person is deleted, as when they sign out;
+/// the refresh tokens are gone then.
+#[tokio::test]
+async fn the_tokens_of_somebody_who_was_deleted_end_with_the_next_request_after_the_logout_token() {
+    for (deleted, signed_out_before) in [(true, false), (true, true), (false, false)] {
+        let world = World::start().await;
+        let (session, key, sid) = signed_in(&world, "alice").await;
+        let (bob, ..) = signed_in(&world, "bob").await;
+        if signed_out_before {
+            assert_eq!(world.api("POST", "/api/v2/users/logout", &session).await.status, 200);
+        }
+        if deleted {
+            world.provider.deactivate("alice");
+        }
+        assert!(is_in(&world, &key).await, "nobody has asked yet");
+        let token = world.provider.logout_token("logout+jwt", Some("sub-alice"), Some(&sid), &json!({}));
+        let refreshes = world.provider.grants("refresh_token");
+        assert_eq!(deliver(&world, &token).await.status, 200);
+        assert_eq!(is_in(&world, &key).await, !deleted, "no time has passed");
+        assert_eq!(world.provider.grants("refresh_token"), refreshes + 1);
+        assert!(!is_in(&world, &session).await && is_in(&world, &bob).await);
+        if !deleted {
+            assert!(is_in(&world, &key).await);
+            assert_eq!(world.provider.grants("refresh_token"), refreshes + 1, "and once is enough");
+        }
+    }
+}
+
+/// Ory Hydra 26.2.0 sends logout tokens with a `sid` alone.
+#[tokio::test]
+async fn a_sid_alone_has_the_tokens_of_its_session_asked_about_at_once() {
+    let world = World::start().await;
+    let (session, key, sid) = signed_in(&world, "alice").await;
+    world.provider.deactivate("alice");
+    let token = world.provider.logout_token("logout+jwt", None, Some(&sid), &json!({}));
+    assert_eq!(deliver(&world, &token).await.status, 200);
+    assert!(!is_in(&world, &key).await && !is_in(&world, &session).await);
+}
+
 #[tokio::test]
 async fn a_subject_alone_ends_everything_of_that_user_and_both_tokens_are_revoked() {
     let world = World::start().await;

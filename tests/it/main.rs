@@ -16,6 +16,7 @@
 mod support;
 
 mod admin;
+mod another_account;
 mod apps;
 mod audit;
 mod backchannel;
@@ -31,9 +32,11 @@ mod machines;
 mod modes;
 mod never_seen;
 mod new_keys;
+mod notices;
 mod online_check;
 mod other_sites;
 mod outages;
+mod reach_provider;
 mod refresh;
 mod refusals;
 mod route_rules;

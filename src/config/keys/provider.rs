@@ -51,7 +51,7 @@ pub(super) const OIDC: &[Key] = &[
     both("oidc.iconURL", "CODER_OIDC_ICON_URL", Url, Nothing,
         "The icon of the sign-in button. A path such as `/icon/x.svg` is one of Coder's own icons."),
     own("oidc.prompt", "VESTIBULE_OIDC_PROMPT", Text, Nothing,
-        "The `prompt` parameter at the provider: `login`, `consent`, `select_account`, or several with a space between."),
+        "The `prompt` parameter at the provider: `login`, `consent`, `select_account`, or several with a space between. With `login` the person signs in there at every sign-in here: a `max_age` of 3 seconds goes along, and a sign-in from before (`auth_time`) is refused."),
     own("oidc.maxAge", "VESTIBULE_OIDC_MAX_AGE", Duration, Nothing,
         "The longest time since the person last signed in at the provider; it asks again after that (`max_age`)."),
     own("oidc.algorithms", "VESTIBULE_OIDC_ALGORITHMS", List, Default("RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA"),

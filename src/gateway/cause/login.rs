@@ -71,6 +71,14 @@ pub(super) fn row_of(error: &LoginError) -> Row {
             "What the sign-in service said about you could not be verified.",
             TELL,
         ),
+        LoginError::NotAsked => row(
+            S::FORBIDDEN,
+            "not_asked",
+            Provider,
+            "The sign-in service did not ask you",
+            "You were to sign in again, but the sign-in service sent you back without asking who you are.",
+            "Wait a few seconds and try again. If that does not help, sign out at the sign-in service first.",
+        ),
         LoginError::Refused(refusal) => row(
             S::FORBIDDEN,
             Refusal::reason(refusal),

@@ -78,7 +78,7 @@ impl Worker {
             Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
             Decision::SignIn(cause) => {
                 seen.refused = Some(cause.word());
-                Ok(gateway.to_sign_in(cause, request.headers(), context))
+                Ok(gateway.to_sign_in(cause, bearer.ended_by(), request.headers(), context))
             }
             Decision::Refuse(refusal) if context.app_host && context.navigates() && !question.in_url => {
                 let handed_over = gateway.to_hand_over(refusal.cause, context);

@@ -64,6 +64,33 @@ async fn ending_a_user_ends_sessions_tokens_and_grants_and_nobody_elses() {
     assert_eq!(world.grants.end_user(user("nobody"), EndReason::Revoked).await, Ok(0));
 }
 
+/// authentik 2026.8.0-rc1 sends the same logout token when a person signs out and when a person is deleted.
+#[tokio::test]
+async fn somebody_who_is_to_be_asked_about_is_refreshed_once_before_anything_is_served() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let token = world.token("alice", LoginType::Oidc).await;
+    let (_, bobs) = world.sign_in("bob").await;
+    for in_memory in [true, false] {
+        world.served(&token).await;
+        world.hand.advance(std::time::Duration::from_secs(1));
+        let before = world.provider.refreshes();
+        world.grants.ask_again(&key("alice")).await.unwrap();
+        if !in_memory {
+            world.grants.cache.invalidate_all();
+            world.grants.cache.run_pending_tasks();
+        }
+        for hash in [&token, &session, &token, &bobs] {
+            world.served(hash).await;
+        }
+        assert_eq!(world.provider.refreshes(), before + 1, "in memory: {in_memory}");
+    }
+    world.grants.ask_again(&key("alice")).await.unwrap();
+    world.provider.says_about("alice", Says::InvalidGrant);
+    assert_eq!(world.ended(&token).await, EndReason::NoLiveGrant);
+    world.grants.ask_again(&key("nobody")).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_logout_by_sid_ends_the_browsers_sessions_of_it_and_is_idempotent() {
     let world = World::new().await;

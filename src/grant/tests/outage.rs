@@ -211,3 +211,22 @@ async fn a_refresh_that_stops_halfway_keeps_the_new_refresh_token() {
     world.hand.advance(SECOND * 299);
     assert!(world.is_hot(&session), "renewed, not on grace");
 }
+
+/// However many sign-ins a token's user has: a request does not wait for each of them in turn.
+#[tokio::test]
+async fn a_request_on_grace_waits_five_seconds_for_all_sign_ins_of_its_user_together() {
+    let world = World::new().await;
+    for _ in 0..3 {
+        world.sign_in("alice").await;
+    }
+    let token = world.token("alice", LoginType::Oidc).await;
+    world.served(&token).await;
+    world.hand.advance(MINUTE * 5);
+    let _gate = world.provider.close_gate();
+    // From here on a wait that nothing else ends is over at once, and counted in full.
+    tokio::time::pause();
+    let begun = tokio::time::Instant::now();
+    world.served(&token).await;
+    let waited = begun.elapsed();
+    assert!(waited >= SECOND * 5 && waited < SECOND * 6, "{waited:?}");
+}

@@ -96,7 +96,7 @@ async fn parameters_of_the_operator_cannot_replace_those_of_the_protocol() {
     let (login, parameters) = scene.begin();
     assert_eq!(parameters["state"], login.state());
     assert_eq!(parameters["prompt"], "login");
-    assert_eq!(parameters["max_age"], "300");
+    assert_eq!(parameters["max_age"], "3");
     assert_eq!(parameters["login_hint"], "a b&c");
     assert_eq!(parameters["scope"], "openid email");
     assert!(!parameters.contains_key("request"));
@@ -356,13 +356,13 @@ fn scopes_that_differ_from_those_asked_for_are_found() {
 fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let redirect = LocalRedirect::parse("/workspaces?a=b").unwrap();
     let now = Timestamp::from_seconds(NOW);
-    let login = super::super::login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), now);
+    let login = super::super::login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), true, now);
     let back = PendingLogin::from_bytes(&login.to_bytes()).unwrap();
     assert_eq!(
         (back.state(), back.redirect(), back.merge_state()),
         (login.state(), &redirect, Some("merge"))
     );
-    assert_eq!(back.started_at(), now);
+    assert_eq!((back.started_at(), back.afresh()), (now, true));
     assert!(login.nonce == back.nonce && login.verifier == back.verifier);
     for bad in [&b""[..], b"{}", b"[]", &login.to_bytes()[1..]] {
         assert!(PendingLogin::from_bytes(bad).is_err());
@@ -370,7 +370,8 @@ fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let text = String::from_utf8(login.to_bytes()).unwrap();
     assert!(PendingLogin::from_bytes(text.replace("/workspaces", "//evil.example").as_bytes()).is_err());
     for odd in ["", "a b", "a\n", &"x".repeat(257)] {
-        let login = super::super::login::PendingLogin::new(LocalRedirect::root(), Some(odd.to_owned()), now);
+        let login =
+            super::super::login::PendingLogin::new(LocalRedirect::root(), Some(odd.to_owned()), false, now);
         assert_eq!(login.merge_state(), None);
     }
 }

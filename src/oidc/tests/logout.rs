@@ -68,13 +68,6 @@ async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
     );
     assert!(!format!("{end:?}").contains("canary"));
 
-    // A hint of 8 KiB goes into a form.
-    let end = scene.provider.end_session(Some(&Secret::new("x".repeat(8000))), Some(&back), None).unwrap();
-    assert_eq!(end.get_url(), None);
-    assert_eq!(end.form_url().path(), "/end-session");
-    let fields: Vec<&str> = end.form_fields().iter().map(|(name, _)| *name).collect();
-    assert_eq!(fields, ["id_token_hint", "post_logout_redirect_uri"]);
-
     let end = scene.provider.end_session(None, None, Some("state")).unwrap();
     let url = end.get_url().unwrap();
     assert_eq!(url.query(), Some("client_id=coder-client-id"));
@@ -83,6 +76,45 @@ async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
     assert_eq!(scene.provider.end_session(None, None, None), None);
     let scene = Scene::undiscovered(|_| {}).await;
     assert_eq!(scene.provider.end_session(None, None, None), None);
+}
+
+/// RP-Initiated Logout 1.0 §2: a provider takes GET and POST. Keycloak 26.7.3 takes both.
+#[tokio::test]
+async fn a_hint_too_long_for_an_address_goes_into_a_form_where_the_provider_takes_one() {
+    let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = json!(["0"])).await;
+    let back = Url::parse("https://coder.company/vestibule/signed-out").unwrap();
+    let end = scene.provider.end_session(Some(&Secret::new("x".repeat(4000))), Some(&back), None).unwrap();
+    assert_eq!(end.get_url(), None);
+    assert_eq!(end.form_url().path(), "/end-session");
+    let fields: Vec<&str> = end.form_fields().iter().map(|(name, _)| *name).collect();
+    assert_eq!(fields, ["id_token_hint", "post_logout_redirect_uri"]);
+}
+
+/// authentik 2026.8.0-rc1 answers the form of another site with 403 (CSRF), took a GET with a hint of 6,187
+/// characters, and answers an address to return to without a hint with an error.
+#[tokio::test]
+async fn authentik_is_asked_by_get_with_long_hints_too_and_without_one_that_is_longer_than_it_takes() {
+    let acr = json!(["goauthentik.io/providers/oauth2/default"]);
+    let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = acr).await;
+    let back = Url::parse("https://coder.company/vestibule/signed-out").unwrap();
+    for (groups, whole) in [(24, true), (110, true), (150, false), (400, false)] {
+        let groups: Vec<String> = (0..groups).map(|number| format!("{number:032}")).collect();
+        let claims =
+            json!({"acr": "goauthentik.io/providers/oauth2/default", "jti": "one", "groups": groups});
+        let hint = Secret::new(PROVIDER.token(&claims));
+        let end = scene.provider.end_session(Some(&hint), Some(&back), Some("state")).unwrap();
+        let length = hint.expose().len();
+        let url = end.get_url().unwrap_or_else(|| panic!("a form for {length}"));
+        assert!(url.as_str().len() <= 7000, "{length}");
+        let names: Vec<String> = url.query_pairs().map(|(name, _)| name.into_owned()).collect();
+        if whole {
+            assert_eq!(names, ["id_token_hint", "post_logout_redirect_uri", "state"], "{length}");
+        } else {
+            assert!(length > 6187);
+            assert_eq!(names, ["client_id"], "{length}");
+        }
+        assert_eq!(end.comes_back(), whole);
+    }
 }
 
 /// What the sign-out at a provider with these values of `acr` and this hint sends along.

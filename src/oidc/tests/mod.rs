@@ -1,11 +1,13 @@
 //! What the relying party takes and refuses: vectors, authentik's recorded answers, and whole
 //! exchanges with a scripted provider over real sockets.
 
+mod afresh;
 mod exchange;
 mod keys;
 mod login;
 mod logout;
 mod properties;
+mod reachability;
 mod recordings;
 mod refresh;
 mod signer;

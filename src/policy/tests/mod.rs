@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::*;
+use crate::grant::EndReason;
 use crate::types::LoginType;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
@@ -34,7 +35,7 @@ fn bearers() -> Vec<(&'static str, Bearer)> {
         ("github", without(LoginType::Github)),
         ("unknown", without(LoginType::Unknown)),
         ("unattributed", person(Judged::Unattributed { standing: standing() })),
-        ("ended", person(Judged::Ended)),
+        ("ended", person(Judged::Ended(EndReason::Revoked))),
         ("garbage", person(Judged::Garbage)),
         ("unreachable", person(Judged::Unreachable { answers: false, retry_after: Duration::from_secs(2) })),
         ("unasked", person(Judged::Unasked)),

@@ -30,11 +30,23 @@ pub(super) struct Code {
     pub(super) nonce: Option<String>,
     pub(super) challenge: Option<String>,
     pub(super) redirect_uri: String,
+    /// When the person signed in at the provider, in seconds.
+    pub(super) auth_time: i64,
+}
+
+/// A session at the provider, shared by all its clients.
+pub(super) struct SsoSession {
+    /// When the person last signed in.
+    pub(super) since: i64,
+    /// Whether `prompt=login` has been heeded already.
+    pub(super) prompted: bool,
 }
 
 pub(super) struct State {
     pub(super) users: BTreeMap<String, User>,
     pub(super) signed_in: Option<String>,
+    /// The session at the provider, where one is kept.
+    pub(super) session: Option<SsoSession>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) refresh_tokens: HashMap<String, String>,
     pub(super) access_tokens: HashMap<String, String>,
@@ -86,6 +98,7 @@ impl Provider {
         let state = State {
             users,
             signed_in: Some("alice".to_owned()),
+            session: None,
             codes: HashMap::new(),
             refresh_tokens: HashMap::new(),
             access_tokens: HashMap::new(),

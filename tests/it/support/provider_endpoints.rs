@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use vestibule::types::random_token;
 
 use super::keys::{SigningKey, at_hash};
-use super::provider::{CLIENT_ID, CLIENT_SECRET, Code, Shared, State};
+use super::provider::{CLIENT_ID, CLIENT_SECRET, Code, Shared, SsoSession, State};
 use super::provider_knobs::{Fault, overlay};
 use super::server::{Answer, Body, HangUp, body_text, field, fields, json, redirect, text};
 
@@ -109,12 +109,14 @@ impl Shared {
         if state.knobs.response_iss {
             back.query_pairs_mut().append_pair("iss", &self.issuer());
         }
+        let auth_time = state.authenticate(&query, self.clock.now().as_seconds());
         let owned = |name| field(&query, name).map(ToOwned::to_owned);
         let entry = Code {
             user: name,
             nonce: owned("nonce"),
             challenge: owned("code_challenge"),
             redirect_uri: redirect_uri.to_owned(),
+            auth_time,
         };
         state.codes.insert(code, entry);
         redirect(302, back.as_str())
@@ -153,7 +155,7 @@ impl Shared {
         if verifier != code.challenge {
             return oauth_error(400, "invalid_grant");
         }
-        let answer = self.issue(&mut state, &code.user, code.nonce.as_deref(), false);
+        let answer = self.issue(&mut state, &code.user, code.nonce.as_deref(), Some(code.auth_time));
         json(200, &answer)
     }
 
@@ -170,19 +172,21 @@ impl Shared {
         if state.knobs.rotate && !state.knobs.no_new_refresh_token {
             state.refresh_tokens.remove(&presented);
         }
-        let mut answer = self.issue(&mut state, &user, None, true);
+        let mut answer = self.issue(&mut state, &user, None, None);
         overlay(answer.as_object_mut().unwrap(), &state.knobs.refresh_answer);
         json(200, &answer)
     }
 
-    fn issue(&self, state: &mut State, name: &str, nonce: Option<&str>, refreshed: bool) -> Value {
+    /// Without an `auth_time` it is a refresh.
+    fn issue(&self, state: &mut State, name: &str, nonce: Option<&str>, auth_time: Option<i64>) -> Value {
+        let refreshed = auth_time.is_none();
         let now = self.clock.now().as_seconds();
         let life = i64::try_from(state.knobs.access_token_life.as_secs()).unwrap();
         let user = state.users[name].clone();
         let access_token = format!("access-{}", random_token());
         let mut claims = json!({
             "iss": self.issuer(), "sub": user.subject, "aud": CLIENT_ID, "exp": now + life, "iat": now,
-            "auth_time": now, "acr": "goauthentik.io/providers/oauth2/default", "amr": ["pwd"], "jti": random_token(),
+            "auth_time": auth_time.unwrap_or(now), "acr": "goauthentik.io/providers/oauth2/default", "amr": ["pwd"], "jti": random_token(),
         });
         let object = claims.as_object_mut().unwrap();
         object.extend(nonce.map(|nonce| ("nonce".to_owned(), json!(nonce))));
@@ -245,6 +249,25 @@ impl Shared {
         state.refresh_tokens.remove(token);
         state.access_tokens.remove(token);
         json(200, &json!({}))
+    }
+}
+
+impl State {
+    /// Has the person sign in where that is asked for: when they did. How often they were asked is counted as
+    /// `login-form`.
+    fn authenticate(&mut self, query: &[(String, String)], now: i64) -> i64 {
+        let Some(session) = self.session.as_mut().filter(|_| self.knobs.keeps_session) else {
+            self.session = Some(SsoSession { since: now, prompted: false });
+            return now;
+        };
+        let max_age: i64 = field(query, "max_age").map_or(0, |text| text.parse().unwrap());
+        let too_old = max_age > 0 && now - session.since > max_age;
+        let login = field(query, "prompt").is_some_and(|words| words.split(' ').any(|word| word == "login"));
+        if too_old || (login && !session.prompted) {
+            *session = SsoSession { since: now, prompted: true };
+            *self.counts.entry("login-form".to_owned()).or_default() += 1;
+        }
+        session.since
     }
 }
 

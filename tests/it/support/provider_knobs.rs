@@ -55,6 +55,10 @@ pub struct Knobs {
     pub header: Map<String, Value>,
     /// Replaces or removes claims of userinfo.
     pub userinfo: Map<String, Value>,
+    /// A session at the provider is kept and answers silently, as authentik's does: `auth_time` is that of the sign-in
+    /// that began it, `prompt=login` asks once, and `max_age` asks whenever it has passed. Otherwise every
+    /// authorization request finds somebody who has just signed in.
+    pub keeps_session: bool,
     /// Takes these claims away again at a refresh, or puts others.
     pub refreshed: Map<String, Value>,
 }
@@ -80,6 +84,7 @@ impl Default for Knobs {
             id_token: Map::new(),
             header: Map::new(),
             userinfo: Map::new(),
+            keeps_session: false,
             refreshed: Map::new(),
         }
     }
