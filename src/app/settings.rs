@@ -20,6 +20,7 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
     let algorithms = own.algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
     Ok(oidc::Settings {
         issuer: own.issuer.clone(),
+        internal_url: own.internal_url.clone(),
         client_id: own.client_id.clone(),
         client_secret: own.client_secret.clone(),
         client_authentication: match own.client_authentication {
@@ -40,6 +41,11 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
         groups_allowed: own.groups_allowed.clone(),
         prompt: own.prompt.clone(),
         max_age: own.max_age,
+        pkce: match own.pkce {
+            config::Pkce::Auto => oidc::Pkce::Auto,
+            config::Pkce::Require => oidc::Pkce::Require,
+        },
+        danger_access_token_as_id_token: own.danger_access_token_as_id_token,
         danger_allow_http: own.danger_allow_http,
     })
 }

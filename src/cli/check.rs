@@ -51,6 +51,9 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let issuer = &config.coder.issuer;
     writeln!(out, "  Coder reaches    {} (listening on {})", issuer.url, issuer.listen)?;
     writeln!(out, "  provider         {}", config.oidc.issuer)?;
+    if let Some(internal) = &config.oidc.internal_url {
+        writeln!(out, "  reached at       {internal}")?;
+    }
     writeln!(out, "  client id        {}", config.oidc.client_id)?;
     writeln!(out, "  who may sign in  {}", who(config))?;
     writeln!(out, "  sign-ins kept in {}", path.display())?;

@@ -132,7 +132,7 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
         return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     for warning in &config.warnings {
-        tracing::warn!(key = warning.key, "{warning}");
+        tracing::warn!(key = warning.key.as_str(), "{warning}");
     }
     match app::run(config) {
         Ok(()) => Exit::Done,

@@ -7,6 +7,7 @@
 //! Tier 1. Imported only by `app` and `cli`: other modules have settings of their own.
 
 pub mod keys;
+mod leftover;
 mod names;
 mod parse;
 mod problem;

@@ -1,16 +1,145 @@
-//! Names that are not known: whose they are, or which one was meant.
+//! Names that nothing reads: which setting was probably meant, and whether the mistake may be passed over.
 
-/// What to do about a name that is not one of the candidates.
-pub(super) fn remedy<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> String {
-    match nearest(name, candidates) {
-        Some(near) => format!("Did you mean {near}? Otherwise take it out"),
-        None => "Take it out, or look for its name in docs/configuration.md".to_owned(),
+use super::keys::{self, Key};
+
+/// What the gateway's own variables begin with.
+const OWN_PREFIX: &str = "VESTIBULE_";
+
+/// What Coder's variables begin with. All but those of its section `oidc` are left alone.
+const CODER_PREFIX: &str = "CODER_";
+
+/// What the variables of Coder's section `oidc` begin with.
+const OIDC_PREFIXES: [&str; 2] = ["CODER_OIDC_", "CODER_DANGEROUS_OIDC_"];
+
+/// The settings that decide who comes in. Where one of them is meant and not read, the wrong people may sign in.
+const DECIDING: [&str; 10] = [
+    "oidc.issuerURL",
+    "oidc.clientID",
+    "oidc.clientSecret",
+    "oidc.clientSecretFile",
+    "oidc.emailDomain",
+    "oidc.emailField",
+    "oidc.usernameField",
+    "oidc.ignoreEmailVerified",
+    "oidc.groupField",
+    "oidc.groupAllowed",
+];
+
+/// The most edits between a name and the one that was meant.
+const MAX_EDITS: usize = 2;
+
+/// The longest name that is compared, in bytes. All real ones are shorter.
+const MAX_NAME: usize = 64;
+
+/// What a variable without a reader is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unread {
+    /// One of the gateway's own that does not exist; perhaps this key was meant.
+    Own(Option<&'static Key>),
+    /// Nearly the variable of a key that decides who comes in.
+    Decides(&'static Key),
+    /// One of Coder's section `oidc` that neither Coder nor the gateway knows; perhaps this key was meant.
+    Oidc(Option<&'static Key>),
+}
+
+/// What a variable is that is no key's. Nothing when it is somebody else's business: Coder's other settings, what
+/// Kubernetes sets, the rest of the environment.
+pub(super) fn unread(name: &str, value: &str) -> Option<Unread> {
+    if !name.starts_with(OWN_PREFIX) && !name.starts_with(CODER_PREFIX) || is_service_variable(name, value) {
+        return None;
     }
+    if name.starts_with(OWN_PREFIX) {
+        return Some(Unread::Own(meant(name)));
+    }
+    let oidc = OIDC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
+    let near = |key: &Key| distance(name, key.variable) <= MAX_EDITS;
+    let words = words(name);
+    let decides = deciding()
+        .find(|key| near(key) || oidc && has_words(key, &words))
+        .or_else(|| fails_open(&words).filter(|_| oidc));
+    match decides {
+        Some(key) => Some(Unread::Decides(key)),
+        None => oidc.then(|| Unread::Oidc(meant(name))),
+    }
+}
+
+/// The key that a name of the file or the environment probably means.
+pub(super) fn meant(name: &str) -> Option<&'static Key> {
+    let words = words(name);
+    let by_words = || keys::all().find(|key| has_words(key, &words));
+    let by_edits = || {
+        let edits = |key: &Key| distance(name, key.path).min(distance(name, key.variable));
+        keys::all()
+            .map(|key| (edits(key), key))
+            .min_by_key(|(edits, _)| *edits)
+            .filter(|(edits, _)| *edits <= MAX_EDITS)
+            .map(|(_, key)| key)
+    };
+    // The right name in another section.
+    let by_last = || {
+        let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
+        let mut same = keys::all().filter(|key| last(key.path) == last(name));
+        same.next().filter(|_| same.next().is_none())
+    };
+    by_words().or_else(by_edits).or_else(by_last)
+}
+
+fn deciding() -> impl Iterator<Item = &'static Key> {
+    DECIDING.iter().filter_map(|path| keys::find(path))
+}
+
+/// The list of domains or of groups, when the words speak of one of them: without that list everybody comes in.
+fn fails_open(words: &[String]) -> Option<&'static Key> {
+    let has = |start: &str| words.iter().any(|word| word.starts_with(start));
+    let allows = has("allow") || has("requir") || has("permit") || words == ["group", "oidc"];
+    if has("domain") {
+        keys::find("oidc.emailDomain")
+    } else if has("group") && allows {
+        keys::find("oidc.groupAllowed")
+    } else {
+        None
+    }
+}
+
+/// Whether a key has these words, in the file or in the environment, in any order.
+fn has_words(key: &Key, those: &[String]) -> bool {
+    words(key.path) == those || words(key.variable) == those
+}
+
+/// The words of a name in alphabetical order and lower case, without endings and without whose name it is:
+/// `CODER_OIDC_GROUPS_ALLOWED` and `oidc.groupAllowed` have the same ones.
+fn words(name: &str) -> Vec<String> {
+    if name.len() > MAX_NAME {
+        return Vec::new();
+    }
+    let mut words = vec![String::new()];
+    let mut before = '_';
+    for c in name.chars() {
+        if matches!(c, '_' | '.' | '-') || c.is_uppercase() && before.is_lowercase() {
+            words.push(String::new());
+        }
+        if c.is_alphanumeric()
+            && let Some(word) = words.last_mut()
+        {
+            word.extend(c.to_lowercase());
+        }
+        before = c;
+    }
+    words.retain(|word| !matches!(word.as_str(), "" | "coder" | "vestibule"));
+    for word in &mut words {
+        for ending in ["s", "ed"] {
+            if word.len() > ending.len() + 2 && word.ends_with(ending) {
+                word.truncate(word.len() - ending.len());
+            }
+        }
+    }
+    words.sort_unstable();
+    words
 }
 
 /// Whether Kubernetes sets a variable of this name in every container beside a Service called `vestibule`
 /// or `vestibule-…`: `VESTIBULE_SERVICE_HOST`, `VESTIBULE_PORT_3000_TCP_ADDR`.
-pub(super) fn is_service_variable(name: &str, value: &str) -> bool {
+fn is_service_variable(name: &str, value: &str) -> bool {
     if name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") {
         return true;
     }
@@ -24,21 +153,12 @@ pub(super) fn is_service_variable(name: &str, value: &str) -> bool {
     protocol && number && parts.next() == Some("PORT")
 }
 
-/// The candidate that differs least from a name, when it differs little.
-fn nearest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    let name = name.to_ascii_lowercase();
-    candidates
-        .map(|candidate| (distance(&name, &candidate.to_ascii_lowercase()), candidate))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 2)
-        .map(|(_, candidate)| candidate)
-}
-
-/// The edit distance of two names; names of more than 64 bytes are far from everything.
+/// The edit distance of two names without regard to case; names beyond [`MAX_NAME`] are far from everything.
 fn distance(a: &str, b: &str) -> usize {
-    if a.len() > 64 || b.len() > 64 {
+    if a.len() > MAX_NAME || b.len() > MAX_NAME {
         return usize::MAX;
     }
+    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, x) in a.bytes().enumerate() {
         let mut diagonal = i;
@@ -56,40 +176,4 @@ fn distance(a: &str, b: &str) -> usize {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn variables_that_kubernetes_sets_for_a_service_are_not_ours() {
-        for (name, value) in [
-            ("VESTIBULE_SERVICE_HOST", "10.0.0.1"),
-            ("VESTIBULE_SERVICE_PORT", "3000"),
-            ("VESTIBULE_SERVICE_PORT_HTTP", "3000"),
-            ("VESTIBULE_PORT", "tcp://10.0.0.1:3000"),
-            ("VESTIBULE_PORT_3000_TCP", "tcp://10.0.0.1:3000"),
-            ("VESTIBULE_PORT_3000_TCP_PROTO", "tcp"),
-            ("VESTIBULE_PORT_3000_TCP_PORT", "3000"),
-            ("VESTIBULE_PORT_3000_TCP_ADDR", "10.0.0.1"),
-            ("VESTIBULE_ISSUER_PORT_3001_TCP_ADDR", "10.0.0.1"),
-        ] {
-            assert!(is_service_variable(name, value), "{name}");
-        }
-        for (name, value) in [
-            ("VESTIBULE_LISTEN_PORT", "3000"),
-            ("VESTIBULE_LISTEN_ADRESS", "tcp://10.0.0.1:3000"),
-            ("VESTIBULE_PORT_X_TCP", "tcp"),
-            ("VESTIBULE_", "1"),
-        ] {
-            assert!(!is_service_variable(name, value), "{name}");
-        }
-    }
-
-    #[test]
-    fn a_typing_error_is_told_from_another_name() {
-        let known = ["oidc.clientID", "oidc.issuerURL", "log.level"];
-        assert_eq!(nearest("oidc.clientId", known.into_iter()), Some("oidc.clientID"));
-        assert_eq!(nearest("oidc.issurURL", known.into_iter()), Some("oidc.issuerURL"));
-        assert_eq!(nearest("networking.tls", known.into_iter()), None);
-        assert_eq!(nearest(&"x".repeat(100_000), known.into_iter()), None);
-    }
-}
+mod tests;

@@ -10,6 +10,8 @@ use url::Url;
 
 use crate::types::EmailDomain;
 
+use super::leftover;
+
 /// What is wrong with a value and what to write instead. Never the value itself.
 pub(super) type Fault = (String, String);
 
@@ -35,8 +37,12 @@ pub(super) fn line(text: &str) -> Result<String, Fault> {
     Ok(text.to_owned())
 }
 
+/// A path. Quotes around it or `${...}` in it would name a file that nobody means.
 pub(super) fn path(text: &str) -> Result<PathBuf, Fault> {
-    line(text).map(PathBuf::from)
+    match leftover::of(text, false).filter(|_| leftover::is_certain(text)) {
+        Some(fault) => Err(fault),
+        None => line(text).map(PathBuf::from),
+    }
 }
 
 /// As Go's `strconv.ParseBool` has it, which reads Coder's variables.
@@ -115,6 +121,7 @@ pub(super) fn email_domain(text: &str) -> Result<EmailDomain, Fault> {
 /// An http or https URL without user information.
 pub(super) fn url(text: &str) -> Result<Url, Fault> {
     let remedy = "Write it with scheme and host: `https://host.example.com`";
+    url_characters(text)?;
     let url = Url::parse(text).map_err(|_| fault("is not an absolute URL", remedy))?;
     if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
         return Err(fault("is not an http or https URL", remedy));
@@ -126,6 +133,18 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
         return Err(fault("has a fragment", "Take out `#` and what follows"));
     }
     Ok(url)
+}
+
+/// Refuses what no URL has (RFC 3986 §2) and URL readers quietly encode or drop: `<slug>`, a comment after a space.
+pub(super) fn url_characters(text: &str) -> Result<(), Fault> {
+    let foreign = |c: char| c.is_whitespace() || c.is_control() || "\"<>\\^`{|}".contains(c);
+    if text.contains(foreign) {
+        return Err(fault(
+            "has white space, quotation marks, brackets or another character that no URL has",
+            "Write the URL alone, with what stands for `<...>` in it",
+        ));
+    }
+    Ok(())
 }
 
 /// An http or https URL of nothing but scheme, host and port.

@@ -36,8 +36,8 @@ pub struct Errors(Vec<Problem>);
 /// What is allowed but probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Warning {
-    /// The setting's path in the file.
-    pub key: &'static str,
+    /// The setting's path in the file, or the name of a variable that no setting has.
+    pub key: String,
     /// What will happen.
     pub what: String,
     /// What to do about it.

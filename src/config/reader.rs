@@ -1,19 +1,19 @@
 //! Settings by key, from whichever source wins, with every fault noted on the way.
 
+mod environment;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::types::Secret;
 
 use super::keys::{self, Key, Kind, Role};
+use super::leftover;
 use super::names;
 use super::parse::{self, Fault};
 use super::problem::{Place, Problem, Warning};
-use super::source::{self, Environment, FILE_VARIABLE};
+use super::source;
 use super::tree::{self, Entry, Node, Value};
-
-/// What the gateway's own variables begin with.
-const OWN_PREFIX: &str = "VESTIBULE_";
 
 /// A setting that was given.
 #[derive(Clone, Debug)]
@@ -68,7 +68,7 @@ impl Reader {
                 continue;
             }
             if let Some(key) = keys::find(&name) {
-                self.found.insert(key.path, Found { node, place });
+                self.take(key, Found { node, place });
                 continue;
             }
             let below = format!("{name}.");
@@ -81,42 +81,27 @@ impl Reader {
         }
     }
 
-    fn unknown_key(&mut self, name: &str, place: Place) {
-        let remedy = names::remedy(name, keys::all().map(|key| key.path));
-        self.problem(name, place, "is not a key of the gateway", &remedy);
+    /// Takes a setting. What is there twice within a map is a problem: one of the two would count for nothing. (Rules
+    /// know their own keys.)
+    fn take(&mut self, key: &'static Key, found: Found) {
+        let twice = if key.kind == Kind::Rules { Vec::new() } else { found.node.twice() };
+        for (name, line) in twice {
+            self.problem(
+                key.path,
+                at_line(&found.place, line),
+                &format!("has `{name}` twice"),
+                "Keep one of them",
+            );
+        }
+        self.found.insert(key.path, found);
     }
 
-    /// Takes every variable that is a key's. What the file says about the same key no longer counts.
-    pub(super) fn environment(&mut self, environment: &Environment) {
-        for key in keys::all() {
-            let Some(text) = environment.get(key.variable) else { continue };
-            let place = Place::Variable(key.variable.to_owned());
-            for form in forms(key.path) {
-                let replaced = |found: &Found| matches!(found.place, Place::File(..));
-                if self.found.get(form.as_str()).is_some_and(replaced) {
-                    self.found.remove(form.as_str());
-                }
-            }
-            let node = match key.kind {
-                Kind::Map | Kind::Rules => match tree::parse(text) {
-                    Ok(node) => node,
-                    Err(error) => {
-                        self.problem(key.path, place, &error.what, "Write it as JSON");
-                        continue;
-                    }
-                },
-                _ => Node { line: 0, value: Value::Text(text.to_owned()) },
-            };
-            self.found.insert(key.path, Found { node, place });
-        }
-        for (name, value) in environment.iter().filter(|(name, _)| name.starts_with(OWN_PREFIX)) {
-            let known = name == FILE_VARIABLE || keys::all().any(|key| key.variable == name);
-            if !known && !names::is_service_variable(name, value) {
-                let remedy = names::remedy(name, keys::all().map(|key| key.variable));
-                let place = Place::Variable(name.to_owned());
-                self.problem("", place, "is not a variable of the gateway", &remedy);
-            }
-        }
+    fn unknown_key(&mut self, name: &str, place: Place) {
+        let remedy = match names::meant(name) {
+            Some(key) => format!("Did you mean {}? Otherwise take it out", key.path),
+            None => "Take it out, or look for its name in docs/configuration.md".to_owned(),
+        };
+        self.problem(name, place, "is not a key of the gateway", &remedy);
     }
 
     /// A setting as it was given; `null` and empty text count as not given.
@@ -241,9 +226,39 @@ impl Reader {
     fn parsed<T>(&mut self, path: &str, place: Place, result: Result<T, Fault>) -> Option<T> {
         match result {
             Ok(value) => Some(value),
-            Err((what, remedy)) => {
+            Err(fault) => {
+                // Quotes or `${...}` that were left in explain why the value is not one.
+                let (what, remedy) = self.leftover(path).unwrap_or(fault);
                 self.problem(path, place, &what, &remedy);
                 None
+            }
+        }
+    }
+
+    /// What was left in a setting by the tool that wrote it.
+    fn leftover(&self, path: &str) -> Option<Fault> {
+        let found = self.given(path)?;
+        let by_variable = matches!(found.place, Place::Variable(_));
+        // The quotation marks of CSV are no part of the values.
+        let items =
+            keys::find(path).filter(|key| matches!(key.kind, Kind::List | Kind::Networks)).and_then(|_| {
+                found.node.texts().into_iter().map(parse::list).collect::<Result<Vec<_>, _>>().ok()
+            });
+        match items {
+            Some(items) => items.iter().flatten().find_map(|text| leftover::of(text, by_variable)),
+            None => found.node.texts().into_iter().find_map(|text| leftover::of(text, by_variable)),
+        }
+    }
+
+    /// Warns of values that can be used and are probably not meant: with quotes around them, with `${...}` in them.
+    pub(super) fn warn_of_leftovers(&mut self) {
+        for key in keys::all() {
+            if let Some((what, remedy)) = self.leftover(key.path) {
+                let remedy = match self.given(key.path).map(|found| &found.place) {
+                    Some(place @ Place::Variable(_)) => format!("{remedy} ({place})"),
+                    _ => remedy,
+                };
+                self.warning(key.path, &what, &remedy);
             }
         }
     }
@@ -273,8 +288,8 @@ impl Reader {
     }
 
     /// Notes that something is probably not meant.
-    pub(super) fn warning(&mut self, key: &'static str, what: &str, remedy: &str) {
-        self.warnings.push(Warning { key, what: what.to_owned(), remedy: remedy.to_owned() });
+    pub(super) fn warning(&mut self, key: &str, what: &str, remedy: &str) {
+        self.warnings.push(Warning { key: key.to_owned(), what: what.to_owned(), remedy: remedy.to_owned() });
     }
 
     /// Notes settings that have no place here.
@@ -322,13 +337,5 @@ pub(super) fn at_line(place: &Place, line: u64) -> Place {
     match place {
         Place::File(path, _) if line > 0 => Place::File(path.clone(), line),
         _ => place.clone(),
-    }
-}
-
-/// The ways to give a setting that exclude each other: a secret as text or as a file.
-fn forms(path: &str) -> [String; 2] {
-    match path.strip_suffix("File").filter(|value| keys::find(value).is_some()) {
-        Some(value) => [value.to_owned(), path.to_owned()],
-        None => [path.to_owned(), format!("{path}File")],
     }
 }

@@ -117,9 +117,12 @@ pub enum ClientAuthentication {
 
 /// The provider, in Coder's words.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct Oidc {
     /// The issuer identifier, byte for byte.
     pub issuer: Issuer,
+    /// Where the gateway itself reaches the provider. Default: at the issuer's own address.
+    pub internal_url: Option<Url>,
     /// Our client identifier at the provider.
     pub client_id: String,
     /// Our client secret at the provider.
@@ -154,10 +157,23 @@ pub struct Oidc {
     pub max_age: Option<Duration>,
     /// The names of the signature algorithms taken. Default: all of [`super::ALGORITHMS`].
     pub algorithms: Vec<&'static str>,
+    /// What the provider must announce of PKCE. Default: [`Pkce::Auto`].
+    pub pkce: Pkce,
+    /// Takes one token as both the access token and the ID token: dangerous. Default: false.
+    pub danger_access_token_as_id_token: bool,
     /// Takes plain http for the provider beyond loopback: dangerous. Default: false.
     pub danger_allow_http: bool,
     /// Settings that were given here and matter only to Coder, for `vestibule coder-env`.
     pub coder_only: Vec<CoderOnly>,
+}
+
+/// What the provider must announce of PKCE. S256 is sent in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// Nothing; but a list must have S256.
+    Auto,
+    /// A list that has S256.
+    Require,
 }
 
 /// A setting that is handed on to Coder as it was written.

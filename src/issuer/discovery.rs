@@ -8,7 +8,7 @@ use url::Url;
 use super::Route;
 use super::answer::{RETRY_AFTER, json, unavailable};
 use crate::http::Response;
-use crate::oidc::Documents;
+use crate::oidc::{Algorithm, Documents};
 
 /// Where the issuer listener is reached, and by which paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,7 +55,6 @@ impl Endpoints {
 struct Theirs {
     issuer: String,
     end_session_endpoint: Option<Value>,
-    id_token_signing_alg_values_supported: Option<Vec<String>>,
     scopes_supported: Option<Value>,
     subject_types_supported: Option<Value>,
     claims_supported: Option<Value>,
@@ -65,10 +64,7 @@ struct Theirs {
 /// accounts to it, and finds it in every ID token.
 pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
     match serde_json::from_str::<Theirs>(&documents.discovery) {
-        Ok(theirs) => {
-            let algorithms = algorithms(&theirs, documents);
-            json(StatusCode::OK, document(theirs, &algorithms, endpoints).to_string())
-        }
+        Ok(theirs) => json(StatusCode::OK, document(theirs, &documents.algorithms, endpoints).to_string()),
         Err(error) => {
             tracing::error!(%error, "the provider's discovery document cannot be read any more");
             unavailable(RETRY_AFTER, "the provider's discovery document cannot be read")
@@ -76,7 +72,11 @@ pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
     }
 }
 
-fn document(theirs: Theirs, algorithms: &[String], endpoints: &Endpoints) -> Value {
+/// `algorithms` are announced whichever of them the provider signs with now. Coder reads this document once, at its
+/// start, and its library (go-oidc) keeps the list: with the provider's own, Coder would have to be restarted when the
+/// provider changes its algorithm.
+fn document(theirs: Theirs, algorithms: &[Algorithm], endpoints: &Endpoints) -> Value {
+    let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();
     let ours = object!({
         "issuer": theirs.issuer,
         "authorization_endpoint": endpoints.authorization,
@@ -99,13 +99,4 @@ fn document(theirs: Theirs, algorithms: &[String], endpoints: &Endpoints) -> Val
     let passed_on = passed_on.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
     let ours = ours.as_object().cloned().unwrap_or_default();
     Value::Object(ours.into_iter().chain(passed_on).collect::<Map<_, _>>())
-}
-
-/// The algorithms that the provider names and that we take; Coder takes no other ones.
-fn algorithms(theirs: &Theirs, documents: &Documents) -> Vec<String> {
-    let taken = documents.algorithms.iter().map(|algorithm| algorithm.as_str());
-    let named = theirs.id_token_signing_alg_values_supported.as_deref().unwrap_or_default();
-    let both: Vec<_> = taken.clone().filter(|taken| named.iter().any(|named| named == taken)).collect();
-    let both = if both.is_empty() { taken.collect() } else { both };
-    both.into_iter().map(str::to_owned).collect()
 }

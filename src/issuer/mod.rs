@@ -7,7 +7,7 @@
 //! | request | answer |
 //! | --- | --- |
 //! | `GET /.well-known/openid-configuration` | `discovery.rs` |
-//! | `GET /jwks` | the provider's own key set |
+//! | `GET /jwks` | the keys of the provider's set that the gateway can read |
 //! | `POST /token` | `token.rs`, the client by `client.rs` |
 //! | `GET`, `POST /userinfo` | `user_info.rs` |
 //! | `GET /healthz` | `ok` |
@@ -88,7 +88,7 @@ impl<T: Tokens> Issuer<T> {
             Route::Discovery => {
                 self.with_documents(|documents| discovery::answer(documents, &self.endpoints))
             }
-            Route::Keys => self.with_documents(|documents| json(StatusCode::OK, documents.jwks.clone())),
+            Route::Keys => self.with_documents(|documents| json(StatusCode::OK, documents.keys.clone())),
             Route::Token => token::answer(&self.tokens, &self.credentials, &parts.headers, body).await,
             Route::UserInfo => user_info::answer(&self.tokens, &parts.headers).await,
             Route::Authorize => text(

@@ -9,6 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Server;
+use super::nameless::Nameless;
 use super::{Listeners, Service, Settings, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
@@ -28,15 +29,26 @@ pub async fn serve<S: Service>(
     shutdown: &Shutdown,
     service: S,
 ) -> io::Result<()> {
-    let slots = slots(&settings);
-    let server = Arc::new(Server::new(settings, slots, shutdown, service));
+    let shared = Shared::new(&settings);
+    let server = Arc::new(Server::new(settings, shared, shutdown, service));
     let accepting = listeners.into_sockets().into_iter().map(|socket| accept(socket, Arc::clone(&server)));
     futures_util::future::try_join_all(accepting).await.map(|_| ())
 }
 
-/// The places for connections, shared by all workers of one address.
-pub(super) fn slots(settings: &Settings) -> Arc<Semaphore> {
-    Arc::new(Semaphore::new(settings.max_connections.clamp(1, Semaphore::MAX_PERMITS)))
+/// What all workers of one address share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    /// The places for connections.
+    pub(super) slots: Arc<Semaphore>,
+    /// Who was logged for a missing PROXY protocol header.
+    pub(super) nameless: Arc<Nameless>,
+}
+
+impl Shared {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
+        Self { slots: Arc::new(Semaphore::new(places)), nameless: Arc::default() }
+    }
 }
 
 /// Accepts until the soft stage begins; the socket is closed then.
@@ -47,7 +59,7 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
         let next = tokio::select! {
             biased;
             () = server.soft.cancelled() => return Ok(()),
-            next = next(&listener, &server.slots) => next,
+            next = next(&listener, &server.shared.slots) => next,
         };
         match next {
             Ok((stream, peer, slot)) => {

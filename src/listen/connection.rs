@@ -12,18 +12,20 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
+use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
+use super::proxy_protocol::{self, HeaderError};
 use super::streams::{OpenBody, Streams};
 use super::tls::HTTP2;
-use super::{ConnInfo, Scheme, Service, Settings, Shutdown, proxy_protocol};
+use super::{ConnInfo, Scheme, Service, Settings, Shutdown};
 use crate::http::Request;
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
@@ -44,7 +46,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Server<S> {
     settings: Settings,
     service: S,
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) shared: Shared,
     pub(super) shutdown: Shutdown,
     /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
     pub(super) soft: CancellationToken,
@@ -55,7 +57,7 @@ pub(super) struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(settings: Settings, slots: Arc<Semaphore>, shutdown: &Shutdown, service: S) -> Self {
+    pub(super) fn new(settings: Settings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
         Self {
             http1: http1_builder(&settings),
             http2: http2_builder(),
@@ -65,7 +67,7 @@ impl<S: Service> Server<S> {
             shutdown: shutdown.clone(),
             settings,
             service,
-            slots,
+            shared,
         }
     }
 
@@ -101,15 +103,15 @@ impl<S: Service> Server<S> {
         if !self.settings.proxy_protocol || !self.settings.trusted_proxies.trusts(peer.ip()) {
             return Some(peer);
         }
-        match timeout(self.settings.handshake_timeout, proxy_protocol::read(io)).await {
-            Ok(Ok(named)) => {
+        let read = timeout(self.settings.handshake_timeout, proxy_protocol::read(io)).await;
+        match read.unwrap_or(Err(HeaderError::Late)) {
+            Ok(named) => {
                 Some(named.map_or(peer, |named| SocketAddr::new(named.ip().to_canonical(), named.port())))
             }
-            Ok(Err(error)) => {
-                tracing::debug!(%peer, %error, "connection refused");
+            Err(error) => {
+                self.shared.nameless.note(peer, &error);
                 None
             }
-            Err(_) => None,
         }
     }
 

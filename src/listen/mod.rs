@@ -12,6 +12,7 @@ mod connection;
 mod gathered;
 mod head_timer;
 mod held;
+mod nameless;
 mod proxy_protocol;
 mod shutdown;
 mod streams;
@@ -87,7 +88,7 @@ pub struct Settings {
     /// Open connections, tunnels included, over all workers; further ones wait in the system's queue.
     /// Default: 10 000.
     pub max_connections: usize,
-    /// Whether a trusted peer begins each connection with a PROXY protocol v2 header. Others must not.
+    /// Whether a trusted peer begins each connection with a PROXY protocol header, version 1 or 2. Others must not.
     /// Default: off.
     pub proxy_protocol: bool,
     /// Who may say so. Default: nobody.

@@ -1,29 +1,41 @@
-//! The PROXY protocol, version 2: a load balancer in front says whose connection it passes on.
+//! The PROXY protocol, versions 1 and 2: a load balancer in front names the client whose connection it passes on.
 //!
-//! Version 1 (text) is not read. The header comes before everything else, TLS included.
-//! (The PROXY protocol, versions 1 and 2, section 2.2.)
+//! The header comes before everything else, TLS included. (The PROXY protocol, versions 1 and 2, HAProxy, sections
+//! 2.1 and 2.2.)
 
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What every header begins with.
+/// What every header of version 2 begins with.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
-/// The most bytes after the fixed part, extensions included.
+/// The most bytes after the fixed part of version 2, extensions included.
 const MAX_REST: usize = 4096;
+
+/// What every header of version 1 begins with.
+const WORD: &[u8] = b"PROXY ";
+
+/// The longest line of version 1 in bytes, CR and LF included (section 2.1).
+const MAX_LINE: usize = 107;
 
 /// Why a connection's header was not taken; the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeaderError {
-    #[error("no PROXY protocol v2 header")]
+    #[error("it sent no PROXY protocol header")]
     Missing,
-    #[error("PROXY protocol header of an unknown kind")]
+    #[error("it sent a PROXY protocol header of version 1 that is not well formed")]
+    Line,
+    #[error("it sent a PROXY protocol header of an unknown kind")]
     Unknown,
-    #[error("PROXY protocol header shorter than its addresses, or longer than {MAX_REST} bytes")]
+    #[error("it sent a PROXY protocol header shorter than its addresses, or longer than {MAX_REST} bytes")]
     Length,
+    #[error("it closed the connection before the first byte")]
+    Closed,
     #[error("the connection broke off in the PROXY protocol header")]
     Broken(#[from] std::io::Error),
+    #[error("it sent no PROXY protocol header in time")]
+    Late,
 }
 
 /// What kind of addresses follow.
@@ -41,7 +53,25 @@ enum Kind {
 /// # Errors
 /// [`HeaderError`] on anything but one well-formed header.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, HeaderError> {
-    let mut fixed = [0; 16];
+    let mut start = [0; SIGNATURE.len()];
+    // Shorter than any header of either version, so that nothing after one is read.
+    let (first, rest) = start.split_at_mut(1);
+    if stream.read(first).await? == 0 {
+        return Err(HeaderError::Closed);
+    }
+    stream.read_exact(rest).await?;
+    if start == SIGNATURE {
+        return read_version_2(stream).await;
+    }
+    if start.starts_with(WORD) {
+        return read_version_1(stream, &start).await;
+    }
+    Err(HeaderError::Missing)
+}
+
+/// Reads what follows the signature.
+async fn read_version_2(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, HeaderError> {
+    let mut fixed = [0; 4];
     stream.read_exact(&mut fixed).await?;
     let (kind, length) = parse_fixed(fixed)?;
     let mut rest = vec![0; length];
@@ -49,12 +79,60 @@ pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option
     source(kind, &rest)
 }
 
-/// The signature, version and command, family and transport, and the length of the rest.
-fn parse_fixed(fixed: [u8; 16]) -> Result<(Kind, usize), HeaderError> {
-    let [signature @ .., command, family, high, low] = fixed;
-    if signature != SIGNATURE {
-        return Err(HeaderError::Missing);
+/// Reads the line that begins with `start`, byte by byte: its length is known at its end only, and what comes after
+/// it is the client's.
+async fn read_version_1(
+    stream: &mut (impl AsyncRead + Unpin),
+    start: &[u8],
+) -> Result<Option<SocketAddr>, HeaderError> {
+    let mut line = Vec::with_capacity(MAX_LINE);
+    line.extend_from_slice(start);
+    while !line.ends_with(b"\n") {
+        if line.len() == MAX_LINE {
+            return Err(HeaderError::Line);
+        }
+        line.push(stream.read_u8().await?);
     }
+    parse_line(&line)
+}
+
+/// The line, CR and LF included. No address when the balancer cannot name the client (`UNKNOWN`; whatever follows that
+/// word is ignored, section 2.1).
+fn parse_line(line: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
+    let fields = line.strip_suffix(b"\r\n").and_then(|line| line.strip_prefix(WORD));
+    let fields = fields.and_then(|fields| std::str::from_utf8(fields).ok()).ok_or(HeaderError::Line)?;
+    if fields.contains(|c: char| !c.is_ascii() || c.is_ascii_control()) {
+        return Err(HeaderError::Line);
+    }
+    if fields == "UNKNOWN" || fields.starts_with("UNKNOWN ") {
+        return Ok(None);
+    }
+    parse_fields(fields).map(Some).ok_or(HeaderError::Line)
+}
+
+/// The source of `TCP4 203.0.113.9 10.0.0.1 49153 443`: one space between two fields, and nothing after the last.
+fn parse_fields(text: &str) -> Option<SocketAddr> {
+    let mut fields = text.split(' ');
+    let mut next = || fields.next();
+    let address: fn(&str) -> Option<IpAddr> = match next()? {
+        "TCP4" => |text| text.parse::<Ipv4Addr>().ok().map(IpAddr::from),
+        "TCP6" => |text| text.parse::<Ipv6Addr>().ok().map(IpAddr::from),
+        _ => return None,
+    };
+    let (source, _destination) = (address(next()?)?, address(next()?)?);
+    let (source_port, _destination_port) = (port(next()?)?, port(next()?)?);
+    next().is_none().then_some(SocketAddr::new(source, source_port))
+}
+
+/// A decimal number from 0 to 65535 without a sign or leading zeros (section 2.1).
+fn port(text: &str) -> Option<u16> {
+    let plain = text == "0" || !text.starts_with(['0', '+']);
+    text.parse().ok().filter(|_| plain)
+}
+
+/// Version and command, family and transport, and the length of the rest.
+fn parse_fixed(fixed: [u8; 4]) -> Result<(Kind, usize), HeaderError> {
+    let [command, family, high, low] = fixed;
     let kind = match (command, family) {
         (0x20, _) | (0x21, 0x00) => Kind::Own,
         (0x21, 0x11) => Kind::V4,
@@ -134,10 +212,77 @@ mod tests {
         assert_eq!(read_all(&header(0x21, 0x00, &[])).await.0.unwrap(), None);
     }
 
+    /// The examples are those of section 2.1, the longest line among them.
+    #[tokio::test]
+    async fn a_line_of_version_1_names_the_client_and_leaves_what_follows() {
+        let long = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";
+        for (line, expected) in [
+            ("TCP4 255.255.255.255 255.255.255.255 65535 65535", Some("255.255.255.255:65535")),
+            ("TCP4 203.0.113.9 10.0.0.1 49153 443", Some("203.0.113.9:49153")),
+            ("TCP4 203.0.113.9 10.0.0.1 0 0", Some("203.0.113.9:0")),
+            ("TCP6 2001:db8::7 ::1 12345 443", Some("[2001:db8::7]:12345")),
+            (&format!("TCP6 {long} {long} 65535 65535"), Some(&*format!("[{long}]:65535"))),
+            ("UNKNOWN", None),
+            ("UNKNOWN whatever it adds", None),
+            (&format!("UNKNOWN {long} {long} 65535 65535"), None),
+        ] {
+            let (source, left) = read_all(format!("PROXY {line}\r\nGET / HTTP/1.1\r\n").as_bytes()).await;
+            assert_eq!(source.unwrap(), expected.map(|text| text.parse().unwrap()), "{line}");
+            assert_eq!(left, b"GET / HTTP/1.1\r\n", "{line}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_of_version_1_that_is_not_well_formed_is_refused() {
+        for line in [
+            "PROXY TCP4 203.0.113.9 10.0.0.1 1 2\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 1\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 1 2 3\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 1 2 \r\n",
+            "PROXY  TCP4 203.0.113.9 10.0.0.1 1 2\r\n",
+            "PROXY TCP4  203.0.113.9 10.0.0.1 1 2\r\n",
+            "PROXY TCP4 203.0.113.9\t10.0.0.1 1 2\r\n",
+            "PROXY TCP4 203.0.113.09 10.0.0.1 1 2\r\n",
+            "PROXY TCP4 203.0.113 10.0.0.1 1 2\r\n",
+            "PROXY TCP4 2001:db8::7 ::1 1 2\r\n",
+            "PROXY TCP6 203.0.113.9 10.0.0.1 1 2\r\n",
+            "PROXY TCP6 fe80::1%eth0 ::1 1 2\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 65536 2\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 01 2\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 +1 2\r\n",
+            "PROXY TCP4 203.0.113.9 10.0.0.1 -1 2\r\n",
+            "PROXY UDP4 203.0.113.9 10.0.0.1 1 2\r\n",
+            "PROXY UNKNOWNS\r\n",
+            "PROXY tcp4 203.0.113.9 10.0.0.1 1 2\r\n",
+            "PROXY \r\nGET / HTTP/1.1\r\n",
+        ] {
+            let (read, _) = read_all(line.as_bytes()).await;
+            assert!(matches!(read, Err(HeaderError::Line)), "{line:?}: {read:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_of_version_1_is_bounded() {
+        let longest = format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_LINE - 16));
+        assert_eq!((longest.len(), read_all(longest.as_bytes()).await.0.unwrap()), (MAX_LINE, None));
+        let (read, left) =
+            read_all(format!("PROXY UNKNOWN {}\r\n", "x".repeat(MAX_LINE - 15)).as_bytes()).await;
+        assert!(matches!(read, Err(HeaderError::Line)), "{read:?}");
+        assert_eq!(left, b"\n", "nothing beyond the limit is read");
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_is_closed_at_once_is_told_from_one_that_breaks_off() {
+        assert!(matches!(read_all(b"").await.0, Err(HeaderError::Closed)));
+        for cut in [&b"P"[..], b"PROXY TCP4 203.0", &SIGNATURE, &header(0x21, 0x11, &V4)[..20]] {
+            assert!(matches!(read_all(cut).await.0, Err(HeaderError::Broken(_))), "{cut:?}");
+        }
+    }
+
     #[tokio::test]
     async fn anything_else_is_refused() {
         let wrong = |bytes: Vec<u8>| async move { read_all(&bytes).await.0.is_err() };
-        assert!(wrong(b"PROXY TCP4 203.0.113.9 10.0.0.1 1 2\r\n".to_vec()).await);
         assert!(wrong(b"GET / HTTP/1.1\r\nHost: coder.example.com\r\n\r\n".to_vec()).await);
         assert!(wrong(header(0x31, 0x11, &V4)).await, "version 3");
         assert!(wrong(header(0x22, 0x11, &V4)).await, "an unknown command");
@@ -151,12 +296,14 @@ mod tests {
     proptest! {
         #[test]
         fn no_bytes_make_it_panic(fixed: [u8; 4], rest in proptest::collection::vec(any::<u8>(), 0..80)) {
-            let mut head = [0; 16];
-            head[..12].copy_from_slice(&SIGNATURE);
-            head[12..].copy_from_slice(&fixed);
-            if let Ok((kind, _)) = parse_fixed(head) {
+            if let Ok((kind, _)) = parse_fixed(fixed) {
                 let _ = source(kind, &rest);
             }
+        }
+
+        #[test]
+        fn no_line_makes_it_panic(rest in proptest::collection::vec(any::<u8>(), 0..MAX_LINE)) {
+            let _ = parse_line(&[WORD, &rest, b"\r\n"].concat());
         }
     }
 }

@@ -7,7 +7,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::accept::{accept, slots};
+use super::accept::{Shared, accept};
 use super::connection::Server;
 use super::{Listeners, Service, Settings, Shutdown};
 
@@ -64,16 +64,16 @@ where
 {
     let (report, ended) = mpsc::unbounded_channel();
     let make_service = Arc::new(make_service);
-    let slots = slots(settings);
+    let shared = Shared::new(settings);
     let mut threads = Vec::with_capacity(listeners.count());
     for (index, socket) in listeners.into_sockets().into_iter().enumerate() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (report, make_service) = (report.clone(), Arc::clone(&make_service));
-        let (settings, slots, shutdown) = (settings.clone(), Arc::clone(&slots), shutdown.clone());
+        let (settings, shared, shutdown) = (settings.clone(), shared.clone(), shutdown.clone());
         let work = move || {
             runtime.block_on(async {
                 let service = make_service(index);
-                let server = Arc::new(Server::new(settings, slots, &shutdown, service));
+                let server = Arc::new(Server::new(settings, shared, &shutdown, service));
                 accept(socket, server).await?;
                 shutdown.ended().await;
                 io::Result::Ok(())

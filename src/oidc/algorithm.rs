@@ -39,19 +39,23 @@ pub enum Algorithm {
     /// ECDSA on P-384 with SHA-384.
     #[serde(rename = "ES384")]
     Es384,
-    /// EdDSA on Ed25519; RFC 9864 calls the same algorithm `Ed25519`.
+    /// ECDSA on P-521 with SHA-512: what authentik signs with under a P-521 key.
+    #[serde(rename = "ES512")]
+    Es512,
+    /// EdDSA on Ed25519. RFC 9864 §2.2 calls the same algorithm `Ed25519`, which is read as this one. Coder's library
+    /// (go-oidc 3) knows it as `EdDSA` alone: an ID token whose header says `Ed25519` holds here and not at Coder.
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
 }
 
 /// A text names no algorithm that can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-#[error("is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, EdDSA")]
+#[error("is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519")]
 pub struct UnknownAlgorithm;
 
 impl Algorithm {
     /// All of them: the default of `oidc.algorithms`.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Rs256,
         Self::Rs384,
         Self::Rs512,
@@ -60,6 +64,7 @@ impl Algorithm {
         Self::Ps512,
         Self::Es256,
         Self::Es384,
+        Self::Es512,
         Self::EdDsa,
     ];
 
@@ -74,6 +79,7 @@ impl Algorithm {
             Self::Ps512 => "PS512",
             Self::Es256 => "ES256",
             Self::Es384 => "ES384",
+            Self::Es512 => "ES512",
             Self::EdDsa => "EdDSA",
         }
     }
@@ -84,7 +90,7 @@ impl Algorithm {
         match self {
             Self::Rs256 | Self::Ps256 | Self::Es256 => &digest::SHA256,
             Self::Rs384 | Self::Ps384 | Self::Es384 => &digest::SHA384,
-            Self::Rs512 | Self::Ps512 | Self::EdDsa => &digest::SHA512,
+            Self::Rs512 | Self::Ps512 | Self::Es512 | Self::EdDsa => &digest::SHA512,
         }
     }
 }
@@ -114,7 +120,7 @@ impl JwsSigningAlgorithm for Algorithm {
             Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
                 CoreJsonWebKeyType::RSA
             }
-            Self::Es256 | Self::Es384 => CoreJsonWebKeyType::EllipticCurve,
+            Self::Es256 | Self::Es384 | Self::Es512 => CoreJsonWebKeyType::EllipticCurve,
             Self::EdDsa => CoreJsonWebKeyType::OctetKeyPair,
         })
     }
@@ -137,7 +143,8 @@ mod tests {
         for algorithm in Algorithm::ALL {
             assert_eq!(algorithm.as_str().parse(), Ok(algorithm));
         }
-        for bad in ["none", "None", "HS256", "HS384", "HS512", "RS1", "rs256", "ES512", "ES256K", ""] {
+        assert_eq!("Ed25519".parse(), Ok(Algorithm::EdDsa), "the name of RFC 9864");
+        for bad in ["none", "None", "HS256", "HS384", "HS512", "RS1", "rs256", "ES256K", "Ed448", ""] {
             assert_eq!(bad.parse::<Algorithm>(), Err(UnknownAlgorithm), "{bad:?}");
         }
     }

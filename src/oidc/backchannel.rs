@@ -1,20 +1,23 @@
 //! The logout token of OpenID Connect Back-Channel Logout 1.0, held to §2.6 rule by rule.
 
-use jsonwebtoken::{DecodingKey, Validation};
+use std::time::Duration;
+
 use serde_json::Value;
 use thiserror::Error;
 
 use super::algorithm::Algorithm;
 use super::id_token::{IdTokenError, Times, check_audience, check_times, session_id};
-use super::jwk::{Jwk, Material};
-use super::jws::{JwsError, UnverifiedJws};
+use super::jws::{Claims, JwsError, UnverifiedJws};
 use super::keys::KeySet;
 use super::person::ClaimMap;
-use super::provider::Provider;
+use super::provider::{Live, Provider};
 use crate::types::{Secret, Subject, Timestamp};
 
 /// The types a logout token may say it has: `JWT` at authentik before 2025.12.2, `logout+jwt` after.
 const TYPES: [&str; 2] = ["jwt", "logout+jwt"];
+/// How long a logout token without `exp` is good, counted from its `iat`. Ory Hydra 26.2 sends such tokens. One that
+/// comes later ends nobody; a refresh meets the end of the session then. Its `jti` is remembered as long.
+const LIFE_WITHOUT_EXPIRY: Duration = Duration::from_mins(5);
 /// The member of `events` that makes a token a logout token (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
 
@@ -27,6 +30,11 @@ pub enum LogoutTokenError {
     /// It is no token of the provider.
     #[error("the logout token is refused: {0}")]
     Token(#[from] JwsError),
+    /// It is signed, but not as this client's ID tokens are.
+    #[error(
+        "the logout token is refused: it is signed with {0}, and the ID tokens of this client are not (alg)"
+    )]
+    Algorithm(Algorithm),
     /// A claim is missing or not what it must be.
     #[error("the logout token is refused: its claim \"{0}\" is missing or not what it must be")]
     Claim(&'static str),
@@ -75,7 +83,8 @@ pub struct LogoutToken {
     pub jti: String,
     /// When it was made (`iat`), in whole seconds of the provider's clock. authentik makes a new token for each try.
     pub issued_at: Timestamp,
-    /// When it expires: until then its `jti` must be remembered (plus the leeway of 60 s).
+    /// When it expires (`exp`, else 5 minutes after `iat`): until then its `jti` must be remembered (plus the leeway
+    /// of 60 s).
     pub expires_at: Timestamp,
 }
 
@@ -84,31 +93,51 @@ impl Provider {
     pub async fn verify_logout_token(&self, unverified: &str) -> Result<LogoutToken, LogoutTokenError> {
         let live = self.live().ok_or(LogoutTokenError::NotReady)?;
         let token = Secret::new(unverified);
-        self.with_keys(&live, LogoutTokenError::wants_newer_keys, |keys| {
-            let algorithms = &self.settings.algorithms;
-            let claims = signed_claims(token.expose(), keys, algorithms)?;
-            check(&claims, self.settings.issuer.as_str(), &self.settings.client_id, self.clock.now())
-        })
-        .await
+        let claims = self
+            .with_keys(&live, LogoutTokenError::wants_newer_keys, |keys| {
+                signed_claims(token.expose(), keys, &self.settings.algorithms)
+            })
+            .await?;
+        // The keys may have been read anew for it.
+        let live = self.live().ok_or(LogoutTokenError::NotReady)?;
+        if !self.logout_algorithms(&live).contains(&claims.algorithm) {
+            return Err(LogoutTokenError::Algorithm(claims.algorithm));
+        }
+        check(&claims.map, self.settings.issuer.as_str(), &self.settings.client_id, self.clock.now())
+    }
+
+    /// The algorithms that a logout token may be signed with: those of this client's ID tokens (§2.6, rule 3).
+    ///
+    /// The provider decides which one that is, by a setting that no document shows. So it is the algorithm of the ID
+    /// token that was verified last, in this process. Where that says nothing (no ID token since the start, or the
+    /// provider has no key for it any more, as authentik after a change from RS256 to ES256), it is each allowed
+    /// algorithm that the keys can do and the discovery document lists; and without regard to that document, when it
+    /// is older than the keys and names none of those.
+    ///
+    /// One case stays: a provider that keeps the keys of both algorithms and changes this client's. Its logout tokens
+    /// are refused until the next ID token comes, at the next refresh or sign-in of anybody.
+    fn logout_algorithms(&self, live: &Live) -> Vec<Algorithm> {
+        let mut possible = self.settings.algorithms.clone();
+        possible.retain(|algorithm| live.keys.can(*algorithm));
+        match self.id_token_algorithm() {
+            Some(last) if possible.contains(&last) => vec![last],
+            _ => {
+                let listed: Vec<_> =
+                    possible.iter().copied().filter(|one| live.metadata.lists_algorithm(*one)).collect();
+                if listed.is_empty() { possible } else { listed }
+            }
+        }
     }
 }
 
 /// Rules 1 to 3. 1: an encrypted token would be decrypted; none is taken. 2: the signature, by a key
-/// of the provider, checked by `jsonwebtoken`. 3: `alg` is an allowed one, never none or HMAC.
+/// of the provider. 3: `alg` is one of `algorithms`, never none or HMAC; the provider's own is compared afterwards.
 pub(super) fn signed_claims(
     unverified: &str,
     keys: &KeySet,
     algorithms: &[Algorithm],
-) -> Result<ClaimMap, LogoutTokenError> {
-    let parsed = UnverifiedJws::parse(unverified, algorithms, &TYPES)?;
-    let key = decoding_key(parsed.key(keys)?).ok_or(JwsError::UnknownKey)?;
-    let mut validation = Validation::new(foreign(parsed.algorithm()));
-    // Its own checks of claims pass what is missing; ours follow.
-    validation.required_spec_claims.clear();
-    validation.validate_exp = false;
-    validation.validate_aud = false;
-    let decoded = jsonwebtoken::decode::<ClaimMap>(unverified, &key, &validation);
-    decoded.map(|decoded| decoded.claims).map_err(|_| JwsError::Signature.into())
+) -> Result<Claims, LogoutTokenError> {
+    Ok(UnverifiedJws::parse(unverified, algorithms, &TYPES)?.verify(keys)?)
 }
 
 /// Rules 4 to 7, numbered as in §2.6. Rule 8 (`jti` replay) is the store's; 9 and 10 (`iss` and `sub`,
@@ -119,17 +148,18 @@ pub(super) fn check(
     client_id: &str,
     now: Timestamp,
 ) -> Result<LogoutToken, LogoutTokenError> {
-    // (4) `iss`, `aud`, `iat` and `exp` as in an ID token.
+    // (4) `iss`, `aud`, `iat` and `exp` as in an ID token; but `exp` may be missing.
     let found = claims.get("iss").and_then(Value::as_str).ok_or(LogoutTokenError::Claim("iss"))?;
     if found != issuer {
         return Err(LogoutTokenError::Issuer);
     }
     check_audience(claims, client_id).map_err(|error| LogoutTokenError::of(&error))?;
     let Times { expires_at, issued_at } =
-        check_times(claims, now).map_err(|error| LogoutTokenError::of(&error))?;
-    // (5) `sub`, `sid`, or both.
+        check_times(claims, now, Some(LIFE_WITHOUT_EXPIRY)).map_err(|error| LogoutTokenError::of(&error))?;
+    // (5) `sub`, `sid`, or both. A `sub` that is null or empty names nobody, as a `sid` does.
     let subject = match claims.get("sub") {
-        None => None,
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) if text.is_empty() => None,
         Some(Value::String(text)) => Some(Subject::parse(text).map_err(|_| LogoutTokenError::Claim("sub"))?),
         Some(_) => return Err(LogoutTokenError::Claim("sub")),
     };
@@ -148,34 +178,4 @@ pub(super) fn check(
     let jti = claims.get("jti").and_then(Value::as_str).filter(|jti| (1..=512).contains(&jti.len()));
     let jti = jti.ok_or(LogoutTokenError::Claim("jti"))?.to_owned();
     Ok(LogoutToken { subject, sid, jti, issued_at, expires_at })
-}
-
-/// A key for `jsonwebtoken`, which wants coordinates as base64url again.
-fn decoding_key(key: &Jwk) -> Option<DecodingKey> {
-    use base64::Engine as _;
-    let encode = |bytes: &[u8]| base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes);
-    match key.material() {
-        Material::Rsa { n, e } => Some(DecodingKey::from_rsa_raw_components(n, e)),
-        Material::P256(point) | Material::P384(point) => {
-            let (_, coordinates) = point.split_first()?;
-            let (x, y) = coordinates.split_at(coordinates.len() / 2);
-            DecodingKey::from_ec_components(&encode(x), &encode(y)).ok()
-        }
-        Material::Ed25519(public) => DecodingKey::from_ed_components(&encode(public)).ok(),
-        Material::Shared => None,
-    }
-}
-
-fn foreign(algorithm: Algorithm) -> jsonwebtoken::Algorithm {
-    match algorithm {
-        Algorithm::Rs256 => jsonwebtoken::Algorithm::RS256,
-        Algorithm::Rs384 => jsonwebtoken::Algorithm::RS384,
-        Algorithm::Rs512 => jsonwebtoken::Algorithm::RS512,
-        Algorithm::Ps256 => jsonwebtoken::Algorithm::PS256,
-        Algorithm::Ps384 => jsonwebtoken::Algorithm::PS384,
-        Algorithm::Ps512 => jsonwebtoken::Algorithm::PS512,
-        Algorithm::Es256 => jsonwebtoken::Algorithm::ES256,
-        Algorithm::Es384 => jsonwebtoken::Algorithm::ES384,
-        Algorithm::EdDsa => jsonwebtoken::Algorithm::EdDSA,
-    }
 }

@@ -9,7 +9,7 @@ use tracing::{info, warn};
 use url::Url;
 
 use super::error::{Cause, Unreachable};
-use super::id_token::{Expected, IdToken, IdTokenError, LEEWAY, verify};
+use super::id_token::{Expected, IdToken, IdTokenError, LEEWAY};
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::jws::numeric_date;
 use super::login::{AuthorizationResponse, PendingLogin};
@@ -154,11 +154,8 @@ impl Provider {
         let answered_at = self.clock.now();
         let tokens = answer.tokens()?;
         let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
-        let id_token = self
-            .with_keys(&live, IdTokenError::wants_newer_keys, |keys| {
-                verify(unverified, keys, &self.expected(login, &tokens.access_token))
-            })
-            .await?;
+        let expected = self.expected(login, &tokens.access_token);
+        let id_token = self.hold_id_token(&live, unverified, &expected).await?;
         Ok(Redeemed { live, answer, id_token, answered_at })
     }
 
@@ -179,6 +176,7 @@ impl Provider {
             access_token,
             max_age: self.settings.max_age,
             subject: None,
+            danger_access_token: self.settings.danger_access_token_as_id_token,
         }
     }
 

@@ -1,18 +1,16 @@
 //! The provider's discovery document (OpenID Connect Discovery 1.0 §3, §4), held to the letter.
+//!
+//! Only the members that are used are read: an odd value of another one harms nobody. `openidconnect` has a type for the
+//! whole document, which fails on any of them, so only its URLs are used here.
 
-use openidconnect::core::{
-    CoreAuthDisplay, CoreClaimName, CoreClaimType, CoreClientAuthMethod, CoreGrantType,
-    CoreJweContentEncryptionAlgorithm, CoreJweKeyManagementAlgorithm, CoreResponseMode, CoreResponseType,
-    CoreSubjectIdentifierType,
-};
-use openidconnect::{AdditionalProviderMetadata, AuthUrl, ProviderMetadata, TokenUrl};
-use serde::{Deserialize, Serialize};
+use openidconnect::{AuthUrl, TokenUrl};
+use serde_json::{Map, Value};
 use url::Url;
 
+use super::algorithm::Algorithm;
 use super::client_authentication::ClientAuthentication;
 use super::error::DiscoveryError;
-use super::jwk::Jwk;
-use super::settings::Settings;
+use super::settings::{Pkce, Settings};
 use super::text::printable;
 use crate::types::is_loopback;
 
@@ -20,39 +18,70 @@ use crate::types::is_loopback;
 /// by that.
 pub(super) const AUTHENTIK: &str = "goauthentik.io/providers/";
 
-/// What `openidconnect` does not know of a discovery document: RP-Initiated Logout 1.0 §2.1,
-/// RFC 8414 §2 (revocation, PKCE), RFC 9207 §3.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-struct Further {
-    end_session_endpoint: Option<String>,
-    revocation_endpoint: Option<String>,
-    #[serde(default)]
-    code_challenge_methods_supported: Vec<String>,
-    #[serde(default)]
-    authorization_response_iss_parameter_supported: bool,
-}
+/// The most entries that are kept of a list of the document; the longest known ones have some forty.
+const MAX_ENTRIES: usize = 1000;
 
-impl AdditionalProviderMetadata for Further {}
+/// The members of a document, and what each must be.
+struct Document(Map<String, Value>);
 
-type Document = ProviderMetadata<
-    Further,
-    CoreAuthDisplay,
-    CoreClientAuthMethod,
-    CoreClaimName,
-    CoreClaimType,
-    CoreGrantType,
-    CoreJweContentEncryptionAlgorithm,
-    CoreJweKeyManagementAlgorithm,
-    Jwk,
-    CoreResponseMode,
-    CoreResponseType,
-    CoreSubjectIdentifierType,
->;
+impl Document {
+    fn parse(json: &str) -> Result<Self, DiscoveryError> {
+        let what = |error: serde_json::Error| DiscoveryError::Document(printable(&error.to_string(), 200));
+        serde_json::from_str(json).map(Self).map_err(what)
+    }
 
-/// The names of the signature algorithms as they are written, unknown and forbidden ones too.
-#[derive(Deserialize)]
-struct AlgorithmNames {
-    id_token_signing_alg_values_supported: Vec<String>,
+    /// A member that is there; null is not.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    /// A text; none when it is missing, null or empty.
+    fn text(&self, name: &'static str) -> Result<Option<&str>, DiscoveryError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
+            Some(_) => Err(DiscoveryError::Member(name)),
+        }
+    }
+
+    /// A list of texts; none when it is missing or null. Entries that are no text name nothing that is known here.
+    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, DiscoveryError> {
+        match self.get(name) {
+            None => Ok(None),
+            Some(Value::Array(all)) => {
+                Ok(Some(all.iter().filter_map(Value::as_str).take(MAX_ENTRIES).map(str::to_owned).collect()))
+            }
+            Some(_) => Err(DiscoveryError::Member(name)),
+        }
+    }
+
+    /// A switch; off when it is missing or null.
+    fn switch(&self, name: &'static str) -> Result<bool, DiscoveryError> {
+        match self.get(name) {
+            None => Ok(false),
+            Some(Value::Bool(on)) => Ok(*on),
+            Some(_) => Err(DiscoveryError::Member(name)),
+        }
+    }
+
+    /// An endpoint, when there is one: a URL, https unless the issuer itself is on plain http (then also
+    /// loopback), or `danger_allow_http`. No fragment, no user information (RFC 6749 §3.1, §3.2).
+    fn endpoint(
+        &self,
+        name: &'static str,
+        settings: &Settings,
+    ) -> Result<Option<(&str, Url)>, DiscoveryError> {
+        let Some(text) = self.text(name)? else { return Ok(None) };
+        let url = Url::parse(text).map_err(|_| DiscoveryError::Endpoint(name))?;
+        let plain_issuer = settings.issuer.as_str().starts_with("http://");
+        let scheme = match url.scheme() {
+            "https" => true,
+            "http" => settings.danger_allow_http || (plain_issuer && is_loopback(&url)),
+            _ => false,
+        };
+        let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
+        if scheme && plain { Ok(Some((text, url))) } else { Err(DiscoveryError::Endpoint(name)) }
+    }
 }
 
 /// What is used of a discovery document, checked.
@@ -72,6 +101,10 @@ pub(super) struct Metadata {
     pub(super) end_session: Option<Url>,
     /// How discovery suggests to send the client secret.
     pub(super) authentication: ClientAuthentication,
+    /// The algorithms of ID tokens that it lists, known here or not; none when it lists none at all.
+    algorithms: Option<Vec<String>>,
+    /// Whether it lists the methods of PKCE; S256 is then among them.
+    pub(super) announces_pkce: bool,
     /// Whether every authorization response carries `iss` (RFC 9207).
     pub(super) response_has_issuer: bool,
     /// The scopes that it lists; none when it lists none at all, which Discovery §3 leaves open.
@@ -85,84 +118,83 @@ pub(super) fn address(issuer: &str) -> String {
     format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
 }
 
-/// Reads and checks a discovery document.
+impl Metadata {
+    /// Whether the document says that ID tokens may be signed with `algorithm`: one that lists none says nothing
+    /// against any.
+    pub(super) fn lists_algorithm(&self, algorithm: Algorithm) -> bool {
+        self.algorithms.as_ref().is_none_or(|all| all.iter().any(|name| name.parse() == Ok(algorithm)))
+    }
+}
+
+/// Reads and checks a discovery document. Every error names its member.
 pub(super) fn read(json: &str, settings: &Settings) -> Result<Metadata, DiscoveryError> {
-    let said = |error: serde_json::Error| DiscoveryError::Document(printable(&error.to_string(), 200));
-    let document: Document = serde_json::from_str(json).map_err(said)?;
-    let names: AlgorithmNames = serde_json::from_str(json).map_err(said)?;
+    let document = Document::parse(json)?;
     let expected = settings.issuer.as_str();
-    let found = document.issuer().as_str();
+    let found = document.text("issuer")?.ok_or(DiscoveryError::Member("issuer"))?;
     if found != expected {
         let found = printable(found, 200);
         return Err(DiscoveryError::Issuer { found, expected: expected.to_owned() });
     }
-    check_capabilities(&document)?;
-    check_algorithms(&document, &names.id_token_signing_alg_values_supported, settings)?;
+    check_code_flow(&document)?;
+    let announces_pkce = check_pkce(&document, settings.pkce)?;
+    let algorithms = document.list("id_token_signing_alg_values_supported")?;
+    check_algorithms(algorithms.as_deref(), settings)?;
 
-    let further = document.additional_metadata();
-    let check = |name, text: Option<&str>| endpoint(name, text, settings);
-    let required = |name, text: Option<&str>| check(name, text)?.ok_or(DiscoveryError::Endpoint(name));
-    let authorization = document.authorization_endpoint();
-    let token = document.token_endpoint().ok_or(DiscoveryError::Endpoint("token_endpoint"))?;
-    required("authorization_endpoint", Some(authorization.as_str()))?;
-    required("token_endpoint", Some(token.as_str()))?;
+    let optional = |name| document.endpoint(name, settings).map(|found| found.map(|(_, url)| url));
+    let required = |name| document.endpoint(name, settings)?.ok_or(DiscoveryError::Endpoint(name));
+    let (authorization, _) = required("authorization_endpoint")?;
+    let (token, _) = required("token_endpoint")?;
+    let (_, jwks) = required("jwks_uri")?;
+    let authentication_methods = document.list("token_endpoint_auth_methods_supported")?;
+    // What the two next lists say is advice: an odd one is none.
+    let advice = |name| document.list(name).ok().flatten();
     Ok(Metadata {
-        authorization: authorization.clone(),
-        token: token.clone(),
-        jwks: required("jwks_uri", Some(document.jwks_uri().as_str()))?,
-        user_info: check("userinfo_endpoint", document.userinfo_endpoint().map(|url| url.as_str()))?,
-        revocation: check("revocation_endpoint", further.revocation_endpoint.as_deref())?,
-        end_session: check("end_session_endpoint", further.end_session_endpoint.as_deref())?,
-        authentication: authentication(&document, settings)?,
-        response_has_issuer: further.authorization_response_iss_parameter_supported,
-        scopes: document
-            .scopes_supported()
-            .map(|all| all.iter().map(|scope| scope.as_str().to_owned()).collect()),
-        is_authentik: document
-            .acr_values_supported()
-            .is_some_and(|all| all.iter().any(|acr| acr.as_str().starts_with(AUTHENTIK))),
+        authorization: AuthUrl::new(authorization.to_owned())
+            .map_err(|_| DiscoveryError::Endpoint("authorization_endpoint"))?,
+        token: TokenUrl::new(token.to_owned()).map_err(|_| DiscoveryError::Endpoint("token_endpoint"))?,
+        jwks,
+        user_info: optional("userinfo_endpoint")?,
+        revocation: optional("revocation_endpoint")?,
+        end_session: optional("end_session_endpoint")?,
+        authentication: authentication(authentication_methods.as_deref(), settings)?,
+        algorithms,
+        announces_pkce,
+        response_has_issuer: document.switch("authorization_response_iss_parameter_supported")?,
+        scopes: advice("scopes_supported"),
+        is_authentik: advice("acr_values_supported")
+            .is_some_and(|all| all.iter().any(|acr| acr.starts_with(AUTHENTIK))),
     })
 }
 
-/// An endpoint, when there is one: a URL, https unless the issuer itself is on plain http (then also
-/// loopback), or `danger_allow_http`. No fragment, no user information (RFC 6749 §3.1, §3.2).
-fn endpoint(
-    name: &'static str,
-    text: Option<&str>,
-    settings: &Settings,
-) -> Result<Option<Url>, DiscoveryError> {
-    let Some(text) = text else { return Ok(None) };
-    let url = Url::parse(text).map_err(|_| DiscoveryError::Endpoint(name))?;
-    let plain_issuer = settings.issuer.as_str().starts_with("http://");
-    let scheme = match url.scheme() {
-        "https" => true,
-        "http" => settings.danger_allow_http || (plain_issuer && is_loopback(&url)),
-        _ => false,
-    };
-    let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-    if scheme && plain { Ok(Some(url)) } else { Err(DiscoveryError::Endpoint(name)) }
-}
-
-/// The code flow and PKCE with S256. CVE-2023-48228, CVE-2024-23647: a provider that does not say it
-/// checks S256 is not relied on.
-fn check_capabilities(document: &Document) -> Result<(), DiscoveryError> {
-    let code =
-        |types: &openidconnect::ResponseTypes<CoreResponseType>| types.to_vec() == [CoreResponseType::Code];
-    if !document.response_types_supported().iter().any(code) {
-        return Err(DiscoveryError::CodeFlow);
+/// The code flow: in the list of `response_types_supported`, or there is no such list.
+fn check_code_flow(document: &Document) -> Result<(), DiscoveryError> {
+    let types = document.list("response_types_supported")?;
+    if types.is_none_or(|types| types.iter().any(|one| one == "code")) {
+        Ok(())
+    } else {
+        Err(DiscoveryError::CodeFlow)
     }
-    let methods = &document.additional_metadata().code_challenge_methods_supported;
-    if methods.iter().any(|method| method == "S256") { Ok(()) } else { Err(DiscoveryError::Pkce) }
 }
 
-/// At least one algorithm of the provider is allowed.
-fn check_algorithms(
-    document: &Document,
-    names: &[String],
-    settings: &Settings,
-) -> Result<(), DiscoveryError> {
-    let known = document.id_token_signing_alg_values_supported();
-    if known.iter().any(|algorithm| settings.algorithms.contains(algorithm)) {
+/// PKCE with S256, and whether it is announced.
+///
+/// CVE-2023-48228, CVE-2024-23647: a provider that says that it does not check S256 is not relied on. One that says
+/// nothing is (Microsoft Entra ID, AWS Cognito and the OpenID Foundation's conformance suite announce no list and
+/// check S256), unless `oidc.pkce` is `require`.
+fn check_pkce(document: &Document, pkce: Pkce) -> Result<bool, DiscoveryError> {
+    match (document.list("code_challenge_methods_supported")?, pkce) {
+        (Some(methods), _) if methods.iter().any(|method| method == "S256") => Ok(true),
+        (Some(_), _) => Err(DiscoveryError::Pkce),
+        (None, Pkce::Require) => Err(DiscoveryError::PkceNotAnnounced),
+        (None, Pkce::Auto) => Ok(false),
+    }
+}
+
+/// At least one algorithm of the provider is allowed, or it lists none.
+fn check_algorithms(names: Option<&[String]>, settings: &Settings) -> Result<(), DiscoveryError> {
+    let Some(names) = names else { return Ok(()) };
+    let allowed = |name: &String| name.parse().is_ok_and(|known| settings.algorithms.contains(&known));
+    if names.iter().any(allowed) {
         return Ok(());
     }
     let listed = printable(&names.join(", "), 100);
@@ -172,16 +204,20 @@ fn check_algorithms(
 
 /// `client_secret_basic` when listed (and when nothing is: Discovery §3), else `client_secret_post`.
 ///
+/// Casdoor 3.158.0 lists none. A method that the operator has chosen needs no announcement.
+///
 /// One exception: RFC 6749 §2.3.1 form-encodes id and secret for Basic, and authentik before 2026.2.2
 /// does not decode them. When encoding changes them and `post` is listed too, `post` is taken: there
 /// both sides agree.
-fn authentication(document: &Document, settings: &Settings) -> Result<ClientAuthentication, DiscoveryError> {
-    let listed = document.token_endpoint_auth_methods_supported();
-    let lists = |method| listed.is_some_and(|all| all.contains(&method));
-    let (basic, post) = (
-        listed.is_none() || lists(CoreClientAuthMethod::ClientSecretBasic),
-        lists(CoreClientAuthMethod::ClientSecretPost),
-    );
+fn authentication(
+    listed: Option<&[String]>,
+    settings: &Settings,
+) -> Result<ClientAuthentication, DiscoveryError> {
+    if let Some(configured) = settings.client_authentication {
+        return Ok(configured);
+    }
+    let lists = |method: &str| listed.is_some_and(|all| all.iter().any(|one| one == method));
+    let (basic, post) = (listed.is_none() || lists("client_secret_basic"), lists("client_secret_post"));
     let same = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*-._".contains(&byte));
     let plain = same(&settings.client_id) && same(settings.client_secret.expose());
     match (basic, post) {

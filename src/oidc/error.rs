@@ -6,6 +6,7 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::id_token::IdTokenError;
+use super::jws::JwsError;
 use super::keys::JwksError;
 use super::text::printable;
 use crate::http::ClientError;
@@ -186,16 +187,22 @@ impl ProviderFault {
 }
 
 /// Why a userinfo answer does not hold (OpenID Connect Core §5.3.4).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserInfoError {
     /// Another status than 200.
     #[error(
         "the userinfo endpoint answers {0} (authentik answers 403 when the scope \"openid\" was not granted)"
     )]
     Status(u16),
-    /// A signed or encrypted answer, or no JSON object.
+    /// No JSON object, and not called a JWT (`Content-Type: application/jwt`).
     #[error("the answer of the userinfo endpoint is not a JSON object")]
     NotAnObject,
+    /// A JWT that is encrypted, not signed, or not by the provider.
+    #[error("the answer of the userinfo endpoint is a JWT that is refused: {0}")]
+    Token(#[from] JwsError),
+    /// A JWT with an issuer, audience or expiry that is not ours, or no more.
+    #[error("the answer of the userinfo endpoint is a JWT whose claim \"{0}\" is not what it must be")]
+    Claim(&'static str),
     /// `sub` is missing or not the ID token's.
     #[error("the answer of the userinfo endpoint is about another person (sub)")]
     Subject,
@@ -222,6 +229,9 @@ pub enum DiscoveryError {
     /// Not a discovery document.
     #[error("the discovery document is not understood: {0}")]
     Document(String),
+    /// A member that is used is missing or of a type that it cannot have.
+    #[error("the discovery document's \"{0}\" is missing or not what it must be")]
+    Member(&'static str),
     /// `issuer` is another.
     #[error(
         "the discovery document is that of the issuer \"{found}\", not of \"{expected}\": they must be equal to \
@@ -241,9 +251,18 @@ pub enum DiscoveryError {
         "the provider does not offer the authorization code flow (response_types_supported lacks \"code\")"
     )]
     CodeFlow,
-    /// PKCE with S256 is not offered.
-    #[error("the provider does not offer PKCE with S256 (code_challenge_methods_supported)")]
+    /// The methods of PKCE are listed, without S256.
+    #[error(
+        "the provider does not offer PKCE with S256: it is not among the code_challenge_methods_supported of the \
+         discovery document"
+    )]
     Pkce,
+    /// The methods of PKCE are not listed, and must be.
+    #[error(
+        "the discovery document lists no code_challenge_methods_supported, and oidc.pkce is \"require\": have the \
+         provider announce S256, or set oidc.pkce to \"auto\", which sends S256 all the same"
+    )]
+    PkceNotAnnounced,
     /// Neither way to send a client secret is offered.
     #[error("the provider takes neither client_secret_basic nor client_secret_post")]
     ClientAuthentication,
@@ -275,7 +294,7 @@ impl DiscoveryError {
             Self::Status { .. } | Self::Issuer { .. } => {
                 "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik."
             }
-            Self::Document(_) => {
+            Self::Document(_) | Self::Member(_) => {
                 "Open oidc.issuerURL with .well-known/openid-configuration at its end: something else than the \
                  provider answers there."
             }
@@ -284,6 +303,9 @@ impl DiscoveryError {
                  X-Forwarded-Proto."
             }
             Self::CodeFlow | Self::Pkce | Self::ClientAuthentication => "Switch it on at the provider.",
+            Self::PkceNotAnnounced => {
+                "Have the provider announce S256, or set oidc.pkce to \"auto\" when you know that it checks S256."
+            }
             Self::SharedSecret(_) | Self::Keys(JwksError::Empty | JwksError::NoneUsable) => {
                 "Choose a \"Signing Key\" with a certificate on the provider's page in authentik, then ask again."
             }

@@ -6,6 +6,7 @@
 //! it) and the second is nobody's business. It also leaves `iat`, `nbf`, `azp`, `auth_time` and
 //! `at_hash` to its caller. The tests hold both against each other.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::digest;
@@ -18,12 +19,13 @@ use thiserror::Error;
 use super::algorithm::Algorithm;
 use super::jws::{Claims, JwsError, UnverifiedJws, numeric_date};
 use super::keys::KeySet;
+use super::provider::{Live, Provider};
 use crate::types::{Secret, Subject, Timestamp};
 
 /// How far two clocks may differ, in both directions.
 pub(super) const LEEWAY: Duration = Duration::from_mins(1);
 /// The types an ID token may say it has: `JWT`, as authentik writes, or `JOSE` (RFC 7515 §4.1.9).
-const TYPES: [&str; 2] = ["jwt", "jose"];
+pub(super) const TYPES: [&str; 2] = ["jwt", "jose"];
 
 /// Why an ID token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -67,6 +69,13 @@ pub enum IdTokenError {
     /// It is an access token.
     #[error("the provider sent an access token where the ID token belongs")]
     AccessToken,
+    /// It is the access token of the same answer, to the letter.
+    #[error(
+        "the provider sent one token as both the access token and the ID token, as Casdoor does: what is given the \
+         access token could pass it off as an ID token. Have the provider send a separate ID token, or accept this \
+         with oidc.dangerAccessTokenAsIDToken: true"
+    )]
+    IsTheAccessToken,
     /// `sub` is somebody else.
     #[error("the ID token is about another person (sub)")]
     Subject,
@@ -98,6 +107,8 @@ pub(super) struct Expected<'a> {
     pub(super) max_age: Option<Duration>,
     /// Who it must be about, after a refresh (Core §12.2).
     pub(super) subject: Option<&'a Subject>,
+    /// Whether it may be the access token itself (`oidc.dangerAccessTokenAsIDToken`).
+    pub(super) danger_access_token: bool,
 }
 
 /// An ID token that holds. Made only by [`verify`].
@@ -115,6 +126,24 @@ pub(super) struct IdToken {
     pub(super) issued_at: Timestamp,
     /// All claims.
     pub(super) claims: Map<String, Value>,
+    /// What it is signed with.
+    algorithm: Algorithm,
+}
+
+impl Provider {
+    /// Verifies an ID token with the provider's keys, read anew when none fits, and remembers its algorithm.
+    pub(super) async fn hold_id_token(
+        &self,
+        live: &Arc<Live>,
+        unverified: &Secret,
+        expected: &Expected<'_>,
+    ) -> Result<IdToken, IdTokenError> {
+        let held =
+            self.with_keys(live, IdTokenError::wants_newer_keys, |keys| verify(unverified, keys, expected));
+        let id_token = held.await?;
+        self.remember_algorithm(id_token.algorithm);
+        Ok(id_token)
+    }
 }
 
 /// Verifies an ID token that came from the token endpoint's field `id_token`.
@@ -125,21 +154,22 @@ pub(super) fn verify(
 ) -> Result<IdToken, IdTokenError> {
     // authentik gives ID and access token the same issuer, audience, nonce and signature: what is
     // distinguishable is told apart here and in `is_access_token`.
-    if token == expected.access_token {
-        return Err(IdTokenError::AccessToken);
+    let is_the_access_token = token == expected.access_token;
+    if is_the_access_token && !expected.danger_access_token {
+        return Err(IdTokenError::IsTheAccessToken);
     }
     // (1) Decrypt: nothing is. (7) The algorithm is an allowed one. (8) It is no MAC.
     let unverified = UnverifiedJws::parse(token.expose(), expected.algorithms, &TYPES)?;
     // (6) The signature, by a key of the provider.
     let claims = unverified.verify(keys)?;
+    if !is_the_access_token && is_access_token(&claims.map) {
+        return Err(IdTokenError::AccessToken);
+    }
     check(token, claims, expected)
 }
 
 fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
     let map = &claims.map;
-    if is_access_token(map) {
-        return Err(IdTokenError::AccessToken);
-    }
     // (2) `iss` is the issuer of discovery, exactly.
     if claim(map, "iss")? != expected.issuer {
         return Err(IdTokenError::Issuer);
@@ -147,7 +177,7 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
     // (3), (4), (5)
     check_audience(map, expected.client_id)?;
     // (9), (10)
-    let Times { expires_at, issued_at } = check_times(map, expected.now)?;
+    let Times { expires_at, issued_at } = check_times(map, expected.now, None)?;
     // (11) The nonce that was sent.
     if let Some(nonce) = expected.nonce {
         let same = claim(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
@@ -166,7 +196,8 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
         return Err(IdTokenError::Subject);
     }
     let sid = session_id(map)?;
-    Ok(IdToken { text: token.clone(), subject, sid, expires_at, issued_at, claims: claims.map })
+    let Claims { map: claims, algorithm } = claims;
+    Ok(IdToken { text: token.clone(), subject, sid, expires_at, issued_at, claims, algorithm })
 }
 
 /// A required claim that is text.
@@ -175,23 +206,27 @@ fn claim<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str,
 }
 
 /// authentik's access token carries `uid` (a random value), `scope` and `azp` (since 2025.10); its
-/// ID token has none of them. RFC 9068 access tokens say so in `typ`, which the header check sees.
+/// ID token has none of them. Casdoor's carries `tokenType`. RFC 9068 access tokens say so in `typ`, which the header check sees.
 /// An access token with nothing of that kind cannot be told apart by its content: therefore an ID
 /// token is only ever taken from the field `id_token` of an answer of the token endpoint.
 fn is_access_token(map: &Map<String, Value>) -> bool {
-    ["uid", "scope", "azp"].into_iter().all(|name| map.contains_key(name))
+    let casdoor = map.get("tokenType").and_then(Value::as_str) == Some("access-token");
+    casdoor || ["uid", "scope", "azp"].into_iter().all(|name| map.contains_key(name))
+}
+
+/// The audiences: one as text, or an array of text (RFC 7519 §4.1.3).
+pub(super) fn audiences(map: &Map<String, Value>) -> Result<Vec<&str>, IdTokenError> {
+    let texts = match map.get("aud") {
+        Some(Value::String(one)) => Some(vec![one.as_str()]),
+        Some(Value::Array(all)) => all.iter().map(Value::as_str).collect(),
+        _ => None,
+    };
+    texts.ok_or(IdTokenError::Claim("aud"))
 }
 
 /// (3) `aud` has us. (4) With others beside us, `azp` is there. (5) `azp`, when there, is us.
 pub(super) fn check_audience(map: &Map<String, Value>, client_id: &str) -> Result<(), IdTokenError> {
-    let audiences: Vec<&str> = match map.get("aud") {
-        Some(Value::String(one)) => vec![one],
-        Some(Value::Array(all)) => {
-            let texts: Option<Vec<&str>> = all.iter().map(Value::as_str).collect();
-            texts.ok_or(IdTokenError::Claim("aud"))?
-        }
-        _ => return Err(IdTokenError::Claim("aud")),
-    };
+    let audiences = audiences(map)?;
     if !audiences.contains(&client_id) {
         return Err(IdTokenError::Audience);
     }
@@ -212,10 +247,17 @@ pub(super) struct Times {
 }
 
 /// (9) `exp` lies ahead. (10) `iat` does not, nor does `nbf` (RFC 7519 §4.1.5). Each with
-/// [`LEEWAY`].
-pub(super) fn check_times(map: &Map<String, Value>, now: Timestamp) -> Result<Times, IdTokenError> {
+/// [`LEEWAY`]. A token without `exp` expires `without_expiry` after its `iat`; none: `exp` must be there.
+pub(super) fn check_times(
+    map: &Map<String, Value>,
+    now: Timestamp,
+    without_expiry: Option<Duration>,
+) -> Result<Times, IdTokenError> {
     let date = |name| map.get(name).and_then(numeric_date).ok_or(IdTokenError::Claim(name));
-    let expires_at = date("exp")?;
+    let expires_at = match without_expiry {
+        Some(life) if !map.contains_key("exp") => date("iat")? + life,
+        _ => date("exp")?,
+    };
     if now >= expires_at + LEEWAY {
         return Err(IdTokenError::Expired);
     }

@@ -1,76 +1,76 @@
 //! One key of the provider, and the check of a signature with it (RFC 7517, RFC 7518 §6).
 //!
-//! `openidconnect` is generic over its key type. This one verifies with aws-lc-rs, the library
-//! that TLS uses here, so that no second crypto stack runs.
+//! [`Jwk::verifies`] checks every signature of the provider: those of ID tokens, of logout tokens and of signed userinfo
+//! answers. Which library does the arithmetic depends on the key alone, so no signature has two ways to be accepted:
+//!
+//! - `jsonwebtoken`, on its backend aws-lc-rs, checks the nine algorithms that it knows;
+//! - aws-lc-rs itself checks ES512, which `jsonwebtoken` 11 does not know (it fails on such a token's header already).
+//!
+//! Headers and claims are read in `jws.rs`, also those that `jsonwebtoken` could read: its `decode` passes a missing
+//! claim, and its `Header` refuses the names `ES512` and `Ed25519`.
+//!
+//! `openidconnect` is generic over its key type. With this one, all of it runs on aws-lc-rs, the library that TLS uses
+//! here too, and no second crypto stack runs.
 
 use aws_lc_rs::digest;
-use aws_lc_rs::signature::{self, RsaParameters, RsaPublicKeyComponents, UnparsedPublicKey};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use aws_lc_rs::signature::{
+    ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, UnparsedPublicKey,
+};
+use jsonwebtoken::DecodingKey;
+use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
 use openidconnect::core::{CoreJsonWebKeyType, CoreJsonWebKeyUse};
 use openidconnect::{
-    JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyId, JsonWebKeyUse, JwsSigningAlgorithm,
-    SignatureVerificationError,
+    JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyId, JsonWebKeyUse, SignatureVerificationError,
 };
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
 use super::algorithm::Algorithm;
+use super::raw_jwk::{RawJwk, UnusableKey};
 
-/// The shortest RSA modulus taken, in bits (RFC 7518 §3.3).
-const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus taken, in bits: longer ones only cost time.
-const MAX_RSA_BITS: usize = 8192;
-
-/// A JWK as it is written.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub(super) struct RawJwk {
-    kty: String,
-    #[serde(rename = "use", default, skip_serializing_if = "Option::is_none")]
-    usage: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    key_ops: Option<Vec<String>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    alg: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    kid: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    crv: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    n: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    e: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    x: Option<String>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    y: Option<String>,
-}
-
-/// Why a JWK cannot be used here.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub(super) enum UnusableKey {
-    #[error("its type or curve is not one that is verified here")]
-    Kind,
-    #[error("a member is missing or not base64url")]
-    Member,
-    #[error("an RSA modulus must have {MIN_RSA_BITS} to {MAX_RSA_BITS} bits")]
-    RsaSize,
-    #[error("a coordinate does not have the curve's length")]
-    Length,
-}
-
-/// The public key itself.
-#[derive(Clone, Debug)]
-pub(super) enum Material {
-    /// Modulus and exponent, big-endian without leading zeros.
-    Rsa { n: Vec<u8>, e: Vec<u8> },
-    /// An uncompressed point on P-256.
-    P256(Vec<u8>),
-    /// An uncompressed point on P-384.
-    P384(Vec<u8>),
-    /// A public key of Ed25519.
-    Ed25519(Vec<u8>),
+/// What kind of key it is, which says what it can sign.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Rsa,
+    P256,
+    P384,
+    P521,
+    Ed25519,
     /// A shared secret: made only by `openidconnect` for HMAC, which is never allowed here.
+    Shared,
+}
+
+impl Kind {
+    /// Whether a key of this kind makes signatures of `algorithm`.
+    fn signs(self, algorithm: Algorithm) -> bool {
+        use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
+        let kind = match algorithm {
+            Rs256 | Rs384 | Rs512 | Ps256 | Ps384 | Ps512 => Self::Rsa,
+            Es256 => Self::P256,
+            Es384 => Self::P384,
+            Es512 => Self::P521,
+            EdDsa => Self::Ed25519,
+        };
+        self == kind
+    }
+
+    const fn of_openidconnect(self) -> CoreJsonWebKeyType {
+        match self {
+            Self::Rsa => CoreJsonWebKeyType::RSA,
+            Self::P256 | Self::P384 | Self::P521 => CoreJsonWebKeyType::EllipticCurve,
+            Self::Ed25519 => CoreJsonWebKeyType::OctetKeyPair,
+            Self::Shared => CoreJsonWebKeyType::Symmetric,
+        }
+    }
+}
+
+/// The public key, for the library that checks with it.
+#[derive(Clone, Debug)]
+enum Material {
+    /// For `jsonwebtoken`: RSA, P-256, P-384, Ed25519.
+    Known(DecodingKey),
+    /// For aws-lc-rs: an uncompressed point on P-521.
+    P521(Vec<u8>),
+    /// Nothing is checked with a shared secret.
     Shared,
 }
 
@@ -89,8 +89,12 @@ enum Purpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "RawJwk", into = "RawJwk")]
 pub(super) struct Jwk {
-    raw: RawJwk,
+    /// As it is passed on.
+    written: RawJwk,
+    /// Whether `key_ops` allows to verify.
+    may_verify: bool,
     kid: Option<JsonWebKeyId>,
+    kind: Kind,
     kty: CoreJsonWebKeyType,
     usage: Option<CoreJsonWebKeyUse>,
     purpose: Purpose,
@@ -102,30 +106,28 @@ impl Jwk {
     /// type and curve all agree (RFC 7517 §4.2-4.4).
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         let usage = self.usage.as_ref().is_none_or(JsonWebKeyUse::allows_signature);
-        let operations = self.raw.key_ops.as_ref();
         let purpose = match self.purpose {
             Purpose::Any => true,
             Purpose::Only(only) => only == algorithm,
             Purpose::Other => false,
         };
-        let kind = match self.material {
-            Material::Rsa { .. } => algorithm.key_type() == Some(CoreJsonWebKeyType::RSA),
-            Material::P256(_) => algorithm == Algorithm::Es256,
-            Material::P384(_) => algorithm == Algorithm::Es384,
-            Material::Ed25519(_) => algorithm == Algorithm::EdDsa,
-            Material::Shared => false,
-        };
-        usage && purpose && kind && operations.is_none_or(|all| all.iter().any(|one| one == "verify"))
+        usage && purpose && self.may_verify && self.kind.signs(algorithm)
     }
 
     /// The key's name, when it has one.
     pub(super) fn kid(&self) -> Option<&str> {
-        self.raw.kid.as_deref()
+        self.written.kid.as_deref()
     }
 
-    /// The public key itself.
-    pub(super) fn material(&self) -> &Material {
-        &self.material
+    /// Whether both are one public key, whatever they are called and for.
+    pub(super) fn is_same_key(&self, other: &Self) -> bool {
+        let key = |raw: &RawJwk| [&raw.n, &raw.e, &raw.x, &raw.y].map(Clone::clone);
+        self.kind == other.kind && key(&self.written) == key(&other.written)
+    }
+
+    /// Whether both are written in the same way.
+    pub(super) fn is_repetition_of(&self, other: &Self) -> bool {
+        self.written == other.written && self.may_verify == other.may_verify
     }
 
     /// Whether `signature` is one of `algorithm` over `message` by this key.
@@ -134,47 +136,52 @@ impl Jwk {
             return false;
         }
         match &self.material {
-            Material::Rsa { n, e } => rsa_parameters(algorithm)
-                .is_some_and(|how| RsaPublicKeyComponents { n, e }.verify(how, message, signature).is_ok()),
-            Material::P256(point) => {
-                let key = UnparsedPublicKey::new(&signature::ECDSA_P256_SHA256_FIXED, point);
-                key.verify(message, signature).is_ok()
-            }
-            Material::P384(point) => {
-                let key = UnparsedPublicKey::new(&signature::ECDSA_P384_SHA384_FIXED, point);
-                key.verify(message, signature).is_ok()
-            }
-            Material::Ed25519(key) => {
-                UnparsedPublicKey::new(&signature::ED25519, key).verify(message, signature).is_ok()
+            Material::Known(key) => known(algorithm)
+                .and_then(|algorithm| (DEFAULT_PROVIDER.verifier_factory)(&algorithm, key).ok())
+                .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
+            Material::P521(point) => {
+                UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, signature).is_ok()
             }
             Material::Shared => false,
         }
     }
 }
 
-fn rsa_parameters(algorithm: Algorithm) -> Option<&'static RsaParameters> {
-    match algorithm {
-        Algorithm::Rs256 => Some(&signature::RSA_PKCS1_2048_8192_SHA256),
-        Algorithm::Rs384 => Some(&signature::RSA_PKCS1_2048_8192_SHA384),
-        Algorithm::Rs512 => Some(&signature::RSA_PKCS1_2048_8192_SHA512),
-        Algorithm::Ps256 => Some(&signature::RSA_PSS_2048_8192_SHA256),
-        Algorithm::Ps384 => Some(&signature::RSA_PSS_2048_8192_SHA384),
-        Algorithm::Ps512 => Some(&signature::RSA_PSS_2048_8192_SHA512),
-        Algorithm::Es256 | Algorithm::Es384 | Algorithm::EdDsa => None,
-    }
+/// The name that `jsonwebtoken` has for an algorithm; it has none for ES512.
+const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
+    use jsonwebtoken::Algorithm as Theirs;
+    Some(match algorithm {
+        Algorithm::Rs256 => Theirs::RS256,
+        Algorithm::Rs384 => Theirs::RS384,
+        Algorithm::Rs512 => Theirs::RS512,
+        Algorithm::Ps256 => Theirs::PS256,
+        Algorithm::Ps384 => Theirs::PS384,
+        Algorithm::Ps512 => Theirs::PS512,
+        Algorithm::Es256 => Theirs::ES256,
+        Algorithm::Es384 => Theirs::ES384,
+        Algorithm::EdDsa => Theirs::EdDSA,
+        Algorithm::Es512 => return None,
+    })
 }
 
 impl TryFrom<RawJwk> for Jwk {
     type Error = UnusableKey;
 
     fn try_from(raw: RawJwk) -> Result<Self, UnusableKey> {
-        let (kty, material) = match (raw.kty.as_str(), raw.crv.as_deref()) {
-            ("RSA", _) => (CoreJsonWebKeyType::RSA, rsa(&raw)?),
-            ("EC", Some("P-256")) => (CoreJsonWebKeyType::EllipticCurve, Material::P256(point(&raw, 32)?)),
-            ("EC", Some("P-384")) => (CoreJsonWebKeyType::EllipticCurve, Material::P384(point(&raw, 48)?)),
-            ("OKP", Some("Ed25519")) => {
-                (CoreJsonWebKeyType::OctetKeyPair, Material::Ed25519(member(raw.x.as_ref(), Some(32))?))
+        let mut written = raw.begin();
+        let known = |key: Result<DecodingKey, UnusableKey>| key.map(Material::Known);
+        let (kind, material) = match (raw.kty.as_str(), raw.crv.as_deref()) {
+            ("RSA", _) => (Kind::Rsa, known(raw.rsa(&mut written))?),
+            ("EC", Some("P-256")) => {
+                (Kind::P256, known(raw.known_point(32, &ECDSA_P256_SHA256_FIXED, &mut written))?)
             }
+            ("EC", Some("P-384")) => {
+                (Kind::P384, known(raw.known_point(48, &ECDSA_P384_SHA384_FIXED, &mut written))?)
+            }
+            ("EC", Some("P-521")) => {
+                (Kind::P521, Material::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
+            }
+            ("OKP", Some("Ed25519")) => (Kind::Ed25519, known(raw.ed25519(&mut written))?),
             _ => return Err(UnusableKey::Kind),
         };
         let usage = raw.usage.as_deref().map(|usage| match usage {
@@ -186,43 +193,26 @@ impl TryFrom<RawJwk> for Jwk {
             None => Purpose::Any,
             Some(name) => name.parse().map_or(Purpose::Other, Purpose::Only),
         };
-        Ok(Self { kid: raw.kid.clone().map(JsonWebKeyId::new), raw, kty, usage, purpose, material })
+        written.alg = match purpose {
+            Purpose::Only(algorithm) => Some(algorithm.as_str().to_owned()),
+            Purpose::Any | Purpose::Other => raw.alg,
+        };
+        Ok(Self {
+            may_verify: raw.key_ops.is_none_or(|all| all.iter().any(|one| one == "verify")),
+            kid: raw.kid.map(JsonWebKeyId::new),
+            kty: kind.of_openidconnect(),
+            written,
+            kind,
+            usage,
+            purpose,
+            material,
+        })
     }
-}
-
-/// Decodes a member and holds it to a length in bytes.
-fn member(text: Option<&String>, length: Option<usize>) -> Result<Vec<u8>, UnusableKey> {
-    let text = text.ok_or(UnusableKey::Member)?;
-    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableKey::Member)?;
-    if length.is_some_and(|length| bytes.len() != length) {
-        return Err(UnusableKey::Length);
-    }
-    Ok(bytes)
-}
-
-fn rsa(raw: &RawJwk) -> Result<Material, UnusableKey> {
-    let number =
-        |text| Ok(member(text, None)?.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
-    let (n, e) = (number(raw.n.as_ref())?, number(raw.e.as_ref())?);
-    let head = n.first().map_or(8, |byte| byte.leading_zeros() as usize);
-    let bits = (n.len() * 8).saturating_sub(head);
-    if !(MIN_RSA_BITS..=MAX_RSA_BITS).contains(&bits) || e.is_empty() || e.len() > 8 {
-        return Err(UnusableKey::RsaSize);
-    }
-    Ok(Material::Rsa { n, e })
-}
-
-/// The uncompressed form of a point: 4, x, y (SEC 1 §2.3.3).
-fn point(raw: &RawJwk, length: usize) -> Result<Vec<u8>, UnusableKey> {
-    let mut point = vec![4];
-    point.extend(member(raw.x.as_ref(), Some(length))?);
-    point.extend(member(raw.y.as_ref(), Some(length))?);
-    Ok(point)
 }
 
 impl From<Jwk> for RawJwk {
     fn from(key: Jwk) -> Self {
-        key.raw
+        key.written
     }
 }
 
@@ -252,8 +242,10 @@ impl JsonWebKey for Jwk {
 
     fn new_symmetric(_key: Vec<u8>) -> Self {
         Self {
-            raw: RawJwk { kty: "oct".to_owned(), ..RawJwk::default() },
+            written: RawJwk { kty: "oct".to_owned(), ..RawJwk::default() },
+            may_verify: false,
             kid: None,
+            kind: Kind::Shared,
             kty: CoreJsonWebKeyType::Symmetric,
             usage: None,
             purpose: Purpose::Other,

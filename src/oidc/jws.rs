@@ -29,7 +29,10 @@ pub enum JwsError {
     #[error("it is not a signed JWT")]
     Malformed,
     /// A JWE: five parts.
-    #[error("it is encrypted: clear the field \"Encryption Key\" on the provider in authentik")]
+    #[error(
+        "it is encrypted, and nothing encrypted is read here: switch encryption off for this client at the \
+         provider (in authentik: clear the field \"Encryption Key\")"
+    )]
     Encrypted,
     /// `alg: none`.
     #[error("it is not signed (alg \"none\")")]
@@ -122,22 +125,13 @@ impl<'a> UnverifiedJws<'a> {
         Ok(Self { algorithm, kid: raw.kid, signing_input, payload, signature })
     }
 
-    /// The algorithm, one of the allowed ones.
-    pub(super) fn algorithm(&self) -> Algorithm {
-        self.algorithm
-    }
-
-    /// The key that the token must be signed with.
-    pub(super) fn key<'k>(&self, keys: &'k KeySet) -> Result<&'k super::jwk::Jwk, JwsError> {
-        keys.choose(self.algorithm, self.kid.as_deref()).map_err(|why| match why {
+    /// Checks the signature, by the one key of the provider that the token must be signed with; only then there are
+    /// claims.
+    pub(super) fn verify(self, keys: &KeySet) -> Result<Claims, JwsError> {
+        let key = keys.choose(self.algorithm, self.kid.as_deref()).map_err(|why| match why {
             NoKey::Unknown => JwsError::UnknownKey,
             NoKey::Ambiguous => JwsError::AmbiguousKey,
-        })
-    }
-
-    /// Checks the signature; only then there are claims.
-    pub(super) fn verify(self, keys: &KeySet) -> Result<Claims, JwsError> {
-        let key = self.key(keys)?;
+        })?;
         if !key.verifies(self.algorithm, self.signing_input.as_bytes(), &self.signature) {
             // Without a name the only fitting key was taken: it may be one of before a change of keys.
             return Err(if self.kid.is_some() { JwsError::Signature } else { JwsError::UnknownKey });

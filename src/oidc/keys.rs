@@ -24,7 +24,7 @@ pub enum JwksError {
     /// Keys, but none that a signature can be checked with.
     #[error(
         "the JWKS document has no key that signatures are checked with here (RSA from 2048 bits, P-256, \
-         P-384, Ed25519, for signing): choose such a certificate as \"Signing Key\" on the provider in \
+         P-384, P-521, Ed25519, for signing): choose such a certificate as \"Signing Key\" on the provider in \
          authentik"
     )]
     NoneUsable,
@@ -58,19 +58,33 @@ impl KeySet {
         let objects = members.into_iter().take(MAX_KEYS).filter(Value::is_object);
         let mut keys: Vec<Jwk> = objects.filter_map(|key| serde_json::from_value(key).ok()).collect();
         keys.retain(|key| Algorithm::ALL.into_iter().any(|algorithm| key.fits(algorithm)));
-        if keys.is_empty() {
-            return Err(JwksError::NoneUsable);
+        let mut kept: Vec<Jwk> = Vec::with_capacity(keys.len());
+        for key in keys {
+            if !kept.iter().any(|other| key.is_repetition_of(other)) {
+                kept.push(key);
+            }
         }
-        Ok(Self(keys))
+        if kept.is_empty() { Err(JwksError::NoneUsable) } else { Ok(Self(kept)) }
     }
 
     /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must
-    /// agree; without `kid` exactly one key may.
+    /// agree; without `kid` exactly one key may. A key that is listed several times is one key.
     pub(super) fn choose(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&Jwk, NoKey> {
         let named = |key: &&Jwk| kid.is_none_or(|kid| key.kid() == Some(kid));
         let mut fitting = self.0.iter().filter(named).filter(|key| key.fits(algorithm));
         let key = fitting.next().ok_or(NoKey::Unknown)?;
-        if fitting.next().is_some() { Err(NoKey::Ambiguous) } else { Ok(key) }
+        if fitting.all(|other| other.is_same_key(key)) { Ok(key) } else { Err(NoKey::Ambiguous) }
+    }
+
+    /// Whether a signature of `algorithm` could be checked with any of them.
+    pub(super) fn can(&self, algorithm: Algorithm) -> bool {
+        self.0.iter().any(|key| key.fits(algorithm))
+    }
+
+    /// The key set as it is passed on to Coder: JSON text with these keys alone, each with the members that Coder's
+    /// library reads.
+    pub(super) fn to_json(&self) -> String {
+        serde_json::json!({ "keys": self.0 }).to_string()
     }
 
     /// All of them, for a second opinion.

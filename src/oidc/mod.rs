@@ -7,11 +7,12 @@
 //! | discovery document, held to the letter | `discovery.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | whether the provider answers, before a browser is sent there | `reachability.rs` |
+//! | the provider at its public address, or at one inside | `reach.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
 //! | client authentication, and whether the provider takes our client | `client_authentication.rs`, `client_check.rs` |
-//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `algorithm.rs` |
+//! | signature and key | `jws.rs`, `keys.rs`, `jwk.rs`, `raw_jwk.rs`, `algorithm.rs` |
 //! | the ID token's numbered rules | `id_token.rs` |
 //! | userinfo | `user_info.rs` |
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
@@ -37,6 +38,8 @@ mod login_error;
 mod logout;
 mod person;
 mod provider;
+mod raw_jwk;
+mod reach;
 mod reachability;
 mod refresh;
 mod refusal;
@@ -68,4 +71,4 @@ pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, Refusal};
 pub use revocation::{RevokeError, TokenKind};
-pub use settings::Settings;
+pub use settings::{Pkce, Settings};

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::refusal::{EmailVerified, Refusal};
+use super::refusal::{EmailVerified, Refusal, listed};
 use super::settings::{EMAIL_VERIFIED, Settings};
 use super::text::printable;
 use crate::types::Email;
@@ -88,7 +88,8 @@ fn groups(claims: &ClaimMap, settings: &Settings) -> Result<Vec<String>, Refusal
         Some(groups) => groups,
     };
     if needed && !groups.iter().any(|group| settings.groups_allowed.contains(group)) {
-        return Err(Refusal::GroupNotAllowed { field });
+        let (found, wanted) = (listed(&groups), listed(&settings.groups_allowed));
+        return Err(Refusal::GroupNotAllowed { field, found, wanted });
     }
     Ok(groups)
 }

@@ -14,22 +14,25 @@ use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
 use super::error::{Cause, DiscoveryError, Unreachable};
 use super::keys::KeySet;
+use super::reach::Client;
 use super::reachability::Reachability;
 use super::settings::Settings;
 use super::token::Relying;
-use crate::http::Client;
 use crate::types::{Clock, Issuer, Timestamp};
 
 /// The longest document or answer taken from the provider, in bytes.
 pub(super) const MAX_DOCUMENT: usize = 1024 * 1024;
 
-/// The provider's documents as it sent them, for the issuer listener and the store.
+/// The provider's documents, for the issuer listener and the store.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Documents {
-    /// The discovery document: JSON text.
+    /// The discovery document as the provider sent it: JSON text.
     pub discovery: String,
-    /// The JWKS document: JSON text.
+    /// The JWKS document as the provider sent it: JSON text.
     pub jwks: String,
+    /// Those keys of it that signatures are checked with, as a JWKS document for Coder: JSON text. Coder's library
+    /// (go-jose 4.1.4) refuses a whole set for one key that it does not know, so no other key is passed on.
+    pub keys: String,
     /// The algorithms taken (`oidc.algorithms`).
     pub algorithms: Vec<Algorithm>,
 }
@@ -74,6 +77,8 @@ pub struct Provider {
     pub(super) authentication: Authentication,
     live: ArcSwapOption<Live>,
     restored: ArcSwapOption<Documents>,
+    /// What the ID token was signed with that was verified last.
+    id_token_algorithm: ArcSwapOption<Algorithm>,
     pub(super) trouble: ArcSwapOption<DiscoveryError>,
     /// Held while documents are read, so that one reading is in flight. Inside: when the keys were
     /// last read because of a token with an unknown key.
@@ -86,7 +91,8 @@ pub struct Provider {
 
 impl Provider {
     /// A provider that has not been asked yet.
-    pub fn new(settings: Settings, client: Client, clock: Clock) -> Arc<Self> {
+    pub fn new(settings: Settings, client: crate::http::Client, clock: Clock) -> Arc<Self> {
+        let client = Client::new(client, &settings);
         Arc::new(Self {
             authentication: Authentication::new(settings.client_authentication),
             settings,
@@ -94,6 +100,7 @@ impl Provider {
             clock,
             live: ArcSwapOption::empty(),
             restored: ArcSwapOption::empty(),
+            id_token_algorithm: ArcSwapOption::empty(),
             trouble: ArcSwapOption::empty(),
             reading: Mutex::new(None),
             generation: watch::Sender::new(0),
@@ -147,8 +154,8 @@ impl Provider {
     /// provider answers; they never make the provider ready.
     pub fn restore(&self, discovery: &str, jwks: &str) -> Result<(), DiscoveryError> {
         discovery::read(discovery, &self.settings)?;
-        KeySet::parse(jwks)?;
-        self.restored.store(Some(Arc::new(self.documents_of(discovery, jwks))));
+        let keys = KeySet::parse(jwks)?;
+        self.restored.store(Some(Arc::new(self.documents_of(discovery, jwks, &keys))));
         if !self.ready() {
             self.generation.send_modify(|count| *count += 1);
         }
@@ -160,10 +167,26 @@ impl Provider {
         self.live.load_full()
     }
 
-    /// Documents with the allowed algorithms beside them.
-    pub(super) fn documents_of(&self, discovery: &str, jwks: &str) -> Documents {
-        let algorithms = self.settings.algorithms.clone();
-        Documents { discovery: discovery.to_owned(), jwks: jwks.to_owned(), algorithms }
+    /// The algorithm of the ID token that was verified last; none before the first one since the start.
+    pub(super) fn id_token_algorithm(&self) -> Option<Algorithm> {
+        self.id_token_algorithm.load().as_ref().map(|algorithm| **algorithm)
+    }
+
+    /// Remembers the algorithm of an ID token that holds.
+    pub(super) fn remember_algorithm(&self, algorithm: Algorithm) {
+        if self.id_token_algorithm() != Some(algorithm) {
+            self.id_token_algorithm.store(Some(Arc::new(algorithm)));
+        }
+    }
+
+    /// Documents that were read, the `keys` of `jwks`, and the allowed algorithms.
+    pub(super) fn documents_of(&self, discovery: &str, jwks: &str, keys: &KeySet) -> Documents {
+        Documents {
+            discovery: discovery.to_owned(),
+            jwks: jwks.to_owned(),
+            keys: keys.to_json(),
+            algorithms: self.settings.algorithms.clone(),
+        }
     }
 
     /// Makes what was read the provider as it is known.

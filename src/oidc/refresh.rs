@@ -11,7 +11,7 @@ use thiserror::Error;
 
 use super::callback::expiry;
 use super::error::{Cause, OAuthError, ProviderFault, Unreachable, UserInfoError};
-use super::id_token::{Expected, IdToken, IdTokenError, verify};
+use super::id_token::{Expected, IdToken, IdTokenError};
 use super::identity::{Refreshed, Sid};
 use super::person::{ClaimMap, Person, judge, merge};
 use super::provider::{Live, Provider};
@@ -219,8 +219,9 @@ impl Provider {
             // Nobody signs in at a refresh: `auth_time` stays that of the sign-in.
             max_age: None,
             subject: Some(&key.subject),
+            danger_access_token: self.settings.danger_access_token_as_id_token,
         };
-        self.with_keys(live, IdTokenError::wants_newer_keys, |keys| verify(unverified, keys, &expected)).await
+        self.hold_id_token(live, unverified, &expected).await
     }
 
     /// Judges by the new ID token. When that does not let the person in, or there is none, userinfo is
@@ -228,7 +229,7 @@ impl Provider {
     /// of its ID tokens (`include_claims_in_id_token`).
     async fn judge_again(
         &self,
-        live: &Live,
+        live: &Arc<Live>,
         key: &IdentityKey,
         id_token: Option<&IdToken>,
         access_token: &Secret,

@@ -3,6 +3,8 @@
 
 use serde_json::Value;
 
+use super::text::printable;
+
 /// What the claim `email_verified` holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmailVerified {
@@ -89,7 +91,29 @@ pub enum Refusal {
     GroupNotAllowed {
         /// The group claim's name.
         field: String,
+        /// The groups that came, as [`listed`] shows them.
+        found: String,
+        /// The groups of which one is needed, as [`listed`] shows them.
+        wanted: String,
     },
+}
+
+/// The most names that are shown of a list of groups; a directory may send hundreds.
+const MAX_LISTED: usize = 20;
+/// The most characters that are shown of the name of a group.
+const MAX_NAME: usize = 64;
+
+/// Names for a page or a log line: the first 20, each cut to 64 characters and without those that hide others, in
+/// quotation marks; and how many more there are.
+pub(super) fn listed(names: &[String]) -> String {
+    if names.is_empty() {
+        return "none".to_owned();
+    }
+    let shown: Vec<String> =
+        names.iter().take(MAX_LISTED).map(|name| format!("\"{}\"", printable(name, MAX_NAME))).collect();
+    let more = names.len().saturating_sub(MAX_LISTED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    format!("{}{more}", shown.join(", "))
 }
 
 impl Refusal {
@@ -177,9 +201,11 @@ impl Refusal {
                 "The claim \"{field}\" (CODER_OIDC_GROUP_FIELD, oidc.groupField) must be an array of strings. In \
                  authentik: correct the scope mapping that makes it."
             ),
-            Self::GroupNotAllowed { field } => format!(
+            Self::GroupNotAllowed { field, found, wanted } => format!(
                 "No name in the claim \"{field}\" (CODER_OIDC_GROUP_FIELD, oidc.groupField) is one of \
-                 CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed). authentik sends direct memberships only, by name."
+                 CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed). The groups that came: {found}. One of these is \
+                 needed: {wanted}. Names must be equal to the letter. authentik sends direct memberships only, by \
+                 name; Keycloak may send paths, such as \"/coder-users\"."
             ),
         }
     }

@@ -27,12 +27,25 @@ pub(super) const RESERVED_PARAMETERS: [&str; 12] = [
     "request_uri",
 ];
 
+/// What a provider must announce of PKCE in its discovery document (RFC 8414 §2, `code_challenge_methods_supported`).
+/// S256 is sent in any case, and a list without S256 is refused in any case.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pkce {
+    /// Nothing: Microsoft Entra ID and AWS Cognito announce no list and check S256 all the same.
+    Auto,
+    /// A list with S256.
+    Require,
+}
+
 /// How to meet the provider, and whom to let in.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct Settings {
     /// The provider's issuer identifier, byte for byte as its discovery document has it
     /// (`oidc.issuerURL`).
     pub issuer: Issuer,
+    /// Where the provider is reached, when not at its issuer's address (`oidc.internalURL`). Default: none.
+    pub internal_url: Option<Url>,
     /// Our client identifier at the provider (`oidc.clientID`).
     pub client_id: String,
     /// Our client secret at the provider (`oidc.clientSecret`).
@@ -69,6 +82,11 @@ pub struct Settings {
     /// The longest time since the person last signed in at the provider (`max_age`, `auth_time`).
     /// Default: none.
     pub max_age: Option<Duration>,
+    /// What a provider must announce of PKCE (`oidc.pkce`). Default: [`Pkce::Auto`].
+    pub pkce: Pkce,
+    /// Takes an answer of the token endpoint whose ID token is the access token (`oidc.dangerAccessTokenAsIDToken`):
+    /// dangerous, Coder is then given the access token, and a sign-out puts it into an address. Default: false.
+    pub danger_access_token_as_id_token: bool,
     /// Takes plain http beyond loopback: dangerous, tokens and the client secret cross the network in
     /// the clear. Default: false.
     pub danger_allow_http: bool,

@@ -22,9 +22,9 @@ use super::error::{DiscoveryError, OAuthError, ProviderFault, Unreachable};
 use super::error_log;
 use super::jwk::Jwk;
 use super::provider::{Live, Provider};
+use super::reach::Client;
 use super::settings::Settings;
 use super::token_answer::TokenAnswer;
-use crate::http::Client;
 use crate::types::Secret;
 
 /// `openidconnect`'s client with our key type and our token answer: the one place that spells its

@@ -46,7 +46,7 @@ impl Provider {
         let jwks = self.document(metadata.jwks.as_str()).await?;
         let keys = KeySet::parse(&jwks)?;
         let relying = Arc::new(relying(&self.settings, &metadata)?);
-        let documents = Arc::new(self.documents_of(&text, &jwks));
+        let documents = Arc::new(self.documents_of(&text, &jwks, &keys));
         Ok(Arc::new(Live { metadata: Arc::new(metadata), relying, keys, documents }))
     }
 
@@ -60,10 +60,14 @@ impl Provider {
         }
         let mut failures = 0;
         let mut last = None;
+        let mut warned_of_pkce = false;
         loop {
             let Some(read) = stop.run_until_cancelled(self.discover()).await else { return };
             let error = read.err();
             self.report(error.as_ref(), last.as_ref());
+            if error.is_none() && !warned_of_pkce {
+                warned_of_pkce = self.warn_of_pkce();
+            }
             failures = if error.is_some() { failures + 1 } else { 0 };
             let pause = if failures > 0 { back_off(failures) } else { jittered(REREAD) };
             last = Some(error);
@@ -83,6 +87,19 @@ impl Provider {
             Some(error) => warn!(%issuer, %error, "the provider is not usable, trying again"),
             None => info!(%issuer, "the provider's documents were read"),
         }
+    }
+
+    /// Logs that the provider does not announce PKCE, and says whether it did.
+    fn warn_of_pkce(&self) -> bool {
+        let unannounced = self.live().is_some_and(|live| !live.metadata.announces_pkce);
+        if unannounced {
+            warn!(
+                issuer = %self.settings.issuer,
+                "the provider announces no PKCE (code_challenge_methods_supported): S256 is sent all the same, but \
+                 nothing shows that the provider checks it; oidc.pkce: require refuses such a provider"
+            );
+        }
+        unannounced
     }
 
     /// Runs `check` with the provider's keys; when it finds no key that fits, once more with keys read
@@ -133,7 +150,7 @@ impl Provider {
     async fn read_keys(&self, current: &Live) -> Result<Arc<Live>, DiscoveryError> {
         let jwks = self.document(current.metadata.jwks.as_str()).await?;
         let keys = KeySet::parse(&jwks)?;
-        let documents = Arc::new(self.documents_of(&current.documents.discovery, &jwks));
+        let documents = Arc::new(self.documents_of(&current.documents.discovery, &jwks, &keys));
         let (metadata, relying) = (Arc::clone(&current.metadata), Arc::clone(&current.relying));
         Ok(Arc::new(Live { metadata, relying, keys, documents }))
     }
@@ -145,7 +162,7 @@ impl Provider {
         let response = self.send(request).await?;
         if response.status() != StatusCode::OK {
             let status = response.status().as_u16();
-            return Err(DiscoveryError::Status { url: url.to_owned(), status });
+            return Err(DiscoveryError::Status { url: self.client.reached(url), status });
         }
         let text = String::from_utf8(response.into_body().to_vec());
         text.map_err(|_| DiscoveryError::Keys(JwksError::NotASet))

@@ -184,7 +184,7 @@ async fn a_token_that_breaks_any_rule_is_refused_without_a_reason_and_ends_nobod
         ("(4) issued in the future", json!({"iat": now + 3600})),
         ("(4) no iat", json!({"iat": null})),
         ("(4) expired", json!({"exp": now - 61})),
-        ("(4) no exp", json!({"exp": null})),
+        ("(4) no exp and no fresh iat", json!({"exp": null, "iat": now - 360})),
         ("(5) neither sub nor sid", json!({"sub": null, "sid": null})),
         ("(5) sub is no text", json!({"sub": 7})),
         ("(5) sid is no text", json!({"sid": 7})),

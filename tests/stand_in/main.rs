@@ -27,6 +27,8 @@ mod coder_sign_in;
 mod coder_tunnels;
 #[path = "../it/support/coder_users.rs"]
 mod coder_users;
+#[path = "../it/support/coder_verify.rs"]
+mod coder_verify;
 #[path = "../it/support/server.rs"]
 mod server;
 

@@ -18,7 +18,7 @@ pub(super) const BEFORE: &[Key] = &[
     own("listen.trustedProxies", "VESTIBULE_LISTEN_TRUSTED_PROXIES", Networks, Default(""),
         "Proxies in front whose `X-Forwarded-For` is believed: the client is the right-most address that is not one of them. Everybody else's header is dropped."),
     own("listen.proxyProtocol", "VESTIBULE_LISTEN_PROXY_PROTOCOL", Bool, Default("false"),
-        "Every connection from `listen.trustedProxies` begins with a PROXY protocol v2 header that names the client."),
+        "Every connection from `listen.trustedProxies` begins with a PROXY protocol header (version 1 or 2) that names the client; a connection without one is closed."),
     own("listen.workers", "VESTIBULE_LISTEN_WORKERS", Count, Nothing,
         "Threads that forward requests. Not given: one for each core that the process may use."),
 

@@ -1,7 +1,7 @@
 //! The section `oidc`: Coder's own keys with Coder's variables, and what the gateway adds.
 
 use super::Absent::{Default, Nothing, Refused};
-use super::Kind::{Bool, Duration, List, Map, Path, Secret, Text, Url};
+use super::Kind::{Bool, Duration, List, Map, Path, Secret, Text, Url, Word};
 use super::{Key, Kind, Role, both, coders, own};
 
 const fn refused(
@@ -20,6 +20,8 @@ const fn refused(
 pub(super) const OIDC: &[Key] = &[
     own("oidc.issuerURL", "CODER_OIDC_ISSUER_URL", Url, Refused,
         "The provider's issuer, byte for byte as its discovery document has it. With authentik: `https://authentik.example.com/application/o/<slug>/`, with the slash at the end."),
+    own("oidc.internalURL", "VESTIBULE_OIDC_INTERNAL_URL", Url, Nothing,
+        "Where the gateway itself reaches the provider, when not at its public address: `https://authentik.internal:9443`. Browsers are still sent to the public address, and the issuer stays `oidc.issuerURL`. Plain `http` beyond loopback needs `oidc.dangerAllowHTTP`. See [below](#a-provider-with-an-address-inside)."),
     both("oidc.clientID", "CODER_OIDC_CLIENT_ID", Text, Refused,
         "The client id at the provider. Coder gets the same one: it is the audience of the ID tokens."),
     own("oidc.clientSecret", "CODER_OIDC_CLIENT_SECRET", Secret, Refused,
@@ -29,9 +31,9 @@ pub(super) const OIDC: &[Key] = &[
     own("oidc.clientAuthentication", "VESTIBULE_OIDC_CLIENT_AUTHENTICATION", Text, Default("auto"),
         "How the client secret is sent: `basic` (`client_secret_basic`), `post` (`client_secret_post`), or `auto`: `basic` first, `post` when the provider refuses the client, and from then on what it took."),
     both("oidc.scopes", "CODER_OIDC_SCOPES", List, Default("openid,profile,email,offline_access"),
-        "The scopes asked for. Without `offline_access` a session ends with its first access token. A scope named `groups` also makes `groups` the group claim."),
+        "The scopes asked for, separated by commas or spaces. Without `offline_access` a session ends with its first access token. A scope named `groups` also makes `groups` the group claim."),
     both("oidc.emailDomain", "CODER_OIDC_EMAIL_DOMAIN", List, Default(""),
-        "Domains that an email address must have one of, exactly; a leading `@` is dropped. Empty: every domain."),
+        "Domains that an email address must have one of, exactly; a leading `@` is dropped. Empty: every domain, and with `oidc.groupAllowed` empty too everybody whom the provider lets in."),
     both("oidc.emailField", "CODER_OIDC_EMAIL_FIELD", Text, Default("email"),
         "The claim with the email address."),
     both("oidc.usernameField", "CODER_OIDC_USERNAME_FIELD", Text, Default("preferred_username"),
@@ -39,7 +41,7 @@ pub(super) const OIDC: &[Key] = &[
     both("oidc.ignoreEmailVerified", "CODER_OIDC_IGNORE_EMAIL_VERIFIED", Bool, Default("false"),
         "Takes addresses that the provider does not call verified. authentik since 2025.10 calls none verified unless its scope mapping says so."),
     own("oidc.authURLParams", "CODER_OIDC_AUTH_URL_PARAMS", Map, Default("{\"access_type\": \"offline\"}"),
-        "Further parameters of the authorization request."),
+        "Further parameters of the authorization request. `prompt` and `max_age` among them count as `oidc.prompt` and `oidc.maxAge`."),
     both("oidc.ignoreUserInfo", "CODER_OIDC_IGNORE_USERINFO", Bool, Default("false"),
         "Takes the claims of the ID token alone and does not ask the userinfo endpoint."),
     both("oidc.groupField", "CODER_OIDC_GROUP_FIELD", Text, Nothing,
@@ -54,8 +56,12 @@ pub(super) const OIDC: &[Key] = &[
         "The `prompt` parameter at the provider: `login`, `consent`, `select_account`, or several with a space between. With `login` the person signs in there at every sign-in here: a `max_age` of 3 seconds goes along, and a sign-in from before (`auth_time`) is refused."),
     own("oidc.maxAge", "VESTIBULE_OIDC_MAX_AGE", Duration, Nothing,
         "The longest time since the person last signed in at the provider; it asks again after that (`max_age`)."),
-    own("oidc.algorithms", "VESTIBULE_OIDC_ALGORITHMS", List, Default("RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,EdDSA"),
-        "The signature algorithms taken. `none` and `HS256` cannot be."),
+    own("oidc.algorithms", "VESTIBULE_OIDC_ALGORITHMS", List, Default("RS256,RS384,RS512,PS256,PS384,PS512,ES256,ES384,ES512,EdDSA"),
+        "The signature algorithms that the gateway takes, and that its issuer announces to Coder. `Ed25519` is another name of `EdDSA`. `none` and `HS256` cannot be taken."),
+    own("oidc.pkce", "VESTIBULE_OIDC_PKCE", Word(&["auto", "require"]), Default("auto"),
+        "What the provider must announce of PKCE. S256 is always sent, and a provider that lists its methods without S256 is always refused. `auto` takes a provider that lists none, as Microsoft Entra ID and AWS Cognito do; `require` refuses it."),
+    own("oidc.dangerAccessTokenAsIDToken", "VESTIBULE_OIDC_DANGER_ACCESS_TOKEN_AS_ID_TOKEN", Bool, Default("false"),
+        "Takes one token as both the access token and the ID token, which Casdoor sends. Coder then receives the provider's access token as its ID token, and a sign-out at the provider puts it into an address of the browser."),
     own("oidc.dangerAllowHTTP", "VESTIBULE_OIDC_DANGER_ALLOW_HTTP", Bool, Default("false"),
         "Takes plain `http` for the provider beyond loopback. Whoever is on the network between can then sign in as anybody."),
 
@@ -70,11 +76,11 @@ pub(super) const OIDC: &[Key] = &[
     coders("oidc.enableGroupAutoCreate", "CODER_OIDC_GROUP_AUTO_CREATE", Bool, Default("false"),
         "Coder's group sync: makes missing groups."),
     coders("oidc.groupRegexFilter", "CODER_OIDC_GROUP_REGEX_FILTER", Text, Default(".*"),
-        "Coder's group sync: takes only matching groups."),
+        "Coder's group sync: takes only groups that match this regular expression (RE2)."),
     coders("oidc.userRoleField", "CODER_OIDC_USER_ROLE_FIELD", Text, Nothing,
         "Coder's role sync: the claim with the roles."),
     coders("oidc.userRoleMapping", "CODER_OIDC_USER_ROLE_MAPPING", Map, Default("{}"),
-        "Coder's role sync: names of roles at the provider and in Coder."),
+        "Coder's role sync: names of roles at the provider, each with a list of roles in Coder."),
     coders("oidc.userRoleDefault", "CODER_OIDC_USER_ROLE_DEFAULT", List, Default(""),
         "Coder's role sync: roles that everybody has."),
     coders("oidc.organizationField", "CODER_OIDC_ORGANIZATION_FIELD", Text, Nothing,
@@ -82,7 +88,7 @@ pub(super) const OIDC: &[Key] = &[
     coders("oidc.organizationAssignDefault", "CODER_OIDC_ORGANIZATION_ASSIGN_DEFAULT", Bool, Default("true"),
         "Coder's organization sync: whether everybody is in the default organization."),
     coders("oidc.organizationMapping", "CODER_OIDC_ORGANIZATION_MAPPING", Map, Default("{}"),
-        "Coder's organization sync: names at the provider and ids in Coder."),
+        "Coder's organization sync: names at the provider, each with a list of ids in Coder."),
     coders("oidc.oidc-repair-links", "CODER_OIDC_REPAIR_LINKS", Bool, Default("true"),
         "Whether Coder, at its start, forgets user links of another issuer. Harmless here: the issuer stays the provider's."),
     coders("oidc.dangerousOidcEmailFallback", "CODER_DANGEROUS_OIDC_EMAIL_FALLBACK", Bool, Default("false"),

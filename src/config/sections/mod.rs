@@ -2,8 +2,11 @@
 //! faults are shown at once.
 
 mod coder;
+mod coder_only;
+mod internal;
 mod oidc;
 mod policy;
+mod regex;
 mod together;
 
 use std::path::PathBuf;
@@ -16,7 +19,8 @@ use super::settings::{
     Store, Tls, Unreachable,
 };
 
-pub use oidc::{ALGORITHMS, csv};
+pub use coder_only::csv;
+pub use oidc::ALGORITHMS;
 pub use policy::ROUTE_CLASSES;
 
 /// The most often that the provider may be asked anew.
@@ -25,6 +29,7 @@ const MIN_RECHECK: Duration = Duration::from_secs(1);
 /// The whole configuration, or nothing when something is missing or wrong; the reader knows what.
 pub(super) fn config(r: &mut Reader) -> Option<Config> {
     r.refuse_what_has_no_place();
+    r.warn_of_leftovers();
     let listen = listen(r);
     let store = store(r);
     let admin = admin(r, store.as_ref());

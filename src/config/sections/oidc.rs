@@ -4,17 +4,23 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::types::{InvalidIssuer, Issuer};
+use crate::types::{EmailDomain, InvalidIssuer, Issuer};
 
-use super::super::keys::{self, Kind, Role};
 use super::super::parse::{self, Fault};
-use super::super::reader::Reader;
-use super::super::settings::{ClientAuthentication, Coder, CoderOnly, Oidc};
+use super::super::reader::{Reader, at_line};
+use super::super::settings::{ClientAuthentication, Coder, Oidc, Pkce};
 use super::super::tree::Value;
+use super::coder_only::coder_only;
+use super::internal;
+
+const PARAMS: &str = "oidc.authURLParams";
 
 /// The names that `oidc.algorithms` may have (RFC 7518 §3.1, RFC 8037 §3.1): no `none`, no `HS*`.
-pub const ALGORITHMS: [&str; 9] =
-    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "EdDSA"];
+pub const ALGORITHMS: [&str; 10] =
+    ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"];
+
+/// Another name of one of them (RFC 9864 §2.2), and the name that it is kept under.
+const ED25519: (&str, &str) = ("Ed25519", "EdDSA");
 
 /// The words of `oidc.clientAuthentication`.
 const CLIENT_AUTHENTICATION: [(&str, ClientAuthentication); 3] = [
@@ -23,15 +29,14 @@ const CLIENT_AUTHENTICATION: [(&str, ClientAuthentication); 3] = [
     ("post", ClientAuthentication::Post),
 ];
 
-/// Parameters of an authorization request that the gateway sets itself, or that have no place in one.
-const PROTOCOL_PARAMETERS: [&str; 14] = [
+/// Parameters of an authorization request that the gateway sets itself, or that have no place in one. `prompt` and
+/// `max_age` have keys of their own here and none in Coder: see [`Params`].
+const PROTOCOL_PARAMETERS: [&str; 12] = [
     "client_id",
     "client_secret",
     "code_challenge",
     "code_challenge_method",
-    "max_age",
     "nonce",
-    "prompt",
     "redirect_uri",
     "request",
     "request_uri",
@@ -48,7 +53,8 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let client_secret = r.secret("oidc.clientSecret");
     let client_authentication = r.word("oidc.clientAuthentication", &CLIENT_AUTHENTICATION);
     let scopes = scopes(r);
-    let auth_url_params = auth_url_params(r);
+    let params = auth_url_params(r);
+    let internal_url = internal::url(r, danger_allow_http == Some(true));
     let email_domains = r.list("oidc.emailDomain", parse::email_domain);
     let email_field = r.value("oidc.emailField", parse::line);
     let username_field = r.value("oidc.usernameField", parse::line);
@@ -57,9 +63,10 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     let (group_field, groups_allowed) = groups(r, scopes.as_deref());
     let sign_in_text = r.value("oidc.signInText", parse::text);
     let icon_url = r.optional("oidc.iconURL", |text| icon(text, coder)).flatten();
-    let prompt = r.optional("oidc.prompt", parse::prompt);
-    let max_age = r.optional("oidc.maxAge", whole_seconds);
+    let (prompt, max_age) = prompt_and_max_age(r, params.as_ref());
     let algorithms = algorithms(r);
+    let pkce = r.word("oidc.pkce", &[("auto", Pkce::Auto), ("require", Pkce::Require)]);
+    let danger_access_token_as_id_token = r.value("oidc.dangerAccessTokenAsIDToken", parse::boolean);
     let coder_only = coder_only(r);
     if let (Some((ours, _)), Some(coder)) = (&client_secret, coder)
         && *ours == coder.issuer.client_secret
@@ -77,13 +84,22 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
             "Reach the provider by https",
         );
     }
+    if danger_access_token_as_id_token == Some(true) {
+        r.warning(
+            "oidc.dangerAccessTokenAsIDToken",
+            "hands the provider's access token on to Coder and to a sign-out's address",
+            "Have the provider send a separate ID token",
+        );
+    }
+    warn_of_an_open_door(r, email_domains.as_deref(), groups_allowed.as_deref());
     Some(Oidc {
         issuer: issuer?,
         client_id: client_id?,
         client_secret: client_secret?.0,
         client_authentication: client_authentication?,
         scopes: scopes?,
-        auth_url_params: auth_url_params?,
+        internal_url,
+        auth_url_params: params?.rest,
         email_domains: email_domains?,
         email_field: email_field?,
         username_field: username_field?,
@@ -96,12 +112,15 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
         prompt,
         max_age,
         algorithms: algorithms?,
+        pkce: pkce?,
+        danger_access_token_as_id_token: danger_access_token_as_id_token?,
         danger_allow_http: danger_allow_http?,
         coder_only: coder_only?,
     })
 }
 
 fn issuer(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
+    parse::url_characters(text)?;
     Issuer::parse(text, danger_allow_http).map_err(|error| {
         let remedy = match error {
             InvalidIssuer::NotHttps => {
@@ -115,15 +134,20 @@ fn issuer(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
     })
 }
 
+/// The scopes. One entry may hold several with spaces between: Coder joins its list with spaces (RFC 6749 §3.3), so
+/// that `openid profile email` as one value works there.
 fn scopes(r: &mut Reader) -> Option<Vec<String>> {
-    let scopes = r.list("oidc.scopes", |text| {
+    let entries = r.list("oidc.scopes", |text| {
+        let scopes: Vec<String> = text.split_ascii_whitespace().map(str::to_owned).collect();
         // RFC 6749 §3.3: a scope is visible ASCII without quotation mark and backslash.
-        if text.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e)) {
-            return Ok(text.to_owned());
+        let good = |scope: &String| scope.bytes().all(|b| matches!(b, 0x21 | 0x23..=0x5b | 0x5d..=0x7e));
+        if !scopes.is_empty() && scopes.iter().all(good) {
+            return Ok(scopes);
         }
-        let remedy = "Write single words, as a list or with commas between";
+        let remedy = "Write single words, as a list, or with commas or spaces between";
         Err(("has an entry that is no scope".to_owned(), remedy.to_owned()))
     })?;
+    let scopes: Vec<String> = entries.into_iter().flatten().collect();
     if !scopes.iter().any(|scope| scope == "openid") {
         r.wrong("oidc.scopes", "lacks openid, without which there is no ID token", "Add `openid`");
     }
@@ -137,27 +161,84 @@ fn scopes(r: &mut Reader) -> Option<Vec<String>> {
     Some(scopes)
 }
 
-fn auth_url_params(r: &mut Reader) -> Option<Vec<(String, String)>> {
-    let path = "oidc.authURLParams";
+/// `oidc.authURLParams`, with what has a key of its own here taken out.
+struct Params {
+    /// The parameters that are sent as they are, in the order written.
+    rest: Vec<(String, String)>,
+    prompt: Option<String>,
+    max_age: Option<Duration>,
+}
+
+fn auth_url_params(r: &mut Reader) -> Option<Params> {
+    let path = PARAMS;
+    let mut params = Params { rest: Vec::new(), prompt: None, max_age: None };
     let Some(found) = r.given(path).cloned() else {
-        return Some(vec![("access_type".to_owned(), "offline".to_owned())]);
+        params.rest.push(("access_type".to_owned(), "offline".to_owned()));
+        return Some(params);
     };
     let Value::Map(entries) = found.node.value else {
         r.wrong(path, "is not a map", "Write `{name: value}`, in a variable as JSON");
         return None;
     };
-    let mut params = Vec::new();
     for entry in entries {
-        match entry.node.value {
-            _ if PROTOCOL_PARAMETERS.contains(&entry.key.as_str()) => {
+        let place = at_line(&found.place, entry.line);
+        let taken = match (entry.key.as_str(), entry.node.value) {
+            (name, _) if PROTOCOL_PARAMETERS.contains(&name) => {
                 let what = "has a parameter that the gateway sets itself";
-                r.wrong(path, what, &format!("Take `{}` out", entry.key));
+                Err((what.to_owned(), format!("Take `{name}` out")))
             }
-            Value::Text(value) => params.push((entry.key, value)),
-            _ => r.wrong(path, "has a parameter that is not text", "Write one value for each name"),
+            ("prompt", Value::Text(text)) => parse::prompt(&text).map(|prompt| params.prompt = Some(prompt)),
+            ("max_age", Value::Text(text)) => seconds(&text).map(|max_age| params.max_age = Some(max_age)),
+            (_, Value::Text(value)) => {
+                params.rest.push((entry.key, value));
+                Ok(())
+            }
+            _ => {
+                let what = "has a parameter that is not text";
+                Err((what.to_owned(), "Write one value for each name".to_owned()))
+            }
+        };
+        if let Err((what, remedy)) = taken {
+            r.problem(path, place, &what, &remedy);
         }
     }
     Some(params)
+}
+
+/// `prompt` and `max_age` from their own keys, else from `oidc.authURLParams`, where Coder takes them.
+fn prompt_and_max_age(r: &mut Reader, params: Option<&Params>) -> (Option<String>, Option<Duration>) {
+    let prompt = r.optional("oidc.prompt", parse::prompt);
+    let max_age = r.optional("oidc.maxAge", whole_seconds);
+    let Some(params) = params else { return (prompt, max_age) };
+    (
+        one_of(r, prompt, params.prompt.clone(), "`prompt`", "oidc.prompt"),
+        one_of(r, max_age, params.max_age, "`max_age`", "oidc.maxAge"),
+    )
+}
+
+/// The value of a key or of the parameter that means the same. Both are refused when they differ.
+fn one_of<T: PartialEq>(
+    r: &mut Reader,
+    own: Option<T>,
+    param: Option<T>,
+    name: &str,
+    key: &str,
+) -> Option<T> {
+    if own.is_some() && param.is_some() && own != param {
+        r.wrong(PARAMS, &format!("has {name} with another value than {key}"), "Keep one of them");
+    }
+    own.or(param)
+}
+
+/// A warning when nothing but the provider decides who signs in.
+fn warn_of_an_open_door(r: &mut Reader, domains: Option<&[EmailDomain]>, groups: Option<&[String]>) {
+    if domains.is_some_and(<[_]>::is_empty) && groups.is_some_and(<[_]>::is_empty) {
+        r.warning(
+            "oidc.emailDomain",
+            "is empty, and so is oidc.groupAllowed: everybody whom the provider lets in may sign in",
+            "Name the domains of your people's email addresses, or the groups that may sign in",
+        );
+    }
 }
 
 /// The group claim and the allowed groups. As in Coder, a scope `groups` makes that the claim.
@@ -199,57 +280,34 @@ fn whole_seconds(text: &str) -> Result<Duration, Fault> {
     }
 }
 
+/// `max_age` as the parameter has it: whole seconds without a unit (OpenID Connect Core §3.1.2.1).
+fn seconds(text: &str) -> Result<Duration, Fault> {
+    match text.parse::<u32>() {
+        Ok(_) => whole_seconds(&format!("{text}s")),
+        Err(_) => Err((
+            "has a `max_age` that is no number of seconds".to_owned(),
+            "Write `3600` for an hour".to_owned(),
+        )),
+    }
+}
+
 fn algorithms(r: &mut Reader) -> Option<Vec<&'static str>> {
-    let names = r.list("oidc.algorithms", |text| {
-        ALGORITHMS.iter().find(|name| **name == text).copied().ok_or_else(|| {
-            let remedy = format!("Choose from {}", ALGORITHMS.join(", "));
-            ("has an entry that is no algorithm that can be taken".to_owned(), remedy)
-        })
-    })?;
+    let mut names: Vec<&'static str> = Vec::new();
+    for name in r.list("oidc.algorithms", algorithm)? {
+        if !names.contains(&name) {
+            names.push(name);
+        }
+    }
     if names.is_empty() {
         r.wrong("oidc.algorithms", "is empty, so that no signature would be taken", "Take the line out");
     }
     Some(names)
 }
 
-/// What is Coder's business alone and differs from Coder's default, in the syntax of Coder's variables.
-fn coder_only(r: &mut Reader) -> Option<Vec<CoderOnly>> {
-    let mut settings = Some(Vec::new());
-    for key in keys::all().filter(|key| key.role == Role::Coder) {
-        if r.given(key.path).is_none() {
-            continue;
-        }
-        let value = match key.kind {
-            Kind::Bool => r.optional(key.path, parse::boolean).map(|value| value.to_string()),
-            Kind::List => r.list(key.path, parse::line).map(|items| csv(&items)),
-            Kind::Map => map(r, key.path),
-            _ => r.optional(key.path, parse::text),
-        };
-        match (value, &mut settings) {
-            (Some(value), Some(settings)) if Some(value.as_str()) != key.default() => {
-                settings.push(CoderOnly { key, value });
-            }
-            (Some(_), _) => {}
-            (None, _) => settings = None,
-        }
-    }
-    settings
-}
-
-fn map(r: &mut Reader, path: &str) -> Option<String> {
-    let node = r.given(path)?.node.clone();
-    if matches!(node.value, Value::Map(_)) {
-        return Some(node.to_json().to_string());
-    }
-    r.wrong(path, "is not a map", "Write `{name: value}`, in a variable as JSON");
-    None
-}
-
-/// One line of CSV, as Coder's variables with lists have it.
-pub fn csv(items: &[String]) -> String {
-    let quoted = |item: &str| item.contains(['"', ',', '\n', '\r']) || item.trim() != item;
-    let field = |item: &String| {
-        if quoted(item) { format!("\"{}\"", item.replace('"', "\"\"")) } else { item.clone() }
-    };
-    items.iter().map(field).collect::<Vec<_>>().join(",")
+fn algorithm(text: &str) -> Result<&'static str, Fault> {
+    let text = if text == ED25519.0 { ED25519.1 } else { text };
+    ALGORITHMS.iter().find(|name| **name == text).copied().ok_or_else(|| {
+        let remedy = format!("Choose from {}", ALGORITHMS.join(", "));
+        ("has an entry that is no algorithm that can be taken".to_owned(), remedy)
+    })
 }

@@ -1,9 +1,12 @@
 //! Whole configurations, as operators write them.
 
 mod errors;
+mod leftovers;
+mod oidc;
 mod precedence;
 mod sections;
 mod table;
+mod unread;
 
 use crate::types::EmailDomain;
 
@@ -44,6 +47,11 @@ fn only(result: Result<Config, Errors>) -> Problem {
     let problems: Vec<&Problem> = errors.iter().collect();
     assert_eq!(problems.len(), 1, "{errors}");
     problems[0].clone()
+}
+
+/// What is warned of, by key.
+fn warned(config: &Config) -> Vec<&str> {
+    config.warnings.iter().map(|warning| warning.key.as_str()).collect()
 }
 
 fn expect_minimal(config: &Config) {

@@ -158,6 +158,6 @@ oidc:
 ";
     let config = both(yaml, &[("CODER_OIDC_CLIENT_SECRET", "sec")]).unwrap();
     assert!(config.oidc.coder_only.is_empty(), "{:?}", config.oidc.coder_only);
-    assert_eq!(config.warnings.iter().map(|warning| warning.key).collect::<Vec<_>>(), ["oidc.scopes"]);
+    assert_eq!(warned(&config), ["oidc.scopes", "oidc.emailDomain"]);
     assert_eq!(config.oidc.group_field, None);
 }

@@ -160,7 +160,10 @@ impl FakeProvider {
         let answer = RefreshAnswer::for_test(&access_token, next.as_ref());
         let judgement = match says {
             Says::Halfway => Err(unreachable(Cause::Timeout).into()),
-            Says::NotInGroup => Err(Refusal::GroupNotAllowed { field: "groups".to_owned() }.into()),
+            Says::NotInGroup => {
+                let [field, found, wanted] = ["groups", "\"others\"", "\"devs\""].map(str::to_owned);
+                Err(Refusal::GroupNotAllowed { field, found, wanted }.into())
+            }
             Says::AnotherIssuer => Err(ProviderFault::from(IdTokenError::Issuer).into()),
             Says::AnotherSubject => Err(JudgeError::AnotherSubject),
             _ => Ok(self.refreshed(subject, turn, next, sid)),

@@ -117,6 +117,15 @@ fn encode(form: &HashMap<String, String>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(sorted).finish()
 }
 
+/// What is passed on of a key set: Coder's library does not read `key_ops`.
+fn without_key_ops(value: &Value) -> Value {
+    let mut value = value.clone();
+    for key in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
+        key.remove("key_ops");
+    }
+    value
+}
+
 async fn replay(exchanges: Vec<Exchange>) {
     let issuer = issuer_for(&exchanges);
     for Exchange { request, response } in exchanges {
@@ -129,9 +138,15 @@ async fn replay(exchanges: Vec<Exchange>) {
         let answer = ask(&issuer, (&request.method, &request.path, &headers, &body)).await;
         assert_eq!(answer.status().as_u16(), response.status, "{} {}", request.method, request.path);
         let answer = value(answer).await;
-        // Coder was satisfied with these members; others do not disturb it.
+        // Coder was satisfied with these members; others do not disturb it, nor do more algorithms.
         for (name, wanted) in response.body.as_object().expect("an object") {
-            assert_eq!(answer[name], *wanted, "{} {name}", request.path);
+            if name == "id_token_signing_alg_values_supported" {
+                let wanted = wanted.as_array().expect("a list");
+                let found = answer[name].as_array().expect("a list");
+                assert!(!wanted.is_empty() && wanted.iter().all(|one| found.contains(one)), "{found:?}");
+                continue;
+            }
+            assert_eq!(answer[name], without_key_ops(wanted), "{} {name}", request.path);
         }
     }
 }

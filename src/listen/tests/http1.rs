@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::support::{by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
+use super::support::{Lines, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
 use crate::http::{Response, TrustedProxies};
 use crate::listen::Settings;
 
@@ -134,10 +134,50 @@ async fn a_trusted_balancer_says_who_the_client_is() {
 }
 
 #[tokio::test]
-async fn a_trusted_balancer_without_a_header_is_not_served() {
+async fn a_trusted_balancer_may_speak_version_1_of_the_proxy_protocol() {
     let running = start(behind_balancer("127.0.0.0/8"), echo);
-    assert_eq!(exchange(running.address, GET_AND_CLOSE).await, "");
+    let with = |line: &str| format!("PROXY {line}\r\n{GET_AND_CLOSE}");
+    let answer = exchange(running.address, &with("TCP4 203.0.113.9 10.0.0.1 49153 443")).await;
+    assert!(answer.ends_with("GET /a 203.0.113.9 http -"), "{answer}");
+    let answer = exchange(running.address, &with("TCP6 2001:db8::7 ::1 49153 443")).await;
+    assert!(answer.ends_with("GET /a 2001:db8::7 http -"), "{answer}");
+    let answer = exchange(running.address, &with("UNKNOWN")).await;
+    assert!(answer.ends_with("GET /a 127.0.0.1 http -"), "a health check is the balancer's own: {answer}");
+    assert_eq!(exchange(running.address, &with("TCP4 203.0.113.9 10.0.0.1 49153")).await, "");
+}
+
+#[tokio::test]
+async fn a_trusted_balancer_without_a_header_is_not_served_and_is_logged_once() {
+    let log = Lines::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let running = start(behind_balancer("127.0.0.0/8"), echo);
+    for _ in 0..3 {
+        assert_eq!(exchange(running.address, GET_AND_CLOSE).await, "");
+    }
     assert_eq!(exchange(running.address, "").await, "", "the header has to come in time");
+    let text = log.text();
+    assert_eq!(text.matches("WARN").count(), 1, "{text}");
+    for part in
+        ["peer=127.0.0.1 ", "listen.proxyProtocol", "listen.trustedProxies", "no PROXY protocol header"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+}
+
+/// A balancer that opens and closes a connection to see whether the port is open has done nothing wrong.
+#[tokio::test]
+async fn a_balancer_that_only_looks_whether_the_port_is_open_is_not_logged() {
+    let log = Lines::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).finish();
+    let _logging = tracing::subscriber::set_default(subscriber);
+    let running = start(behind_balancer("127.0.0.0/8"), echo);
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    client.shutdown().await.unwrap();
+    assert_eq!(read_all(&mut client).await, "");
+    assert_eq!(log.text(), "");
 }
 
 #[tokio::test]

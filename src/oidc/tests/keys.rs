@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::super::jwk::Jwk;
 use super::super::keys::KeySet;
-use super::signer::{PROVIDER, STRANGER, part};
+use super::signer::part;
 use super::*;
 
 fn set(keys: &[Value]) -> Result<KeySet, JwksError> {
@@ -44,7 +44,9 @@ fn a_key_that_is_not_for_these_signatures_is_left_out() {
         with(es256.clone(), "alg", json!("ES384")),
         with(es256.clone(), "crv", json!("P-521")),
         with(es256.clone(), "crv", json!("P-384")),
+        with(es256.clone(), "crv", json!("secp256k1")),
         with(es256.clone(), "x", json!("AAAA")),
+        with(es256.clone(), "x", json!(part([7; 32]))),
         with(es256.clone(), "x", Value::Null),
         with(es256.clone(), "kid", json!(5)),
         with(rsa.clone(), "alg", json!("RSA-OAEP-256")),
@@ -56,6 +58,8 @@ fn a_key_that_is_not_for_these_signatures_is_left_out() {
         with(rsa.clone(), "e", json!(part([1; 9]))),
         json!({"kty": "oct", "k": "AAAA"}),
         json!({"kty": "OKP", "crv": "Ed448", "x": part([1; 57])}),
+        json!({"kty": "OKP", "crv": "X25519", "x": part([1; 32])}),
+        json!({"kty": "AKP", "alg": "ML-DSA-44", "pub": part([1; 1312])}),
         json!({"kty": "OKP", "crv": "Ed25519", "x": part([1; 31])}),
         json!({}),
         json!("key"),
@@ -119,10 +123,53 @@ fn a_key_made_from_a_shared_secret_verifies_nothing() {
     );
 }
 
+/// go-jose 4.1.4, Coder's library, refuses the whole set for a key that it does not know, an `x5c` or `x5t` that it cannot
+/// read, or a point that is not on its curve; `Ed25519` (RFC 9864) it does not know as the `alg` of a signature.
 #[test]
-fn a_key_is_written_as_it_was_read() {
-    let key: Jwk = serde_json::from_value(PROVIDER.es256_jwk()).unwrap();
-    assert_eq!(serde_json::to_value(&key).unwrap(), PROVIDER.es256_jwk());
+fn a_key_is_passed_on_with_what_coder_reads_and_nothing_else() {
+    let mut odd = PROVIDER.es256_jwk();
+    odd["x5c"] = json!(["not a certificate"]);
+    odd["x5t"] = json!("odd");
+    odd["x5t#S256"] = json!("odd");
+    odd["x5u"] = json!(":");
+    odd["key_ops"] = json!(["verify"]);
+    odd["exp"] = json!("never");
+    let ed25519 = with(PROVIDER.ed25519_jwk(), "alg", json!("Ed25519"));
+    let foreign = [json!({}), json!(null), json!({"kty": "OKP", "crv": "Ed448", "x": part([1; 57])})];
+    let all: Vec<Value> = foreign.into_iter().chain([odd, PROVIDER.es512_jwk(), ed25519]).collect();
+    let passed_on: Value = serde_json::from_str(&set(&all).unwrap().to_json()).unwrap();
+    let ed25519 = with(PROVIDER.ed25519_jwk(), "alg", json!("EdDSA"));
+    assert_eq!(passed_on, json!({"keys": [PROVIDER.es256_jwk(), PROVIDER.es512_jwk(), ed25519]}));
+    assert_eq!(set(passed_on["keys"].as_array().unwrap()).unwrap().to_json(), passed_on.to_string());
+    // RFC 7518 §6.3.1.1: a modulus has no leading zero.
+    let rsa = PROVIDER.rsa_jwk();
+    let bytes = |key: &Value| {
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(key["n"].as_str().unwrap()).unwrap()
+    };
+    let passed_on: Value = serde_json::from_str(&set(std::slice::from_ref(&rsa)).unwrap().to_json()).unwrap();
+    let without_zeros: Vec<u8> = bytes(&rsa).into_iter().skip_while(|byte| *byte == 0).collect();
+    assert_eq!(bytes(&passed_on["keys"][0]), without_zeros);
+    assert_eq!(passed_on["keys"][0]["e"], rsa["e"]);
+}
+
+#[test]
+fn a_key_that_is_listed_twice_is_one_key() {
+    let key = PROVIDER.es256_jwk();
+    let twice = set(&[key.clone(), key.clone()]).unwrap();
+    assert_eq!(twice.all().len(), 1);
+    // Once with and once without `alg` and `use`, or under a second name.
+    let mut bare = key.clone();
+    bare.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "alg" | "use"));
+    let renamed = with(key.clone(), "kid", json!("second"));
+    let three = set(&[key.clone(), bare, renamed]).unwrap();
+    let signature = PROVIDER.signature("ES256", b"m");
+    for kid in [Some("es256"), Some("second"), None] {
+        assert!(three.choose(Algorithm::Es256, kid).unwrap().verifies(Algorithm::Es256, b"m", &signature));
+    }
+    // Two keys of one name are two keys.
+    let other = with(STRANGER.es256_jwk(), "kid", json!("es256"));
+    let two = set(&[key, other]).unwrap();
+    assert!(two.choose(Algorithm::Es256, Some("es256")).is_err());
 }
 
 /// The keys after a change: the provider signs with them while ours are still the old ones.

@@ -215,7 +215,7 @@ async fn an_answer_of_the_token_endpoint_is_taken_only_when_it_is_one() {
         (Box::new(changed("expires_in", json!("soon"))), "Provider(TokenAnswer("),
         (Box::new(changed("id_token", json!(null))), "Provider(IdToken(Missing"),
         (Box::new(changed("id_token", json!("e30.e30.e30.e30.e30"))), "Provider(IdToken(Token(Encrypted"),
-        (Box::new(changed("id_token", json!("access-token-canary"))), "Provider(IdToken(AccessToken"),
+        (Box::new(changed("id_token", json!("access-token-canary"))), "Provider(IdToken(IsTheAccessToken"),
     ];
     // The other method of client authentication is tried, and refused too.
     scene.op.always("/token", oauth(400, "invalid_client"));
@@ -275,7 +275,7 @@ async fn a_userinfo_answer_is_taken_only_when_it_is_about_the_same_person() {
         (Answer::json(200, &json!({"email": "alice@company.example"})), "Provider(UserInfo(Subject"),
         (Answer::json(200, &json!({"sub": [SUBJECT]})), "Provider(UserInfo(Subject"),
         (Answer::json(200, &json!([{"sub": SUBJECT}])), "Provider(UserInfo(NotAnObject"),
-        (Answer::text(200, "Content-Type: application/jwt\r\n", &jwt), "Provider(UserInfo(NotAnObject"),
+        (Answer::text(200, "Content-Type: text/plain\r\n", &jwt), "Provider(UserInfo(NotAnObject"),
         (Answer::text(200, "", ""), "Provider(UserInfo(NotAnObject"),
         (
             Answer::text(401, "WWW-Authenticate: error=\"invalid_token\"\r\n", ""),

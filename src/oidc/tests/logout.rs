@@ -145,14 +145,21 @@ async fn an_authentik_that_would_not_send_the_browser_back_is_not_asked_to() {
     assert_eq!(sent(&[], None).await, ["client_id", "post_logout_redirect_uri", "state"]);
 }
 
+fn logout_claims(scene: &Scene) -> Value {
+    json!({
+        "iss": scene.op.issuer(), "aud": ["coder-client-id"], "iat": NOW, "exp": NOW + 300, "jti": "one",
+        "events": {"http://schemas.openid.net/event/backchannel-logout": {}}, "sub": SUBJECT, "sid": "session",
+    })
+}
+
+fn logout_token(scene: &Scene, alg: &str, kid: &str) -> String {
+    PROVIDER.sign(&json!({"alg": alg, "kid": kid, "typ": "logout+jwt"}), &logout_claims(scene))
+}
+
 #[tokio::test]
 async fn a_logout_token_is_verified_with_the_keys_of_the_provider() {
     let scene = Scene::new().await;
-    let claims = json!({
-        "iss": scene.op.issuer(), "aud": ["coder-client-id"], "iat": NOW, "exp": NOW + 300, "jti": "one",
-        "events": {"http://schemas.openid.net/event/backchannel-logout": {}}, "sub": SUBJECT, "sid": "session",
-    });
-    let token = PROVIDER.sign(&json!({"alg": "PS384", "kid": "rsa", "typ": "logout+jwt"}), &claims);
+    let token = logout_token(&scene, "ES256", "es256");
     let found = scene.provider.verify_logout_token(&token).await.unwrap();
     assert_eq!(found.subject.unwrap().as_str(), SUBJECT);
     assert_eq!((found.sid.as_deref(), found.jti.as_str()), (Some("session"), "one"));
@@ -163,4 +170,68 @@ async fn a_logout_token_is_verified_with_the_keys_of_the_provider() {
 
     let scene = Scene::undiscovered(|_| {}).await;
     assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::NotReady));
+}
+
+/// Ory Hydra 26.2.0 sends logout tokens without `exp` and `sub`.
+#[tokio::test]
+async fn a_logout_token_without_exp_is_good_for_five_minutes() {
+    let scene = Scene::new().await;
+    let mut claims = logout_claims(&scene);
+    claims.as_object_mut().unwrap().retain(|name, _| !matches!(name.as_str(), "exp" | "sub"));
+    let token = PROVIDER.token(&claims);
+    let found = scene.provider.verify_logout_token(&token).await.unwrap();
+    assert_eq!((found.subject, found.sid.as_deref()), (None, Some("session")));
+    assert_eq!(found.expires_at, Timestamp::from_seconds(NOW + 300), "its jti is remembered so long");
+    scene.clock.advance(Duration::from_secs(359));
+    assert!(scene.provider.verify_logout_token(&token).await.is_ok(), "inside the leeway");
+    scene.clock.advance(Duration::from_secs(1));
+    assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::Time));
+}
+
+/// Back-Channel Logout 1.0 §2.6 (3). The conformance suite of the OpenID Foundation (5.2.4) has keys for many
+/// algorithms, lists them all, and signs a logout token with another one than this client's ID tokens.
+#[tokio::test]
+async fn a_logout_token_is_signed_as_the_id_tokens_are() {
+    let every = |document: &mut Value| {
+        document["id_token_signing_alg_values_supported"] = json!(["RS256", "PS256", "ES256", "EdDSA"]);
+    };
+    let scene = Scene::with(|_| {}, every).await;
+    let verdict = |alg: &'static str, kid: &'static str| {
+        let token = logout_token(&scene, alg, kid);
+        let provider = &scene.provider;
+        async move { provider.verify_logout_token(&token).await.map(drop) }
+    };
+    // Before an ID token was verified, the documents say what may be.
+    for (alg, kid) in [("RS256", "rsa"), ("PS256", "rsa"), ("ES256", "es256"), ("Ed25519", "ed25519")] {
+        assert_eq!(verdict(alg, kid).await, Ok(()), "{alg}");
+    }
+    let refused = |algorithm| Err(LogoutTokenError::Algorithm(algorithm));
+    assert_eq!(verdict("ES384", "es384").await, refused(Algorithm::Es384), "it is not listed");
+    scene.sign_in(scene.claims(), Scene::user_info()).await.unwrap();
+    assert_eq!(verdict("ES256", "es256").await, Ok(()));
+    for (alg, kid, algorithm) in [
+        ("RS256", "rsa", Algorithm::Rs256),
+        ("PS256", "rsa", Algorithm::Ps256),
+        ("Ed25519", "ed25519", Algorithm::EdDsa),
+    ] {
+        assert_eq!(verdict(alg, kid).await, refused(algorithm));
+    }
+}
+
+/// authentik 2026.8 has one key, and signs with another algorithm as soon as it has another: its logout token may be
+/// the first that says so, while the discovery document that is known still names the former algorithm.
+#[tokio::test]
+async fn a_logout_token_is_the_first_to_be_signed_with_another_algorithm() {
+    let scene = Scene::new().await;
+    scene.sign_in(scene.claims(), Scene::user_info()).await.unwrap();
+    let es384 = logout_token(&scene, "ES384", "es384");
+    assert!(scene.provider.verify_logout_token(&es384).await.is_err(), "the former key is there");
+    scene.op.always("/jwks", Answer::json(200, &json!({"keys": [PROVIDER.rsa_jwk()]})));
+    let token = PROVIDER.sign(&json!({"alg": "RS256", "kid": "new"}), &logout_claims(&scene));
+    assert!(scene.provider.verify_logout_token(&token).await.is_err(), "no such key");
+    scene.clock.advance(Duration::from_secs(30));
+    let mut renamed = PROVIDER.rsa_jwk();
+    renamed["kid"] = json!("new");
+    scene.op.always("/jwks", Answer::json(200, &json!({"keys": [renamed]})));
+    assert!(scene.provider.verify_logout_token(&token).await.is_ok());
 }

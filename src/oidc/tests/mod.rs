@@ -7,11 +7,13 @@ mod keys;
 mod login;
 mod logout;
 mod properties;
+mod reach;
 mod reachability;
 mod recordings;
 mod refresh;
 mod signer;
 mod stand_in;
+mod user_info;
 mod vectors;
 
 use std::sync::Arc;
@@ -23,7 +25,7 @@ use url::Url;
 use super::*;
 use crate::http::{Client, ClientSettings};
 use crate::types::{Clock, Issuer, LocalRedirect, ManualClock, Secret, Timestamp};
-use signer::{CLIENT_SECRET, PROVIDER};
+use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
 
 /// The clock of the tests, in seconds.
@@ -35,6 +37,7 @@ const SUBJECT: &str = "af5674b8bf5b297bc0a5eb7c614ccbc142ad90ed95adf5d59f1036bdb
 fn settings(issuer: &str) -> Settings {
     Settings {
         issuer: Issuer::parse(issuer, true).unwrap(),
+        internal_url: None,
         client_id: "coder-client-id".to_owned(),
         client_authentication: None,
         client_secret: Secret::new(CLIENT_SECRET),
@@ -51,6 +54,8 @@ fn settings(issuer: &str) -> Settings {
         groups_allowed: Vec::new(),
         prompt: None,
         max_age: None,
+        pkce: Pkce::Auto,
+        danger_access_token_as_id_token: false,
         danger_allow_http: false,
     }
 }

@@ -5,9 +5,9 @@ use std::sync::LazyLock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::KeySize;
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaKeyPair,
 };
 use aws_lc_rs::{hmac, rsa};
 use base64::Engine as _;
@@ -22,6 +22,7 @@ pub(super) struct Signer {
     rsa: RsaKeyPair,
     p256: EcdsaKeyPair,
     p384: EcdsaKeyPair,
+    p521: EcdsaKeyPair,
     ed25519: Ed25519KeyPair,
 }
 
@@ -36,6 +37,7 @@ impl Signer {
             rsa: rsa::KeyPair::generate(KeySize::Rsa2048).unwrap(),
             p256: EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(),
             p384: EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(),
+            p521: EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap(),
             ed25519: Ed25519KeyPair::generate().unwrap(),
         }
     }
@@ -63,7 +65,8 @@ impl Signer {
             "PS512" => &RSA_PSS_SHA512,
             "ES256" => return self.p256.sign(&random, input).unwrap().as_ref().to_vec(),
             "ES384" => return self.p384.sign(&random, input).unwrap().as_ref().to_vec(),
-            "EdDSA" => return self.ed25519.sign(input).as_ref().to_vec(),
+            "ES512" => return self.p521.sign(&random, input).unwrap().as_ref().to_vec(),
+            "EdDSA" | "Ed25519" => return self.ed25519.sign(input).as_ref().to_vec(),
             "HS256" => {
                 let key = hmac::Key::new(hmac::HMAC_SHA256, CLIENT_SECRET.as_bytes());
                 return hmac::sign(&key, input).as_ref().to_vec();
@@ -93,6 +96,12 @@ impl Signer {
         json!({"kty": "EC", "crv": "P-384", "kid": "es384", "use": "sig", "x": part(x), "y": part(y)})
     }
 
+    /// The key on P-521.
+    pub(super) fn es512_jwk(&self) -> Value {
+        let (x, y) = self.p521.public_key().as_ref()[1..].split_at(66);
+        json!({"kty": "EC", "crv": "P-521", "kid": "es512", "use": "sig", "x": part(x), "y": part(y)})
+    }
+
     /// The key on Ed25519.
     pub(super) fn ed25519_jwk(&self) -> Value {
         json!({"kty": "OKP", "crv": "Ed25519", "kid": "ed25519", "x": part(self.ed25519.public_key())})
@@ -100,7 +109,10 @@ impl Signer {
 
     /// All of them.
     pub(super) fn jwks(&self) -> Value {
-        json!({"keys": [self.rsa_jwk(), self.es256_jwk(), self.es384_jwk(), self.ed25519_jwk()]})
+        let elliptic = [self.es256_jwk(), self.es384_jwk(), self.es512_jwk()];
+        let all: Vec<Value> =
+            [self.rsa_jwk()].into_iter().chain(elliptic).chain([self.ed25519_jwk()]).collect();
+        json!({"keys": all})
     }
 }
 

@@ -11,7 +11,8 @@ use tokio::sync::Semaphore;
 use vestibule::types::{Clock, random_bytes};
 
 use super::client::Kept;
-use super::coder_sign_in::Link;
+use super::coder_sign_in::{Authentication, Link};
+use super::coder_verify::Discovered;
 use super::server::{Body, Switched, text};
 
 /// Which recorded Coder is played.
@@ -78,6 +79,10 @@ pub(super) struct State {
     pub seen: Vec<Seen>,
     /// State of a conversion under way, to the user who converts.
     pub converting: HashMap<String, String>,
+    /// What was read of the issuer, until a restart.
+    pub discovered: Option<Discovered>,
+    /// The way of client authentication that worked at the issuer, until a restart.
+    pub authentication: Option<Authentication>,
 }
 
 pub(super) struct Shared {
@@ -105,6 +110,8 @@ impl Coder {
             faults: HashMap::new(),
             seen: Vec::new(),
             converting: HashMap::new(),
+            discovered: None,
+            authentication: None,
         };
         let shared = Arc::new(Shared {
             setup: Mutex::new(setup),
@@ -126,8 +133,12 @@ impl Coder {
         self.server.stop();
     }
 
-    /// Answers again, on the same port and with everything it knew.
+    /// Answers again, on the same port and with everything that its database holds.
     pub async fn start_again(&self) {
+        {
+            let mut state = self.shared.state();
+            (state.discovered, state.authentication) = (None, None);
+        }
         self.server.start_again().await;
     }
 

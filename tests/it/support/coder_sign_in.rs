@@ -20,6 +20,13 @@ pub struct Link {
     pub expiry: i64,
 }
 
+/// How Coder authenticates at its issuer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Authentication {
+    Basic,
+    Body,
+}
+
 impl Shared {
     pub async fn callback(&self, request: Request<Incoming>) -> Response<Body> {
         let query = fields(request.uri().query().unwrap_or_default());
@@ -103,14 +110,9 @@ impl Shared {
     /// Claims as Coder merges them, checked as it checks them.
     async fn claims(&self, setup: &Setup, tokens: &Value) -> Result<Value, Box<Response<Body>>> {
         let id_token = tokens["id_token"].as_str().unwrap_or_default();
-        let payload = id_token.split('.').nth(1).and_then(|payload| URL_SAFE_NO_PAD.decode(payload).ok());
-        let Some(mut claims) = payload.and_then(|payload| serde_json::from_slice::<Value>(&payload).ok())
-        else {
-            return Err(Box::new(message(400, "Failed to verify OIDC token.", None)));
-        };
-        if claims["aud"] != json!(setup.client_id) {
-            return Err(Box::new(message(400, "Failed to verify OIDC token.", Some("audience"))));
-        }
+        let verified = self.verify(setup, id_token).await;
+        let mut claims =
+            verified.map_err(|error| Box::new(message(400, "Failed to verify OIDC token.", Some(&error))))?;
         let url = format!("{}userinfo", setup.issuer_url);
         let request = Request::get(url)
             .header(
@@ -173,31 +175,52 @@ impl Shared {
         response
     }
 
-    /// As golang.org/x/oauth2 guesses: Basic first, on any error the same again in the body.
+    /// As golang.org/x/oauth2 guesses: Basic first, on any error the same again in the body; the way that worked is
+    /// kept.
     async fn token_request(&self, setup: &Setup, form: &[(&str, &str)]) -> Result<Value, String> {
-        let url = format!("{}token", setup.issuer_url);
-        let basic = STANDARD.encode(format!("{}:{}", setup.client_id, setup.client_secret));
-        let encode = |extra: &[(&str, &str)]| {
-            url::form_urlencoded::Serializer::new(String::new())
-                .extend_pairs(form)
-                .extend_pairs(extra)
-                .finish()
-        };
-        let request = |body: String| {
-            Request::post(&url)
-                .header("content-type", "application/x-www-form-urlencoded")
-                .header("user-agent", "Go-http-client/1.1")
-                .body(Bytes::from(body))
-                .unwrap()
-        };
-        let mut first = request(encode(&[]));
-        first.headers_mut().insert(header::AUTHORIZATION, format!("Basic {basic}").parse().unwrap());
-        let answer = self.http.send(first).await.map_err(|error| error.to_string())?;
-        if answer.status == 200 {
-            return Ok(answer.json());
+        let known = self.state().authentication;
+        if let Some(known) = known {
+            return self.token_request_by(known, setup, form).await;
         }
-        let posted = encode(&[("client_id", &setup.client_id), ("client_secret", &setup.client_secret)]);
-        let answer = self.http.send(request(posted)).await.map_err(|error| error.to_string())?;
+        let mut outcome = Err(String::new());
+        for way in [Authentication::Basic, Authentication::Body] {
+            outcome = self.token_request_by(way, setup, form).await;
+            if outcome.is_ok() {
+                self.state().authentication = Some(way);
+                break;
+            }
+        }
+        outcome
+    }
+
+    async fn token_request_by(
+        &self,
+        way: Authentication,
+        setup: &Setup,
+        form: &[(&str, &str)],
+    ) -> Result<Value, String> {
+        let mut form = form.to_vec();
+        let mut request = Request::post(format!("{}token", setup.issuer_url))
+            .header("content-type", "application/x-www-form-urlencoded")
+            .header("user-agent", "Go-http-client/1.1");
+        match way {
+            Authentication::Basic => {
+                // Both halves are form-encoded (url.QueryEscape).
+                let [id, secret] = [&setup.client_id, &setup.client_secret]
+                    .map(|half| url::form_urlencoded::byte_serialize(half.as_bytes()).collect::<String>());
+                let credentials = STANDARD.encode(format!("{id}:{secret}"));
+                request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
+            }
+            Authentication::Body => {
+                form.extend([
+                    ("client_id", setup.client_id.as_str()),
+                    ("client_secret", &setup.client_secret),
+                ]);
+            }
+        }
+        let body = url::form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish();
+        let request = request.body(Bytes::from(body)).unwrap();
+        let answer = self.http.send(request).await.map_err(|error| error.to_string())?;
         if answer.status == 200 { Ok(answer.json()) } else { Err(format!("oauth2: {}", answer.text())) }
     }
 

@@ -6,9 +6,9 @@ use std::sync::OnceLock;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::rsa::{KeySize, PublicKeyComponents};
 use aws_lc_rs::signature::{
-    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair,
-    KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512, RSA_PSS_SHA256, RSA_PSS_SHA384,
-    RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
+    ECDSA_P256_SHA256_FIXED_SIGNING, ECDSA_P384_SHA384_FIXED_SIGNING, ECDSA_P521_SHA512_FIXED_SIGNING,
+    EcdsaKeyPair, Ed25519KeyPair, KeyPair as _, RSA_PKCS1_SHA256, RSA_PKCS1_SHA384, RSA_PKCS1_SHA512,
+    RSA_PSS_SHA256, RSA_PSS_SHA384, RSA_PSS_SHA512, RsaEncoding, RsaKeyPair,
 };
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD as B64;
@@ -47,7 +47,8 @@ impl SigningKey {
             "PS512" => Pair::Rsa(rsa(which), &RSA_PSS_SHA512),
             "ES256" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap(), 32),
             "ES384" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P384_SHA384_FIXED_SIGNING).unwrap(), 48),
-            "EdDSA" => Pair::Ed(Ed25519KeyPair::generate().unwrap()),
+            "ES512" => Pair::Ec(EcdsaKeyPair::generate(&ECDSA_P521_SHA512_FIXED_SIGNING).unwrap(), 66),
+            "EdDSA" | "Ed25519" => Pair::Ed(Ed25519KeyPair::generate().unwrap()),
             "HS256" => Pair::Secret(super::provider::CLIENT_SECRET.as_bytes().to_vec()),
             other => panic!("no key of {other}"),
         };
@@ -64,7 +65,11 @@ impl SigningKey {
             }
             Pair::Ec(pair, size) => {
                 let point = pair.public_key().as_ref();
-                let crv = if *size == 32 { "P-256" } else { "P-384" };
+                let crv = match size {
+                    32 => "P-256",
+                    48 => "P-384",
+                    _ => "P-521",
+                };
                 json!({"alg": alg, "kid": kid, "kty": "EC", "use": "sig", "crv": crv,
                        "x": B64.encode(&point[1..=*size]), "y": B64.encode(&point[1 + size..])})
             }

@@ -140,6 +140,22 @@ impl Provider {
         self.shared.issuer()
     }
 
+    /// Its address: scheme, host and port.
+    pub fn base(&self) -> &str {
+        &self.shared.base
+    }
+
+    /// Names another address than its own in its documents and tokens, as authentik does when the request's `Host`
+    /// does.
+    pub fn call_itself(&self, public: &str) {
+        let (issuer, base) = (self.issuer().replace(self.base(), public), self.base());
+        let document = self.shared.discovery().to_string().replace(base, public);
+        self.tune(|knobs| {
+            knobs.discovery = serde_json::from_str(&document).unwrap();
+            knobs.id_token.insert("iss".to_owned(), json!(issuer));
+        });
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.shared.state.lock().unwrap()
     }

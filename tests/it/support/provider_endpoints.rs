@@ -9,7 +9,7 @@ use vestibule::types::random_token;
 
 use super::keys::{SigningKey, at_hash};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Code, Shared, SsoSession, State};
-use super::provider_knobs::{Fault, overlay};
+use super::provider_knobs::{Fault, UserInfoAs, overlay};
 use super::server::{Answer, Body, HangUp, body_text, field, fields, json, redirect, text};
 
 fn oauth_error(status: u16, error: &str) -> Response<Body> {
@@ -53,7 +53,7 @@ impl Shared {
         }
     }
 
-    fn discovery(&self) -> Value {
+    pub(super) fn discovery(&self) -> Value {
         let state = self.state.lock().unwrap();
         let base = &self.base;
         let algorithms: Vec<_> = state.keys.iter().map(|key| key.alg).collect();
@@ -88,7 +88,12 @@ impl Shared {
     }
 
     fn jwks(&self) -> Value {
-        let keys: Vec<Value> = self.state.lock().unwrap().keys.iter().filter_map(SigningKey::jwk).collect();
+        let state = self.state.lock().unwrap();
+        let own = state.keys.iter().filter_map(SigningKey::jwk).map(|mut key| {
+            overlay(key.as_object_mut().unwrap(), &state.knobs.jwk);
+            key
+        });
+        let keys: Vec<Value> = state.knobs.foreign_keys.iter().cloned().chain(own).collect();
         // authentik answers an empty object when the provider has no signing key.
         if keys.is_empty() { json!({}) } else { json!({"keys": keys}) }
     }
@@ -183,7 +188,7 @@ impl Shared {
         let now = self.clock.now().as_seconds();
         let life = i64::try_from(state.knobs.access_token_life.as_secs()).unwrap();
         let user = state.users[name].clone();
-        let access_token = format!("access-{}", random_token());
+        let mut access_token = format!("access-{}", random_token());
         let mut claims = json!({
             "iss": self.issuer(), "sub": user.subject, "aud": CLIENT_ID, "exp": now + life, "iat": now,
             "auth_time": auth_time.unwrap_or(now), "acr": "goauthentik.io/providers/oauth2/default", "amr": ["pwd"], "jti": random_token(),
@@ -193,6 +198,9 @@ impl Shared {
         object.extend(user.sid.map(|sid| ("sid".to_owned(), json!(sid))));
         if state.knobs.claims_in_id_token {
             object.extend(user.claims);
+        }
+        if state.knobs.one_token {
+            object.insert("tokenType".to_owned(), json!("access-token"));
         }
         if state.knobs.at_hash {
             object.insert("at_hash".to_owned(), json!(at_hash(&access_token)));
@@ -205,6 +213,9 @@ impl Shared {
         let mut header = json!({"alg": key.alg, "kid": key.kid, "typ": "JWT"});
         overlay(header.as_object_mut().unwrap(), &state.knobs.header);
         let id_token = key.jws(&header, &claims);
+        if state.knobs.one_token {
+            access_token.clone_from(&id_token);
+        }
         state.access_tokens.insert(access_token.clone(), name.to_owned());
         state.expiries.insert(access_token.clone(), now + life);
         let mut answer = json!({
@@ -237,8 +248,20 @@ impl Shared {
         };
         let mut claims = user.claims.clone();
         claims.insert("sub".to_owned(), json!(user.subject));
+        if state.knobs.userinfo_as != UserInfoAs::Json {
+            // As Keycloak does.
+            claims.insert("iss".to_owned(), json!(self.issuer()));
+            claims.insert("aud".to_owned(), json!(CLIENT_ID));
+        }
         overlay(&mut claims, &state.knobs.userinfo);
-        json(200, &Value::Object(claims))
+        let claims = Value::Object(claims);
+        match state.knobs.userinfo_as {
+            UserInfoAs::Json => json(200, &claims),
+            UserInfoAs::Signed => {
+                text(200, "application/jwt;charset=UTF-8", state.keys[0].jwt("JWT", &claims))
+            }
+            UserInfoAs::Encrypted => text(200, "application/jwt", "e30.a.b.c.d"),
+        }
     }
 
     async fn revoke(&self, request: Request<Incoming>) -> Response<Body> {
@@ -275,6 +298,10 @@ fn basic_credentials(headers: &HeaderMap) -> Option<(String, String)> {
     let encoded = headers.get("authorization")?.to_str().ok()?.strip_prefix("Basic ")?.to_owned();
     let decoded = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (id, secret) = decoded.split_once(':')?;
-    let plain = |text: &str| percent_encoding::percent_decode_str(text).decode_utf8_lossy().into_owned();
+    // RFC 6749 §2.3.1: both halves are form-encoded.
+    let plain = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_encoding::percent_decode_str(&spaced).decode_utf8_lossy().into_owned()
+    };
     Some((plain(id), plain(secret)))
 }

@@ -18,6 +18,16 @@ pub enum Fault {
     Gate,
 }
 
+/// How userinfo is answered (OpenID Connect Core §5.3.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UserInfoAs {
+    Json,
+    /// `application/jwt`, signed as ID tokens are: a setting of a client in Keycloak 26.7.3.
+    Signed,
+    /// `application/jwt`, a JWE.
+    Encrypted,
+}
+
 /// How the stand-in behaves; the defaults are authentik's.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -59,6 +69,14 @@ pub struct Knobs {
     /// that began it, `prompt=login` asks once, and `max_age` asks whenever it has passed. Otherwise every
     /// authorization request finds somebody who has just signed in.
     pub keeps_session: bool,
+    /// How userinfo is answered.
+    pub userinfo_as: UserInfoAs,
+    /// One token is both the access token and the ID token (Casdoor 3.158.0).
+    pub one_token: bool,
+    /// Further entries of the key set, whatever they are; they come first.
+    pub foreign_keys: Vec<Value>,
+    /// Members that each of its own keys has in the key set as well.
+    pub jwk: Map<String, Value>,
     /// Takes these claims away again at a refresh, or puts others.
     pub refreshed: Map<String, Value>,
 }
@@ -85,6 +103,10 @@ impl Default for Knobs {
             header: Map::new(),
             userinfo: Map::new(),
             keeps_session: false,
+            userinfo_as: UserInfoAs::Json,
+            one_token: false,
+            foreign_keys: Vec::new(),
+            jwk: Map::new(),
             refreshed: Map::new(),
         }
     }

@@ -78,6 +78,8 @@ pub struct Options {
     pub sections: &'static str,
     /// More lines of the section `oidc`.
     pub oidc: &'static str,
+    /// The public address of the provider, which the gateway then reaches inside only (`oidc.internalURL`).
+    pub public_provider: Option<&'static str>,
     /// Email domains that Coder itself lets in (its own check comes after the gateway's).
     pub coder_domain: &'static str,
 }
@@ -92,6 +94,7 @@ impl Default for Options {
             tls: false,
             sections: "",
             oidc: "",
+            public_provider: None,
             coder_domain: "acme.company",
         }
     }
@@ -347,7 +350,11 @@ fn yaml(
         let tls = format!("tls: {{certificate: '{}', key: '{}'}}", file("tls.crt"), file("tls.key"));
         listen += &lines(&tls);
     }
-    let oidc = lines(options.oidc);
+    let mut oidc = lines(options.oidc);
+    let inside = provider.base();
+    if options.public_provider.is_some() {
+        oidc += &lines(&format!("internalURL: {inside}"));
+    }
     format!(
         "listen:
   address: {host}
@@ -373,7 +380,7 @@ store:
 {sections}",
         coder = coder.address,
         scheme = scheme(options),
-        issuer = provider.issuer(),
+        issuer = provider.issuer().replace(inside, options.public_provider.unwrap_or(inside)),
         secret = super::provider::CLIENT_SECRET,
         store = dir.join("store").display(),
         sections = options.sections,

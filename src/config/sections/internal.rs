@@ -1,0 +1,29 @@
+//! `oidc.internalURL`: where the gateway itself reaches the provider.
+
+use url::Url;
+
+use crate::types::is_loopback;
+
+use super::super::parse;
+use super::super::reader::Reader;
+
+const PATH: &str = "oidc.internalURL";
+
+/// The URL, if one is given and can be used. Plain http beyond loopback is taken only with
+/// `oidc.dangerAllowHTTP`, as everywhere: the keys that everybody is verified with come over it.
+pub(super) fn url(r: &mut Reader, danger: bool) -> Option<Url> {
+    let url = r.optional(PATH, parse::url)?;
+    if url.query().is_some() {
+        r.wrong(PATH, "has a query", "Write scheme, host and port, and a path if the provider is below one");
+        return None;
+    }
+    if url.scheme() == "http" && !danger && !is_loopback(&url) {
+        r.wrong(
+            PATH,
+            "is plain http beyond loopback",
+            "Use https, or accept with oidc.dangerAllowHTTP: true that everybody on the network between (in Compose: \
+             every container of that network) can read the client secret and sign in as anybody",
+        );
+    }
+    Some(url)
+}
