@@ -8,7 +8,7 @@
 # Seen       refresh before the revocation: 200
 #            revocation of the access token: 200
 #            refresh after it: 400 invalid_grant
-# Source     run by this script; lib/actions/revocation.js and lib/helpers/revoke.js: every token of the grant is revoked. The
+# Source     run by this script; lib/actions/revocation.js revokes every token of the grant. The
 #            default revokeGrantPolicy spares the grant when an access token is revoked, and none of its tokens.
 # Effect     A client that wants to keep a session must not revoke an access token that it no longer needs.
 set -euo pipefail
