@@ -40,6 +40,7 @@ for _ in $(seq 600); do
   kill -0 "$server" 2>/dev/null || { tail -n 20 log >&2; exit 1; }
   sleep 1
 done
+curl -sf "$base/realms/master" >/dev/null || { echo "Keycloak did not start" >&2; exit 1; }
 
 cat >run.py <<'PY'
 import json, sys, urllib.parse, urllib.request
