@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::admin::{self, Probes, Sessions};
-use super::{App, BuildError, DRAIN};
+use super::{App, BuildError, DRAIN, check};
 use crate::gateway::Gateway;
 use crate::grant::{Grants, StoreError};
 use crate::listen::{Certificates, Shutdown};
@@ -23,6 +23,8 @@ pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
     let tasks = TaskTracker::new();
     let stop = shutdown.hard().clone();
     tasks.spawn(Arc::clone(&app.provider).keep_discovered(stop.clone()));
+    let hints = check::hints_at_start(&app.config);
+    tasks.spawn(check::log_hints(hints, Arc::clone(&app.provider), stop.clone()));
     tasks.spawn(keep_documents(Arc::clone(&app.provider), Arc::clone(&app.grants), stop.clone()));
     tasks.spawn(Arc::clone(&app.grants).run_background(stop.clone()));
     tasks.spawn(tidy(Arc::clone(&app.gateway), stop.clone()));

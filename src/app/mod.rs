@@ -15,7 +15,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use background::Signals;
-pub use check::{Finding, check_files, check_online};
+pub use check::{Finding, Level, check_files, check_online, hints};
 
 use crate::coder::api::Api;
 use crate::coder::handoff::Handoff;

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 
 use tokio::runtime::Builder;
 
-use crate::app::{self, Finding};
+use crate::app::{self, Finding, Level};
 use crate::coder::handoff::CALLBACK;
 use crate::config::{Config, Store};
 use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
-use crate::types::EmailDomain;
+use crate::types::{Clock, EmailDomain};
 
 use super::{Exit, said};
 
@@ -21,6 +21,10 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     if let Err(error) = summary(&config, out) {
         return said(Err(error), Exit::Done);
     }
+    let hints = app::hints(&config);
+    if let Err(error) = hints.iter().try_for_each(|hint| explain(hint, out)) {
+        return said(Err(error), Exit::Done);
+    }
     if !online {
         return Exit::Done;
     }
@@ -30,11 +34,13 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     };
     // Why a connection failed, in the words of the system or the TLS library, stands in the log alone.
     let log = telemetry::Settings { filter: "warn".to_owned(), format: telemetry::Format::Text };
-    let findings = match telemetry::log_during(&log, || runtime.block_on(app::check_online(config))) {
-        Ok(findings) => findings,
-        Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
-    };
-    let exit = if findings.iter().all(|finding| finding.ok) { Exit::Done } else { Exit::Failed };
+    let findings =
+        match telemetry::log_during(&log, || runtime.block_on(app::check_online(config, Clock::system()))) {
+            Ok(findings) => findings,
+            Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+        };
+    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+    let exit = if wrong { Exit::Failed } else { Exit::Done };
     said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
 }
 
@@ -91,10 +97,12 @@ fn who(config: &Config) -> String {
 
 /// What is wrong, the likely cause, what to do.
 fn explain(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
-    if finding.ok {
-        return writeln!(out, "\nok: {}", finding.what);
-    }
-    writeln!(out, "\nwrong: {}", finding.what)?;
+    let word = match finding.level {
+        Level::Ok => return writeln!(out, "\nok: {}", finding.what),
+        Level::Hint => "hint",
+        Level::Wrong => "wrong",
+    };
+    writeln!(out, "\n{word}: {}", finding.what)?;
     writeln!(out, "  likely: {}", finding.cause)?;
     writeln!(out, "  to do:  {}", finding.remedy)
 }

@@ -39,6 +39,11 @@ enum Command {
     /// Run the gateway (the default)
     Serve,
     /// Read the configuration and say what is understood
+    #[command(
+        after_help = "Each finding is ok, hint or wrong: what was found, its likely cause, what to do.\n\
+                      Exit codes: 0 nothing is wrong, there may be hints; 1 something is wrong; \
+                      64 wrong arguments or configuration."
+    )]
     Check {
         /// Ask the provider and Coder too, and explain what is wrong
         #[arg(long)]

@@ -75,6 +75,35 @@ fn check_says_what_is_understood_and_no_secret() {
     assert!(!ran.out.contains("coder-secret") && !ran.out.contains("sec\n"), "{}", ran.out);
 }
 
+/// authentik's own guide for Coder has neither the setting nor the mapping (2025.10 and later).
+#[test]
+fn check_says_beforehand_that_authentik_calls_no_address_verified_and_that_is_no_failure() {
+    let ran = run_with(MINIMAL, &["check"]);
+    assert_eq!(ran.exit, Exit::Done);
+    for part in [
+        "hint: authentik since 2025.10 sends email_verified: false by default",
+        "\"email_verified\": True",
+        "CODER_OIDC_IGNORE_EMAIL_VERIFIED",
+        "coder-env",
+        "docs/authentik.md",
+    ] {
+        assert!(ran.out.contains(part), "{part}: {}", ran.out);
+    }
+    let ignored = MINIMAL.replace("oidc:\n", "oidc:\n  ignoreEmailVerified: true\n");
+    let another = MINIMAL.replace("9100/application/o/coder/", "9100/realms/acme");
+    for quiet in [ignored, another] {
+        let ran = run_with(&quiet, &["check"]);
+        assert!(ran.exit == Exit::Done && !ran.out.contains("hint:"), "{}", ran.out);
+    }
+}
+
+/// authentik's form preselects `default-provider-invalidation-flow`, which leaves its session alive (2026.8.0-rc1).
+#[test]
+fn check_names_the_invalidation_flow_where_a_sign_out_is_to_end_the_session_at_authentik() {
+    let ran = run_with(&format!("{MINIMAL}signOut:\n  from: provider\n"), &["check"]);
+    assert!(ran.exit == Exit::Done && ran.out.contains("default-invalidation-flow"), "{}", ran.out);
+}
+
 /// A reader that left early, and a full disk.
 struct Broken(io::ErrorKind);
 

@@ -9,6 +9,7 @@ use url::Url;
 
 use super::hosts::authority;
 use super::names::{BUILD_INFO, HEALTH, ME, RELAY, USERS};
+use super::refusal::Refusal;
 use crate::http::{Client, ClientError};
 use crate::types::{CoderUserId, LoginType, Secret};
 
@@ -86,6 +87,23 @@ impl Api {
             return Who::Scoped;
         }
         self.ask(&format!("{USERS}{name}"), token, client).await
+    }
+
+    /// Whose a session is that Coder has just given.
+    ///
+    /// # Errors
+    /// The refusal, when Coder does not take its own session: Coder before 2.35 gives one to a suspended user, and
+    /// says so only when it is used. `None` when it does not say who it is for another reason.
+    pub async fn owner_of_new(&self, session: &Secret, client: IpAddr) -> Result<Owner, Option<Refusal>> {
+        let request = self.request(ME, Some((session, client))).ok_or(None)?;
+        let answer = self.client.send(request).await.map_err(|_| None)?;
+        match answer.status() {
+            StatusCode::OK => read_owner(answer.body()).ok_or(None),
+            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_definite(answer.body()) => {
+                Err(Some(Refusal::read(answer)))
+            }
+            _ => Err(None),
+        }
     }
 
     async fn ask(&self, path: &str, token: &Secret, client: IpAddr) -> Who {

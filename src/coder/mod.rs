@@ -15,4 +15,5 @@ pub mod handoff;
 pub mod hosts;
 pub mod key_creation;
 pub mod names;
+pub mod refusal;
 pub mod routes;

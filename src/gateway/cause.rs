@@ -152,6 +152,14 @@ impl Cause {
         }
     }
 
+    /// What Coder says, where it refused a sign-in.
+    pub(super) fn coders_words(&self) -> Option<String> {
+        match self.apart().0 {
+            Self::Handoff(HandoffError::Refused(refusal)) => Some(refusal.words()),
+            _ => None,
+        }
+    }
+
     /// Whether a browser is there to show a page, though it did not ask by following a link.
     pub(super) fn in_form(&self) -> bool {
         matches!(self, Self::InForm(_))
@@ -237,6 +245,14 @@ impl Cause {
                 "Coder does not answer",
                 "The sign-in service let you in, but Coder does not answer.",
                 "Try again in a moment. If it lasts, tell your administrator the request number below.",
+            ),
+            Self::Handoff(HandoffError::Refused(refusal)) => row(
+                refusal.status(),
+                "coder_refused",
+                if refusal.status().is_server_error() { Coder } else { Person },
+                "Coder did not let you in",
+                "The sign-in service let you in, but Coder did not take the sign-in.",
+                TELL,
             ),
             Self::Handoff(HandoffError::Unexpected(_)) | Self::Nobody => row(
                 S::BAD_GATEWAY,

@@ -12,8 +12,9 @@ use super::sign_in::{redirect_to, single};
 use super::{Gateway, SignInMode, notice};
 use crate::coder::answer::{self, Unauthorized, why_forbidden};
 use crate::coder::cookies;
-use crate::coder::handoff::CALLBACK;
+use crate::coder::handoff::{CALLBACK, HandoffError, relay_json};
 use crate::coder::names::{APP_HANDOVER, LOGIN_MESSAGE, LOGIN_PAGE};
+use crate::coder::refusal::Refusal;
 use crate::grant::EndReason;
 use crate::http::{Manner, Response};
 use crate::oidc::{AuthorizationResponse, LoginError};
@@ -138,6 +139,7 @@ impl Gateway {
                 let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };
                 self.pages.refused(&view, id)
             }
+            Cause::Handoff(HandoffError::Refused(refusal)) => self.coders_no(refusal, row, &back, id),
             Cause::NotReady(_)
             | Cause::Login(LoginError::Unreachable(_))
             | Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
@@ -174,23 +176,49 @@ impl Gateway {
         }
     }
 
+    /// The page of a sign-in that Coder refused, with Coder's own words.
+    fn coders_no(&self, refusal: &Refusal, row: &Row, back: &LocalRedirect, id: RequestId) -> Response {
+        let parts = [refusal.detail(), refusal.remedy()];
+        let parts: Vec<&str> = parts.into_iter().flatten().collect();
+        let detail = (!parts.is_empty()).then(|| sentences(&parts));
+        let may_pass = refusal.retry_after().is_some() || refusal.status().is_server_error();
+        let way = if may_pass {
+            Way { text: "Try again", to: Self::start_link(back) }
+        } else {
+            Way { text: "Sign in with another account", to: Self::another_account_link(back) }
+        };
+        let problem = Problem {
+            status: row.status,
+            title: row.title,
+            happened: &format!("Coder says: {}", refusal.message()),
+            advice: &refusal.advice(),
+            detail: detail.as_deref(),
+            way: Some(way),
+        };
+        let mut response = self.pages.problem(&problem, id);
+        wait(&mut response, refusal.retry_after());
+        response
+    }
+
     /// Coder's shape, with what its clients look for in it.
     fn json(&self, cause: &Cause, row: &Row, request: RequestId) -> Response {
-        let mut response = if let Cause::Policy(cause) = cause {
-            self.policy_json(*cause)
-        } else {
-            // A page has the number at its foot.
-            let advice = row.advice.replace("number below", &format!("number {request}"));
-            answer::message(row.status, row.happened, Some(&advice))
+        let mut response = match cause {
+            Cause::Policy(cause) => self.policy_json(*cause),
+            Cause::Handoff(HandoffError::Refused(refusal)) => relay_json(refusal)
+                .unwrap_or_else(|| answer::message(row.status, refusal.message(), refusal.detail())),
+            _ => {
+                // A page has the number at its foot.
+                let advice = row.advice.replace("number below", &format!("number {request}"));
+                answer::message(row.status, row.happened, Some(&advice))
+            }
         };
-        let wait = match cause {
+        let after = match cause {
             Cause::TooMany(after) => Some(*after),
+            Cause::Handoff(HandoffError::Refused(refusal)) => refusal.retry_after(),
             _ if row.status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(5)),
             _ => None,
         };
-        if let Some(wait) = wait {
-            response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(wait.as_secs().max(1)));
-        }
+        wait(&mut response, after);
         response
     }
 
@@ -208,6 +236,20 @@ impl Gateway {
             _ => answer::forbidden(cause),
         }
     }
+}
+
+/// Says how long to wait, where the answer does not say so yet (RFC 9110 §10.2.3).
+fn wait(response: &mut Response, after: Option<Duration>) {
+    if let Some(after) = after {
+        response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(after.as_secs().max(1)));
+    }
+}
+
+/// One text of several sentences, each with a full stop.
+fn sentences(parts: &[&str]) -> String {
+    let ended =
+        |part: &&str| if part.ends_with(['.', '!', '?']) { (*part).to_owned() } else { format!("{part}.") };
+    parts.iter().map(ended).collect::<Vec<_>>().join(" ")
 }
 
 /// The page that was asked for. Of a form that is the page that it stands on.

@@ -8,8 +8,7 @@ use url::form_urlencoded;
 
 use super::context::Context;
 use super::{Cause, Gateway};
-use crate::coder::api::Who;
-use crate::coder::handoff::{CALLBACK, HandedOver, Start, Visit};
+use crate::coder::handoff::{CALLBACK, HandedOver, HandoffError, Visit};
 use crate::grant::{Device, EndReason, TakenState};
 use crate::http::{Body, Response};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
@@ -154,16 +153,18 @@ impl Gateway {
         };
         let (word, user) = match &outcome {
             Ok((_, Some(user))) => ("ok", Some(*user)),
-            Ok((_, None)) => ("coder_refused", None),
+            Ok((_, None)) => ("converted", None),
             Err(cause) => (cause.row().word, None),
         };
-        audit::emit(Event {
+        let event = Event {
             action: Action::SignIn,
             outcome: word,
             person: Person { key: Some(&key), email: Some(email.as_str()), coder_user: user },
             client: Some(context.client),
             request: Some(context.request),
-        });
+        };
+        let reason = outcome.as_ref().err().and_then(Cause::coders_words);
+        audit::emit_with_reason(event, reason.as_deref());
         outcome.map(|(response, _)| response)
     }
 
@@ -192,16 +193,13 @@ impl Gateway {
         headers: &HeaderMap,
         context: &Context,
     ) -> Result<(Response, Option<CoderUserId>), Cause> {
-        let started = match self.handoff.start(visit).await? {
-            Start::Ready(started) => started,
-            Start::Refused(response) => return Ok((response, None)),
-        };
+        let started = self.handoff.start(visit).await?;
         let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
         let HandedOver { session, mut response } = self.handoff.finish(started, &code).await?;
         let Some(session) = session else { return Ok((response, None)) };
-        let Who::Owner(owner) = self.api.who(&session, context.client).await else {
-            return Err(Cause::Nobody);
-        };
+        let owner = self.api.owner_of_new(&session, context.client).await;
+        let owner =
+            owner.map_err(|refusal| refusal.map_or(Cause::Nobody, |no| HandoffError::from(no).into()))?;
         let before = self.finder.session_cookie(headers).map(TokenHash::of);
         let bound = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
         if let Some(replaced) = bound {

@@ -9,6 +9,7 @@ use super::algorithm::Algorithm;
 use super::id_token::{IdTokenError, Times, check_audience, check_times, session_id};
 use super::jws::{Claims, JwsError, UnverifiedJws};
 use super::keys::KeySet;
+use super::mismatch::differs;
 use super::person::ClaimMap;
 use super::provider::{Live, Provider};
 use crate::types::{Secret, Subject, Timestamp};
@@ -39,8 +40,13 @@ pub enum LogoutTokenError {
     #[error("the logout token is refused: its claim \"{0}\" is missing or not what it must be")]
     Claim(&'static str),
     /// `iss` is another issuer.
-    #[error("the logout token is refused: its issuer is another (iss)")]
-    Issuer,
+    #[error("the logout token is refused: its issuer is {}", differs(.found, .expected))]
+    Issuer {
+        /// What the token names.
+        found: String,
+        /// What is configured.
+        expected: String,
+    },
     /// `aud` or `azp` is another client.
     #[error("the logout token is refused: it is for another client (aud, azp)")]
     Audience,
@@ -151,7 +157,7 @@ pub(super) fn check(
     // (4) `iss`, `aud`, `iat` and `exp` as in an ID token; but `exp` may be missing.
     let found = claims.get("iss").and_then(Value::as_str).ok_or(LogoutTokenError::Claim("iss"))?;
     if found != issuer {
-        return Err(LogoutTokenError::Issuer);
+        return Err(LogoutTokenError::Issuer { found: found.to_owned(), expected: issuer.to_owned() });
     }
     check_audience(claims, client_id).map_err(|error| LogoutTokenError::of(&error))?;
     let Times { expires_at, issued_at } =

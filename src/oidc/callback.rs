@@ -59,7 +59,7 @@ impl Provider {
         self.begin_with(Some("login"), redirect, merge_state)
     }
 
-    fn begin_with(
+    pub(super) fn begin_with(
         &self,
         prompt: Option<&str>,
         redirect: LocalRedirect,
@@ -297,10 +297,9 @@ fn accept(
         return Err(LoginError::Expired);
     }
     // RFC 9207 §2.4, also for errors: equal when there, and there when the provider says it always is.
-    match answer.issuer {
-        Some(found) if found != issuer => return Err(LoginError::Issuer),
-        None if needs_issuer => return Err(LoginError::Issuer),
-        _ => {}
+    let wrong = answer.issuer.as_ref().map_or(needs_issuer, |found| found != issuer);
+    if wrong {
+        return Err(LoginError::Issuer { found: answer.issuer, expected: issuer.to_owned() });
     }
     answer.outcome.map_err(LoginError::Denied)
 }

@@ -8,6 +8,7 @@ use thiserror::Error;
 use super::id_token::IdTokenError;
 use super::jws::JwsError;
 use super::keys::JwksError;
+use super::mismatch::differs;
 use super::text::printable;
 use crate::http::ClientError;
 
@@ -144,12 +145,17 @@ impl OAuthError {
     }
 }
 
+impl OAuthError {
+    /// What the provider answers, without advice.
+    pub(super) fn said(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the provider answers \"{}\"", self.code)?;
+        self.description.as_ref().map_or(Ok(()), |description| write!(f, ": {description}"))
+    }
+}
+
 impl fmt::Display for OAuthError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "the provider answers \"{}\"", self.code)?;
-        if let Some(description) = &self.description {
-            write!(f, ": {description}")?;
-        }
+        self.said(f)?;
         self.remedy().map_or(Ok(()), |remedy| write!(f, " ({remedy})"))
     }
 }
@@ -233,10 +239,7 @@ pub enum DiscoveryError {
     #[error("the discovery document's \"{0}\" is missing or not what it must be")]
     Member(&'static str),
     /// `issuer` is another.
-    #[error(
-        "the discovery document is that of the issuer \"{found}\", not of \"{expected}\": they must be equal to \
-         the letter (mind the trailing slash); authentik takes its issuer from the host name it is asked under"
-    )]
+    #[error("the discovery document is that of the issuer {}", differs(.found, .expected))]
     Issuer {
         /// What the document says.
         found: String,

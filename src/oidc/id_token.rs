@@ -19,6 +19,7 @@ use thiserror::Error;
 use super::algorithm::Algorithm;
 use super::jws::{Claims, JwsError, UnverifiedJws, numeric_date};
 use super::keys::KeySet;
+use super::mismatch::differs;
 use super::provider::{Live, Provider};
 use crate::types::{Secret, Subject, Timestamp};
 
@@ -40,11 +41,13 @@ pub enum IdTokenError {
     #[error("the ID token is refused: its claim \"{0}\" is missing or not what it must be")]
     Claim(&'static str),
     /// `iss` is another issuer.
-    #[error(
-        "the ID token is refused: its issuer is not oidc.issuerURL to the letter (mind the trailing slash, \
-         and that authentik takes it from the host name it is asked under)"
-    )]
-    Issuer,
+    #[error("the ID token is refused: its issuer is {}", differs(.found, .expected))]
+    Issuer {
+        /// What the token names.
+        found: String,
+        /// What is configured.
+        expected: String,
+    },
     /// `aud` is not us, or not us alone.
     #[error("the ID token is refused: it is for another client (aud)")]
     Audience,
@@ -71,9 +74,9 @@ pub enum IdTokenError {
     AccessToken,
     /// It is the access token of the same answer, to the letter.
     #[error(
-        "the provider sent one token as both the access token and the ID token, as Casdoor does: what is given the \
-         access token could pass it off as an ID token. Have the provider send a separate ID token, or accept this \
-         with oidc.dangerAccessTokenAsIDToken: true"
+        "the provider sent one token as both the access token and the ID token, as Casdoor does: Coder would receive \
+         the access token. Have the provider send a separate ID token, or accept this danger with \
+         oidc.dangerAccessTokenAsIDToken: true"
     )]
     IsTheAccessToken,
     /// `sub` is somebody else.
@@ -171,8 +174,9 @@ pub(super) fn verify(
 fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
     let map = &claims.map;
     // (2) `iss` is the issuer of discovery, exactly.
-    if claim(map, "iss")? != expected.issuer {
-        return Err(IdTokenError::Issuer);
+    let found = claim(map, "iss")?;
+    if found != expected.issuer {
+        return Err(IdTokenError::Issuer { found: found.to_owned(), expected: expected.issuer.to_owned() });
     }
     // (3), (4), (5)
     check_audience(map, expected.client_id)?;

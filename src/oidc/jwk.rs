@@ -4,7 +4,7 @@
 //! answers. Which library does the arithmetic depends on the key alone, so no signature has two ways to be accepted:
 //!
 //! - `jsonwebtoken`, on its backend aws-lc-rs, checks the nine algorithms that it knows;
-//! - aws-lc-rs itself checks ES512, which `jsonwebtoken` 11 does not know (it fails on such a token's header already).
+//! - aws-lc-rs itself checks ES512, which `jsonwebtoken` 11 does not know (it cannot even read the header of such a token).
 //!
 //! Headers and claims are read in `jws.rs`, also those that `jsonwebtoken` could read: its `decode` passes a missing
 //! claim, and its `Header` refuses the names `ES512` and `Ed25519`.

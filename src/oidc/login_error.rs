@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::error::{OAuthError, ProviderFault, Unreachable};
 use super::id_token::IdTokenError;
 use super::login::BadAnswer;
+use super::mismatch::differs;
 use super::refusal::Refusal;
 use super::token::{INVALID_GRANT, TokenError};
 use super::user_info::AskError;
@@ -23,8 +24,13 @@ pub enum LoginError {
     #[error("the answer belongs to another sign-in (state)")]
     State,
     /// The answer comes from another issuer, or does not say from which (RFC 9207).
-    #[error("the answer does not come from the provider that was asked (iss)")]
-    Issuer,
+    #[error("the answer does not come from the provider that was asked: its issuer is {}", named(.found.as_deref(), .expected))]
+    Issuer {
+        /// What the answer names, if anything.
+        found: Option<String>,
+        /// What is configured.
+        expected: String,
+    },
     /// The provider says no.
     #[error(transparent)]
     Denied(OAuthError),
@@ -45,6 +51,14 @@ pub enum LoginError {
     /// The provider vouches for them, and they may not come in.
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+/// The issuer of an answer (RFC 9207 §2), which the provider may have left out.
+fn named(found: Option<&str>, expected: &str) -> String {
+    match found {
+        Some(found) => differs(found, expected),
+        None => format!("missing, although the provider announces that it always names \"{expected}\""),
+    }
 }
 
 /// Somebody whom a valid ID token names, and who is not let in. For the log alone.

@@ -5,6 +5,7 @@
 //! | step | file |
 //! | --- | --- |
 //! | discovery document, held to the letter | `discovery.rs` |
+//! | two issuers that should be one | `mismatch.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | whether the provider answers, before a browser is sent there | `reachability.rs` |
 //! | the provider at its public address, or at one inside | `reach.rs` |
@@ -18,6 +19,7 @@
 //! | claims merged, address, domain, groups | `person.rs`, `refusal.rs` |
 //! | refresh, and the person judged again | `refresh.rs` |
 //! | revocation; sign-out at the provider | `revocation.rs`; `logout.rs` |
+//! | what a provider tells before anybody signs in | `probe.rs` |
 //! | back-channel logout tokens | `backchannel.rs` |
 
 mod algorithm;
@@ -36,7 +38,9 @@ mod keys;
 mod login;
 mod login_error;
 mod logout;
+mod mismatch;
 mod person;
+mod probe;
 mod provider;
 mod raw_jwk;
 mod reach;
@@ -67,6 +71,7 @@ pub use login::{ATTEMPT_LIFE, AuthorizationResponse, BadAnswer, NotAnAttempt, Pe
 pub use login_error::{FailedLogin, LoginError, Named};
 pub use logout::EndSession;
 pub use person::ClaimMap;
+pub use probe::{Announced, Authorization, ProbeSecret, Probed};
 pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, Refusal};

@@ -127,13 +127,6 @@ impl Provider {
         let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
     }
 
-    /// Whether the provider can grant a scope; unknown until it was found, and when it does not say. authentik
-    /// lists those that the provider has a mapping for.
-    pub fn grants_scope(&self, scope: &str) -> Option<bool> {
-        let live = self.live()?;
-        Some(live.metadata.scopes.as_ref()?.iter().any(|listed| listed == scope))
-    }
-
     /// What the last reading of the documents met, when it failed.
     pub fn trouble(&self) -> Option<Arc<DiscoveryError>> {
         self.trouble.load_full()

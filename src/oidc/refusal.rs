@@ -178,10 +178,11 @@ impl Refusal {
                  email address."
             ),
             Self::EmailUnverified { found, .. } => format!(
-                "The claim \"email_verified\" must be the JSON value true and is {}. authentik sends false since \
-                 2025.10: give the provider a scope mapping for the scope \"email\" that returns \
-                 \"email_verified\": True, or, when every address at the provider can be trusted, set \
-                 CODER_OIDC_IGNORE_EMAIL_VERIFIED=true (oidc.ignoreEmailVerified).",
+                "The claim \"email_verified\" must be the JSON value true and is {}. authentik sends false by default \
+                 since 2025.10: give the provider a scope mapping for the scope \"email\" that returns \
+                 \"email_verified\": True. Or, when every address at the provider can be trusted, set \
+                 oidc.ignoreEmailVerified: true (CODER_OIDC_IGNORE_EMAIL_VERIFIED) for both the gateway and Coder, \
+                 which judges the address again: `vestibule coder-env` prints Coder's new environment.",
                 found.words()
             ),
             Self::DomainNotAllowed { email } => format!(

@@ -53,11 +53,6 @@ impl Provider {
     /// Keeps the provider discovered: at once, after a failure with growing pauses (1 s to 60 s, with
     /// jitter), and every hour. Returns when `stop` is cancelled.
     pub async fn keep_discovered(self: Arc<Self>, stop: CancellationToken) {
-        if !self.settings.scopes.iter().any(|scope| scope == "offline_access") {
-            warn!(
-                "oidc.scopes lacks offline_access: no refresh token will come, and sessions end with the access token"
-            );
-        }
         let mut failures = 0;
         let mut last = None;
         let mut warned_of_pkce = false;

@@ -78,11 +78,17 @@ pub struct Event<'a> {
 
 /// Writes an event (target `audit`, level info) and counts it.
 pub fn emit(event: Event<'_>) {
+    emit_with_reason(event, None);
+}
+
+/// The same with a reason in somebody else's words, for reading: of bounded length and without control characters.
+pub fn emit_with_reason(event: Event<'_>, reason: Option<&str>) {
     metrics::count(event.action.word(), event.outcome);
     tracing::info!(
         target: "audit",
         action = event.action.word(),
         outcome = event.outcome,
+        reason,
         iss = event.person.key.map(|key| key.issuer.as_str()),
         sub = event.person.key.map(|key| key.subject.as_str()),
         email = event.person.email,

@@ -66,13 +66,14 @@ fn key() -> IdentityKey {
 fn event(action: Action) {
     let (key, email) = (key(), "alice@acme.company");
     let coder_user = "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f".parse().ok();
-    audit::emit(Event {
+    let event = Event {
         action,
         outcome: "ok",
         person: Person { key: Some(&key), email: Some(email), coder_user },
         client: "192.0.2.7".parse().ok(),
         request: Some(RequestId::random()),
-    });
+    };
+    audit::emit_with_reason(event, Some("in Coder's words"));
 }
 
 /// The names in the first column of a page's table of fields.

@@ -50,6 +50,14 @@ impl Issuer {
         Ok(Self(text.to_owned()))
     }
 
+    /// The slug of the application, when this looks like an issuer of authentik's: `…/application/o/<slug>/`, with or
+    /// without the slash. An authentik whose issuer mode is global, or behind a name of its own, is not known by this.
+    pub fn authentik_slug(&self) -> Option<&str> {
+        let (_, slug) = self.0.rsplit_once("/application/o/")?;
+        let slug = slug.strip_suffix('/').unwrap_or(slug);
+        (!slug.is_empty() && !slug.contains('/')).then_some(slug)
+    }
+
     /// Exactly as it was written.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -131,6 +139,21 @@ mod tests {
         assert!(Issuer::parse("http://authentik.company/", true).is_ok());
         assert_eq!(Issuer::parse("http://127.0.0.1.evil.company/", false), Err(InvalidIssuer::NotHttps));
         assert_eq!(Issuer::parse("javascript:alert(1)", true), Err(InvalidIssuer::NotHttps));
+    }
+
+    #[test]
+    fn an_issuer_of_authentiks_is_known_by_its_path() {
+        let slug = |text: &str| {
+            let issuer = Issuer::parse(text, false).unwrap();
+            issuer.authentik_slug().map(str::to_owned)
+        };
+        assert_eq!(slug("https://a.company/application/o/coder/").as_deref(), Some("coder"));
+        assert_eq!(slug("https://a.company/sso/application/o/coder").as_deref(), Some("coder"));
+        for other in
+            ["https://a.company/", "https://a.company/application/o/", "https://a.company/application/o/a/b/"]
+        {
+            assert_eq!(slug(other), None, "{other}");
+        }
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod random;
 mod redirect;
 mod seal;
 mod secret;
+mod text;
 mod token_hash;
 
 pub use clock::{Clock, ManualClock, Timestamp};
@@ -25,4 +26,5 @@ pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
 pub use seal::{KEY_BYTES, Keyring, OpenError, Purpose, Sealer};
 pub use secret::Secret;
+pub use text::printable;
 pub use token_hash::{TokenHash, TokenHashState};

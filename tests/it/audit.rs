@@ -10,6 +10,7 @@ use vestibule::config::Environment;
 use vestibule::telemetry;
 
 use crate::support::client::{Browser, send};
+use crate::support::coder::Fault as CoderFault;
 use crate::support::provider::Fault;
 use crate::support::world::{Options, World};
 
@@ -43,6 +44,7 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         ("sign_in", "email_invalid", "sub-grace", true),
         ("sign_in", "provider_fault", "sub-bob", true),
         ("sign_in", "coder_unreachable", "sub-bob", true),
+        ("sign_in", "coder_refused", "sub-bob", true),
         ("sign_in", "denied", "", true),
         ("sign_in", "attempt", "", true),
         ("refresh", "ok", "sub-alice", false),
@@ -86,6 +88,8 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         email.starts_with("grace@@x") && email.len() == 320,
         "bounded, and nothing that moves a cursor: {odd}"
     );
+    assert_eq!(find("sign_in", "coder_refused", "sub-bob")["reason"], "Coder's own words (and[31m more)");
+    assert!(log.contains("Coder refuses the sign-in (403): Coder's own words"), "{log}");
     assert_eq!(find("break_glass", "method_off", "")["client"], "203.0.113.9");
     let without_refresh_token = find("refresh", "access_expired", "sub-dave");
     assert!(log.contains("the provider gave no refresh token"), "{without_refresh_token} comes as announced");
@@ -138,7 +142,7 @@ async fn a_life_to_be_told() {
     }
     let revocations =
         || telemetry::metrics::events().into_iter().find(|(action, ..)| *action == "revocation");
-    world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 3)).await;
+    world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 4)).await;
 }
 
 /// Sessions that end with nobody's doing: idle, old, without a refresh token, and with the one at the provider.
@@ -185,8 +189,12 @@ async fn refusals(world: &World) {
     }
     world.provider.fail_next("userinfo", Fault::Status(403, "{}".to_owned()));
     assert_eq!(world.sign_in_with(&Browser::new(), "bob", "/").await.status, 502);
-    world.coder.fail_next("/api/v2/users/oidc/callback", crate::support::coder::Fault::HangUp);
+    world.coder.fail_next("/api/v2/users/oidc/callback", CoderFault::HangUp);
     assert_eq!(world.sign_in_with(&Browser::new(), "bob", "/").await.status, 502);
+    let no = "{\"message\":\"Coder's own words\",\"detail\":\"and\\u001b[31m\\r\\n more\"}";
+    world.coder.fail_next("/api/v2/users/oidc/callback", CoderFault::Pass);
+    world.coder.fail_next("/api/v2/users/oidc/callback", CoderFault::Answer(403, Vec::new(), no.to_owned()));
+    assert_eq!(world.sign_in_with(&Browser::new(), "bob", "/").await.status, 403);
     let browser = Browser::new();
     let back = world.to_callback(&browser, "bob", "/").await;
     let denied = back.replace("code=", "error=access_denied&was=");

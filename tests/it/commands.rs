@@ -10,6 +10,7 @@ use tokio::time::timeout;
 use vestibule::app;
 use vestibule::cli::{self, Exit};
 use vestibule::config::{Config, Environment};
+use vestibule::types::Clock;
 
 use crate::support::world::{Options, World};
 
@@ -124,6 +125,10 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     let code = timeout(PATIENCE, stop).await.expect("it stops");
     assert_eq!(code, Some(0), "{said}");
     assert!(
+        said.contains("hint: authentik since 2025.10 sends email_verified: false by default"),
+        "the issuer is authentik's by its path: {said}"
+    );
+    assert!(
         said.contains("vestibule listens") && said.contains("stopped") && !said.contains("coder-secret"),
         "{said}"
     );
@@ -155,10 +160,19 @@ async fn a_sign_in_that_would_end_with_its_access_token_is_said_and_the_addresse
         knobs.discovery.insert("scopes_supported".to_owned(), json!(["openid", "email", "profile"]));
     });
     let (exit, text) = check_online(&world).await;
+    assert_eq!(exit, Exit::Done, "a hint is no failure: {text}");
+    for part in
+        ["hint: Perhaps no refresh token comes", "does not list the scope", "mapping for \"offline_access\""]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    world.provider.tune(|knobs| knobs.redirect_uris = Some(Vec::new()));
+    let (exit, text) = check_online(&world).await;
     assert_eq!(exit, Exit::Failed, "{text}");
-    assert!(text.contains("No refresh token will come") && text.contains("scope mapping"), "{text}");
+    assert!(text.contains("wrong: The redirect URI is not registered") && text.contains("to do:"), "{text}");
     let world = World::without_gateway(Options::default()).await;
     let config = std::fs::read_to_string(world.config_file()).unwrap().replace(", offline_access", "");
-    let found = app::check_online(Config::from_text(&config).unwrap()).await;
-    assert!(found.iter().any(|finding| finding.cause == "oidc.scopes lacks offline_access."), "{found:?}");
+    let found = app::check_online(Config::from_text(&config).unwrap(), Clock::system()).await;
+    let lacking = found.iter().find(|finding| finding.cause.starts_with("oidc.scopes lacks offline_access"));
+    assert!(lacking.is_some_and(|finding| finding.level == app::Level::Hint), "{found:?}");
 }

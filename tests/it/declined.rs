@@ -150,7 +150,7 @@ async fn a_dead_refresh_token_by_any_name_ends_once_another_sign_in_is_refreshed
         let (alice, key) = browser_and_token(&world, "alice").await;
         let (bob, _) = browser_and_token(&world, "bob").await;
         world.provider.deactivate("alice");
-        world.provider.tune(|knobs| knobs.dead_refresh_token = (status, code));
+        world.provider.tune(|knobs| knobs.refusals.refresh_token = (status, code, "scripted"));
         world.advance(LATER);
         assert_eq!(world.me(&key).await.status, 200, "{code}: nothing is shown yet");
         assert_eq!(world.me(&world.session(&bob)).await.status, 200, "{code}");
@@ -166,7 +166,7 @@ async fn a_declined_sign_in_leads_to_a_new_one_after_the_grace_and_is_never_call
     let world = World::start().await;
     let (browser, key) = browser_and_token(&world, "alice").await;
     world.provider.deactivate("alice");
-    world.provider.tune(|knobs| knobs.dead_refresh_token = (400, "invalid_request"));
+    world.provider.tune(|knobs| knobs.refusals.refresh_token = (400, "invalid_request", "scripted"));
     world.advance(LATER);
     assert_eq!(browser.get(&world.url("/workspaces")).await.status, 200, "on grace");
     world.advance(BEYOND_GRACE);
@@ -262,7 +262,7 @@ async fn two_browsers_that_share_a_refresh_token_both_stay_signed_in() {
     let mut world = World::without_gateway(Options::default()).await;
     world.provider.tune(|knobs| {
         knobs.one_refresh_token = true;
-        knobs.dead_refresh_token = (400, "invalid_request");
+        knobs.refusals.refresh_token = (400, "invalid_request", "scripted");
         knobs.id_token.insert("sid".to_owned(), Value::Null);
     });
     world.start_gateway().await;

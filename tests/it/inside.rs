@@ -50,6 +50,6 @@ async fn a_check_of_the_neighbours_asks_inside_too() {
     let world = world().await;
     let written = std::fs::read_to_string(world.config_file()).unwrap();
     let config = vestibule::config::Config::from_text(&written).unwrap();
-    let found = vestibule::app::check_online(config).await.remove(0);
-    assert!(found.ok && found.what.contains(PUBLIC), "{found:?}");
+    let found = vestibule::app::check_online(config, world.clock.clone()).await.remove(0);
+    assert!(found.level == vestibule::app::Level::Ok && found.what.contains(PUBLIC), "{found:?}");
 }

@@ -21,6 +21,7 @@ mod apps;
 mod audit;
 mod backchannel;
 mod canary;
+mod coder_refusals;
 mod commands;
 mod conformance;
 mod declined;

@@ -344,26 +344,6 @@ async fn a_response_iss_is_compared_and_demanded_when_advertised() {
 }
 
 #[tokio::test]
-async fn a_refusal_of_coders_is_relayed_as_it_is_and_leaves_no_grant() {
-    let world = World::with(Options { coder_domain: "other.company", ..Options::default() }).await;
-    let browser = Browser::new();
-    let answer = world.sign_in_with(&browser, "alice", "/").await;
-    assert_eq!(answer.status, 403);
-    let why = answer.json()["message"].as_str().unwrap().to_owned();
-    assert!(why.contains("not from an authorized domain"), "{why}");
-    assert!(browser.cookie(&world.host, "coder_session_token").is_none());
-}
-
-#[tokio::test]
-async fn a_password_user_who_has_not_converted_sees_coders_own_page() {
-    let world = World::start().await;
-    world.coder.add_user("alice", "password");
-    let answer = world.sign_in_with(&Browser::new(), "alice", "/").await;
-    assert_eq!(answer.status, 403);
-    assert!(answer.text().contains("Incorrect login type"), "{}", answer.text());
-}
-
-#[tokio::test]
 async fn coder_down_is_a_page_that_says_so_and_the_next_try_works() {
     let world = World::start().await;
     world.coder.fail_next(CALLBACK, Fault::HangUp);

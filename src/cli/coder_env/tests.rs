@@ -164,3 +164,14 @@ fn providers_own_secret_is_never_printed() {
         assert!(!written(&config(&yaml), format, &[]).contains("canary"));
     }
 }
+
+/// Coder since 2.35 refuses an address that is not verified by itself, whatever the gateway takes.
+#[test]
+fn coder_gets_the_gateways_choice_about_addresses_that_are_not_verified() {
+    let yaml = MINIMAL.replace("oidc:\n", "oidc:\n  ignoreEmailVerified: true\n");
+    assert_eq!(block(&config(&yaml))["CODER_OIDC_IGNORE_EMAIL_VERIFIED"], "true");
+    assert!(
+        !block(&config(MINIMAL)).contains_key("CODER_OIDC_IGNORE_EMAIL_VERIFIED"),
+        "false is Coder's default"
+    );
+}

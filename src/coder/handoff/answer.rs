@@ -11,6 +11,7 @@ use url::{Url, form_urlencoded};
 use super::names;
 use super::{HandedOver, Settings, Unexpected};
 use crate::coder::cookies::is_session;
+use crate::coder::refusal::Refusal;
 use crate::http::cookies::set_pair;
 use crate::http::{Body, Response, remove_hop_by_hop};
 use crate::types::{LocalRedirect, Secret};
@@ -116,9 +117,6 @@ fn oauth_cookies(headers: &HeaderMap) -> Secret {
 
 /// Reads the answer to the code.
 pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
-    if is_refusal(answer.status()) {
-        return Ok(HandedOver { session: None, response: relay_refusal(answer) });
-    }
     if !is_redirect(answer.status()) {
         return Err(Unexpected::Status(answer.status()));
     }
@@ -131,10 +129,11 @@ pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
     Ok(HandedOver { session, response: relay(parts, body, |name| !names::is_oauth(name)) })
 }
 
-/// Coder's no, as it is. A session that came with it would be bound to nobody: it is held back.
-pub(super) fn relay_refusal(answer: Answer) -> Response {
-    let (parts, body) = answer.into_parts();
-    relay(parts, body, |name| !names::is_oauth(name) && !is_session(name))
+/// Coder's no as it came, for a program; `None` when it is no JSON. A session that came with it would be bound
+/// to nobody: it is held back.
+pub fn relay_json(refusal: &Refusal) -> Option<Response> {
+    let (parts, body) = refusal.json()?.into_parts();
+    Some(relay(parts, body, |name| !names::is_oauth(name) && !is_session(name)))
 }
 
 /// The new session token: what the one session cookie that is set, not deleted, holds.

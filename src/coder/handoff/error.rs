@@ -3,6 +3,7 @@
 use ::http::StatusCode;
 use thiserror::Error;
 
+use crate::coder::refusal::Refusal;
 use crate::http::ClientError;
 
 /// Why nobody could be handed over.
@@ -11,9 +12,18 @@ pub enum HandoffError {
     /// Coder does not answer, or not in time.
     #[error("Coder does not answer: {0}")]
     Unreachable(ClientError),
+    /// Coder says no.
+    #[error(transparent)]
+    Refused(Box<Refusal>),
     /// Coder answers, but not as one that is set up for the issuer listener.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
+}
+
+impl From<Refusal> for HandoffError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(refusal))
+    }
 }
 
 impl From<ClientError> for HandoffError {

@@ -3,8 +3,8 @@
 //! Coder starts and ends a sign-in at one URL. The first leg makes it name its `state`, its
 //! redirect URI and its PKCE challenge, as it would to a browser; the second brings the one-time
 //! code, upon which Coder asks the issuer listener for the tokens and answers with its session
-//! cookie. What belongs to these two legs alone, the `oauth_*` cookies, stays here; what Coder
-//! says to the person, a refusal included, is relayed as it is.
+//! cookie. What belongs to these two legs alone, the `oauth_*` cookies, stays here. A refusal of
+//! Coder's is an error with Coder's own words.
 //!
 //! Facts about Coder: coderd/httpmw/oauth2.go and coderd/userauth.go, 2025-07 to v2.38.
 
@@ -20,11 +20,13 @@ use std::net::IpAddr;
 use ::http::HeaderMap;
 use url::Url;
 
+use crate::coder::refusal::Refusal;
 use crate::http::{Client, Response};
 use crate::types::{LocalRedirect, Secret};
 use answer::Begun;
 use request::Leg;
 
+pub use answer::relay_json;
 pub use error::{HandoffError, Unexpected};
 
 /// Where a sign-in starts and ends at Coder, under the access URL.
@@ -69,15 +71,6 @@ pub struct Handoff {
     client: Client,
 }
 
-/// How the first leg ended.
-#[derive(Debug)]
-pub enum Start {
-    /// Coder waits for a code.
-    Ready(Started),
-    /// Coder refused (too many sign-ins a minute, sign-in not set up): its answer, to be relayed.
-    Refused(Response),
-}
-
 /// A hand-off between its two legs. Consumed by [`Handoff::finish`].
 #[derive(Debug)]
 pub struct Started {
@@ -88,8 +81,8 @@ pub struct Started {
 /// What became of a hand-off.
 #[derive(Debug)]
 pub struct HandedOver {
-    /// Coder's new session token, when there is one. Without it the person is not signed in:
-    /// Coder refused, or it has converted an account and wants a second sign-in.
+    /// Coder's new session token. Without one Coder has converted a password account, and wants a second
+    /// sign-in.
     pub session: Option<Secret>,
     /// Coder's answer, to be relayed.
     pub response: Response,
@@ -104,17 +97,17 @@ impl Handoff {
     /// The first leg: has Coder begin a sign-in.
     ///
     /// # Errors
-    /// [`HandoffError::Unreachable`] when Coder does not answer, [`HandoffError::Unexpected`] when
-    /// it is not set up for the issuer listener.
-    pub async fn start(&self, visit: Visit) -> Result<Start, HandoffError> {
+    /// [`HandoffError::Unreachable`] when Coder does not answer, [`HandoffError::Refused`] when it says no
+    /// (too many sign-ins a minute, sign-in not set up), [`HandoffError::Unexpected`] when it is not set up for
+    /// the issuer listener.
+    pub async fn start(&self, visit: Visit) -> Result<Started, HandoffError> {
         let leg = Leg::new(&self.settings, &visit);
         let response = self.client.send(leg.first(&visit)).await?;
         if answer::is_refusal(response.status()) {
-            tracing::warn!(status = %response.status(), "Coder refused to begin a sign-in");
-            return Ok(Start::Refused(answer::relay_refusal(response)));
+            return Err(Refusal::read(response).into());
         }
         let begun = answer::read_first(&response, &self.settings)?;
-        Ok(Start::Ready(Started { begun, leg }))
+        Ok(Started { begun, leg })
     }
 
     /// The second leg: brings Coder the one-time code, made for [`Started::redirect_uri`] and
@@ -125,7 +118,11 @@ impl Handoff {
     pub async fn finish(&self, started: Started, code: &Secret) -> Result<HandedOver, HandoffError> {
         let Started { begun, leg } = started;
         let request = leg.second(&begun.state, &begun.cookies, code);
-        answer::read_second(self.client.send(request).await?).map_err(HandoffError::from)
+        let response = self.client.send(request).await?;
+        if answer::is_refusal(response.status()) {
+            return Err(Refusal::read(response).into());
+        }
+        answer::read_second(response).map_err(HandoffError::from)
     }
 }
 

@@ -119,10 +119,7 @@ fn visit() -> Visit {
 }
 
 async fn started(handoff: &Handoff) -> Started {
-    match handoff.start(visit()).await.expect("Coder answers") {
-        Start::Ready(started) => started,
-        Start::Refused(response) => panic!("refused with {}", response.status()),
-    }
+    handoff.start(visit()).await.expect("Coder begins a sign-in")
 }
 
 async fn body(response: Response) -> Bytes {
@@ -193,7 +190,7 @@ async fn a_merge_state_is_passed_on_and_a_conversion_signs_nobody_in() {
     let deleted = ["coder_session_token=; Path=/; Max-Age=0", "coder_oauth_convert_jwt=; Path=/; Max-Age=0"];
     let (handoff, asked) = coder(vec![version.first, Recorded::redirect("/login", &deleted)]).await;
     let visit = Visit { merge_state: Some("convert-IEN&x".to_owned()), ..visit() };
-    let Ok(Start::Ready(started)) = handoff.start(visit).await else { panic!("not started") };
+    let started = handoff.start(visit).await.expect("Coder begins a sign-in");
     let done = handoff.finish(started, &Secret::new("code")).await.expect("Coder answers");
     assert_eq!(done.session, None);
     assert_eq!(cookies_set(&done.response), deleted);
@@ -201,26 +198,48 @@ async fn a_merge_state_is_passed_on_and_a_conversion_signs_nobody_in() {
     assert!(heads[0].contains("&oidc_merge_state=convert-IEN%26x HTTP/1.1"));
 }
 
+/// The refusal that an answer of Coder's second leg becomes.
+async fn refused(first: &Recorded, refusal: &Recorded) -> Box<Refusal> {
+    let (handoff, _) = coder(vec![first.clone(), refusal.clone()]).await;
+    match handoff.finish(started(&handoff).await, &Secret::new("code")).await {
+        Err(HandoffError::Refused(refusal)) => refusal,
+        other => panic!("not refused: {other:?}"),
+    }
+}
+
 #[tokio::test]
-async fn coders_refusals_are_relayed_as_they_are() {
+async fn coders_refusals_are_errors_in_its_own_words_and_its_json_goes_to_programs_as_it_is() {
     for version in vectors() {
-        for refusal in version.refusals {
-            let (handoff, _) = coder(vec![version.first.clone(), refusal.clone()]).await;
-            let done =
-                handoff.finish(started(&handoff).await, &Secret::new("code")).await.expect("an answer");
-            assert_eq!(done.session, None);
-            assert_eq!(done.response.status().as_u16(), refusal.status);
-            assert_eq!(done.response.headers()[CONTENT_TYPE], refusal.headers[0].1.as_str());
-            assert_eq!(body(done.response).await, refusal.body);
+        for answer in version.refusals {
+            let refusal = refused(&version.first, &answer).await;
+            assert_eq!(refusal.status().as_u16(), answer.status);
+            let is_json = answer.headers[0].1.starts_with("application/json");
+            let Some(relayed) = relay_json(&refusal) else {
+                assert!(!is_json && refusal.message() == "Incorrect login type", "{refusal:?}");
+                continue;
+            };
+            assert!(
+                is_json && answer.body.contains(refusal.message().split('"').next().unwrap()),
+                "{refusal:?}"
+            );
+            assert_eq!(relayed.status().as_u16(), answer.status);
+            assert_eq!(relayed.headers()[CONTENT_TYPE], answer.headers[0].1.as_str());
+            assert_eq!(body(relayed).await, answer.body);
         }
-        for refusal in version.first_refusals {
-            let (handoff, _) = coder(vec![refusal.clone()]).await;
-            let Ok(Start::Refused(response)) = handoff.start(visit()).await else { panic!("not refused") };
-            assert_eq!(response.status().as_u16(), refusal.status);
-            for (name, value) in &refusal.headers {
-                assert_eq!(response.headers()[name.as_str()], value.as_str());
+        for answer in version.first_refusals {
+            let (handoff, _) = coder(vec![answer.clone()]).await;
+            let Err(HandoffError::Refused(refusal)) = handoff.start(visit()).await else {
+                panic!("not refused")
+            };
+            assert_eq!(
+                refusal.retry_after().map(|after| after.as_secs()),
+                (answer.status == 429).then_some(17)
+            );
+            let relayed = relay_json(&refusal).expect("it is JSON");
+            for (name, value) in &answer.headers {
+                assert_eq!(relayed.headers()[name.as_str()], value.as_str());
             }
-            assert_eq!(body(response).await, refusal.body);
+            assert_eq!(body(relayed).await, answer.body);
         }
     }
 }
@@ -230,10 +249,9 @@ async fn a_session_that_comes_with_a_refusal_is_held_back() {
     let version = vectors().remove(0);
     let mut odd = version.refusals[0].clone();
     odd.headers.push(("Set-Cookie".to_owned(), "coder_session_token=Unbound; Path=/".to_owned()));
-    let (handoff, _) = coder(vec![version.first, odd]).await;
-    let done = handoff.finish(started(&handoff).await, &Secret::new("code")).await.expect("an answer");
-    assert_eq!(done.session, None);
-    assert_eq!(cookies_set(&done.response), [""; 0]);
+    let refusal = refused(&version.first, &odd).await;
+    assert_eq!(cookies_set(&relay_json(&refusal).expect("it is JSON")), [""; 0]);
+    assert!(!format!("{refusal:?}{refusal}").contains("Unbound"));
 }
 
 #[tokio::test]

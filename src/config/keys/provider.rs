@@ -31,7 +31,7 @@ pub(super) const OIDC: &[Key] = &[
     own("oidc.clientAuthentication", "VESTIBULE_OIDC_CLIENT_AUTHENTICATION", Text, Default("auto"),
         "How the client secret is sent: `basic` (`client_secret_basic`), `post` (`client_secret_post`), or `auto`: `basic` first, `post` when the provider refuses the client, and from then on what it took."),
     both("oidc.scopes", "CODER_OIDC_SCOPES", List, Default("openid,profile,email,offline_access"),
-        "The scopes asked for, separated by commas or spaces. Without `offline_access` a session ends with its first access token. A scope named `groups` also makes `groups` the group claim."),
+        "The scopes asked for, separated by commas or spaces. Without `offline_access` most providers, authentik among them, send no refresh token, and a session ends with its first access token. Keycloak sends one without it, and with it has no single sign-on and no back-channel logout. A scope named `groups` also makes `groups` the group claim."),
     both("oidc.emailDomain", "CODER_OIDC_EMAIL_DOMAIN", List, Default(""),
         "Domains that an email address must have one of, exactly; a leading `@` is dropped. Empty: every domain, and with `oidc.groupAllowed` empty too everybody whom the provider lets in."),
     both("oidc.emailField", "CODER_OIDC_EMAIL_FIELD", Text, Default("email"),

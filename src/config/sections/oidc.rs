@@ -119,8 +119,43 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     })
 }
 
+/// What the examples of authentik's own guides have in place of an application's slug.
+const PLACEHOLDER_SLUGS: [&str; 3] = ["application_slug", "application-slug", "your-slug"];
+
+/// Where a discovery document is, below its issuer (OpenID Connect Discovery 1.0 §4).
+const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
+
 fn issuer(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
+    let fault = |what: &str, remedy: &str| Err((what.to_owned(), remedy.to_owned()));
+    if text.contains(['<', '>']) || text.contains("%3C") {
+        return fault(
+            "still has a placeholder in angle brackets",
+            "Put the slug of the application in its place: the provider's page in authentik shows the whole \
+             \"OpenID Configuration Issuer\"",
+        );
+    }
+    if text.trim_end_matches('/').ends_with(DISCOVERY_PATH) {
+        return fault(
+            "is the address of the discovery document, not the issuer",
+            "Take `.well-known/openid-configuration` off its end; with authentik the slash before it stays",
+        );
+    }
     parse::url_characters(text)?;
+    let issuer = parsed(text, danger_allow_http)?;
+    match issuer.authentik_slug() {
+        Some(slug) if PLACEHOLDER_SLUGS.contains(&slug) => fault(
+            "still has a placeholder for the application's slug",
+            "Put the slug in its place: the provider's page in authentik shows the whole \"OpenID Configuration Issuer\"",
+        ),
+        Some(_) if !text.ends_with('/') => fault(
+            "lacks the slash at its end, which authentik's issuers have",
+            "Write `https://authentik.example.com/application/o/<slug>/`, with the slash",
+        ),
+        _ => Ok(issuer),
+    }
+}
+
+fn parsed(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
     Issuer::parse(text, danger_allow_http).map_err(|error| {
         let remedy = match error {
             InvalidIssuer::NotHttps => {
@@ -154,8 +189,10 @@ fn scopes(r: &mut Reader) -> Option<Vec<String>> {
     if !scopes.iter().any(|scope| scope == "offline_access") {
         r.warning(
             "oidc.scopes",
-            "lacks offline_access, so that a session ends with its first access token",
-            "Add `offline_access`, here and among the scopes of the provider in authentik",
+            "lacks offline_access, without which most providers send no refresh token: a session then ends with its \
+             first access token",
+            "Add `offline_access`, with authentik also among the scopes of the provider. With Keycloak leave it out: it \
+             sends a refresh token without, and with it signs nobody out",
         );
     }
     Some(scopes)

@@ -196,3 +196,33 @@ fn no_limit_is_written_as_zero_or_nothing() {
     let limited = minimal_with("session", "maxAge: 168h").unwrap();
     assert_eq!(limited.session.max_age, Some(Duration::from_hours(168)));
 }
+
+/// authentik's guides write `<application_slug>`, and its issuers end with a slash (2026.8.0-rc1).
+#[test]
+fn an_issuer_of_authentiks_that_cannot_be_right_is_refused_with_what_to_do() {
+    let with = |issuer: &str| {
+        Config::from_text(&MINIMAL.replace("http://127.0.0.1:9100/application/o/coder/", issuer))
+    };
+    let authentik = "https://authentik.acme.company/application/o";
+    for (issuer, what) in [
+        (format!("{authentik}/<application_slug>/"), "placeholder"),
+        (format!("{authentik}/<slug>/"), "placeholder"),
+        (format!("{authentik}/%3Cslug%3E/"), "placeholder"),
+        (format!("{authentik}/application_slug/"), "placeholder"),
+        (format!("{authentik}/coder"), "lacks the slash"),
+        (format!("{authentik}/coder/.well-known/openid-configuration"), "discovery document"),
+        ("https://sso.acme.company/.well-known/openid-configuration".to_owned(), "discovery document"),
+    ] {
+        let problem = only(with(&issuer));
+        assert_eq!(problem.key, "oidc.issuerURL", "{issuer}");
+        assert!(problem.what.contains(what) && !problem.remedy.is_empty(), "{issuer}: {problem}");
+    }
+    for issuer in [
+        &format!("{authentik}/coder/"),
+        "https://sso.acme.company/realms/acme",
+        "https://dex.acme.company/dex",
+        "https://sso.acme.company/application/",
+    ] {
+        assert_eq!(with(issuer).unwrap().oidc.issuer.as_str(), issuer);
+    }
+}

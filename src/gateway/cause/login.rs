@@ -31,7 +31,7 @@ pub(super) fn row_of(error: &LoginError) -> Row {
             "The sign-in took longer than ten minutes.",
             "Start the sign-in again.",
         ),
-        LoginError::State | LoginError::Issuer => row(
+        LoginError::State | LoginError::Issuer { .. } => row(
             S::BAD_REQUEST,
             "state",
             Client,

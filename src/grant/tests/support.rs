@@ -164,7 +164,10 @@ impl FakeProvider {
                 let [field, found, wanted] = ["groups", "\"others\"", "\"devs\""].map(str::to_owned);
                 Err(Refusal::GroupNotAllowed { field, found, wanted }.into())
             }
-            Says::AnotherIssuer => Err(ProviderFault::from(IdTokenError::Issuer).into()),
+            Says::AnotherIssuer => {
+                let [found, expected] = ["https://authentik.company/", ISSUER].map(str::to_owned);
+                Err(ProviderFault::from(IdTokenError::Issuer { found, expected }).into())
+            }
             Says::AnotherSubject => Err(JudgeError::AnotherSubject),
             _ => Ok(self.refreshed(subject, turn, next, sid)),
         };

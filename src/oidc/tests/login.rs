@@ -154,7 +154,10 @@ async fn an_answer_is_refused_by_the_first_thing_that_is_wrong() {
         for outcome in ["code=c", "error=access_denied"] {
             let login = fresh();
             let query = format!("{outcome}&state={}{bad}", login.state());
-            assert!(matches!(error(complete(&scene, login, &query).await), LoginError::Issuer), "{query}");
+            assert!(
+                matches!(error(complete(&scene, login, &query).await), LoginError::Issuer { .. }),
+                "{query}"
+            );
         }
     }
     let login = fresh();
@@ -177,7 +180,7 @@ async fn an_issuer_that_nobody_promised_is_compared_too() {
     let scene = Scene::new().await;
     let login = scene.begin().0;
     let query = format!("code=c&state={}&iss=https%3A%2F%2Fevil.example%2F", login.state());
-    assert!(matches!(complete(&scene, login, &query).await, Err(LoginError::Issuer)));
+    assert!(matches!(complete(&scene, login, &query).await, Err(LoginError::Issuer { .. })));
 }
 
 /// CVE-2026-41569, CVE-2024-47616: what the token endpoint answers is sorted, and nothing of it is shown.

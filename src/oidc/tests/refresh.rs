@@ -155,7 +155,10 @@ async fn a_refreshed_id_token_is_verified_and_about_the_same_person() {
         claims
     };
     for (claims, expected) in [
-        (changed("iss", json!("https://evil.example/")), IdTokenError::Issuer),
+        (
+            changed("iss", json!("https://evil.example/")),
+            IdTokenError::Issuer { found: "https://evil.example/".to_owned(), expected: scene.op.issuer() },
+        ),
         (changed("aud", json!("other")), IdTokenError::Audience),
         (changed("azp", json!("other")), IdTokenError::AuthorizedParty),
         (changed("exp", json!(NOW - 61)), IdTokenError::Expired),

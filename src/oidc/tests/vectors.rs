@@ -64,6 +64,12 @@ fn keys(case: &Value) -> KeySet {
     KeySet::parse(&jwks.to_string()).unwrap()
 }
 
+/// An error's name, of one about issuers without the two.
+fn variant(error: &impl std::fmt::Debug) -> String {
+    let name = name(error);
+    if name.starts_with("Issuer {") { "Issuer".to_owned() } else { name }
+}
+
 fn algorithms(case: &Value) -> Vec<Algorithm> {
     let named = case["algorithms"].as_array();
     named.map_or(Algorithm::ALL.to_vec(), |all| {
@@ -93,7 +99,7 @@ fn an_id_token_holds_only_when_every_rule_does() {
             danger_access_token: case["danger"] == true,
         };
         let found = verify(&Secret::new(token.as_str()), &keys, &expected);
-        let found = found.map(drop).map_or_else(|error| name(&error), |()| "ok".to_owned());
+        let found = found.map(drop).map_or_else(|error| variant(&error), |()| "ok".to_owned());
         assert_eq!(found, case["expect"].as_str().unwrap(), "{}", case["name"]);
         if found == "ok" {
             second_opinion(&token, &keys, &expected, case);
@@ -141,7 +147,7 @@ fn a_logout_token_holds_only_when_every_rule_does() {
             let (issuer, client) = (table["issuer"].as_str().unwrap(), table["client_id"].as_str().unwrap());
             super::super::backchannel::check(&claims.map, issuer, client, now)
         });
-        let found = found.map(drop).map_or_else(|error| name(&error), |()| "ok".to_owned());
+        let found = found.map(drop).map_or_else(|error| variant(&error), |()| "ok".to_owned());
         assert_eq!(found, case["expect"].as_str().unwrap(), "{}", case["name"]);
     }
 }

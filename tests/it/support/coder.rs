@@ -41,6 +41,10 @@ pub struct Setup {
 #[derive(Clone, Debug)]
 pub enum Fault {
     Status(u16),
+    /// This status with these headers and this body.
+    Answer(u16, Vec<(&'static str, &'static str)>, String),
+    /// Nothing: answers properly. What follows is for a later request.
+    Pass,
     HangUp,
     /// Waits for [`Coder::open_gate`] first.
     Gate,
@@ -61,6 +65,8 @@ pub struct User {
     pub email: String,
     pub login_type: &'static str,
     pub owner: bool,
+    /// `active`, or `suspended`.
+    pub status: &'static str,
     pub link: Option<Link>,
 }
 
@@ -187,10 +193,17 @@ impl Coder {
             email,
             login_type,
             owner,
+            status: "active",
             link: None,
         });
         let key = state.make_key(&id, login_type, "all");
         (id, key)
+    }
+
+    /// Suspends a user, as an administrator does.
+    pub fn suspend(&self, username: &str) {
+        let mut state = self.shared.state();
+        state.users.iter_mut().find(|user| user.username == username).unwrap().status = "suspended";
     }
 
     /// Makes a key for a user, as `coder tokens create` or an administrator does elsewhere.

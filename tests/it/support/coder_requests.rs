@@ -66,9 +66,10 @@ impl Shared {
         };
         match fault {
             Some(Fault::Status(status)) => return Ok(message(status, "scripted", None)),
+            Some(Fault::Answer(status, headers, body)) => return Ok(scripted(status, &headers, body)),
             Some(Fault::HangUp) => return Err(HangUp),
             Some(Fault::Gate) => self.gate.acquire().await.unwrap().forget(),
-            None => {}
+            Some(Fault::Pass) | None => {}
         }
         if self.is_app_host(&request) {
             return Ok(match path.as_str() {
@@ -170,6 +171,14 @@ impl Shared {
         response.headers_mut().append(header::SET_COOKIE, line.parse().unwrap());
         response
     }
+}
+
+fn scripted(status: u16, headers: &[(&'static str, &'static str)], body: String) -> Response<Body> {
+    let mut response = text(status, "application/json; charset=utf-8", body);
+    for (name, value) in headers {
+        response.headers_mut().insert(*name, value.parse().unwrap());
+    }
+    response
 }
 
 /// Coder's CSRF check: an unsafe method with the session cookie wants `X-CSRF-TOKEN` and its cookie.

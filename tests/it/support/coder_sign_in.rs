@@ -154,13 +154,21 @@ impl Shared {
         let at = known.unwrap_or_else(|| {
             let owner = state.users.is_empty();
             let username = claims["preferred_username"].as_str().unwrap_or("user").to_owned();
-            state.users.push(User { id: uuid(), username, email, login_type: "oidc", owner, link: None });
+            state.users.push(User {
+                id: uuid(),
+                username,
+                email,
+                login_type: "oidc",
+                owner,
+                status: "active",
+                link: None,
+            });
             state.users.len() - 1
         });
         let user = &mut state.users[at];
         if user.login_type != "oidc" && converting.as_ref() != Some(&user.id) {
-            let page = "<h1>403</h1><p>Incorrect login type, attempting to use \"oidc\" but user is of login type \"password\"</p>";
-            return text(403, "text/html; charset=utf-8", page);
+            let why = "Attempting to use login type \"oidc\", but the user has the login type \"password\".";
+            return error_page("Incorrect login type", why);
         }
         user.login_type = "oidc";
         user.link = Some(link);
@@ -235,6 +243,11 @@ impl Shared {
             let Some(key) = state.keys.get(&token).cloned() else {
                 return Err(self.unauthorized("API key is invalid."));
             };
+            // coderd/httpmw/apikey.go of 2.31: a suspended user has keys, and each is refused.
+            if state.user(&key.user).is_some_and(|user| user.status == "suspended") {
+                let why = "User is not active (status = \"suspended\"). Contact an admin to reactivate your account.";
+                return Err(message(401, why, None));
+            }
             let link = state.user(&key.user).and_then(|user| user.link.clone());
             (key, link)
         };
@@ -269,6 +282,22 @@ impl Shared {
         }
         Ok(())
     }
+}
+
+/// Coder's own error page (site/static/error.html), 403.
+pub fn error_page(title: &str, description: &str) -> Response<Body> {
+    text(403, "text/html; charset=utf-8", error_page_text(title, description))
+}
+
+/// Its text, as Go's html/template writes it.
+pub fn error_page_text(title: &str, description: &str) -> String {
+    let escaped = |text: &str| text.replace('&', "&amp;").replace('"', "&#34;").replace('\'', "&#39;");
+    let (title, description) = (escaped(title), escaped(description));
+    format!(
+        "\n<!doctype html>\n<html lang=\"en\">\n\t<head>\n\t\t<title>{title}\n\t\t</title>\n\t</head>\n\t<body>\n\
+         \t\t<h1>{title}</h1>\n\t\t<p>{description}</p>\n\
+         \t\t<div class=\"button-group\"><a href=\"/login\">Back to login</a></div>\n\t</body>\n</html>\n"
+    )
 }
 
 fn refuse(setup: &Setup, claims: &Value) -> Option<Response<Body>> {

@@ -52,12 +52,12 @@ impl Named {
     }
 
     fn described(&self) -> Value {
-        let User { id, username, email, login_type, owner, .. } = &self.user;
+        let User { id, username, email, login_type, owner, status, .. } = &self.user;
         let roles = if *owner { json!([{"name": "owner", "display_name": "Owner"}]) } else { json!([]) };
         json!({
             "id": id, "username": username, "name": username, "email": email,
             "created_at": "2026-11-24T04:27:54.098239Z", "updated_at": "2026-11-24T04:27:54.179807Z",
-            "last_seen_at": "2026-11-24T04:27:54.179807Z", "status": "active", "login_type": login_type,
+            "last_seen_at": "2026-11-24T04:27:54.179807Z", "status": status, "login_type": login_type,
             "organization_ids": ["9d66900e-44db-41b5-b26a-18bb87a17eec"], "roles": roles,
         })
     }

@@ -18,3 +18,5 @@ pub mod wire;
 pub mod world;
 
 pub use coder_pages::APP_COOKIE;
+pub use coder_sign_in::error_page_text;
+pub use provider_knobs::Refusals;

@@ -9,11 +9,15 @@ use vestibule::types::random_token;
 
 use super::keys::{SigningKey, at_hash};
 use super::provider::{CLIENT_ID, CLIENT_SECRET, Code, Shared, SsoSession, State};
-use super::provider_knobs::{Fault, UserInfoAs, overlay};
+use super::provider_knobs::{Fault, Refusal, UserInfoAs, overlay};
 use super::server::{Answer, Body, HangUp, body_text, field, fields, json, redirect, text};
 
 fn oauth_error(status: u16, error: &str) -> Response<Body> {
     json(status, &json!({"error": error, "error_description": "scripted", "request_id": "r"}))
+}
+
+fn refused((status, error, description): Refusal) -> Response<Body> {
+    json(status, &json!({"error": error, "error_description": description}))
 }
 
 impl Shared {
@@ -106,8 +110,23 @@ impl Shared {
         let (Some(redirect_uri), Some(name)) = (field(&query, "redirect_uri"), person) else {
             return text(400, "text/html", "no redirect_uri, or nobody is signed in");
         };
+        if state.knobs.is_foreign(redirect_uri) {
+            return text(400, "text/html", "Redirect URI Error");
+        }
         let code = random_token();
         let mut back = url::Url::parse(redirect_uri).unwrap();
+        // authentik 2026.8.0-rc1 sends both errors back.
+        let error = match field(&query, "prompt") {
+            _ if state.knobs.grant_types.is_empty() => Some("invalid_request"),
+            Some("none") => Some("login_required"),
+            _ => None,
+        };
+        if let Some(error) = error {
+            back.query_pairs_mut()
+                .append_pair("error", error)
+                .append_pair("state", field(&query, "state").unwrap_or_default());
+            return redirect(302, back.as_str());
+        }
         back.query_pairs_mut()
             .append_pair("code", &code)
             .append_pair("state", field(&query, "state").unwrap_or_default());
@@ -133,22 +152,33 @@ impl Shared {
         self.state.lock().unwrap().forms.push(("token".to_owned(), form.clone()));
         let posted = field(&form, "client_id").zip(field(&form, "client_secret"));
         let given = basic.as_ref().map(|(id, secret)| (id.as_str(), secret.as_str())).or(posted);
-        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
-        let other = self.state.lock().unwrap().knobs.client_uses.is_some_and(|only| only != method);
-        if other || given != Some((CLIENT_ID, CLIENT_SECRET)) {
-            return oauth_error(400, "invalid_client");
+        let knobs = self.state.lock().unwrap().knobs.clone();
+        let grant_type = field(&form, "grant_type").unwrap_or_default();
+        if !knobs.grant_types.contains(&grant_type) {
+            return oauth_error(400, "invalid_grant");
         }
-        match field(&form, "grant_type") {
-            Some("authorization_code") => self.redeem(&form),
-            Some("refresh_token") => self.refresh(&form),
-            _ => oauth_error(400, "invalid_grant"),
+        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
+        if knobs.client_uses.is_some_and(|only| only != method) {
+            return refused(knobs.refusals.client);
+        }
+        let known =
+            given.is_some_and(|(id, secret)| id == CLIENT_ID && (knobs.public || secret == CLIENT_SECRET));
+        if !known {
+            return refused(knobs.refusals.client);
+        }
+        match grant_type {
+            "authorization_code" => self.redeem(&form),
+            _ => self.refresh(&form),
         }
     }
 
     fn redeem(&self, form: &[(String, String)]) -> Response<Body> {
         let mut state = self.state.lock().unwrap();
+        if field(form, "redirect_uri").is_none_or(|uri| state.knobs.is_foreign(uri)) {
+            return oauth_error(400, "invalid_client");
+        }
         let Some(code) = field(form, "code").and_then(|code| state.codes.remove(code)) else {
-            return oauth_error(400, "invalid_grant");
+            return refused(state.knobs.refusals.code);
         };
         if field(form, "redirect_uri") != Some(&code.redirect_uri) {
             return oauth_error(400, "invalid_client");
@@ -168,8 +198,7 @@ impl Shared {
         let mut state = self.state.lock().unwrap();
         let presented = field(form, "refresh_token").unwrap_or_default().to_owned();
         let Some(user) = state.refresh_tokens.get(&presented).cloned() else {
-            let (status, code) = state.knobs.dead_refresh_token;
-            return oauth_error(status, code);
+            return refused(state.knobs.refusals.refresh_token);
         };
         if let Some((status, body)) = state.knobs.no_refresh_for.get(user.as_str()) {
             return text(*status, "application/json", (*body).to_owned());

@@ -28,6 +28,47 @@ pub enum UserInfoAs {
     Encrypted,
 }
 
+/// An error answer of the token endpoint: status, `error`, `error_description`.
+pub type Refusal = (u16, &'static str, &'static str);
+
+/// How the token endpoint refuses, by product.
+#[derive(Clone, Copy, Debug)]
+pub struct Refusals {
+    /// A wrong client id or secret.
+    pub client: Refusal,
+    /// A refresh token that nobody has.
+    pub refresh_token: Refusal,
+    /// A code that nobody has.
+    pub code: Refusal,
+}
+
+impl Refusals {
+    /// authentik 2026.8.0-rc1: all of them 400.
+    pub const AUTHENTIK: Self = Self {
+        client: (400, "invalid_client", "Client authentication failed"),
+        refresh_token: (400, "invalid_grant", "The provided authorization grant or refresh token is invalid"),
+        code: (400, "invalid_grant", "The provided authorization grant or refresh token is invalid"),
+    };
+    /// Dex 2.45.1: a dead refresh token is `invalid_request`.
+    pub const DEX: Self = Self {
+        client: (401, "invalid_client", "Invalid client credentials."),
+        refresh_token: (
+            400,
+            "invalid_request",
+            "Refresh token is invalid or has already been claimed by another client.",
+        ),
+        code: (400, "invalid_request", "Invalid or expired code parameter."),
+    };
+    /// Keycloak 26.7.3: a wrong secret is 401 `unauthorized_client`.
+    pub const KEYCLOAK: Self = Self {
+        client: (401, "unauthorized_client", "Invalid client or Invalid client credentials"),
+        refresh_token: (400, "invalid_grant", "Invalid refresh token"),
+        code: (400, "invalid_grant", "Code not valid"),
+    };
+    /// Nobody's: one that looks at the grant before it looks at the client.
+    pub const UNTELLING: Self = Self { client: (400, "invalid_grant", ""), ..Self::AUTHENTIK };
+}
+
 /// How the stand-in behaves; the defaults are authentik's.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own")]
@@ -47,8 +88,6 @@ pub struct Knobs {
     pub auth_methods: Vec<&'static str>,
     /// The one method of client authentication that this client may use, whatever is announced.
     pub client_uses: Option<&'static str>,
-    /// Status and error code for a refresh token that is not known, or no longer.
-    pub dead_refresh_token: (u16, &'static str),
     /// What a user's refreshes are answered with instead of tokens: status and body.
     pub no_refresh_for: BTreeMap<&'static str, (u16, &'static str)>,
     /// One refresh token for each user: that of a new sign-in takes the place of the one before.
@@ -57,6 +96,14 @@ pub struct Knobs {
     pub refresh_token_prefix: &'static str,
     /// Replaces or removes members of the token endpoint's answers to refreshes.
     pub refresh_answer: Map<String, Value>,
+    /// How it refuses.
+    pub refusals: Refusals,
+    /// The redirect URIs that are registered; `None` for whatever is asked for.
+    pub redirect_uris: Option<Vec<String>>,
+    /// The grant types allowed to the client, which come first (authentik since 2026.5).
+    pub grant_types: Vec<&'static str>,
+    /// The client is public: its secret is not looked at.
+    pub public: bool,
     /// Replaces members of the discovery document.
     pub discovery: Map<String, Value>,
     /// Replaces or (with null) removes claims of every ID token.
@@ -93,11 +140,14 @@ impl Default for Knobs {
             claims_in_id_token: true,
             auth_methods: vec!["client_secret_post", "client_secret_basic"],
             client_uses: None,
-            dead_refresh_token: (400, "invalid_grant"),
             no_refresh_for: BTreeMap::new(),
             one_refresh_token: false,
             refresh_token_prefix: "refresh-",
             refresh_answer: Map::new(),
+            refusals: Refusals::AUTHENTIK,
+            redirect_uris: None,
+            grant_types: vec!["authorization_code", "refresh_token"],
+            public: false,
             discovery: Map::new(),
             id_token: Map::new(),
             header: Map::new(),
@@ -109,6 +159,13 @@ impl Default for Knobs {
             jwk: Map::new(),
             refreshed: Map::new(),
         }
+    }
+}
+
+impl Knobs {
+    /// Whether a redirect URI is not registered.
+    pub(super) fn is_foreign(&self, redirect_uri: &str) -> bool {
+        self.redirect_uris.as_ref().is_some_and(|known| !known.iter().any(|uri| uri == redirect_uri))
     }
 }
 

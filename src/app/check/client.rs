@@ -1,0 +1,152 @@
+//! Whether the provider knows this client: its id and secret, its redirect URI, the grants that it may use; and the
+//! provider's clock.
+//!
+//! authentik (2026.8.0-rc1) looks at a request in this order: is the grant type allowed (since 2026.5), is it the
+//! client, is the redirect URI registered, is the code or token known. So each answer rules something out. Other
+//! providers have orders of their own: of them only what RFC 6749 and OpenID Connect Core 1.0 say is taken for known.
+
+mod authentik;
+#[cfg(test)]
+mod tests;
+
+use super::Finding;
+use super::told::Told;
+use crate::oidc::{Authorization, OAuthError, Probed};
+
+/// From here on ID tokens are refused: the gateway allows clocks to differ by a minute.
+const CLOCK_WRONG: u64 = 60;
+
+/// From here on a difference is worth a word, in seconds. A `Date` is up to a second old, and the answer took time.
+const CLOCK_ODD: u64 = 20;
+
+/// Errors of a sign-in without a page that mean nothing but that a page is needed (OpenID Connect Core 1.0 §3.1.2.6).
+const NEEDS_A_PAGE: [&str; 4] =
+    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
+
+/// What the provider's answers mean.
+pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<Finding> {
+    let mut findings = if is_authentik {
+        authentik::judge(told, redirect_uri)
+    } else {
+        let mut findings = vec![secret(told)];
+        findings.extend(may_not_refresh(told));
+        findings.push(authorization(told, redirect_uri));
+        findings
+    };
+    findings.push(clock(told.ahead));
+    findings
+}
+
+/// Whether an error is about the client, and nothing else. A wrong secret is `invalid_client` (RFC 6749 §5.2);
+/// Keycloak 26.7.3 says `unauthorized_client` with "Invalid client or Invalid client credentials".
+fn is_about_client(error: &OAuthError) -> bool {
+    let text = error.description.as_deref().unwrap_or_default().to_lowercase();
+    error.code == "invalid_client" || text.contains("client credentials") || text.contains("client secret")
+}
+
+fn secret(told: &Told) -> Finding {
+    let unknown = |cause: String| {
+        Finding::hint(
+            "Whether client id and secret are right could not be told.",
+            cause,
+            "Sign in once: a wrong secret shows as a page that names it, and in the log.",
+        )
+    };
+    let Probed::Error(ours) = &told.refresh else {
+        return unknown(format!("Asked with a made-up refresh token, {}.", told.refresh));
+    };
+    if is_about_client(ours) {
+        return Finding::wrong(
+            "The provider does not take the client id or the client secret.",
+            format!(
+                "{}. oidc.clientID or oidc.clientSecret is wrong, or the client is registered for another way of \
+                     authentication (client_secret_basic, client_secret_post).",
+                told.refresh
+            ),
+            "Compare both with the client at the provider, and its client authentication method.",
+        );
+    }
+    match &told.refresh_as_stranger {
+        Probed::Error(stranger) if stranger.code != ours.code || is_about_client(stranger) => {
+            Finding::ok("The provider takes the client id and the client secret.")
+        }
+        stranger => unknown(format!("With the configured secret and with a made-up one alike, {stranger}.")),
+    }
+}
+
+/// RFC 6749 §5.2: `unauthorized_client` is said to a client that is known and may not use this grant. Gitea says it
+/// of a dead refresh token too.
+fn may_not_refresh(told: &Told) -> Option<Finding> {
+    let Probed::Error(error) = &told.refresh else { return None };
+    let refused = matches!(error.code.as_str(), "unauthorized_client" | "unsupported_grant_type");
+    (refused && !is_about_client(error)).then(|| {
+        Finding::hint(
+            "Perhaps this client may not use refresh tokens: sessions would then end with the access token.",
+            format!("Asked with a made-up refresh token, {}.", told.refresh),
+            "Allow the grant type refresh_token for this client at the provider, if it has such a setting.",
+        )
+    })
+}
+
+/// What the authorization endpoint says, of whichever provider.
+fn authorization(told: &Told, redirect_uri: &str) -> Finding {
+    match &told.authorization {
+        Authorization::Back(None) => known(redirect_uri),
+        Authorization::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
+            known(redirect_uri)
+        }
+        Authorization::Back(Some(error)) => Finding::wrong(
+            "The provider refuses sign-ins of this client.",
+            format!("{error}."),
+            "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
+             the provider.",
+        ),
+        Authorization::Refused(status) => Finding::wrong(
+            "The provider does not send sign-ins of this client back here.",
+            format!(
+                "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
+                 when the redirect URI is not registered as it is sent."
+            ),
+            format!("Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID."),
+        ),
+        Authorization::Page => {
+            unknown_redirect("Its authorization endpoint shows a page to a sign-in without one.")
+        }
+        Authorization::Unreachable(why) => {
+            unknown_redirect(&format!("Its authorization endpoint was asked, and {why}."))
+        }
+    }
+}
+
+fn known(redirect_uri: &str) -> Finding {
+    Finding::ok(format!("The provider knows the client id and the redirect URI {redirect_uri}."))
+}
+
+fn unknown_redirect(cause: &str) -> Finding {
+    Finding::hint(
+        "Whether the redirect URI is registered at the provider could not be told.",
+        cause,
+        "Sign in once: the provider itself shows an error when it is not.",
+    )
+}
+
+fn clock(ahead: Option<i64>) -> Finding {
+    let Some(ahead) = ahead else {
+        return Finding::hint(
+            "Whether the provider's clock is right could not be told.",
+            "Its answer has no Date.",
+            "Keep the clocks of both machines right with NTP.",
+        );
+    };
+    let (by, direction) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
+    let what = format!("The provider's clock is {by} seconds {direction} the clock of this machine.");
+    let remedy =
+        "Set both clocks right with NTP. ID tokens are refused when they differ by more than a minute.";
+    match by {
+        CLOCK_WRONG.. => Finding::wrong(what, "One of the two clocks is wrong.", remedy),
+        CLOCK_ODD.. => {
+            Finding::hint(what, "One of the two clocks is wrong, or the answer took long.", remedy)
+        }
+        _ => Finding::ok("The provider's clock agrees with the clock of this machine."),
+    }
+}

@@ -1,0 +1,135 @@
+//! What authentik's answers mean, by the order in which it looks at a request.
+
+use super::super::Finding;
+use super::super::told::Told;
+use super::{NEEDS_A_PAGE, authorization, unknown_redirect};
+use crate::oidc::Authorization;
+
+/// The client is not known, its secret is wrong, or (of a code) its redirect URI is not registered.
+const CLIENT: &str = "invalid_client";
+/// The grant type is not allowed; else the client is right, and the code or token is not known.
+const GRANT: &str = "invalid_grant";
+
+/// What is wrong, and what is right, in the order in which it is set up.
+pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
+    let stranger = told.code_as_stranger.as_ref().and_then(|probed| probed.code());
+    match (told.refresh.code(), told.refresh_as_stranger.code()) {
+        (Some(CLIENT), _) => vec![wrong_client(told)],
+        (Some(GRANT), Some(CLIENT)) => {
+            vec![right_secret(), refresh_allowed(), code(told.code.code(), stranger, redirect_uri, told)]
+        }
+        (Some(GRANT), Some(GRANT)) => refresh_hidden(told, stranger, redirect_uri),
+        _ => vec![
+            Finding::hint(
+                "Whether client id, secret and grant types are right could not be told.",
+                format!("Asked with a made-up refresh token, {}.", told.refresh),
+                "Look at authentik's own log, and ask again.",
+            ),
+            authorization(told, redirect_uri),
+        ],
+    }
+}
+
+/// authentik does not say which of the two it is; its authorization endpoint knows the id alone.
+fn wrong_client(told: &Told) -> Finding {
+    let id_is_known = match &told.authorization {
+        Authorization::Back(None) => true,
+        Authorization::Back(Some(error)) => NEEDS_A_PAGE.contains(&error.code.as_str()),
+        _ => false,
+    };
+    let (which, remedy) = if id_is_known {
+        (
+            "oidc.clientSecret is wrong: its authorization endpoint knows the client id.",
+            "Copy the field \"Client Secret\" of the provider in authentik into oidc.clientSecret.",
+        )
+    } else {
+        (
+            "oidc.clientID or oidc.clientSecret is wrong.",
+            "Copy the fields \"Client ID\" and \"Client Secret\" of the provider in authentik into oidc.clientID and \
+             oidc.clientSecret.",
+        )
+    };
+    Finding::wrong(
+        "authentik does not take the client id or the client secret.",
+        format!("{}. {which}", told.refresh),
+        remedy,
+    )
+}
+
+/// Refreshes are refused before the client is looked at: the grant type is missing, or the client is public, so
+/// that nothing is looked at. A code shows which.
+fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &str) -> Vec<Finding> {
+    let no_grants =
+        matches!(&told.authorization, Authorization::Back(Some(error)) if error.code == "invalid_request");
+    match (code_as_stranger, told.code.code()) {
+        (Some(CLIENT), Some(GRANT)) => vec![right_secret(), no_refresh(), registered(redirect_uri)],
+        (Some(CLIENT), Some(CLIENT)) => vec![
+            no_refresh(),
+            Finding::wrong(
+                "authentik does not take the client secret, or does not know the redirect URI.",
+                format!("Asked with a made-up code, {}.", told.code),
+                format!(
+                    "Copy \"Client Secret\" of the provider in authentik into oidc.clientSecret, and register \
+                     {redirect_uri} in its field \"Redirect URIs\" with the type Authorization."
+                ),
+            ),
+        ],
+        (Some(GRANT), _) if no_grants => vec![Finding::wrong(
+            "The provider in authentik allows no grant type: nobody can sign in.",
+            "authentik since 2026.5 has a list of grant types for each provider, which is empty when an API call, a \
+             blueprint or Terraform made the provider without one.",
+            "Allow authorization_code and refresh_token in the field \"Grant types\" of the provider in authentik.",
+        )],
+        (Some(GRANT), _) => vec![
+            Finding::hint(
+                "authentik does not look at the client secret.",
+                "It takes a made-up secret as well: the client type is Public, or neither grant type is allowed.",
+                "Set the field \"Client type\" of the provider in authentik to Confidential, and allow authorization_code \
+                 and refresh_token in \"Grant types\".",
+            ),
+            authorization(told, redirect_uri),
+        ],
+        _ => vec![no_refresh(), unknown_redirect(&format!("Asked with a made-up code, {}.", told.code))],
+    }
+}
+
+/// The redirect URI, with a secret that is right.
+fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told: &Told) -> Finding {
+    match (code, as_stranger) {
+        (Some(CLIENT), _) => Finding::wrong(
+            "The redirect URI is not registered at the provider in authentik, or has the type Logout.",
+            format!("{} to a code for {redirect_uri}, although it takes client id and secret.", told.code),
+            format!(
+                "Add {redirect_uri} to the field \"Redirect URIs\" of the provider in authentik: matching mode Strict, \
+                 type Authorization."
+            ),
+        ),
+        (Some(GRANT), Some(CLIENT)) => registered(redirect_uri),
+        (Some(GRANT), Some(GRANT)) => Finding::wrong(
+            "The provider in authentik does not allow sign-ins by code.",
+            "It refuses a made-up code before it looks at the client: authorization_code is not among its grant types.",
+            "Allow authorization_code in the field \"Grant types\" of the provider in authentik.",
+        ),
+        _ => authorization(told, redirect_uri),
+    }
+}
+
+fn right_secret() -> Finding {
+    Finding::ok("authentik takes the client id and the client secret.")
+}
+
+fn refresh_allowed() -> Finding {
+    Finding::ok("authentik allows this client to refresh.")
+}
+
+fn registered(redirect_uri: &str) -> Finding {
+    Finding::ok(format!("authentik knows the redirect URI {redirect_uri}."))
+}
+
+fn no_refresh() -> Finding {
+    Finding::wrong(
+        "The provider in authentik does not allow refreshes: sessions end with the access token.",
+        "It refuses a refresh before it looks at the client: refresh_token is not among its grant types (since 2026.5).",
+        "Allow refresh_token in the field \"Grant types\" of the provider in authentik.",
+    )
+}

@@ -1,0 +1,163 @@
+//! Coder: whether it is there, sends sign-ins to the issuer listener, and knows its secret there.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use http::header::ACCEPT;
+use http::{HeaderMap, HeaderValue, Request, StatusCode};
+
+use crate::coder::api::Api;
+use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
+use crate::coder::refusal::Refusal;
+use crate::config::Config;
+use crate::http::Client;
+use crate::types::{LocalRedirect, Secret, random_token};
+
+use super::{Finding, settings};
+
+/// What to do about a Coder that has other settings than the gateway.
+const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
+
+/// Asks for its health and version, then walks a sign-in with a made-up code.
+pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
+    let (url, access_url) = (&config.coder.url, &config.coder.access_url);
+    let api = Api::new(url, access_url, client.clone());
+    if !api.healthy().await {
+        return vec![Finding::wrong(
+            format!("Coder does not answer at {url}."),
+            "coder.url is wrong, Coder is not running, or it redirects to its access URL.",
+            "Start Coder with the block that `vestibule coder-env` prints; it listens where coder.url says.",
+        )];
+    }
+    let Some(info) = api.build_info().await else {
+        return vec![Finding::wrong(
+            format!("What answers at {url} does not say its version."),
+            "It is not Coder.",
+            "Correct coder.url.",
+        )];
+    };
+    let mut findings = vec![Finding::ok(format!("Coder {} answers at {url}.", info.version))];
+    let (theirs, ours) =
+        (info.dashboard_url.trim_end_matches('/'), access_url.as_str().trim_end_matches('/'));
+    if !theirs.is_empty() && theirs != ours {
+        findings.push(Finding::wrong(
+            format!("Coder believes to be reached by {theirs}."),
+            format!("CODER_ACCESS_URL of Coder is not coder.accessURL ({ours})."),
+            format!("Set CODER_ACCESS_URL={ours} for Coder: both have the same."),
+        ));
+    }
+    findings.extend(sign_in(config, client).await);
+    findings
+}
+
+/// The first leg of a sign-in shows which issuer and client Coder has. Its secret shows only when Coder redeems a
+/// code at the issuer listener: a made-up one, which the running gateway refuses after it has looked at the secret.
+async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
+    let handoff = Handoff::new(settings::handoff(config), client.clone());
+    let started = match handoff.start(visit()).await {
+        Ok(started) => started,
+        Err(error) => return vec![not_begun(&error)],
+    };
+    let mut findings = vec![begun(config, &started)];
+    let answer = handoff.finish(started, &Secret::new(random_token())).await;
+    findings.push(match answer {
+        Err(HandoffError::Refused(refusal)) => secret(config, client, &refusal).await,
+        Err(error) => unknown_secret(error.to_string()),
+        Ok(_) => unknown_secret("It takes a code that nobody gave out.".to_owned()),
+    });
+    findings
+}
+
+/// Nobody's browser, on this machine.
+fn visit() -> Visit {
+    let mut headers = HeaderMap::new();
+    headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
+    Visit {
+        client: IpAddr::V4(Ipv4Addr::LOCALHOST),
+        headers,
+        redirect: LocalRedirect::root(),
+        merge_state: None,
+    }
+}
+
+fn not_begun(error: &HandoffError) -> Finding {
+    match error {
+        HandoffError::Refused(refusal) if refusal.status() == StatusCode::TOO_MANY_REQUESTS => Finding::hint(
+            "Whether Coder sends sign-ins to the issuer listener could not be told.",
+            format!("Coder says: {}", refusal.words()),
+            "Ask again in a minute.",
+        ),
+        HandoffError::Refused(refusal) => Finding::wrong(
+            "Coder does not begin sign-ins.",
+            format!("Coder says: {}", refusal.words()),
+            refusal.remedy().map_or_else(|| NEW_ENVIRONMENT.to_owned(), |remedy| format!("{remedy}.")),
+        ),
+        error => Finding::wrong(
+            "Coder does not send sign-ins to the issuer listener.",
+            format!("{error}."),
+            NEW_ENVIRONMENT,
+        ),
+    }
+}
+
+fn begun(config: &Config, started: &Started) -> Finding {
+    let issuer = &config.coder.issuer.url;
+    let expected = config.coder.access_url.join(CALLBACK).map(String::from).unwrap_or_default();
+    if started.redirect_uri() == expected {
+        return Finding::ok(format!(
+            "Coder sends sign-ins to the issuer listener ({issuer}), with the right client id."
+        ));
+    }
+    Finding::wrong(
+        format!("Coder has sign-ins come back to {}.", printable(started.redirect_uri())),
+        format!("It is not {expected}: CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL of Coder differs."),
+        NEW_ENVIRONMENT,
+    )
+}
+
+fn printable(text: &str) -> String {
+    crate::types::printable(text, 200)
+}
+
+/// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
+async fn secret(config: &Config, client: Client, refusal: &Refusal) -> Finding {
+    let words = refusal.words();
+    if words.contains("invalid_grant") {
+        return Finding::ok("Coder reaches the issuer listener, and its client secret there is right.");
+    }
+    if words.contains("invalid_client") {
+        return Finding::wrong(
+            "Coder's client secret is not coder.issuer.clientSecret.",
+            "CODER_OIDC_CLIENT_SECRET of Coder differs: the issuer listener answers it with invalid_client.",
+            NEW_ENVIRONMENT,
+        );
+    }
+    let url = &config.coder.issuer.url;
+    if !answers(&client, url.as_str()).await {
+        return unknown_secret(format!(
+            "The gateway does not run: the issuer listener does not answer at {url}."
+        ));
+    }
+    Finding::wrong(
+        format!("Coder cannot ask the issuer listener at {url}, which answers here."),
+        format!("Coder says: {words}"),
+        "Have coder.issuer.listen and coder.issuer.url name an address that Coder reaches, and give Coder the \
+         environment that `vestibule coder-env` prints.",
+    )
+}
+
+fn unknown_secret(cause: String) -> Finding {
+    Finding::hint(
+        "Whether Coder's client secret at the issuer listener is right could not be told.",
+        cause,
+        "Start the gateway and ask again. Coder's CODER_OIDC_CLIENT_SECRET must be coder.issuer.clientSecret.",
+    )
+}
+
+/// Whether the issuer listener answers its health check.
+async fn answers(client: &Client, issuer: &str) -> bool {
+    let url = format!("{}/healthz", issuer.trim_end_matches('/'));
+    match Request::get(url).body(bytes::Bytes::new()) {
+        Ok(request) => client.send(request).await.is_ok_and(|answer| answer.status() == StatusCode::OK),
+        Err(_) => false,
+    }
+}

@@ -1,0 +1,76 @@
+//! What to do about Coder's no, known by its words: Coder gives no other name to its reasons.
+
+use super::Refusal;
+
+/// Words that a refusal has, in lower case, and what to do. The first row that fits is taken.
+const REMEDIES: [(&[&str], &str); 10] = [
+    (
+        &["invalid_client"],
+        "The issuer listener does not take Coder's client secret: set CODER_OIDC_CLIENT_SECRET to the value of \
+         coder.issuer.clientSecret, as `vestibule coder-env` prints it, and restart Coder",
+    ),
+    (
+        &["failed exchanging oauth code", "failed to obtain user information"],
+        "Coder could not ask the issuer listener: it must reach coder.issuer.url, and CODER_OIDC_ISSUER_URL must \
+         be what `vestibule coder-env` prints",
+    ),
+    (
+        &["verify the", "not verified", "email_verified"],
+        "Coder judges the address once more: it needs the gateway's value of CODER_OIDC_IGNORE_EMAIL_VERIFIED. \
+         Give Coder the environment that `vestibule coder-env` prints, and restart it",
+    ),
+    (
+        &["authorized domain"],
+        "Coder judges the domain once more: it needs the gateway's value of CODER_OIDC_EMAIL_DOMAIN. Give Coder \
+         the environment that `vestibule coder-env` prints, and restart it",
+    ),
+    (
+        &["signups", "sign ups", "signup"],
+        "Coder makes no account for a new user: create the user in Coder with the login type OpenID Connect, or \
+         set oidc.allowSignups (CODER_OIDC_ALLOW_SIGNUPS) to true here and for Coder",
+    ),
+    (
+        &["suspended", "not active", "dormant"],
+        "Activate the user in Coder, on its page of users or with `coder users activate`",
+    ),
+    (
+        &["already linked", "linked to"],
+        "Coder's account with this address is linked to another identity: the issuer or the subject mode of the \
+         provider has changed. `coder server fix-oidc-links` repairs links",
+    ),
+    (
+        &["login type", "login_type"],
+        "Coder's account with this address signs in another way: the user converts it under Account, Security in \
+         Coder, or an owner creates it with the login type OpenID Connect",
+    ),
+    (
+        &["rate limit"],
+        "Coder takes 60 requests of a sign-in a minute from one address, and a sign-in takes two. When people \
+         share an address that is not theirs, set CODER_PROXY_TRUSTED_HEADERS and CODER_PROXY_TRUSTED_ORIGINS as \
+         `vestibule coder-env` prints them",
+    ),
+    (
+        &["not configured"],
+        "Coder has no OpenID Connect: give it the environment that `vestibule coder-env` prints, and restart it",
+    ),
+];
+
+impl Refusal {
+    /// What an administrator can do, as a sentence without its full stop; `None` when the words are not known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        let words = self.words().to_lowercase();
+        let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
+        Some(row.1)
+    }
+
+    /// What the person can do: a sentence.
+    pub fn advice(&self) -> String {
+        match self.retry_after() {
+            Some(after) => format!("Wait {} seconds, then sign in again.", after.as_secs().max(1)),
+            None if self.status().is_server_error() => {
+                "Tell your administrator the request number below; the log has the reason.".to_owned()
+            }
+            None => "Show this page to your administrator, or sign in with another account.".to_owned(),
+        }
+    }
+}

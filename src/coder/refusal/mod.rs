@@ -1,0 +1,126 @@
+//! Coder's no to a sign-in: what it says, for a page, for the log and for the audit event.
+//!
+//! Coder refuses with a JSON object (`message`, `detail`) or, more and more, with a page of its own
+//! (coderd/userauth.go, site/static/error.html): the address's domain since 2.32, an address that is not
+//! verified and a suspended user since 2.35. Either way its words are taken, not its page.
+
+mod advice;
+mod page;
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::time::Duration;
+
+use ::http::header::RETRY_AFTER;
+use ::http::{Response, StatusCode};
+use bytes::Bytes;
+use serde::Deserialize;
+
+use crate::types::printable;
+
+/// The longest message taken over, in characters.
+const MAX_MESSAGE: usize = 300;
+
+/// The longest detail taken over, in characters.
+const MAX_DETAIL: usize = 300;
+
+/// The longest `Retry-After` that is believed.
+const MAX_RETRY_AFTER: Duration = Duration::from_mins(10);
+
+/// How long to wait when Coder's rate limit does not say: it counts by the minute.
+const RATE_LIMIT_WINDOW: Duration = Duration::from_mins(1);
+
+/// Why Coder does not take a sign-in, in its own words: without control characters, and short.
+#[derive(Clone)]
+pub struct Refusal {
+    status: StatusCode,
+    message: String,
+    detail: Option<String>,
+    retry_after: Option<Duration>,
+    /// The answer as it came, when a program can read it.
+    json: Option<Response<Bytes>>,
+}
+
+/// Coder's shape of an answer that says no (codersdk.Response).
+#[derive(Deserialize)]
+struct Said {
+    message: String,
+    #[serde(default)]
+    detail: String,
+}
+
+impl Refusal {
+    /// Reads an answer with a status of 400 or more.
+    pub(super) fn read(answer: Response<Bytes>) -> Self {
+        let status = answer.status();
+        let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+        let seconds = header.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
+        let limited = status == StatusCode::TOO_MANY_REQUESTS;
+        let retry_after = seconds.or(limited.then_some(RATE_LIMIT_WINDOW));
+        let said = serde_json::from_slice::<Said>(answer.body()).ok();
+        let is_json = said.is_some();
+        let said = said.or_else(|| page::read(answer.body()));
+        let (message, detail) = said.map_or_else(Default::default, |said| (said.message, said.detail));
+        let mut message = printable(message.trim(), MAX_MESSAGE);
+        if message.is_empty() {
+            message = format!("Coder answers {status} and does not say why.");
+        }
+        let detail = Some(printable(detail.trim(), MAX_DETAIL)).filter(|detail| !detail.is_empty());
+        let retry_after = retry_after.map(|after| after.min(MAX_RETRY_AFTER));
+        Self { status, message, detail, retry_after, json: is_json.then_some(answer) }
+    }
+
+    /// Coder's status: 400 or more.
+    pub fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Coder's sentence; never empty.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// What Coder adds.
+    pub fn detail(&self) -> Option<&str> {
+        self.detail.as_deref()
+    }
+
+    /// How long to wait before another try would be served; only where waiting helps.
+    pub fn retry_after(&self) -> Option<Duration> {
+        self.retry_after
+    }
+
+    /// The answer as Coder gave it, for a program; `None` when it was a page.
+    pub fn json(&self) -> Option<Response<Bytes>> {
+        self.json.clone()
+    }
+
+    /// Message and detail in one line.
+    pub fn words(&self) -> String {
+        match &self.detail {
+            Some(detail) => format!("{} ({detail})", self.message),
+            None => self.message.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Refusal")
+            .field("status", &self.status)
+            .field("words", &self.words())
+            .finish_non_exhaustive()
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.words();
+        write!(f, "Coder refuses the sign-in ({}): {words}", self.status.as_u16())?;
+        let end = if words.ends_with(['.', '!', '?']) { "" } else { "." };
+        self.remedy().map_or(Ok(()), |remedy| write!(f, "{end} {remedy}"))
+    }
+}
+
+impl std::error::Error for Refusal {}
