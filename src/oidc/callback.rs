@@ -18,7 +18,7 @@ use super::person::{ClaimMap, Person, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
 use super::settings::RESERVED_PARAMETERS;
 use super::text::printable;
-use super::token::{Presented, TokenError};
+use super::token::Presented;
 use super::token_answer::{TokenAnswer, Tokens};
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
 
@@ -145,11 +145,7 @@ impl Provider {
         let code = accept(login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
         let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
 
-        let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await;
-        if let Err(TokenError::Unreachable(_)) = &answer {
-            self.reachability.doubt();
-        }
-        let answer = answer?;
+        let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await?;
         // `expires_in` counts from the answer, not from when everything else is done.
         let answered_at = self.clock.now();
         let tokens = answer.tokens()?;

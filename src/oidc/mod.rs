@@ -8,7 +8,7 @@
 //! | two issuers that should be one | `mismatch.rs` |
 //! | documents and keys, kept current, one reading in flight | `provider.rs`, `upkeep.rs` |
 //! | whether the provider answers, before a browser is sent there | `reachability.rs` |
-//! | the provider at its public address, or at one inside | `reach.rs` |
+//! | the provider at its public address, or at one inside | `inside.rs` |
 //! | a sign-in attempt and the provider's answer to it | `login.rs` |
 //! | begin, complete: to a [`VerifiedIdentity`] | `callback.rs`, `login_error.rs` |
 //! | codes and refresh tokens at the token endpoint, and its answers | `token.rs`, `token_answer.rs` |
@@ -32,6 +32,7 @@ mod error;
 mod error_log;
 mod id_token;
 mod identity;
+mod inside;
 mod jwk;
 mod jws;
 mod keys;
@@ -43,7 +44,6 @@ mod person;
 mod probe;
 mod provider;
 mod raw_jwk;
-mod reach;
 mod reachability;
 mod refresh;
 mod refusal;

@@ -3,11 +3,11 @@
 
 mod afresh;
 mod exchange;
+mod inside;
 mod keys;
 mod login;
 mod logout;
 mod properties;
-mod reach;
 mod reachability;
 mod recordings;
 mod refresh;
