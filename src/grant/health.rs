@@ -72,6 +72,7 @@ impl Health {
     }
 
     /// Whether the provider did not answer the last time.
+    #[cfg(test)]
     pub(super) fn is_down(&self) -> bool {
         self.lock().is_some()
     }

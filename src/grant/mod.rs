@@ -225,7 +225,8 @@ impl Grants {
     }
 
     /// Whether the provider gave no answer when it was last asked to renew something.
-    pub fn provider_is_down(&self) -> bool {
+    #[cfg(test)]
+    fn provider_is_down(&self) -> bool {
         self.asking.health.is_down()
     }
 

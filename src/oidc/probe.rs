@@ -11,7 +11,7 @@ use url::Url;
 use super::error::{OAuthError, ProviderFault, Unreachable};
 use super::provider::{Live, NotReady, Provider};
 use super::settings::Settings;
-use super::token::{Presented, Relying, TokenError, relying};
+use super::token::{Presented, TokenError, present_once, relying};
 use super::token_answer::TokenAnswer;
 use crate::types::{LocalRedirect, Secret, Timestamp, random_token};
 
@@ -86,10 +86,7 @@ impl Provider {
     /// # Errors
     /// [`NotReady`] until the discovery document was read.
     pub async fn probe_refresh(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
-        let live = self.discovered()?;
-        let Some(relying) = self.relying_with(&live, secret) else { return Ok(Probed::cannot_be_asked()) };
-        let answer = self.present_by(&live, &relying, Presented::RefreshToken(&made_up())).await;
-        Ok(Probed::of(answer))
+        self.probe(secret, Presented::RefreshToken(&made_up())).await
     }
 
     /// Presents a made-up code, for the configured redirect URI.
@@ -97,10 +94,23 @@ impl Provider {
     /// # Errors
     /// As [`Self::probe_refresh`].
     pub async fn probe_code(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
+        self.probe(secret, Presented::Code(&made_up(), &made_up())).await
+    }
+
+    /// A made-up secret is presented by one method alone: it is refused by either.
+    async fn probe(&self, secret: ProbeSecret, presented: Presented<'_>) -> Result<Probed, NotReady> {
         let live = self.discovered()?;
-        let Some(relying) = self.relying_with(&live, secret) else { return Ok(Probed::cannot_be_asked()) };
-        let answer = self.present_by(&live, &relying, Presented::Code(&made_up(), &made_up())).await;
-        Ok(Probed::of(answer))
+        Ok(Probed::of(match secret {
+            ProbeSecret::Configured => self.present(&live, presented).await,
+            ProbeSecret::MadeUp => {
+                let settings = Settings { client_secret: made_up(), ..self.settings.clone() };
+                let Ok(relying) = relying(&settings, &live.metadata) else {
+                    return Ok(Probed::Odd("the question cannot be put".to_owned()));
+                };
+                let method = self.authentication.methods(live.metadata.authentication).first();
+                present_once(&relying, &self.client, method, presented).await
+            }
+        }))
     }
 
     /// Asks for a sign-in without a page. With what came of it: how far the provider's clock is ahead of ours, in
@@ -131,17 +141,6 @@ impl Provider {
     fn discovered(&self) -> Result<Arc<Live>, NotReady> {
         self.live().ok_or_else(|| NotReady(self.trouble()))
     }
-
-    /// The client as it signs people in, or the same with another secret.
-    fn relying_with(&self, live: &Live, secret: ProbeSecret) -> Option<Arc<Relying>> {
-        match secret {
-            ProbeSecret::Configured => Some(Arc::clone(&live.relying)),
-            ProbeSecret::MadeUp => {
-                let settings = Settings { client_secret: made_up(), ..self.settings.clone() };
-                relying(&settings, &live.metadata).ok().map(Arc::new)
-            }
-        }
-    }
 }
 
 impl Probed {
@@ -152,10 +151,6 @@ impl Probed {
             Err(TokenError::Unreachable(unreachable)) => Self::Unreachable(unreachable),
             Ok(_) => Self::Odd("it gives tokens for what was made up".to_owned()),
         }
-    }
-
-    fn cannot_be_asked() -> Self {
-        Self::Odd("the question cannot be put".to_owned())
     }
 
     /// The error code, when it is an error.

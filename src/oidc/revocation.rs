@@ -53,7 +53,10 @@ impl Provider {
                     Some(other) => methods = other,
                     None => return Err(error.into()),
                 },
-                Err(RevokeError::Unreachable(unreachable)) => return Err(unreachable.into()),
+                Err(RevokeError::Unreachable(unreachable)) => {
+                    self.reachability.doubt();
+                    return Err(unreachable.into());
+                }
                 done => {
                     self.authentication.worked(method);
                     return done;

@@ -100,26 +100,17 @@ impl Provider {
         live: &Live,
         presented: Presented<'_>,
     ) -> Result<TokenAnswer, TokenError> {
-        self.present_by(live, &live.relying, presented).await
-    }
-
-    /// As [`Self::present`], by a client that may have another secret.
-    pub(super) async fn present_by(
-        &self,
-        live: &Live,
-        relying: &Relying,
-        presented: Presented<'_>,
-    ) -> Result<TokenAnswer, TokenError> {
         let mut methods = self.authentication.methods(live.metadata.authentication);
         loop {
             let method = methods.first();
-            let answer = present_once(relying, &self.client, method, presented).await;
+            let answer = present_once(&live.relying, &self.client, method, presented).await;
             match answer {
                 Err(TokenError::Fault(fault)) if fault.is_about_the_client() => match methods.other() {
                     Some(other) => methods = other,
                     None => return Err(TokenError::Fault(fault)),
                 },
                 Err(TokenError::Unreachable(unreachable)) => {
+                    self.reachability.doubt();
                     return Err(TokenError::Unreachable(unreachable));
                 }
                 answer => {
@@ -131,7 +122,8 @@ impl Provider {
     }
 }
 
-async fn present_once(
+/// Presents a code or a refresh token by one method of client authentication.
+pub(super) async fn present_once(
     relying: &Relying,
     client: &Client,
     method: ClientAuthentication,

@@ -4,6 +4,7 @@ mod answers;
 mod background;
 mod declined;
 mod ending;
+mod fake_provider;
 mod faults;
 mod kill;
 mod outage;
