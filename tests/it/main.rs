@@ -23,6 +23,7 @@ mod backchannel;
 mod canary;
 mod coder_refusals;
 mod commands;
+mod conformance;
 mod declined;
 mod gate;
 mod hostile;

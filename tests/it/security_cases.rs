@@ -1,5 +1,5 @@
-//! Holds `docs/security-cases.md` and `docs/outages.md` to the tests that they name, the tests' advisories to the
-//! document, and the locked crates to the versions in which known faults were mended.
+//! Holds `docs/security-cases.md`, `docs/outages.md` and `docs/conformance.md` to the tests that they name, the tests'
+//! advisories to the first, and the locked crates to the versions in which known faults were mended.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -114,10 +114,12 @@ fn every_test_that_a_document_names_exists() {
         .filter(|(path, _)| path.extension().is_some_and(|extension| extension == "rs"))
         .map(|(_, text)| text)
         .collect();
-    let (security, outages) = (cases(&document()), cases(&read("docs/outages.md")));
+    let [security, outages, conformance] =
+        ["security-cases", "outages", "conformance"].map(|name| cases(&read(&format!("docs/{name}.md"))));
     assert!(security.len() > 80, "only {} cases were found", security.len());
     assert!(outages.len() > 20, "only {} outages were found", outages.len());
-    let cases = [security, outages].concat();
+    assert!(conformance.len() > 30, "only {} modules were found", conformance.len());
+    let cases = [security, outages, conformance].concat();
     let mut missing = Vec::new();
     for (case, tests) in &cases {
         assert!(!tests.is_empty(), "a case without a test belongs to the last section: {case}");
