@@ -5,7 +5,8 @@
 //! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same
 //! names. Such an answer ends a grant only when it is shown that the provider takes our client: it gave
 //! tokens for another grant since, or it answers `invalid_grant` to a refresh token that nobody has. In the
-//! same way a 5xx counts as an outage only when the provider answers nothing else either.
+//! same way an internal error or a silence counts as an outage only when the provider answers nothing else
+//! either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -17,14 +18,17 @@ use super::flight::{Slot, Trouble};
 use super::health::{Health, Pass};
 use super::{EndReason, Refresher};
 use crate::oidc::{
-    ClientCheck, JudgeError, OAuthError, RefreshAnswer, RefreshError, Refreshed, RevokeError, TokenKind,
-    Unreachable,
+    Cause, ClientCheck, JudgeError, OAuthError, RefreshAnswer, RefreshError, Refreshed, RevokeError,
+    TokenKind, Unreachable,
 };
 use crate::types::{Clock, IdentityKey, Secret, Timestamp};
 
 /// How long the provider may take for one exchange. The client has its own, shorter limit; this one
 /// holds whatever the client does.
 const LONGEST_EXCHANGE: Duration = Duration::from_mins(1);
+
+/// No answer within [`LONGEST_EXCHANGE`].
+const TOO_LATE: Unreachable = Unreachable { cause: Cause::Timeout, retry_after: None };
 
 /// Why a grant is not renewed.
 pub(super) enum NotRenewed {
@@ -92,18 +96,14 @@ impl Asking {
         let last_given = self.last_given.load(Ordering::Relaxed);
         let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
         let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
-        let error = match asked {
-            Ok(Ok(answer)) => {
+        let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
+            Ok(answer) => {
                 pass.answered();
                 self.last_given.fetch_max(exchange, Ordering::Relaxed);
                 slot.took_its_token();
                 return Ok(answer);
             }
-            Ok(Err(error)) => error,
-            Err(_) => {
-                tracing::warn!(sub = %key.subject, "no refresh: the provider did not answer in time");
-                return Err(self.down(slot, pass, None).into());
-            }
+            Err(error) => error,
         };
         tracing::warn!(sub = %key.subject, %error, "no refresh");
         Err(match error {
@@ -170,18 +170,20 @@ impl Asking {
         pass: &mut Pass<'_>,
     ) -> Result<Refreshed, NotRenewed> {
         let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.judge(key, answer)).await;
-        let error = match judged {
-            Ok(Ok(refreshed)) => {
+        let error = match judged.unwrap_or_else(|_| Err(TOO_LATE.into())) {
+            Ok(refreshed) => {
                 slot.answered();
                 return Ok(refreshed);
             }
-            Ok(Err(error)) => error,
-            Err(_) => return Err(self.down(slot, pass, None)),
+            Err(error) => error,
         };
         tracing::warn!(sub = %key.subject, %error, "a refresh does not count");
         Err(match error {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
+            JudgeError::Unreachable(down) if down.may_concern_one_person() => {
+                self.failed_for_one(slot, pass, down).await
+            }
             JudgeError::Unreachable(down) => self.down(slot, pass, down.retry_after),
             JudgeError::Provider(_) => self.later(slot, Trouble::Unusable),
         })
@@ -192,7 +194,7 @@ impl Asking {
         self.refresher.revoke(token, kind).await
     }
 
-    /// An internal error of the provider: an outage when it answers nothing else either.
+    /// An internal error or a silence: an outage when the provider answers nothing else either.
     async fn failed_for_one(&self, slot: &Slot, pass: &mut Pass<'_>, down: Unreachable) -> NotRenewed {
         let _one = self.checking.lock().await;
         let now = self.clock.now();
@@ -216,8 +218,7 @@ impl Asking {
 
     async fn ask_about_client(&self) -> Result<ClientCheck, Unreachable> {
         let checked = self.refresher.check_client();
-        let late = Unreachable { cause: crate::oidc::Cause::Timeout, retry_after: None };
-        tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(late))
+        tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
     }
 
     fn down(&self, slot: &Slot, pass: &mut Pass<'_>, retry_after: Option<Duration>) -> NotRenewed {

@@ -49,11 +49,16 @@ impl Unreachable {
         Self::by_status(parts).or(failed.then_some(Self::because(Cause::Status(405))))
     }
 
-    /// Whether this may be a failure over one person's tokens alone: an internal error and no word that the
-    /// provider is busy, starting or behind a gateway that has lost it. Dex 2.45 answers 500 when the person
-    /// was deleted.
+    /// Whether this may be a failure over one person's tokens alone: an internal error, a connection that
+    /// breaks off or no answer in time, and no word that the provider is busy, starting or behind a gateway
+    /// that has lost it. Dex 2.45 answers 500 when the person was deleted; with SQLite it never answers a
+    /// refresh for a person of its own password database.
     pub fn may_concern_one_person(&self) -> bool {
-        matches!(self.cause, Cause::Status(status) if !matches!(status, 408 | 429 | 502..=504))
+        match self.cause {
+            Cause::Status(status) => !matches!(status, 408 | 429 | 502..=504),
+            Cause::Timeout | Cause::Broken => true,
+            Cause::Connect | Cause::TooLarge | Cause::NotDiscovered => false,
+        }
     }
 
     /// Without a `Retry-After`.
@@ -135,9 +140,12 @@ impl OAuthError {
                 "check oidc.clientID and oidc.clientSecret; authentik also answers so when the redirect URI is \
                  not registered as it is sent",
             ),
+            "unauthorized_client" if self.status == Some(401) => {
+                Some("check oidc.clientID and oidc.clientSecret")
+            }
             "invalid_request" | "unauthorized_client" | "unsupported_grant_type" => Some(
-                "authentik since 2026.5 answers so when the provider's grant types are empty: allow \
-                 authorization_code and refresh_token",
+                "allow the client the grant types authorization_code and refresh_token: at authentik since 2026.5 \
+                 they are empty unless they were chosen",
             ),
             "invalid_scope" => Some("check oidc.scopes against the provider's scope mappings"),
             _ => None,

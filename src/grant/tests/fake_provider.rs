@@ -33,6 +33,8 @@ pub(super) enum Says {
     Declines(&'static str),
     /// An internal error.
     Fails,
+    /// No answer in time.
+    Hangs,
     /// A new refresh token, and then no judgement.
     Halfway,
     /// New tokens, and an ID token of another issuer.
@@ -127,6 +129,7 @@ impl FakeProvider {
             Says::InvalidGrant => return Err(InvalidGrant { description: None }.into()),
             Says::Down => return Err(unreachable(Cause::Connect).into()),
             Says::Fails => return Err(unreachable(Cause::Status(500)).into()),
+            Says::Hangs => return Err(unreachable(Cause::Timeout).into()),
             Says::Declines(code) => return Err(RefreshError::Declined(oauth(code))),
             Says::InvalidClient => {
                 return Err(RefreshError::Provider(ProviderFault::TokenAnswer("invalid_client")));
