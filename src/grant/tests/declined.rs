@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::support::*;
+use crate::grant::renew::Renewal;
 use crate::grant::{EndReason, Judgement};
 use crate::oidc::{Cause, ClientCheck};
 use crate::types::{LoginType, Secret};
@@ -42,6 +43,25 @@ async fn tokens_that_do_not_hold_for_longer_than_the_grace_are_no_silence_and_en
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     world.served(&session).await;
+}
+
+/// A token's judgement looks at all grants of its user first and then has them renewed one after another.
+#[tokio::test]
+async fn a_look_from_before_a_refresh_that_does_not_count_is_not_served_beyond_the_grace() {
+    let world = World::new().await;
+    let (grant, session) = world.sign_in("alice").await;
+    let state = world.grants.register().grant(&world.store.grant(grant).await.unwrap().unwrap().head);
+    let seen = state.generation();
+    world.provider.says(Says::AnotherIssuer);
+    world.hand.advance(MINUTE * 15);
+    world.judge(&session).await;
+    assert!(world.generation(grant).await > seen, "the new refresh token is kept");
+    world.hand.advance(MINUTE);
+    let renewal = world.grants.renew(&state, seen, world.grants.patience()).await.unwrap();
+    assert!(matches!(renewal, Renewal::Unreachable { answers: true, .. }), "{renewal:?}");
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    assert_eq!(world.grants.renew(&state, seen, world.grants.patience()).await.unwrap(), Renewal::Fresh);
 }
 
 #[tokio::test]
