@@ -145,7 +145,7 @@ impl Asking {
         if decline.last_given > first {
             return over();
         }
-        match self.check_client().await {
+        match self.check_client(decline.error.is_about_the_client()).await {
             Ok(ClientCheck::Good) => {}
             Ok(ClientCheck::Refused(refused)) => {
                 tracing::error!(%refused, "the provider refuses our client: no sign-in is renewed");
@@ -200,7 +200,7 @@ impl Asking {
             // Another check has found out while this one waited.
             return NotRenewed::Later(Trouble::NoAnswer, until.max(slot.failed(now, Trouble::NoAnswer)));
         }
-        match self.ask_about_client().await {
+        match self.ask_about_client(false).await {
             Ok(_) => {
                 pass.answered();
                 self.later(slot, Trouble::Declined)
@@ -209,13 +209,13 @@ impl Asking {
         }
     }
 
-    async fn check_client(&self) -> Result<ClientCheck, Unreachable> {
+    async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
         let _one = self.checking.lock().await;
-        self.ask_about_client().await
+        self.ask_about_client(in_doubt).await
     }
 
-    async fn ask_about_client(&self) -> Result<ClientCheck, Unreachable> {
-        let checked = self.refresher.check_client();
+    async fn ask_about_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
+        let checked = self.refresher.check_client(in_doubt);
         let late = Unreachable { cause: crate::oidc::Cause::Timeout, retry_after: None };
         tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(late))
     }

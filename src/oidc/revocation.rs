@@ -11,7 +11,7 @@ use url::{Url, form_urlencoded};
 
 use super::client_authentication::ClientAuthentication;
 use super::error::{Cause, OAuthError, Unreachable};
-use super::error_log;
+use super::error_log::{self, Confidential};
 use super::provider::{MAX_DOCUMENT, Provider};
 use super::token_answer::TokenAnswer;
 use crate::types::Secret;
@@ -58,7 +58,9 @@ impl Provider {
                     return Err(unreachable.into());
                 }
                 done => {
-                    self.authentication.worked(method);
+                    if done.is_ok() {
+                        self.authentication.worked(method);
+                    }
                     return done;
                 }
             }
@@ -78,19 +80,21 @@ impl Provider {
         };
         let fields = [("token", token.expose()), ("token_type_hint", hint)];
         let request = self.authenticated_form(endpoint, method, &fields);
-        let answer = self.client.send(request.map_err(|_| RevokeError::Unsupported)?).await;
+        let request = request.map_err(|_| RevokeError::Unsupported)?;
+        let sent = Confidential::of(&[token, &self.settings.client_secret], request.headers());
+        let answer = self.client.send(request).await;
         let (parts, body) = answer.map_err(Unreachable::from)?.into_parts();
         if parts.status == StatusCode::OK {
             return Ok(());
         }
-        error_log::report("revocation endpoint", &parts, &body, &[token, &self.settings.client_secret]);
+        error_log::report("revocation endpoint", &parts, &body, &sent);
         if let Some(unreachable) = Unreachable::by_post_status(&parts) {
             return Err(unreachable.into());
         }
         if body.len() > MAX_DOCUMENT {
             return Err(Unreachable::because(Cause::TooLarge).into());
         }
-        Err(OAuthError { status: Some(parts.status.as_u16()), ..refused(&body) }.into())
+        Err(OAuthError { status: Some(parts.status.as_u16()), ..refused(&body, &sent) }.into())
     }
 
     /// Revokes tokens that nobody will use: of a person who may not come in. Best effort, they expire by
@@ -144,14 +148,17 @@ impl Provider {
     }
 }
 
-fn refused(body: &[u8]) -> OAuthError {
+fn refused(body: &[u8], sent: &Confidential) -> OAuthError {
     #[derive(Deserialize)]
     struct Answer {
         error: String,
         error_description: Option<String>,
     }
     match serde_json::from_slice::<Answer>(body) {
-        Ok(answer) => OAuthError::new(&answer.error, answer.error_description.as_deref()),
+        Ok(answer) => {
+            let description = answer.error_description.map(|text| sent.taken_out_of(&text));
+            OAuthError::new(&answer.error, description.as_deref())
+        }
         Err(_) => OAuthError::new("", None),
     }
 }
