@@ -94,7 +94,7 @@ impl Asking {
         let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
         let error = match asked {
             Ok(Ok(answer)) => {
-                pass.answered();
+                // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
                 self.last_given.fetch_max(exchange, Ordering::Relaxed);
                 slot.took_its_token();
                 return Ok(answer);
@@ -172,6 +172,7 @@ impl Asking {
         let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.judge(key, answer)).await;
         let error = match judged {
             Ok(Ok(refreshed)) => {
+                pass.answered();
                 slot.answered();
                 return Ok(refreshed);
             }
@@ -179,6 +180,9 @@ impl Asking {
             Err(_) => return Err(self.down(slot, pass, None)),
         };
         tracing::warn!(sub = %key.subject, %error, "a refresh does not count");
+        if !matches!(error, JudgeError::Unreachable(_)) {
+            pass.answered();
+        }
         Err(match error {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),

@@ -43,7 +43,7 @@ impl Provider {
             .header(header::AUTHORIZATION, format!("Bearer {}", access_token.expose()))
             .body(Bytes::new())
             .map_err(|_| UserInfoError::NotAnObject)?;
-        let sent = Confidential::of(&[access_token], request.headers());
+        let sent = Confidential::of(&[access_token, &self.settings.client_secret], request.headers());
         let (parts, body) = self.send(request).await.map_err(AskError::Unreachable)?.into_parts();
         if parts.status != StatusCode::OK {
             error_log::report("userinfo endpoint", &parts, &body, &sent);

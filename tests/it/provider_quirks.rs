@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use vestibule::telemetry;
 
 use crate::support::client::Browser;
-use crate::support::provider::Knobs;
+use crate::support::provider::{CLIENT_SECRET, Fault, Knobs};
 use crate::support::provider_knobs::UserInfoAs;
 use crate::support::world::{Options, World};
 
@@ -169,6 +169,14 @@ fn the_log_says_once_that_pkce_is_not_announced_and_who_was_in_which_groups() {
     for words in ["oidc.dangerAccessTokenAsIDToken", "\\\"devs\\\"", "\\\"coder-users\\\""] {
         assert!(!saying(words).is_empty(), "{words}: {log}");
     }
+    for (endpoint, status) in [("token endpoint", 500), ("userinfo endpoint", 403)] {
+        let errors = saying(&format!("the provider's {endpoint} answers with an error"));
+        assert_eq!(errors.len(), 1, "{log}");
+        let error = errors[0].to_string();
+        assert!(error.contains(&status.to_string()), "{error}");
+        assert!(error.contains("no space left on device"), "to its reason: {error}");
+    }
+    assert!(!log.contains(CLIENT_SECRET), "{log}");
 }
 
 #[tokio::test]
@@ -186,4 +194,12 @@ async fn a_log_to_be_read() {
     assert_eq!(world.sign_in_with(&Browser::new(), "alice", "/").await.status, 403);
     world.provider.tune(|knobs| knobs.one_token = true);
     assert_eq!(world.sign_in_with(&Browser::new(), "alice", "/").await.status, 502);
+    world.provider.tune(|knobs| knobs.one_token = false);
+    // A page in debug mode, which quotes the request before it says what is wrong.
+    let page = format!("<pre>{CLIENT_SECRET}{}</pre> no space left on device", " ".repeat(1500));
+    for (endpoint, status) in [("token", 500), ("userinfo", 403)] {
+        world.provider.fail_all(endpoint, Some(Fault::Status(status, page.clone())));
+        assert!(world.sign_in_with(&Browser::new(), "alice", "/").await.status >= 500);
+        world.provider.fail_all(endpoint, None);
+    }
 }

@@ -190,6 +190,32 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     assert!(matches!(world.judge(&sessions[1]).await, Judgement::Unreachable { answers: false, .. }));
 }
 
+/// Tokens are given, and the keys or userinfo do not answer.
+#[tokio::test]
+async fn an_outage_behind_the_token_endpoint_is_tried_with_growing_pauses_over_all_grants() {
+    let world = World::new().await;
+    let mut sessions = Vec::new();
+    for name in ["alice", "bob", "carol", "dave", "erin", "frank"] {
+        sessions.push(world.sign_in(name).await.1);
+    }
+    world.provider.says(Says::Halfway);
+    world.hand.advance(MINUTE * 5);
+    for _ in 0..40 {
+        for session in &sessions {
+            world.served(session).await;
+        }
+        world.hand.advance(SECOND);
+    }
+    let tries = world.provider.refreshes();
+    assert!((3..=11).contains(&tries), "{tries} tries in 40 seconds");
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    for session in &sessions {
+        world.served(session).await;
+        assert!(!world.grants.provider_is_down());
+    }
+}
+
 /// Dex 2.45 keeps one refresh token for each person and client: the second browser's takes the place of the
 /// first one's. Neither browser is signed out, however often both are used.
 #[tokio::test]
