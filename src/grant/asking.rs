@@ -98,7 +98,7 @@ impl Asking {
         let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
         let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(answer) => {
-                pass.answered();
+                // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
                 self.last_given.fetch_max(exchange, Ordering::Relaxed);
                 slot.took_its_token();
                 return Ok(answer);
@@ -145,7 +145,7 @@ impl Asking {
         if decline.last_given > first {
             return over();
         }
-        match self.check_client().await {
+        match self.check_client(decline.error.is_about_the_client()).await {
             Ok(ClientCheck::Good) => {}
             Ok(ClientCheck::Refused(refused)) => {
                 tracing::error!(%refused, "the provider refuses our client: no sign-in is renewed");
@@ -172,18 +172,20 @@ impl Asking {
         let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.judge(key, answer)).await;
         let error = match judged.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(refreshed) => {
+                pass.answered();
                 slot.answered();
                 return Ok(refreshed);
             }
             Err(error) => error,
         };
         tracing::warn!(sub = %key.subject, %error, "a refresh does not count");
+        if !matches!(error, JudgeError::Unreachable(_)) {
+            pass.answered();
+        }
         Err(match error {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
-            JudgeError::Unreachable(down) if down.may_concern_one_person() => {
-                self.failed_for_one(slot, pass, down).await
-            }
+            // The token endpoint answers: nothing there could tell an outage from one person's trouble.
             JudgeError::Unreachable(down) => self.down(slot, pass, down.retry_after),
             JudgeError::Provider(_) => self.later(slot, Trouble::Unusable),
         })
@@ -202,7 +204,7 @@ impl Asking {
             // Another check has found out while this one waited.
             return NotRenewed::Later(Trouble::NoAnswer, until.max(slot.failed(now, Trouble::NoAnswer)));
         }
-        match self.ask_about_client().await {
+        match self.ask_about_client(false).await {
             Ok(_) => {
                 pass.answered();
                 self.later(slot, Trouble::Declined)
@@ -211,13 +213,13 @@ impl Asking {
         }
     }
 
-    async fn check_client(&self) -> Result<ClientCheck, Unreachable> {
+    async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
         let _one = self.checking.lock().await;
-        self.ask_about_client().await
+        self.ask_about_client(in_doubt).await
     }
 
-    async fn ask_about_client(&self) -> Result<ClientCheck, Unreachable> {
-        let checked = self.refresher.check_client();
+    async fn ask_about_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
+        let checked = self.refresher.check_client(in_doubt);
         tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
     }
 

@@ -24,8 +24,9 @@ pub trait Refresher: Send + Sync + 'static {
         answer: &'a RefreshAnswer,
     ) -> BoxFuture<'a, Result<Refreshed, JudgeError>>;
 
-    /// Asks whether the provider takes our client, without any person's token.
-    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>>;
+    /// Asks whether the provider takes our client, without any person's token; `in_doubt` says that it has
+    /// just refused it.
+    fn check_client(&self, in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>>;
 
     /// Revokes one token (RFC 7009).
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>>;
@@ -48,8 +49,8 @@ impl Refresher for Provider {
         Box::pin(self.judge_refreshed(key, answer))
     }
 
-    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
-        Box::pin(Self::check_client(self))
+    fn check_client(&self, in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+        Box::pin(Self::check_client(self, in_doubt))
     }
 
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>> {

@@ -144,9 +144,8 @@ impl Grants {
             self.revoke_unsaved(&row).await?;
             return Ok(self.over_in_memory(grant, reason));
         }
-        if row.head.generation != seen {
-            // Somebody else renewed it since it was looked at.
-            self.register().renewed(&row.head);
+        if row.head.generation != seen && self.is_fresh_as(grant, &row.head) {
+            // Another flight renewed it since it was looked at.
             return Ok(Outcome::Fresh);
         }
         let Ok(contents) = self.vault.open(grant.id, &row.sealed) else {
@@ -154,7 +153,7 @@ impl Grants {
             emit(&row.head, EndReason::Unreadable.word());
             return Ok(self.over_in_memory(grant, EndReason::Unreadable));
         };
-        if let Some(answer) = self.unsaved(grant.id, seen) {
+        if let Some(answer) = self.unsaved(grant.id, row.head.generation) {
             return self.keep(grant, row, contents, answer, pass).await;
         }
         let Some(refresh_token) = contents.refresh_token.clone() else {
@@ -194,6 +193,13 @@ impl Grants {
                 Ok(Outcome::NoAnswer(again))
             }
         }
+    }
+
+    /// Takes over what the store says of a grant, and whether that is a yes which still counts. A newer
+    /// generation alone is none: a refresh token is kept before the person is judged.
+    pub(super) fn is_fresh_as(&self, grant: &GrantState, head: &GrantHead) -> bool {
+        self.register().renewed(head);
+        self.clock.now() < grant.stale_at()
     }
 
     /// Nobody can be asked: the access token's life is the standing's (GHSA-3rw9-wmc8-8948).

@@ -143,8 +143,8 @@ impl Grants {
         if let Some(reason) = row.head.ended {
             return Ok(self.over_in_memory(grant, reason));
         }
-        self.register().renewed(&row.head);
-        Ok(Outcome::Fresh)
+        let fresh = self.is_fresh_as(grant, &row.head);
+        Ok(if fresh { Outcome::Fresh } else { Outcome::NoAnswer(self.clock.now()) })
     }
 
     /// Hands tokens that came too late for an ended grant to the queue of revocations.

@@ -3,9 +3,11 @@
 //! A refresh token that nobody has is presented. The client is authenticated before the token is looked at
 //! (RFC 6749 §6), so `invalid_grant` shows that id and secret are good, and `invalid_client` that they are
 //! not. authentik, Keycloak, Hydra and Spring answer so; Dex and LemonLDAP::NG answer `invalid_request`
-//! for any refresh token that they do not know, which shows less.
+//! for any refresh token that they do not know, which shows less. Doorkeeper (GitLab) looks at the refresh token
+//! first: where the client itself is in doubt, a made-up secret must be refused too.
 
 use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
+use super::probe::{ProbeSecret, Probed};
 use super::provider::Provider;
 use super::token::{INVALID_GRANT, Presented, TokenError};
 use crate::types::{Secret, random_token};
@@ -22,14 +24,14 @@ pub enum ClientCheck {
 }
 
 impl Provider {
-    /// Asks the token endpoint whether it takes our client.
-    pub async fn check_client(&self) -> Result<ClientCheck, Unreachable> {
+    /// Asks the token endpoint whether it takes our client; `in_doubt` says that it has just refused it.
+    pub async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
         let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
         let nobodys = Secret::new(random_token());
         match self.present(&live, Presented::RefreshToken(&nobodys)).await {
             Err(TokenError::Unreachable(unreachable)) => Err(unreachable),
             Err(TokenError::Fault(ProviderFault::OAuth(error))) if error.code == INVALID_GRANT => {
-                Ok(ClientCheck::Good)
+                if in_doubt { self.check_for_the_secret().await } else { Ok(ClientCheck::Good) }
             }
             Err(TokenError::Fault(ProviderFault::OAuth(error))) if error.is_about_the_client() => {
                 Ok(ClientCheck::Refused(error))
@@ -38,6 +40,16 @@ impl Provider {
             Ok(_) => Ok(ClientCheck::Unclear(ProviderFault::TokenAnswer(
                 "it gives tokens for a refresh token that nobody has",
             ))),
+        }
+    }
+
+    /// Whether a made-up secret is refused, where the right one was not.
+    async fn check_for_the_secret(&self) -> Result<ClientCheck, Unreachable> {
+        match self.probe_refresh(ProbeSecret::MadeUp).await {
+            Err(_) => Err(Unreachable::because(Cause::NotDiscovered)),
+            Ok(Probed::Unreachable(unreachable)) => Err(unreachable),
+            Ok(Probed::Error(error)) if error.code == INVALID_GRANT => Ok(ClientCheck::Unclear(error.into())),
+            Ok(Probed::Error(_) | Probed::Odd(_)) => Ok(ClientCheck::Good),
         }
     }
 }

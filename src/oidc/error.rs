@@ -126,6 +126,12 @@ impl OAuthError {
         Self { code, description, status: None }
     }
 
+    /// A no with this status and without an error code.
+    pub(super) fn unnamed(status: u16) -> Self {
+        let what = format!("status {status}, and no error of RFC 6749 §5.2");
+        Self { status: Some(status), ..Self::new("", Some(&what)) }
+    }
+
     /// Whether the provider refuses the client rather than what it presented: `invalid_client`, which may
     /// come as 400 (authentik), or any other error but `invalid_grant` with 401, the status of a failed
     /// client authentication (RFC 6749 §5.2; Keycloak 26 calls a wrong secret `unauthorized_client`).

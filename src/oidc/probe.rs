@@ -108,7 +108,7 @@ impl Provider {
                     return Ok(Probed::Odd("the question cannot be put".to_owned()));
                 };
                 let method = self.authentication.methods(live.metadata.authentication).first();
-                present_once(&relying, &self.client, method, presented).await
+                present_once(&relying, &self.client, &settings.client_secret, method, presented).await
             }
         }))
     }

@@ -200,18 +200,18 @@ impl Provider {
         self.received(Unreachable::by_status(&parts), parts, body)
     }
 
-    /// As [`Self::send`], to an endpoint whose errors belong in the log.
+    /// As [`Self::send`], to an endpoint whose errors belong in the log, without what was sent in confidence.
     pub(super) async fn ask(
         &self,
         endpoint: &str,
         request: Request<Bytes>,
+        confidential: &Confidential,
     ) -> Result<Response<Bytes>, Unreachable> {
         let posted = request.method() == Method::POST;
-        let confidential = Confidential::of(request.headers(), request.body());
         let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
         let (parts, body) = sent?.into_parts();
         if !parts.status.is_success() {
-            error_log::report(endpoint, &confidential, &parts, &body);
+            error_log::report(endpoint, &parts, &body, confidential);
         }
         let not_now = if posted { Unreachable::by_post_status } else { Unreachable::by_status };
         self.received(not_now(&parts), parts, body)

@@ -6,6 +6,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -24,6 +25,10 @@ use crate::types::{IdentityKey, Secret, Timestamp};
 /// Errors by which a provider says that it cannot answer now, whatever their status (RFC 6749 §4.1.2.1,
 /// RFC 8628 §3.5).
 const NOT_NOW: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
+
+/// How long an access token is taken to be good when a refresh says neither that nor gives an ID token: as long as
+/// authentik's are. Were it no time at all, every request would ask the provider.
+const LIFE_UNKNOWN: Duration = Duration::from_mins(5);
 
 /// The provider's definite no: the refresh token was used, revoked, has expired, or its owner was
 /// deactivated or deleted.
@@ -154,7 +159,8 @@ impl Provider {
             }
             held => held?,
         };
-        let expires_with = id_token.as_ref().map_or(refreshed.answered_at, |id_token| id_token.expires_at);
+        let unknown = refreshed.answered_at + LIFE_UNKNOWN;
+        let expires_with = id_token.as_ref().map_or(unknown, |id_token| id_token.expires_at);
         let (id_token, sid) = match id_token {
             Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
             None => (None, Sid::NotTold),

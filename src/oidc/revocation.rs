@@ -11,6 +11,7 @@ use url::{Url, form_urlencoded};
 
 use super::client_authentication::ClientAuthentication;
 use super::error::{Cause, OAuthError, Unreachable};
+use super::error_log::Confidential;
 use super::provider::Provider;
 use super::token_answer::TokenAnswer;
 use crate::types::Secret;
@@ -54,7 +55,9 @@ impl Provider {
                 },
                 Err(RevokeError::Unreachable(unreachable)) => return Err(unreachable.into()),
                 done => {
-                    self.authentication.worked(method);
+                    if done.is_ok() {
+                        self.authentication.worked(method);
+                    }
                     return done;
                 }
             }
@@ -75,11 +78,12 @@ impl Provider {
         let fields = [("token", token.expose()), ("token_type_hint", hint)];
         let request = self.authenticated_form(endpoint, method, &fields);
         let request = request.map_err(|_| RevokeError::Unsupported)?;
-        let answer = self.ask("revocation endpoint", request).await?;
+        let sent = Confidential::of(&[token, &self.settings.client_secret], request.headers());
+        let answer = self.ask("revocation endpoint", request, &sent).await?;
         if answer.status() == StatusCode::OK {
             return Ok(());
         }
-        Err(OAuthError { status: Some(answer.status().as_u16()), ..refused(answer.body()) }.into())
+        Err(OAuthError { status: Some(answer.status().as_u16()), ..refused(answer.body(), &sent) }.into())
     }
 
     /// Revokes tokens that nobody will use: of a person who may not come in. Best effort, they expire by
@@ -133,14 +137,17 @@ impl Provider {
     }
 }
 
-fn refused(body: &[u8]) -> OAuthError {
+fn refused(body: &[u8], sent: &Confidential) -> OAuthError {
     #[derive(Deserialize)]
     struct Answer {
         error: String,
         error_description: Option<String>,
     }
     match serde_json::from_slice::<Answer>(body) {
-        Ok(answer) => OAuthError::new(&answer.error, answer.error_description.as_deref()),
+        Ok(answer) => {
+            let description = answer.error_description.map(|text| sent.taken_out_of(&text));
+            OAuthError::new(&answer.error, description.as_deref())
+        }
         Err(_) => OAuthError::new("", None),
     }
 }

@@ -4,7 +4,7 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU16, Ordering};
 
-use http::{StatusCode, header};
+use http::{HeaderMap, StatusCode, header};
 use openidconnect::core::{
     CoreAuthDisplay, CoreAuthPrompt, CoreErrorResponseType, CoreGenderClaim,
     CoreJweContentEncryptionAlgorithm, CoreRevocableToken, CoreRevocationErrorResponse,
@@ -103,7 +103,8 @@ impl Provider {
         let mut methods = self.authentication.methods(live.metadata.authentication);
         loop {
             let method = methods.first();
-            let answer = present_once(&live.relying, &self.client, method, presented).await;
+            let secret = &self.settings.client_secret;
+            let answer = present_once(&live.relying, &self.client, secret, method, presented).await;
             match answer {
                 Err(TokenError::Fault(fault)) if fault.is_about_the_client() => match methods.other() {
                     Some(other) => methods = other,
@@ -114,7 +115,9 @@ impl Provider {
                     return Err(TokenError::Unreachable(unreachable));
                 }
                 answer => {
-                    self.authentication.worked(method);
+                    if shows_a_good_client(&answer) {
+                        self.authentication.worked(method);
+                    }
                     return answer;
                 }
             }
@@ -122,10 +125,21 @@ impl Provider {
     }
 }
 
+/// Whether an answer shows that the provider took the client by the method that was used. Another error may well
+/// be about the method: a client that is registered for the other one is `unauthorized_client` at some.
+fn shows_a_good_client(answer: &Result<TokenAnswer, TokenError>) -> bool {
+    match answer {
+        Ok(_) => true,
+        Err(TokenError::Fault(ProviderFault::OAuth(error))) => error.code == INVALID_GRANT,
+        Err(_) => false,
+    }
+}
+
 /// Presents a code or a refresh token by one method of client authentication.
 pub(super) async fn present_once(
     relying: &Relying,
     client: &Client,
+    client_secret: &Secret,
     method: ClientAuthentication,
     presented: Presented<'_>,
 ) -> Result<TokenAnswer, TokenError> {
@@ -133,7 +147,7 @@ pub(super) async fn present_once(
         ClientAuthentication::Basic => AuthType::BasicAuth,
         ClientAuthentication::Post => AuthType::RequestBody,
     });
-    let adapter = Adapter::new(client);
+    let adapter = Adapter::new(client, client_secret, presented);
     let answer = match presented {
         Presented::Code(code, verifier) => {
             let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
@@ -145,39 +159,57 @@ pub(super) async fn present_once(
             relying.exchange_refresh_token(&token).request_async(&adapter).await
         }
     };
-    answer.map_err(|error| classify(error, adapter.status()))
+    answer.map_err(|error| classify(error, &adapter))
 }
 
+/// Statuses by which a provider says no (RFC 6749 §5.2; 403 is no status of it, and used all the same).
+const NO: [u16; 3] = [400, 401, 403];
+
 /// Sorts what went wrong. The errors' own texts are dropped: they may quote the answer.
-fn classify(error: RequestTokenError<Unreachable, ErrorAnswer>, status: Option<u16>) -> TokenError {
+fn classify(error: RequestTokenError<Unreachable, ErrorAnswer>, adapter: &Adapter<'_>) -> TokenError {
+    let status = adapter.status();
     match error {
         RequestTokenError::Request(unreachable) => TokenError::Unreachable(unreachable),
         RequestTokenError::ServerResponse(answer) => {
-            let description = answer.error_description().map(String::as_str);
-            let error = OAuthError::new(answer.error().as_ref(), description);
+            let sent = Confidential::of(&adapter.secrets(), &HeaderMap::new());
+            let description = answer.error_description().map(|text| sent.taken_out_of(text));
+            let error = OAuthError::new(answer.error().as_ref(), description.as_deref());
             TokenError::Fault(OAuthError { status, ..error }.into())
         }
         RequestTokenError::Parse(..) | RequestTokenError::Other(_) => {
-            TokenError::Fault(ProviderFault::TokenAnswer("it is no token answer of RFC 6749 §5"))
+            let no = status.filter(|status| NO.contains(status));
+            TokenError::Fault(no.map_or(NOT_UNDERSTOOD, |status| OAuthError::unnamed(status).into()))
         }
     }
 }
+
+const NOT_UNDERSTOOD: ProviderFault = ProviderFault::TokenAnswer("it is no token answer of RFC 6749 §5");
 
 /// Our HTTP client for `openidconnect`. Statuses that say "not now" become [`Unreachable`] before
 /// their body is looked at, so no 5xx can ever look like `invalid_grant`.
 struct Adapter<'a> {
     client: &'a Client,
+    client_secret: &'a Secret,
+    presented: Presented<'a>,
     /// The status of the answer; 0 before there is one.
     status: AtomicU16,
 }
 
 impl<'a> Adapter<'a> {
-    fn new(client: &'a Client) -> Self {
-        Self { client, status: AtomicU16::new(0) }
+    fn new(client: &'a Client, client_secret: &'a Secret, presented: Presented<'a>) -> Self {
+        Self { client, client_secret, presented, status: AtomicU16::new(0) }
     }
 
     fn status(&self) -> Option<u16> {
         Some(self.status.load(Ordering::Relaxed)).filter(|status| *status != 0)
+    }
+
+    /// What was sent and must not come back in a log line.
+    fn secrets(&self) -> [&'a Secret; 3] {
+        match self.presented {
+            Presented::Code(code, verifier) => [code, verifier, self.client_secret],
+            Presented::RefreshToken(token) => [token, token, self.client_secret],
+        }
     }
 }
 
@@ -187,11 +219,11 @@ impl<'c> AsyncHttpClient<'c> for Adapter<'_> {
 
     fn call(&'c self, request: HttpRequest) -> Self::Future {
         Box::pin(async move {
-            let confidential = Confidential::of(request.headers(), request.body());
+            let sent = Confidential::of(&self.secrets(), request.headers());
             let (mut parts, body) = self.client.send(request.map(Into::into)).await?.into_parts();
             self.status.store(parts.status.as_u16(), Ordering::Relaxed);
             if !parts.status.is_success() {
-                error_log::report("token endpoint", &confidential, &parts, &body);
+                error_log::report("token endpoint", &parts, &body, &sent);
             }
             if let Some(unreachable) = Unreachable::by_post_status(&parts) {
                 return Err(unreachable);

@@ -143,13 +143,15 @@ fn is_vschar(token: &str) -> bool {
     token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// `expires_in`: seconds as a number, of which a fraction is dropped, or the same as text.
+/// `expires_in`: seconds as a number, of which a fraction is dropped, or the same as text. 0 says nothing, as for
+/// golang.org/x/oauth2, with which Coder signs in: a token that is never good would be of no use to anybody.
 fn expires_in(member: Option<&RawValue>) -> Result<Option<Duration>, ProviderFault> {
     let Some(member) = member.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
     let unquoted = member.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(member);
     let seconds = unquoted.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     let seconds = seconds.ok_or(ProviderFault::TokenAnswer("expires_in is no number of seconds"))?;
-    Ok(Some(Duration::try_from_secs_f64(seconds.trunc()).map_or(LONGEST, |life| life.min(LONGEST))))
+    let life = Duration::try_from_secs_f64(seconds.trunc()).map_or(LONGEST, |life| life.min(LONGEST));
+    Ok(Some(life).filter(|life| !life.is_zero()))
 }
 
 const LONGEST: Duration = Duration::from_secs(MAX_EXPIRES_IN);
@@ -287,6 +289,7 @@ mod tests {
             (r#""expires_in": "300""#, None, Some(300)),
             (r#""expires_in": 300.9, "scope": "openid email""#, Some("openid email"), Some(300)),
             (r#""expires_in": "3e2", "scope": ["openid", "email"]"#, Some("openid email"), Some(300)),
+            (r#""expires_in": 0"#, None, None),
             (r#""expires_in": null, "scope": {"openid": true}, "token_type": null"#, None, None),
             (r#""expires_in": 1e300, "token_type": "bearer""#, None, Some(MAX_EXPIRES_IN)),
         ] {

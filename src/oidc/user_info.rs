@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode, header};
 
 use super::error::{ProviderFault, Unreachable, UserInfoError};
+use super::error_log::Confidential;
 use super::id_token::{LEEWAY, TYPES, audiences};
 use super::jws::{JwsError, UnverifiedJws, numeric_date};
 use super::person::ClaimMap;
@@ -42,14 +43,16 @@ impl Provider {
             .header(header::AUTHORIZATION, format!("Bearer {}", access_token.expose()))
             .body(Bytes::new())
             .map_err(|_| UserInfoError::NotAnObject)?;
-        let response = self.ask("userinfo endpoint", request).await.map_err(AskError::Unreachable)?;
-        if response.status() != StatusCode::OK {
-            return Err(UserInfoError::Status(response.status().as_u16()).into());
+        let sent = Confidential::of(&[access_token, &self.settings.client_secret], request.headers());
+        let answer = self.ask("userinfo endpoint", request, &sent).await.map_err(AskError::Unreachable)?;
+        let (parts, body) = answer.into_parts();
+        if parts.status != StatusCode::OK {
+            return Err(UserInfoError::Status(parts.status.as_u16()).into());
         }
-        if is_jwt(response.headers()) {
-            return Ok(Some(self.read_signed(live, response.body(), subject).await?));
+        if is_jwt(&parts.headers) {
+            return Ok(Some(self.read_signed(live, &body, subject).await?));
         }
-        Ok(Some(read(response.body(), subject)?))
+        Ok(Some(read(&body, subject)?))
     }
 
     /// Reads a signed answer (Core §5.3.2): the signature as that of an ID token, `iss` and `aud` when there (Core

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::support::client::Browser;
 use crate::support::provider::Fault;
+use crate::support::provider_knobs::Refusals;
 use crate::support::world::{Options, World};
 
 /// Longer than the access token lives.
@@ -28,12 +29,15 @@ async fn browser_and_token(world: &World, user: &str) -> (Browser, String) {
 /// makes send.
 #[tokio::test]
 async fn an_answer_that_does_not_fit_for_two_refreshes_signs_nobody_out() {
-    let odd: [(&str, Value, Value); 7] = [
+    let odd: [(&str, Value, Value); 10] = [
         ("iss", json!("https://authentik.company/"), Value::Null),
         ("aud", json!("another-client"), Value::Null),
         ("token_type", Value::Null, json!("mac")),
         ("expires_in", Value::Null, json!({"seconds": 300})),
         ("scope", Value::Null, json!(["openid", "email"])),
+        ("expires_in", Value::Null, json!("300")),
+        ("expires_in", Value::Null, json!(300.9)),
+        ("expires_in", Value::Null, json!(0)),
         ("id_token", Value::Null, json!("not.a.token")),
         ("access_token", Value::Null, json!(["no text"])),
     ];
@@ -51,8 +55,9 @@ async fn an_answer_that_does_not_fit_for_two_refreshes_signs_nobody_out() {
         assert_eq!(world.me(&world.session(&browser)).await.status, 200, "{member}: on grace");
         world.advance(Duration::from_mins(2));
         assert_eq!(world.me(&key).await.status, 200, "{member}: on grace");
-        // A list of scopes is taken, as Coder takes it.
-        let tries = if member == "scope" { 1 } else { 2 };
+        // A list of scopes and a life in another form are taken, as Coder takes them.
+        let taken = member == "scope" || member == "expires_in" && !answer.is_object();
+        let tries = if taken { 1 } else { 2 };
         assert_eq!(world.provider.grants("refresh_token"), tries, "{member}");
         world.provider.tune(|knobs| {
             knobs.refresh_answer.clear();
@@ -161,22 +166,45 @@ async fn a_dead_refresh_token_by_any_name_ends_once_another_sign_in_is_refreshed
     }
 }
 
+/// The second answer is that of a server which writes its errors as plain text (Go's `http.Error`).
 #[tokio::test]
 async fn a_declined_sign_in_leads_to_a_new_one_after_the_grace_and_is_never_called_silence() {
-    let world = World::start().await;
-    let (browser, key) = browser_and_token(&world, "alice").await;
-    world.provider.deactivate("alice");
-    world.provider.tune(|knobs| knobs.refusals.refresh_token = (400, "invalid_request", "scripted"));
-    world.advance(LATER);
-    assert_eq!(browser.get(&world.url("/workspaces")).await.status, 200, "on grace");
-    world.advance(BEYOND_GRACE);
-    let page = browser.get(&world.url("/workspaces")).await;
-    assert_eq!(page.status, 303);
-    assert!(page.location().starts_with("/vestibule/sign-in"), "{}", page.location());
-    let answer = world.me(&key).await;
-    assert_eq!(answer.status, 401, "{}", answer.text());
-    assert_eq!(world.sign_in_with(&browser, "alice", "/").await.status, 307);
-    assert_eq!(world.me(&key).await.status, 200, "the key goes on with the new sign-in");
+    for said in [(400, r#"{"error":"invalid_request"}"#), (401, "refresh token is not known")] {
+        let world = World::start().await;
+        let (browser, key) = browser_and_token(&world, "alice").await;
+        world.provider.tune(|knobs| {
+            knobs.no_refresh_for.insert("alice", said);
+            knobs.refusals = Refusals::DEX;
+        });
+        world.advance(LATER);
+        assert_eq!(browser.get(&world.url("/workspaces")).await.status, 200, "{said:?}: on grace");
+        world.advance(BEYOND_GRACE);
+        let page = browser.get(&world.url("/workspaces")).await;
+        assert_eq!(page.status, 303, "{said:?}");
+        assert!(page.location().starts_with("/vestibule/sign-in"), "{}", page.location());
+        let answer = world.me(&key).await;
+        assert_eq!(answer.status, 401, "{said:?}: {}", answer.text());
+        world.provider.tune(|knobs| knobs.no_refresh_for.clear());
+        assert_eq!(world.sign_in_with(&browser, "alice", "/").await.status, 307, "{said:?}");
+        assert_eq!(world.me(&key).await.status, 200, "{said:?}: the key goes on with the new sign-in");
+    }
+}
+
+/// Doorkeeper (GitLab) looks at a refresh token before it looks at the client, so `invalid_grant` for a made-up one
+/// shows nothing there, and a secret that was changed is `invalid_client` for the real ones. authentik looks at the
+/// client first.
+#[tokio::test]
+async fn a_refused_client_ends_a_sign_in_only_where_a_check_of_the_client_means_something() {
+    for (refusals, status) in [(Refusals::UNTELLING, 200), (Refusals::AUTHENTIK, 401)] {
+        let world = World::start().await;
+        let (_, key) = browser_and_token(&world, "alice").await;
+        world.provider.tune(|knobs| {
+            knobs.no_refresh_for.insert("alice", (401, r#"{"error":"invalid_client"}"#));
+            knobs.refusals = refusals;
+        });
+        world.advance(LATER);
+        assert_eq!(world.me(&key).await.status, status, "{refusals:?}");
+    }
 }
 
 /// A wrong secret: nobody's sign-in ends, and it goes on when the secret is right again.

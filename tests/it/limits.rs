@@ -116,12 +116,16 @@ async fn a_balancer_names_the_client_by_the_proxy_protocol_and_strangers_cannot(
     let listen = "proxyProtocol: true\ntrustedProxies: [127.0.0.1]";
     let world = World::with(Options { listen, ..Options::default() }).await;
     let request = format!("GET /healthz HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", world.host);
-    let mut bytes = proxy_header();
-    bytes.extend(request.as_bytes());
-    let text = raw(&world.host, &bytes).await;
-    assert_eq!(statuses(&text), [200], "{text}");
-    let seen = world.coder.seen_at("/healthz").pop().unwrap();
-    assert_eq!(seen.headers["x-forwarded-for"], "203.0.113.9");
+    for (header, client) in [
+        (proxy_header(), "203.0.113.9"),
+        (b"PROXY TCP4 198.51.100.7 127.0.0.1 4660 3000\r\n".to_vec(), "198.51.100.7"),
+        (b"PROXY TCP6 2001:db8::7 ::1 4660 3000\r\n".to_vec(), "2001:db8::7"),
+    ] {
+        let text = raw(&world.host, &[&header, request.as_bytes()].concat()).await;
+        assert_eq!(statuses(&text), [200], "{text}");
+        let seen = world.coder.seen_at("/healthz").pop().unwrap();
+        assert_eq!(seen.headers["x-forwarded-for"], client);
+    }
     assert_eq!(raw(&world.host, &request).await, "", "without a header nothing is served");
     let mut broken = proxy_header();
     broken[12] = 0x31;

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::support::*;
+use crate::grant::renew::Renewal;
 use crate::grant::{EndReason, Judgement};
 use crate::oidc::{Cause, ClientCheck};
 use crate::types::{LoginType, Secret};
@@ -42,6 +43,25 @@ async fn tokens_that_do_not_hold_for_longer_than_the_grace_are_no_silence_and_en
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     world.served(&session).await;
+}
+
+/// A token's judgement looks at all grants of its user first and then has them renewed one after another.
+#[tokio::test]
+async fn a_look_from_before_a_refresh_that_does_not_count_is_not_served_beyond_the_grace() {
+    let world = World::new().await;
+    let (grant, session) = world.sign_in("alice").await;
+    let state = world.grants.register().grant(&world.store.grant(grant).await.unwrap().unwrap().head);
+    let seen = state.generation();
+    world.provider.says(Says::AnotherIssuer);
+    world.hand.advance(MINUTE * 15);
+    world.judge(&session).await;
+    assert!(world.generation(grant).await > seen, "the new refresh token is kept");
+    world.hand.advance(MINUTE);
+    let renewal = world.grants.renew(&state, seen, world.grants.patience()).await.unwrap();
+    assert!(matches!(renewal, Renewal::Unreachable { answers: true, .. }), "{renewal:?}");
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    assert_eq!(world.grants.renew(&state, seen, world.grants.patience()).await.unwrap(), Renewal::Fresh);
 }
 
 #[tokio::test]
@@ -133,10 +153,10 @@ async fn a_client_that_the_provider_refuses_ends_nobody() {
 }
 
 /// A deleted person at Dex 2.45: 500 for each refresh, and with SQLite no answer at all for a person of its own
-/// password database; or a userinfo endpoint that fails for one person. Everybody else is served.
+/// password database. Everybody else is served.
 #[tokio::test]
 async fn a_failure_for_one_person_is_no_outage_and_is_over_with_the_grace() {
-    for failure in [Says::Fails, Says::Hangs, Says::Halfway] {
+    for failure in [Says::Fails, Says::Hangs] {
         let world = World::new().await;
         let (_, alice) = world.sign_in("alice").await;
         let (_, bob) = world.sign_in("bob").await;
@@ -171,6 +191,32 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     assert_eq!(world.provider.checks.load(Ordering::SeqCst), 1);
     world.hand.advance(MINUTE * 10);
     assert!(matches!(world.judge(&sessions[1]).await, Judgement::Unreachable { answers: false, .. }));
+}
+
+/// Tokens are given, and the keys or userinfo do not answer.
+#[tokio::test]
+async fn an_outage_behind_the_token_endpoint_is_tried_with_growing_pauses_over_all_grants() {
+    let world = World::new().await;
+    let mut sessions = Vec::new();
+    for name in ["alice", "bob", "carol", "dave", "erin", "frank"] {
+        sessions.push(world.sign_in(name).await.1);
+    }
+    world.provider.says(Says::Halfway);
+    world.hand.advance(MINUTE * 5);
+    for _ in 0..40 {
+        for session in &sessions {
+            world.served(session).await;
+        }
+        world.hand.advance(SECOND);
+    }
+    let tries = world.provider.refreshes();
+    assert!((3..=11).contains(&tries), "{tries} tries in 40 seconds");
+    world.provider.says(Says::Yes);
+    world.hand.advance(MINUTE);
+    for session in &sessions {
+        world.served(session).await;
+        assert!(!world.grants.provider_is_down());
+    }
 }
 
 /// Dex 2.45 keeps one refresh token for each person and client: the second browser's takes the place of the

@@ -218,7 +218,7 @@ impl Refresher for FakeProvider {
         })
     }
 
-    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+    fn check_client(&self, _in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
         Box::pin(async move {
             self.checks.fetch_add(1, Ordering::SeqCst);
             self.client.lock().unwrap().clone()

@@ -39,7 +39,7 @@ impl Refresher for Silent {
         Box::pin(async { Err(silence().into()) })
     }
 
-    fn check_client(&self) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
+    fn check_client(&self, _in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>> {
         Box::pin(async { Err(silence()) })
     }
 

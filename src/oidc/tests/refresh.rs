@@ -112,8 +112,11 @@ async fn only_invalid_grant_ends() {
         (oauth(500, "invalid_grant"), "Unreachable("),
         (oauth(502, "invalid_grant"), "Unreachable("),
         (Answer::json(503, &json!({"error": "authentik starting"})), "Unreachable("),
-        (Answer::text(400, "", ""), "Provider(TokenAnswer("),
-        (Answer::text(400, "Content-Type: text/html\r\n", "<html>invalid_grant"), "Provider(TokenAnswer("),
+        // A no without a name, which a dead refresh token may be too.
+        (Answer::text(400, "", ""), "Declined("),
+        (Answer::text(400, "Content-Type: text/html\r\n", "<html>invalid_grant"), "Declined("),
+        (Answer::text(401, "", ""), "Declined("),
+        (Answer::text(404, "Content-Type: text/html\r\n", "<html>no such page"), "Provider(TokenAnswer("),
         (Answer::text(200, "", ""), "Provider(TokenAnswer("),
         (oauth(200, "invalid_grant"), "Provider(TokenAnswer("),
         (Answer::text(301, "Location: /token2\r\n", ""), "Provider(TokenAnswer("),
@@ -317,4 +320,59 @@ async fn without_id_token_and_userinfo_nobody_can_be_judged_and_nobody_is_ended(
     tokens["id_token"] = Value::Null;
     let error = kept(refresh(&scene, Answer::json(200, &tokens)).await.unwrap_err());
     assert_eq!(error, JudgeError::Provider(ProviderFault::NothingToJudge));
+}
+
+/// A provider with a client that is registered for Basic: it refuses a dead refresh token with 401 `invalid_client`,
+/// and the other method with 400 `unauthorized_client`. That shows nothing in favour of the other method.
+#[tokio::test]
+async fn a_method_that_got_another_error_is_not_remembered_as_the_one_that_works() {
+    let scene = Scene::new().await;
+    refresh(&scene, answer(&scene.claims())).await.unwrap();
+    scene.op.once("/token", Answer::json(401, &json!({"error": "invalid_client"})));
+    refresh(&scene, Answer::json(400, &json!({"error": "unauthorized_client"}))).await.unwrap_err();
+    let before = scene.op.seen("/token").len();
+    refresh(&scene, answer(&scene.claims())).await.unwrap();
+    let asked = scene.op.seen("/token").split_off(before);
+    assert!(asked.len() == 1 && asked[0].field("client_secret").is_none(), "by Basic, at once");
+}
+
+/// CloudFoundry UAA quotes the refresh token that it refuses: "Invalid refresh token: …".
+#[tokio::test]
+async fn a_refresh_token_that_the_provider_quotes_is_in_no_error() {
+    let scene = Scene::new().await;
+    for code in ["invalid_grant", "invalid_token"] {
+        let quoting = json!({"error": code, "error_description": "Invalid refresh token: old-refresh-token"});
+        let error = refresh(&scene, Answer::json(400, &quoting)).await.unwrap_err();
+        let text = format!("{error:?}");
+        assert!(text.contains("[redacted]") && !text.contains("old-refresh-token"), "{text}");
+    }
+}
+
+/// RFC 6749 §5.1 recommends `expires_in` and no more, and Core §12.2 lets a refresh give no ID token.
+#[tokio::test]
+async fn a_refresh_that_says_nothing_of_an_expiry_is_good_for_a_while() {
+    let scene = Scene::new().await;
+    scene.op.always("/userinfo", Scene::user_info());
+    for expires_in in [Value::Null, json!(0)] {
+        let mut tokens = Scene::tokens("");
+        tokens.as_object_mut().unwrap().remove("id_token");
+        tokens["expires_in"] = expires_in;
+        let refreshed = refresh(&scene, Answer::json(200, &tokens)).await.unwrap();
+        assert_eq!(refreshed.access_expires_at, Timestamp::from_seconds(NOW + 300));
+    }
+}
+
+/// Doorkeeper looks at a refresh token before it looks at the client: to one that nobody has it answers
+/// `invalid_grant` whatever the secret is.
+#[tokio::test]
+async fn a_check_of_a_client_in_doubt_believes_only_a_provider_that_refuses_a_made_up_secret() {
+    let scene = Scene::new().await;
+    let oauth = |code: &str| Answer::json(400, &json!({"error": code}));
+    scene.op.always("/token", oauth("invalid_grant"));
+    assert_eq!(scene.provider.check_client(false).await, Ok(ClientCheck::Good));
+    let checked = scene.provider.check_client(true).await;
+    assert!(matches!(checked, Ok(ClientCheck::Unclear(_))), "{checked:?}");
+    scene.op.once("/token", oauth("invalid_grant"));
+    scene.op.once("/token", oauth("invalid_client"));
+    assert_eq!(scene.provider.check_client(true).await, Ok(ClientCheck::Good));
 }
