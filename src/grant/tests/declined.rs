@@ -50,7 +50,8 @@ async fn tokens_that_do_not_hold_for_longer_than_the_grace_are_no_silence_and_en
 async fn a_look_from_before_a_refresh_that_does_not_count_is_not_served_beyond_the_grace() {
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
-    let state = world.grants.register().grant(&world.store.grant(grant).await.unwrap().unwrap().head);
+    let row = world.store.grant(grant).await.unwrap().unwrap();
+    let state = world.grants.register().grant(&row.head);
     let seen = state.generation();
     world.provider.says(Says::AnotherIssuer);
     world.hand.advance(MINUTE * 15);
