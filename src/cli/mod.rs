@@ -148,7 +148,7 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
 fn complain(errors: &Errors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
     let things = if count == 1 { "one thing" } else { "several things" };
-    writeln!(err, "vestibule: {things} in the configuration must be put right:\n\n{errors}")
+    writeln!(err, "vestibule: {things} in the configuration must be corrected:\n\n{errors}")
 }
 
 /// The exit after something was written. A reader who has left early (`| head`) is no failure.

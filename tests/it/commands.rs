@@ -98,7 +98,7 @@ fn a_certificate_that_cannot_be_used_is_found_by_check_and_by_serve() {
         let said = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(1), "{said}");
         assert!(said.contains("listen.tls cannot be used: ./none.pem"), "{said}");
-        assert!(output.stdout.is_empty(), "it is not said that the configuration can be used");
+        assert!(output.stdout.is_empty(), "check must not report a valid configuration");
     }
 }
 

@@ -10,7 +10,7 @@ use crate::support::world::{Options, World};
 /// Longer than the access token lives.
 const LATER: Duration = Duration::from_secs(301);
 
-const NOTICE: &str = "Your last sign-in has ended, because ";
+const NOTICE: &str = "Your last sign-in ended because ";
 
 /// Follows a refusal on this origin, one redirect.
 async fn shown(world: &World, browser: &Browser, path: &str) -> (String, Answer) {

@@ -71,7 +71,7 @@ async fn a_websocket_is_opened_through_everything_in_front_of_coder() {
     world.stop_gateway().await;
     let found = of_the_access_url(&world, &url).await;
     assert!(
-        found.level == Level::Hint && found.remedy.contains("when the gateway runs"),
+        found.level == Level::Hint && found.remedy.contains("Start the gateway"),
         "not yet is no mistake: {found:?}"
     );
 }

@@ -29,7 +29,7 @@ fn scopes_may_be_separated_by_spaces_as_coder_takes_them() {
 fn neither_domains_nor_groups_is_a_warning_and_either_of_them_ends_it() {
     let config = variables(&[]).unwrap();
     assert_eq!(warned(&config), ["oidc.emailDomain"]);
-    assert!(config.warnings[0].what.contains("everybody whom the provider lets in may sign in"));
+    assert!(config.warnings[0].what.contains("everyone whom the provider lets in may sign in"));
     for more in [
         &[("CODER_OIDC_EMAIL_DOMAIN", "acme.company")][..],
         &[("CODER_OIDC_GROUP_FIELD", "groups"), ("CODER_OIDC_ALLOWED_GROUPS", "coder-users")],
