@@ -90,7 +90,7 @@ pub(super) const AFTER: &[Key] = &[
     own("policy.apps.public", "VESTIBULE_POLICY_APPS_PUBLIC", Bool, Default("true"),
         "Workspace apps that Coder shares publicly are reachable without a sign-in, as with Coder alone. `false`: they need a sign-in; only preflights, which browsers send without cookies, still reach apps."),
     own("policy.routes", "VESTIBULE_POLICY_ROUTES", Rules, Default("[]"),
-        "Rules for single classes of routes, see [below](#rules-for-routes). They restrict access; an effect that widens it begins with `danger`."),
+        "Rules for single classes of routes; docs/configuration.md lists the classes. They restrict access; an effect that widens it begins with `danger`."),
 
     own("unreachable.grace", "VESTIBULE_UNREACHABLE_GRACE", Duration, Default("10m"),
         "How long signed-in users are still served while the provider does not answer. A refusal by the provider takes effect at once."),

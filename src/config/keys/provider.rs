@@ -21,7 +21,7 @@ pub(super) const OIDC: &[Key] = &[
     own("oidc.issuerURL", "CODER_OIDC_ISSUER_URL", Url, Refused,
         "The provider's issuer, byte for byte as its discovery document has it. With authentik: `https://authentik.example.com/application/o/<slug>/`, with the slash at the end."),
     own("oidc.internalURL", "VESTIBULE_OIDC_INTERNAL_URL", Url, Nothing,
-        "The address at which the gateway itself reaches the provider, if it differs from the public one: `https://authentik.internal:9443`. Browsers are still sent to the public address, and the issuer stays `oidc.issuerURL`. Plain `http` outside loopback needs `oidc.dangerAllowHTTP`. See [below](#a-provider-with-an-internal-address)."),
+        "The address at which the gateway itself reaches the provider, if it differs from the public one: `https://authentik.internal:9443`. Browsers are still sent to the public address, and the issuer stays `oidc.issuerURL`. Plain `http` outside loopback needs `oidc.dangerAllowHTTP`. docs/configuration.md has a section about it."),
     both("oidc.clientID", "CODER_OIDC_CLIENT_ID", Text, Refused,
         "The client id at the provider. Coder gets the same one, because it is the audience of the ID tokens."),
     own("oidc.clientSecret", "CODER_OIDC_CLIENT_SECRET", Secret, Refused,
