@@ -34,7 +34,9 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     }
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return said(writeln!(out, "\nThe provider and Coder cannot be asked: {error}"), Exit::Failed),
+        Err(error) => {
+            return said(writeln!(out, "\nThe provider and Coder cannot be asked: {error}"), Exit::Failed);
+        }
     };
     let log = telemetry::Settings { filter: LOG.to_owned(), format: telemetry::Format::Text };
     let findings =

@@ -38,7 +38,7 @@ struct Arguments {
 enum Command {
     /// Run the gateway (the default)
     Serve,
-    /// Read the configuration and say what is understood
+    /// Read the configuration and explain what it means
     #[command(
         after_help = "Each finding is ok, hint or wrong: what was found, its likely cause, what to do.\n\
                       Exit codes: 0 nothing is wrong, there may be hints; 1 something is wrong; \
@@ -58,7 +58,7 @@ enum Command {
         #[arg(long, value_name = "CIDR", value_parser = network)]
         gateway: Vec<IpNet>,
     },
-    /// See who is signed in, and end it
+    /// List sessions and tokens, and end them
     Sessions {
         #[command(subcommand)]
         action: sessions::Action,

@@ -238,7 +238,10 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, Fault> {
 /// What stands up to the closing quote, and what follows it.
 fn quoted_field(text: &str) -> Result<(String, &str), Fault> {
     let bad = || {
-        fault("has quotes that do not match", "Separate entries with commas, and double every quote within quotes")
+        fault(
+            "has quotes that do not match",
+            "Separate entries with commas, and double every quote within quotes",
+        )
     };
     let mut field = String::new();
     let mut rest = text;

@@ -54,7 +54,10 @@ impl Errors {
         let problem = Problem {
             key: String::new(),
             place: Place::Nowhere,
-            what: format!("No configuration file was found: there is neither {}", DEFAULT_FILES.join(" nor ")),
+            what: format!(
+                "No configuration file was found: there is neither {}",
+                DEFAULT_FILES.join(" nor ")
+            ),
             remedy: format!("Name one with --config or {FILE_VARIABLE}, or set everything with variables"),
         };
         self.0.insert(0, problem);

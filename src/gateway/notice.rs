@@ -30,15 +30,11 @@ fn sentence_of(word: &str) -> &'static str {
             "Your last sign-in ended because your session at the sign-in service ended."
         }
         "revoked" => "Your last sign-in ended because you or an administrator ended it.",
-        "ended_by_provider" => {
-            "Your last sign-in ended because the sign-in service refused to renew it."
-        }
+        "ended_by_provider" => "Your last sign-in ended because the sign-in service refused to renew it.",
         "refused" => {
             "Your last sign-in ended because your account may no longer use Coder. Sign in again to see why."
         }
-        "access_expired" => {
-            "Your last sign-in ended because the sign-in service offers no way to renew it."
-        }
+        "access_expired" => "Your last sign-in ended because the sign-in service offers no way to renew it.",
         "max_age" => "Your last sign-in ended because it reached the maximum age.",
         "idle" | "unused" => "Your last sign-in ended because it was not used for too long.",
         "replaced" => "Your last sign-in ended because a newer one replaced it.",

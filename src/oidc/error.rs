@@ -263,7 +263,7 @@ pub enum DiscoveryError {
     /// The methods of PKCE are not listed, and must be.
     #[error(
         "the discovery document lists no code_challenge_methods_supported, and oidc.pkce is \"require\": have the \
-         provider announce S256, or set oidc.pkce to \"auto\", which sends S256 all the same"
+         provider announce S256, or set oidc.pkce to \"auto\", which sends S256 anyway"
     )]
     PkceNotAnnounced,
     /// Neither way to send a client secret is offered.

@@ -16,9 +16,7 @@ pub(super) async fn look(config: &Config, client: Client) -> Finding {
             Finding::ok(format!("{url} answers, and lets websockets through."))
         }
         Err(ClientError::Connect) => Finding::hint(
-            format!(
-                "Cannot tell whether websockets reach the gateway: {url} cannot be reached from here."
-            ),
+            format!("Cannot tell whether websockets reach the gateway: {url} cannot be reached from here."),
             "The gateway is not running yet, or this machine cannot reach the access URL.",
             "Start the gateway, then run the check again.",
         ),

@@ -70,7 +70,9 @@ fn secret(told: &Told) -> Finding {
         Probed::Error(stranger) if stranger.code != ours.code || is_about_client(stranger) => {
             Finding::ok("The provider accepts the client id and the client secret.")
         }
-        stranger => unknown(format!("With the configured secret and with a made-up one, the answer is the same: {stranger}.")),
+        stranger => unknown(format!(
+            "With the configured secret and with a made-up one, the answer is the same: {stranger}."
+        )),
     }
 }
 
@@ -140,8 +142,7 @@ fn clock(ahead: Option<i64>) -> Finding {
     };
     let (by, direction) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
     let what = format!("The provider's clock is {by} seconds {direction} the clock of this machine.");
-    let remedy =
-        "Synchronize both clocks with NTP. ID tokens are refused when the clocks differ by more than a minute.";
+    let remedy = "Synchronize both clocks with NTP. ID tokens are refused when the clocks differ by more than a minute.";
     match by {
         CLOCK_WRONG.. => Finding::wrong(what, "One of the two clocks is wrong.", remedy),
         CLOCK_ODD.. => {

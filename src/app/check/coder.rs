@@ -42,7 +42,9 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
         findings.push(Finding::wrong(
             format!("Coder has another access URL than the gateway: {theirs}."),
             format!("Coder's CODER_ACCESS_URL differs from coder.accessURL ({ours})."),
-            format!("Set CODER_ACCESS_URL={ours} for Coder, and restart it. Both must have the same access URL."),
+            format!(
+                "Set CODER_ACCESS_URL={ours} for Coder, and restart it. Both must have the same access URL."
+            ),
         ));
     }
     findings.extend(sign_in(config, client).await);

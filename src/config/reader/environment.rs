@@ -49,7 +49,8 @@ impl Reader {
                 self.problem("", place, what, &meant(key));
             }
             Unread::Oidc(key) => {
-                let what = "is not a variable of Coder or the gateway that this version knows, and has no effect";
+                let what =
+                    "is not a variable of Coder or the gateway that this version knows, and has no effect";
                 self.warning(name, what, &key.map_or_else(look, meant));
             }
         }

@@ -14,7 +14,11 @@ const PATH: &str = "oidc.internalURL";
 pub(super) fn url(r: &mut Reader, danger: bool) -> Option<Url> {
     let url = r.optional(PATH, parse::url)?;
     if url.query().is_some() {
-        r.wrong(PATH, "has a query", "Write scheme, host and port, and a path if the provider is served under one");
+        r.wrong(
+            PATH,
+            "has a query",
+            "Write scheme, host and port, and a path if the provider is served under one",
+        );
         return None;
     }
     if url.scheme() == "http" && !danger && !is_loopback(&url) {

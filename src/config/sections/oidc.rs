@@ -337,7 +337,11 @@ fn algorithms(r: &mut Reader) -> Option<Vec<&'static str>> {
         }
     }
     if names.is_empty() {
-        r.wrong("oidc.algorithms", "is empty, so no signature would be accepted", "Remove the line to accept the default");
+        r.wrong(
+            "oidc.algorithms",
+            "is empty, so no signature would be accepted",
+            "Remove the line to accept the default",
+        );
     }
     Some(names)
 }

@@ -90,7 +90,12 @@ fn routes(r: &mut Reader) -> Option<Vec<RouteRule>> {
 /// One rule: a class, and either `effect` or `from`.
 fn rule(r: &mut Reader, place: &Place, node: Node) -> Option<RouteRule> {
     let Value::Map(entries) = node.value else {
-        r.problem(PATH, place.clone(), "has an entry that is not a rule", "Write `{class: scim, effect: deny}`");
+        r.problem(
+            PATH,
+            place.clone(),
+            "has an entry that is not a rule",
+            "Write `{class: scim, effect: deny}`",
+        );
         return None;
     };
     let mut class = None;

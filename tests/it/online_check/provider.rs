@@ -119,7 +119,10 @@ async fn what_authentik_tells_before_anybody_signs_in_is_said_with_the_field_to_
         assert!(wrong[0].what.contains(what) && wrong[0].remedy.contains(remedy), "{:?}", wrong[0]);
     }
     let public = tuned(|knobs| knobs.public = true).await;
-    assert!(wrong(&public).is_empty() && about(&public, "does not check the client secret").remedy.contains("Confidential"));
+    assert!(
+        wrong(&public).is_empty()
+            && about(&public, "does not check the client secret").remedy.contains("Confidential")
+    );
 }
 
 #[tokio::test]

@@ -98,7 +98,10 @@ fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told:
     match (code, as_stranger) {
         (Some(CLIENT), _) => Finding::wrong(
             "The redirect URI is not registered at the provider in authentik, or has the type Logout.",
-            format!("Asked with a made-up code for {redirect_uri}, {}. It accepts client id and secret.", told.code),
+            format!(
+                "Asked with a made-up code for {redirect_uri}, {}. It accepts client id and secret.",
+                told.code
+            ),
             format!(
                 "Add {redirect_uri} to the field \"Redirect URIs\" of the provider in authentik: matching mode Strict, \
                  type Authorization."
