@@ -231,7 +231,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await eve.page.goto(`${stack.url}/workspaces?filter=owner%3Ame`);
     await signIn(eve.page, 'eve');
     for (const username of ['eve', 'alice']) {
-      await eve.page.getByRole('heading', { name: 'You cannot be let in' }).waitFor();
+      await eve.page.getByRole('heading', { name: 'You cannot sign in here' }).waitFor();
       await sleep(3500); // a person reads the page: longer than the max_age of the next sign-in
       await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
       await fillIn(eve.page, username);
@@ -296,7 +296,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await bob.page.goto(`${stack.url}/workspaces`);
     await signInLink(bob.page).waitFor();
     const notice = await bob.page.getByRole('status').innerText();
-    assert.match(notice, /^Your last sign-in has ended, because the sign-in service refused to renew it/);
+    assert.match(notice, /^Your last sign-in ended because the sign-in service refused to renew it/);
     await picture(bob.page, '8-ended-notice');
     await inDarkAndOnAPhone(bob.page, '8-ended-notice');
     await bob.page.reload();

@@ -49,7 +49,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     assert.ok(page.url().startsWith(`${stack.url}/vestibule/signed-out?`), page.url());
     const text = await page.locator('body').innerText();
-    assert.match(text, /was asked to sign you out too, but gives no sign of whether it did/);
+    assert.match(text, /was asked to sign you out too, but it does not confirm that it did/);
     await picture(page, name);
   }
 

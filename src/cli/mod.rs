@@ -38,7 +38,7 @@ struct Arguments {
 enum Command {
     /// Run the gateway (the default)
     Serve,
-    /// Read the configuration and say what is understood
+    /// Read the configuration and explain what it means
     #[command(
         after_help = "Each finding is ok, hint or wrong: what was found, its likely cause, what to do.\n\
                       Exit codes: 0 nothing is wrong, there may be hints; 1 something is wrong; \
@@ -58,7 +58,7 @@ enum Command {
         #[arg(long, value_name = "CIDR", value_parser = network)]
         gateway: Vec<IpNet>,
     },
-    /// See who is signed in, and end it
+    /// List sessions and tokens, and end them
     Sessions {
         #[command(subcommand)]
         action: sessions::Action,
@@ -148,7 +148,7 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
 fn complain(errors: &Errors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
     let things = if count == 1 { "one thing" } else { "several things" };
-    writeln!(err, "vestibule: {things} in the configuration must be put right:\n\n{errors}")
+    writeln!(err, "vestibule: {things} in the configuration must be corrected:\n\n{errors}")
 }
 
 /// The exit after something was written. A reader who has left early (`| head`) is no failure.

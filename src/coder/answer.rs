@@ -128,11 +128,11 @@ pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
     match cause {
         Cause::MethodOff => (
             "This way to sign in is switched off here.",
-            "Sign in with OpenID Connect. An administrator opens other ways with policy.passwordSignIn in Vestibule's configuration.",
+            "Sign in with OpenID Connect. An administrator can allow other ways with policy.passwordSignIn in Vestibule's configuration.",
         ),
         Cause::Closed => (
             "This part of Coder is closed here.",
-            "An administrator opens it with policy.routes in Vestibule's configuration.",
+            "An administrator can open it with policy.routes in Vestibule's configuration.",
         ),
         Cause::Address => (
             "This part of Coder is not open to your address.",
@@ -144,7 +144,7 @@ pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
         ),
         Cause::Unattributed => (
             "It is not known whose token this is.",
-            "Make the token anew while signed in through the gateway, or set policy.tokens.unattributed in Vestibule's configuration.",
+            "Create a new token while signed in through the gateway, or set policy.tokens.unattributed in Vestibule's configuration.",
         ),
         _ => ("This is not open to you.", "Ask your administrator if you need it."),
     }
@@ -153,7 +153,7 @@ pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
 /// 503: nobody can say now whether a sign-in still counts. `answers`: the sign-in service answers, and
 /// what it says cannot be verified.
 pub fn unavailable(answers: bool, after: Duration) -> Response {
-    let what = "Your sign-in cannot be checked right now.";
+    let what = "Your sign-in cannot be checked at the moment.";
     let why = if answers {
         "The sign-in service's answer cannot be verified. Your sign-in is kept; tell your administrator."
     } else {

@@ -29,13 +29,13 @@ pub(super) fn of(text: &str, by_variable: bool) -> Option<Fault> {
     let fault = |what: &str, remedy: &str| Some((what.to_owned(), remedy.to_owned()));
     if is_quoted(text) {
         return fault(
-            "begins and ends with a quotation mark, which is part of the value (docker --env-file keeps quotes)",
-            "Take the quotation marks out",
+            "begins and ends with a quotation mark, which is part of the value here (docker --env-file keeps quotes)",
+            "Remove the quotation marks",
         );
     }
     if has_reference(text) {
         return fault(
-            "has a reference such as ${NAME} in it, which nothing has replaced",
+            "contains a reference such as ${NAME}, which nothing has replaced",
             "Write the value itself, or have the tool that starts the gateway replace it",
         );
     }
@@ -44,8 +44,8 @@ pub(super) fn of(text: &str, by_variable: bool) -> Option<Fault> {
     }
     if by_variable && has_comment(text) {
         return fault(
-            "has ` #` in it, which is no comment in a variable but part of the value",
-            "Take out what follows the value, the space too",
+            "contains ` #`, which is part of the value and does not begin a comment in a variable",
+            "Remove everything after the value, and the space before it",
         );
     }
     None

@@ -113,7 +113,7 @@ pub(super) fn email_domain(text: &str) -> Result<EmailDomain, Fault> {
     EmailDomain::parse(text).map_err(|_| {
         fault(
             "has an entry that is not a domain",
-            "Write domains such as `example.com`, in a variable with commas between",
+            "Write domains such as `example.com`; in a variable, separate them with commas",
         )
     })
 }
@@ -127,10 +127,10 @@ pub(super) fn url(text: &str) -> Result<Url, Fault> {
         return Err(fault("is not an http or https URL", remedy));
     }
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(fault("has a user name or password", "Take them out of the URL"));
+        return Err(fault("has a user name or password", "Remove them from the URL"));
     }
     if url.fragment().is_some() {
-        return Err(fault("has a fragment", "Take out `#` and what follows"));
+        return Err(fault("has a fragment", "Remove `#` and what follows"));
     }
     Ok(url)
 }
@@ -140,8 +140,8 @@ pub(super) fn url_characters(text: &str) -> Result<(), Fault> {
     let foreign = |c: char| c.is_whitespace() || c.is_control() || "\"<>\\^`{|}".contains(c);
     if text.contains(foreign) {
         return Err(fault(
-            "has white space, quotation marks, brackets or another character that no URL has",
-            "Write the URL alone, with what stands for `<...>` in it",
+            "has white space, quotation marks, brackets or another character that is not allowed in a URL",
+            "Write only the URL, with every `<...>` replaced by its value",
         ));
     }
     Ok(())
@@ -151,7 +151,7 @@ pub(super) fn url_characters(text: &str) -> Result<(), Fault> {
 pub(super) fn origin(text: &str) -> Result<Url, Fault> {
     let url = url(text)?;
     if url.path() != "/" || url.query().is_some() {
-        return Err(fault("has a path or a query", "Write scheme, host and port alone"));
+        return Err(fault("has a path or a query", "Write only scheme, host and port"));
     }
     Ok(url)
 }
@@ -186,7 +186,7 @@ pub(super) fn prompt(text: &str) -> Result<String, Fault> {
     if words.iter().all(|word| matches!(*word, "login" | "consent" | "select_account")) {
         return Ok(text.to_owned());
     }
-    Err(fault("is not a prompt that can be asked for", "Write `login`, `consent` or `select_account`"))
+    Err(fault("is not a supported value of prompt", "Write `login`, `consent` or `select_account`"))
 }
 
 /// `info`, or levels by module with commas between.
@@ -203,7 +203,7 @@ pub(super) fn log_level(text: &str) -> Result<String, Fault> {
         return Ok(text.to_owned());
     }
     Err(fault(
-        "is not a level of the log",
+        "is not a log level",
         "Write `error`, `warn`, `info`, `debug` or `trace`, or by module `info,vestibule::grant=debug`",
     ))
 }
@@ -230,7 +230,7 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, Fault> {
         }
     }
     if fields.iter().any(String::is_empty) {
-        return Err(fault("has an empty entry", "Take out the comma too many"));
+        return Err(fault("has an empty entry", "Remove the extra comma"));
     }
     Ok(fields)
 }
@@ -238,7 +238,10 @@ pub(super) fn list(text: &str) -> Result<Vec<String>, Fault> {
 /// What stands up to the closing quote, and what follows it.
 fn quoted_field(text: &str) -> Result<(String, &str), Fault> {
     let bad = || {
-        fault("has quotes that do not fit", "Write entries with commas between, quotes doubled within quotes")
+        fault(
+            "has quotes that do not match",
+            "Separate entries with commas, and double every quote within quotes",
+        )
     };
     let mut field = String::new();
     let mut rest = text;

@@ -54,8 +54,11 @@ impl Errors {
         let problem = Problem {
             key: String::new(),
             place: Place::Nowhere,
-            what: format!("No configuration file was read: there is no {}", DEFAULT_FILES.join(" and no ")),
-            remedy: format!("Name one with --config or {FILE_VARIABLE}, or set everything by variables"),
+            what: format!(
+                "No configuration file was found: there is neither {}",
+                DEFAULT_FILES.join(" nor ")
+            ),
+            remedy: format!("Name one with --config or {FILE_VARIABLE}, or set everything with variables"),
         };
         self.0.insert(0, problem);
         self
@@ -93,11 +96,13 @@ impl fmt::Display for Place {
 impl fmt::Display for Problem {
     /// `vestibule.yaml:7: oidc.issuerURL is not an absolute URL. Write ...`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.place != Place::Nowhere {
-            write!(f, "{}: ", self.place)?;
-        }
-        if !self.key.is_empty() {
-            write!(f, "{} ", self.key)?;
+        match (&self.place, self.key.is_empty()) {
+            (Place::Nowhere, true) => {}
+            (Place::Nowhere, false) => write!(f, "{} ", self.key)?,
+            // The file or the variable is itself the subject of the sentence.
+            (Place::File(_, 0) | Place::Variable(_), true) => write!(f, "{} ", self.place)?,
+            (Place::File(..), true) => write!(f, "{}: the file ", self.place)?,
+            (place, false) => write!(f, "{place}: {} ", self.key)?,
         }
         write!(f, "{}. {}.", self.what, self.remedy)
     }

@@ -64,7 +64,7 @@ impl Reader {
             let name = format!("{prefix}{key}");
             let place = Place::File(path.to_owned(), line);
             if !seen.insert(name.clone()) {
-                self.problem(&name, place, "is there twice", "Keep one of them");
+                self.problem(&name, place, "is set twice", "Keep one of them");
                 continue;
             }
             if let Some(key) = keys::find(&name) {
@@ -98,8 +98,8 @@ impl Reader {
 
     fn unknown_key(&mut self, name: &str, place: Place) {
         let remedy = match names::meant(name) {
-            Some(key) => format!("Did you mean {}? Otherwise take it out", key.path),
-            None => "Take it out, or look for its name in docs/configuration.md".to_owned(),
+            Some(key) => format!("Did you mean {}? Otherwise remove it", key.path),
+            None => "Remove it, or look up the right name in docs/configuration.md".to_owned(),
         };
         self.problem(name, place, "is not a key of the gateway", &remedy);
     }
@@ -199,7 +199,7 @@ impl Reader {
         let file_path = format!("{path}File");
         match (self.given(path).is_some(), self.given(&file_path).is_some()) {
             (true, true) => {
-                let (what, remedy) = (format!("is given, and {file_path} too"), "Keep one of them");
+                let (what, remedy) = (format!("is set, and so is {file_path}"), "Keep one of them");
                 self.wrong(path, &what, remedy);
                 None
             }
@@ -328,7 +328,7 @@ impl Reader {
 pub(super) fn word<T: Copy>(text: &str, words: &[(&str, T)]) -> Result<T, Fault> {
     words.iter().find(|(word, _)| *word == text).map(|(_, value)| *value).ok_or_else(|| {
         let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        ("is none of the words known".to_owned(), format!("Write one of {}", known.join(", ")))
+        ("is not one of the accepted values".to_owned(), format!("Write one of {}", known.join(", ")))
     })
 }
 

@@ -74,7 +74,7 @@ pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
 
 /// Reads a file with one secret, without the line break at its end.
 pub(super) fn read_secret(path: &Path) -> Result<Secret, Unreadable> {
-    const ALONE: &str = "Put the secret alone into the file";
+    const ALONE: &str = "Put only the secret into the file";
     let text = read(path, MAX_SECRET).map_err(|fault| match fault {
         Fault::Io(error) => (
             format!("names a file that cannot be read ({}: {error})", path.display()),

@@ -208,9 +208,9 @@ impl Cause {
                 cause.word(),
                 Provider,
                 "Your sign-in cannot be checked",
-                "The sign-in service answers, but what it says about your account cannot be verified. You stay \
+                "The sign-in service answers, but its answer about your account cannot be verified. You stay \
                  signed in.",
-                "Try again in a moment. If it lasts, tell your administrator the request number below.",
+                "Try again in a moment. If this lasts, tell your administrator the request number below.",
             ),
             Self::Policy(cause) => row(
                 S::FORBIDDEN,
@@ -226,7 +226,7 @@ impl Cause {
                 "attempt",
                 Client,
                 "This sign-in is over",
-                "The sign-in was answered already, took longer than ten minutes, or was begun in another browser.",
+                "This sign-in was completed before, took longer than ten minutes, or began in another browser.",
                 "Start the sign-in again.",
             ),
             Self::Login(error) => login::row_of(error),
@@ -244,7 +244,7 @@ impl Cause {
                 Coder,
                 "Coder does not answer",
                 "The sign-in service let you in, but Coder does not answer.",
-                "Try again in a moment. If it lasts, tell your administrator the request number below.",
+                "Try again in a moment. If this lasts, tell your administrator the request number below.",
             ),
             Self::Handoff(HandoffError::Refused(refusal)) => row(
                 refusal.status(),
@@ -291,8 +291,8 @@ impl Cause {
                 "store",
                 Gateway,
                 "The gateway cannot look you up",
-                "The gateway cannot read or write its own records, so it lets nobody through.",
-                "Try again in a moment. Your administrator finds in the log what to do.",
+                "The gateway cannot read or write its own records, so it cannot let you in.",
+                "Try again in a moment. The log tells your administrator what to do.",
             ),
             Self::Gone => row(
                 S::SERVICE_UNAVAILABLE,

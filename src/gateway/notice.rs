@@ -25,23 +25,19 @@ pub(super) fn sentence(reason: Option<&EndReason>) -> &'static str {
 /// The notice for a reason's word; the one without a reason for what the person need not know.
 fn sentence_of(word: &str) -> &'static str {
     match word {
-        "signed_out" => "Your last sign-in has ended, because you signed out.",
+        "signed_out" => "Your last sign-in ended because you signed out.",
         "signed_out_at_provider" => {
-            "Your last sign-in has ended, because your session at the sign-in service ended."
+            "Your last sign-in ended because your session at the sign-in service ended."
         }
-        "revoked" => "Your last sign-in has ended, because you or an administrator ended it.",
-        "ended_by_provider" => {
-            "Your last sign-in has ended, because the sign-in service refused to renew it."
-        }
+        "revoked" => "Your last sign-in ended because you or an administrator ended it.",
+        "ended_by_provider" => "Your last sign-in ended because the sign-in service refused to renew it.",
         "refused" => {
-            "Your last sign-in has ended, because your account may no longer use Coder. Sign in again to see why."
+            "Your last sign-in ended because your account may no longer use Coder. Sign in again to see why."
         }
-        "access_expired" => {
-            "Your last sign-in has ended, because the sign-in service gave no way to renew it."
-        }
-        "max_age" => "Your last sign-in has ended, because it reached the age that is allowed here.",
-        "idle" | "unused" => "Your last sign-in has ended, because it was not used for too long.",
-        "replaced" => "Your last sign-in has ended, because a newer one took its place.",
+        "access_expired" => "Your last sign-in ended because the sign-in service offers no way to renew it.",
+        "max_age" => "Your last sign-in ended because it reached the maximum age.",
+        "idle" | "unused" => "Your last sign-in ended because it was not used for too long.",
+        "replaced" => "Your last sign-in ended because a newer one replaced it.",
         _ => ENDED,
     }
 }
@@ -78,7 +74,7 @@ mod tests {
             EndReason::Unused,
         ] {
             let said = sentence(Some(&reason));
-            assert!(said.starts_with("Your last sign-in has ended, because "), "{reason}: {said}");
+            assert!(said.starts_with("Your last sign-in ended because "), "{reason}: {said}");
         }
         for reason in [EndReason::Abandoned, EndReason::NoLiveGrant, EndReason::Unreadable] {
             assert_eq!(sentence(Some(&reason)), ENDED, "{reason}");

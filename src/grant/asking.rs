@@ -105,7 +105,7 @@ impl Asking {
             }
             Err(error) => error,
         };
-        tracing::warn!(sub = %key.subject, %error, "no refresh");
+        tracing::warn!(sub = %key.subject, %error, "a refresh failed");
         Err(match error {
             RefreshError::Ended(_) => {
                 pass.answered();
@@ -137,7 +137,7 @@ impl Asking {
         let over = || {
             tracing::warn!(
                 sub = %key.subject, code = decline.error.code,
-                "the provider takes our client and no longer this refresh token: the sign-in has ended"
+                "the provider accepts the gateway's client but no longer this refresh token: the sign-in has ended"
             );
             Err(NotRenewed::Over(EndReason::EndedByProvider))
         };
@@ -148,7 +148,7 @@ impl Asking {
         match self.check_client(decline.error.is_about_the_client()).await {
             Ok(ClientCheck::Good) => {}
             Ok(ClientCheck::Refused(refused)) => {
-                tracing::error!(%refused, "the provider refuses our client: no sign-in is renewed");
+                tracing::error!(%refused, "the provider refuses the gateway's client, so no sign-in can be renewed: check oidc.clientID and oidc.clientSecret");
                 return Err(later);
             }
             Ok(ClientCheck::Unclear(_)) | Err(_) => return Err(later),
@@ -178,7 +178,7 @@ impl Asking {
             }
             Err(error) => error,
         };
-        tracing::warn!(sub = %key.subject, %error, "a refresh does not count");
+        tracing::warn!(sub = %key.subject, %error, "the answer to a refresh cannot be used");
         if !matches!(error, JudgeError::Unreachable(_)) {
             pass.answered();
         }

@@ -38,8 +38,8 @@ impl Grants {
         let moved = self.store.move_sessions(head.id, newer.id).await?;
         tracing::info!(
             sub = %head.key.subject, sessions = moved.len(),
-            "the provider keeps one refresh token for each person and client: sessions of an earlier sign-in \
-             go on with the newest"
+            "the provider keeps one refresh token for each user and client: sessions of an earlier sign-in \
+             continue with the newest"
         );
         self.register().moved(grant, &moved);
         for hash in &moved {

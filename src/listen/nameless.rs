@@ -32,9 +32,9 @@ impl Nameless {
             peer = %peer.ip(),
             %error,
             "connections from this address are closed: listen.proxyProtocol is on, and the address is one of \
-             listen.trustedProxies, so each connection must begin with a PROXY protocol header (version 1 or 2). Have \
-             it sent there, set listen.proxyProtocol to false, or take the address out of listen.trustedProxies. \
-             This line comes once an hour for each address"
+             listen.trustedProxies, so each connection must begin with a PROXY protocol header (version 1 or 2). Send \
+             the header from there, set listen.proxyProtocol to false, or remove the address from listen.trustedProxies. \
+             This warning appears once an hour for each address"
         );
     }
 

@@ -268,8 +268,8 @@ fn signed_in_again(login: &PendingLogin, id_token: &IdToken) -> Result<(), Login
     let Some(claim) = id_token.claims.get("auth_time") else {
         warn!(
             sub = %id_token.subject,
-            "the provider was asked to have the person sign in again, and its ID token has no auth_time: whether it \
-             did cannot be checked; oidc.maxAge makes the claim a must"
+            "the provider was asked to have the user sign in again, but its ID token has no auth_time, so this \
+             cannot be verified; with oidc.maxAge the claim is required"
         );
         return Ok(());
     };

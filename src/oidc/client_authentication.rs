@@ -73,7 +73,7 @@ impl Authentication {
     /// The provider took the client with this method.
     pub(super) fn worked(&self, method: ClientAuthentication) {
         if self.worked.swap(method as u8, Ordering::Relaxed) != method as u8 {
-            tracing::debug!(?method, "the provider takes the client by this method");
+            tracing::debug!(?method, "the provider accepts this method of client authentication");
         }
     }
 }

@@ -3,7 +3,7 @@
 //! A refresh token that nobody has is presented. The client is authenticated before the token is looked at
 //! (RFC 6749 §6), so `invalid_grant` shows that id and secret are good, and `invalid_client` that they are
 //! not. authentik, Keycloak, Hydra and Spring answer so; Dex and LemonLDAP::NG answer `invalid_request`
-//! for any refresh token that they do not know, which shows less. Doorkeeper (GitLab) looks at the refresh token
+//! for any refresh token that they do not know, which shows less. A server may also look at the refresh token
 //! first: where the client itself is in doubt, a made-up secret must be refused too.
 
 use super::error::{Cause, OAuthError, ProviderFault, Unreachable};

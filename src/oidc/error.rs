@@ -277,7 +277,7 @@ pub enum DiscoveryError {
     /// The methods of PKCE are not listed, and must be.
     #[error(
         "the discovery document lists no code_challenge_methods_supported, and oidc.pkce is \"require\": have the \
-         provider announce S256, or set oidc.pkce to \"auto\", which sends S256 all the same"
+         provider announce S256, or set oidc.pkce to \"auto\", which sends S256 anyway"
     )]
     PkceNotAnnounced,
     /// Neither way to send a client secret is offered.
@@ -302,29 +302,30 @@ impl DiscoveryError {
     pub fn remedy(&self) -> &'static str {
         match self {
             Self::Unreachable(Unreachable { cause: Cause::Connect, .. }) => {
-                "Ask for oidc.issuerURL from this machine: its name, the way there and its certificate must be good. \
-                 An authority of your own is trusted through the system's store, or by the variable SSL_CERT_FILE."
+                "Open oidc.issuerURL (or oidc.internalURL, where it is set) from this machine, with curl for example, and \
+                 check its name, the network and its certificate. To trust a certification authority of your own, add \
+                 it to the system's store or name it in the variable SSL_CERT_FILE."
             }
             Self::Unreachable(_) => {
-                "Look at the provider's own log, at what stands in front of it, and whether it is up."
+                "Check that the provider is running, and look at its log and at the proxy in front of it."
             }
             Self::Status { .. } | Self::Issuer { .. } => {
                 "Compare oidc.issuerURL with \"OpenID Configuration Issuer\" on the provider's page in authentik."
             }
             Self::Document(_) | Self::Member(_) => {
-                "Open oidc.issuerURL with .well-known/openid-configuration at its end: something else than the \
-                 provider answers there."
+                "Open oidc.issuerURL with .well-known/openid-configuration appended: something other than the provider \
+                 answers there."
             }
             Self::Endpoint(_) => {
-                "Have the provider name https addresses; an authentik behind a proxy takes them from Host and \
+                "Configure the provider to announce https addresses. An authentik behind a proxy builds them from Host and \
                  X-Forwarded-Proto."
             }
-            Self::CodeFlow | Self::Pkce | Self::ClientAuthentication => "Switch it on at the provider.",
+            Self::CodeFlow | Self::Pkce | Self::ClientAuthentication => "Enable it at the provider.",
             Self::PkceNotAnnounced => {
-                "Have the provider announce S256, or set oidc.pkce to \"auto\" when you know that it checks S256."
+                "Configure the provider to announce S256, or set oidc.pkce to \"auto\" if you know that it checks S256."
             }
             Self::SharedSecret(_) | Self::Keys(JwksError::Empty | JwksError::NoneUsable) => {
-                "Choose a \"Signing Key\" with a certificate on the provider's page in authentik, then ask again."
+                "Choose a \"Signing Key\" with a certificate on the provider's page in authentik, then run the check again."
             }
             Self::Keys(JwksError::NotASet) => "Look at what answers at the discovery document's jwks_uri.",
             Self::Algorithms(_) => {

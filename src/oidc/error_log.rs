@@ -14,7 +14,7 @@ use crate::types::Secret;
 const MAX_LOGGED: usize = 2048;
 
 /// What was sent to the provider and must not come back in a log line: an error page of a provider in debug mode
-/// quotes the request, and so do the descriptions of some errors (CloudFoundry UAA: "Invalid refresh token: …").
+/// quotes the request, and an `error_description` may name the token that it refuses.
 pub(super) struct Confidential(Vec<Secret>);
 
 impl Confidential {

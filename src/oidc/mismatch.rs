@@ -7,7 +7,7 @@ const MAX_SHOWN: usize = 200;
 
 /// Both issuers, and what the difference shows. An issuer is compared to the letter (OpenID Connect Core 1.0 §2).
 pub(super) fn differs(found: &str, expected: &str) -> String {
-    let why = why(found, expected).unwrap_or("they must be equal to the letter");
+    let why = why(found, expected).unwrap_or("both must match exactly");
     format!("\"{}\" instead of \"{expected}\" (oidc.issuerURL): {why}", printable(found, MAX_SHOWN))
 }
 
@@ -32,8 +32,8 @@ fn why(found: &str, expected: &str) -> Option<&'static str> {
         );
     }
     (Some(path) == host_less(expected)).then_some(
-        "only the host differs. authentik takes its issuer from the host name that it is asked under: the proxy in \
-         front of it must keep Host",
+        "only the host differs. authentik builds its issuer from the Host header of the request, so the proxy in front \
+         of it must keep Host",
     )
 }
 
@@ -51,9 +51,9 @@ mod tests {
             ("http://sso.acme.company/application/o/coder", "X-Forwarded-Proto"),
             ("https://authentik-server:9443/application/o/coder/", "keep Host"),
             ("https://sso.acme.company/", "issuer mode"),
-            ("https://sso.acme.company/application/o/other/", "equal to the letter"),
-            ("", "equal to the letter"),
-            ("not a URL", "equal to the letter"),
+            ("https://sso.acme.company/application/o/other/", "match exactly"),
+            ("", "match exactly"),
+            ("not a URL", "match exactly"),
         ] {
             let text = differs(found, expected);
             assert!(text.contains(named) && text.contains(&format!("\"{found}\"")), "{text}");

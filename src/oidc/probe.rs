@@ -105,7 +105,7 @@ impl Provider {
             ProbeSecret::MadeUp => {
                 let settings = Settings { client_secret: made_up(), ..self.settings.clone() };
                 let Ok(relying) = relying(&settings, &live.metadata) else {
-                    return Ok(Probed::Odd("the question cannot be put".to_owned()));
+                    return Ok(Probed::Odd("the request cannot be built".to_owned()));
                 };
                 let method = self.authentication.methods(live.metadata.authentication).first();
                 present_once(&relying, &self.client, &settings.client_secret, method, presented).await
@@ -149,7 +149,7 @@ impl Probed {
             Err(TokenError::Fault(ProviderFault::OAuth(error))) => Self::Error(error),
             Err(TokenError::Fault(fault)) => Self::Odd(fault.to_string()),
             Err(TokenError::Unreachable(unreachable)) => Self::Unreachable(unreachable),
-            Ok(_) => Self::Odd("it gives tokens for what was made up".to_owned()),
+            Ok(_) => Self::Odd("the provider issues tokens for a made-up grant".to_owned()),
         }
     }
 

@@ -93,7 +93,7 @@ impl Provider {
         let answer = self.ask_for_the_document().await;
         self.reachability.note(self.clock.now(), answer);
         if let Err(error) = &answer {
-            tracing::warn!(issuer = %self.settings.issuer, %error, "nobody is sent to the provider");
+            tracing::warn!(issuer = %self.settings.issuer, %error, "the provider does not answer, so no browser is sent there");
         }
         answer
     }

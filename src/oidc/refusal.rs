@@ -143,19 +143,19 @@ impl Refusal {
                     .to_owned()
             }
             Self::EmailUnverified { email, .. } => format!(
-                "Your email address {email} is not verified. Verify it where you sign in, or show this page to \
-                 your administrator."
+                "Your email address {email} is not verified. Verify it at your sign-in service, or show this page \
+                 to your administrator."
             ),
             Self::DomainNotAllowed { email } => format!(
-                "Your email address {email} is not of a domain that may sign in here. Sign in with another \
-                 account, or ask your administrator."
+                "The domain of your email address {email} is not allowed here. Sign in with another account, or ask \
+                 your administrator."
             ),
             Self::GroupsMissing { .. } | Self::GroupsMalformed { .. } => {
-                "Whether you may sign in here is decided \
-                 by your groups, and none were sent. Show this page to your administrator."
+                "Your groups decide whether you may sign in here, but the sign-in service sent none. Show this page to \
+                 your administrator."
                     .to_owned()
             }
-            Self::GroupNotAllowed { .. } => "You are in none of the groups that may sign in here. Ask your \
+            Self::GroupNotAllowed { .. } => "You are not in any of the groups that may sign in here. Ask your \
                  administrator to add you to one, then sign in again."
                 .to_owned(),
         }
@@ -166,11 +166,11 @@ impl Refusal {
         match self {
             Self::EmailMissing { field, username_field } => format!(
                 "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is missing or empty, and \
-                 \"{username_field}\" (CODER_OIDC_USERNAME_FIELD, oidc.usernameField) is no address. In authentik: \
+                 \"{username_field}\" (CODER_OIDC_USERNAME_FIELD, oidc.usernameField) is not an address. In authentik, \
                  give the user an email address, and the provider the scope mapping for \"email\"."
             ),
             Self::EmailNotText { field } => format!(
-                "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is not a string. In authentik: \
+                "The claim \"{field}\" (CODER_OIDC_EMAIL_FIELD, oidc.emailField) is not a string. In authentik, \
                  correct the scope mapping that makes it."
             ),
             Self::EmailInvalid { field, found } => format!(
@@ -186,8 +186,8 @@ impl Refusal {
                 found.words()
             ),
             Self::DomainNotAllowed { email } => format!(
-                "The domain of \"{email}\" is not in CODER_OIDC_EMAIL_DOMAIN (oidc.emailDomain). A subdomain is \
-                 another domain."
+                "The domain of \"{email}\" is not in CODER_OIDC_EMAIL_DOMAIN (oidc.emailDomain). A subdomain must \
+                 be listed separately."
             ),
             Self::GroupsMissing { field: Some(field) } => format!(
                 "A group of CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed) is needed, and the claim \"{field}\" \
@@ -204,8 +204,8 @@ impl Refusal {
             ),
             Self::GroupNotAllowed { field, found, wanted } => format!(
                 "No name in the claim \"{field}\" (CODER_OIDC_GROUP_FIELD, oidc.groupField) is one of \
-                 CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed). The groups that came: {found}. One of these is \
-                 needed: {wanted}. Names must be equal to the letter. authentik sends direct memberships only, by \
+                 CODER_OIDC_ALLOWED_GROUPS (oidc.groupAllowed). The provider sent: {found}. One of these is \
+                 required: {wanted}. Names must match exactly. authentik sends direct memberships only, by \
                  name; Keycloak may send paths, such as \"/coder-users\"."
             ),
         }

@@ -103,7 +103,7 @@ impl Provider {
         };
         let (access, refresh) = tokio::join!(access, refresh);
         if let Err(error) = access.and(refresh) {
-            debug!(%error, "tokens of a person who may not come in could not be revoked");
+            debug!(%error, "the tokens of a refused sign-in could not be revoked");
         }
     }
 

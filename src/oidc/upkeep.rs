@@ -90,8 +90,8 @@ impl Provider {
         if unannounced {
             warn!(
                 issuer = %self.settings.issuer,
-                "the provider announces no PKCE (code_challenge_methods_supported): S256 is sent all the same, but \
-                 nothing shows that the provider checks it; oidc.pkce: require refuses such a provider"
+                "the provider announces no PKCE (code_challenge_methods_supported): the gateway sends S256 anyway, but \
+                 cannot tell whether the provider checks it; oidc.pkce: require refuses such a provider"
             );
         }
         unannounced

@@ -121,7 +121,7 @@ impl Pages {
     /// Signed in at the provider, but not let in. 403.
     pub fn refused(&self, view: &Refused<'_>, request: RequestId) -> Response {
         let actions = [Action { text: "Sign in with another account", to: view.another_account.as_str() }];
-        let frame = Frame::new("You cannot be let in", &self.site, request);
+        let frame = Frame::new("You cannot sign in here", &self.site, request);
         let text = (view.sentence, "", view.detail);
         self.message(StatusCode::FORBIDDEN, frame, text, &actions)
     }
@@ -140,7 +140,7 @@ impl Pages {
         frame.retry = Some(Retry { after: RETRY_AFTER, to: target });
         let happened = "Nobody can sign in right now, because the service that knows your account does not \
                         answer. Your account and your workspaces are fine.";
-        let advice = "Leave this page open: it tries again every 10 seconds and goes on by itself. If it \
+        let advice = "Leave this page open: it tries again every 10 seconds and continues by itself. If this \
                       lasts, tell your administrator the request number below.";
         let actions = [Action { text: "Try now", to: target.as_str() }];
         let text = (happened, advice, None);
@@ -153,7 +153,7 @@ impl Pages {
     pub fn coder_unavailable(&self, again: &Link, request: RequestId) -> Response {
         let frame = Frame::new("Coder does not answer", &self.site, request);
         let happened = "You reached the gateway, but Coder behind it does not answer.";
-        let advice = "You stay signed in. Try again in a moment; if it lasts, tell your administrator the \
+        let advice = "You stay signed in. Try again in a moment. If this lasts, tell your administrator the \
                       request number below.";
         let actions = [Action { text: "Try again", to: again.as_str() }];
         self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions)
@@ -164,15 +164,14 @@ impl Pages {
         let happened = if view.tokens {
             "Your session in this browser has ended, and so have your tokens."
         } else {
-            "Your session in this browser has ended. Tokens of the command line and of editors go on."
+            "Your session in this browser has ended. Your command-line and editor tokens still work."
         };
         // authentik's default flow for providers returns here and leaves its own session alive.
         let advice = if view.asked_provider {
-            "Your sign-in service was asked to sign you out too, but gives no sign of whether it did. On a \
-             computer that others use, make sure that it asks for your password before you leave."
+            "Your sign-in service was asked to sign you out too, but it does not confirm that it did. On a \
+             shared computer, make sure that it asks for your password before you leave."
         } else {
-            "You may still be signed in at your sign-in service: on a computer that others use, sign out there \
-             as well."
+            "You may still be signed in at your sign-in service. On a shared computer, sign out there as well."
         };
         let actions = [Action { text: "Sign in again", to: view.sign_in.as_str() }];
         let frame = Frame::new("You are signed out", &self.site, request);

@@ -190,7 +190,7 @@ async fn a_declined_sign_in_leads_to_a_new_one_after_the_grace_and_is_never_call
     }
 }
 
-/// Doorkeeper (GitLab) looks at a refresh token before it looks at the client, so `invalid_grant` for a made-up one
+/// Where a server looks at a refresh token before it looks at the client, `invalid_grant` for a made-up one
 /// shows nothing there, and a secret that was changed is `invalid_client` for the real ones. authentik looks at the
 /// client first.
 #[tokio::test]

@@ -10,7 +10,7 @@ use crate::support::world::{Options, World};
 /// Longer than the access token lives.
 const LATER: Duration = Duration::from_secs(301);
 
-const NOTICE: &str = "Your last sign-in has ended, because ";
+const NOTICE: &str = "Your last sign-in ended because ";
 
 /// Follows a refusal on this origin, one redirect.
 async fn shown(world: &World, browser: &Browser, path: &str) -> (String, Answer) {
@@ -34,7 +34,7 @@ const ENDS: [End; 4] = [
         },
         "your session at the sign-in service ended",
     ),
-    ("session:\n  maxAge: 2m\n", |_| {}, "it reached the age that is allowed here"),
+    ("session:\n  maxAge: 2m\n", |_| {}, "it reached the maximum age"),
     (
         "",
         |world| {
@@ -62,7 +62,7 @@ async fn the_sign_in_page_shows_once_why_the_last_sign_in_ended_and_leads_back()
             assert!(html.contains(&format!("{NOTICE}{reason}")), "{mode}, {reason}: {html}");
             assert!(html.contains("redirect=%2Fworkspaces%3Fx%3D1"), "{html}");
             let again = browser.get(&world.url(&to)).await.text();
-            assert!(!again.contains("has ended"), "{mode}, shown twice: {again}");
+            assert!(!again.contains("Your last sign-in"), "{mode}, shown twice: {again}");
         }
     }
 }

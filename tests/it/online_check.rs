@@ -71,7 +71,7 @@ async fn a_websocket_is_opened_through_everything_in_front_of_coder() {
     world.stop_gateway().await;
     let found = of_the_access_url(&world, &url).await;
     assert!(
-        found.level == Level::Hint && found.remedy.contains("when the gateway runs"),
+        found.level == Level::Hint && found.remedy.contains("Start the gateway"),
         "not yet is no mistake: {found:?}"
     );
 }
@@ -91,4 +91,30 @@ async fn where_the_relay_is_closed_no_websocket_is_missed() {
     let world = World::with(Options { sections, ..Options::default() }).await;
     let found = of_the_access_url(&world, &format!("http://{}", world.host)).await;
     assert!(found.level == Level::Ok && found.what.contains("class derp"), "{found:?}");
+}
+
+/// `localhost` in place of `127.0.0.1`: the same socket, and another host to the gateway.
+#[tokio::test]
+async fn an_access_url_that_the_running_gateway_does_not_serve_is_named_as_such() {
+    let world = World::start().await;
+    let url = format!("http://{}", world.host.replace("127.0.0.1", "localhost"));
+    let found = of_the_access_url(&world, &url).await;
+    assert!(found.level == Level::Wrong && found.what.contains("serves another access URL"), "{found:?}");
+    assert!(found.remedy.contains("Restart the gateway"), "{found:?}");
+}
+
+#[tokio::test]
+async fn the_check_logs_no_warning_about_the_answers_to_its_own_made_up_tokens() {
+    let world = World::start().await;
+    world.ready().await;
+    let output = tokio::process::Command::new(env!("CARGO_BIN_EXE_vestibule"))
+        .args(["check", "--online", "--config"])
+        .arg(world.config_file())
+        .env_clear()
+        .output()
+        .await
+        .unwrap();
+    let (found, log) = (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap());
+    assert!(found.contains("authentik accepts the client id and the client secret"), "{found}");
+    assert_eq!(log, "");
 }

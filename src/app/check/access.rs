@@ -16,24 +16,28 @@ pub(super) async fn look(config: &Config, client: Client) -> Finding {
             Finding::ok(format!("{url} answers, and lets websockets through."))
         }
         Err(ClientError::Connect) => Finding::hint(
-            format!(
-                "Whether websockets get through to the gateway could not be told: {url} cannot be reached from here."
-            ),
-            "The gateway does not run yet, or this machine does not reach its own access URL.",
-            "Ask again when the gateway runs.",
+            format!("Cannot tell whether websockets reach the gateway: {url} cannot be reached from here."),
+            "The gateway is not running yet, or this machine cannot reach the access URL.",
+            "Start the gateway, then run the check again.",
         ),
         Ok(StatusCode::FORBIDDEN) => Finding::ok(format!(
             "{url} answers. The relay (class derp) is closed, so no websocket was tried."
         )),
+        Ok(StatusCode::MISDIRECTED_REQUEST) => Finding::wrong(
+            format!("The gateway that answers at {url} serves another access URL: it answers 421."),
+            "coder.accessURL was changed while the gateway runs with its former value, or a proxy in front of the \
+             gateway changes Host.",
+            "Restart the gateway with this configuration, and configure the proxy to keep Host.",
+        ),
         Ok(status) => Finding::wrong(
             format!("{url} does not let websockets through: it answers {}.", status.as_u16()),
-            "Something in front of the gateway drops Connection and Upgrade, or speaks HTTP/1.0, or Coder is not there.",
-            "Have it forward both headers over HTTP/1.1: terminals, tunnels and the dashboard need websockets.",
+            "A proxy in front of the gateway drops the Connection and Upgrade headers or speaks HTTP/1.0, or Coder does not answer.",
+            "Configure the proxy to forward both headers over HTTP/1.1: terminals, tunnels and the dashboard need websockets.",
         ),
         Err(error) => Finding::wrong(
-            format!("{url} gives no answer to a wish for a websocket."),
+            format!("{url} does not answer a request for a websocket."),
             error.to_string(),
-            "Look at what stands in front of the gateway, and at the gateway's log.",
+            "Check the proxy in front of the gateway, and the gateway's log.",
         ),
     }
 }

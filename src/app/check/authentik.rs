@@ -14,12 +14,12 @@ pub(super) fn hints(config: &Config) -> Vec<Finding> {
 fn email_verified(config: &Config) -> Option<Finding> {
     (!config.oidc.ignore_email_verified).then(|| {
         Finding::hint(
-            "authentik since 2025.10 sends email_verified: false by default, and then nobody can sign in.",
-            "oidc.ignoreEmailVerified is false, and only a sign-in shows whether the provider in authentik has a scope \
-             mapping that returns true.",
-            "Either give the provider a scope mapping for the scope \"email\" that returns \"email_verified\": True. \
-             Or, when every address in authentik can be trusted, set oidc.ignoreEmailVerified: true \
-             (CODER_OIDC_IGNORE_EMAIL_VERIFIED), and give Coder the new environment that `vestibule coder-env` prints. \
+            "authentik since 2025.10 sends email_verified: false by default. With that, nobody can sign in.",
+            "oidc.ignoreEmailVerified is false. Whether the provider in authentik has a scope mapping that returns true \
+             shows only at a sign-in.",
+            "Give the provider a scope mapping for the scope \"email\" that returns \"email_verified\": True. Or, if \
+             every address in authentik can be trusted, set oidc.ignoreEmailVerified: true \
+             (CODER_OIDC_IGNORE_EMAIL_VERIFIED) and give Coder the new environment that `vestibule coder-env` prints. \
              See docs/authentik.md.",
         )
     })
@@ -30,8 +30,8 @@ fn sign_out(config: &Config) -> Option<Finding> {
     (config.sign_out.from == SignOutFrom::Provider).then(|| {
         Finding::hint(
             "A sign-out ends the session at authentik only with the right invalidation flow.",
-            "signOut.from is provider. The flow that authentik preselects, default-provider-invalidation-flow, leaves its \
-             session alive: the next sign-in asks for nothing.",
+            "signOut.from is provider. The flow that authentik preselects, default-provider-invalidation-flow, keeps its \
+             session alive: the next sign-in asks for no password.",
             "Set the field \"Invalidation flow\" of the provider in authentik to default-invalidation-flow, or to another \
              flow with a User Logout stage.",
         )

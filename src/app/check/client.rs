@@ -47,9 +47,9 @@ fn is_about_client(error: &OAuthError) -> bool {
 fn secret(told: &Told) -> Finding {
     let unknown = |cause: String| {
         Finding::hint(
-            "Whether client id and secret are right could not be told.",
+            "Cannot tell whether client id and client secret are right.",
             cause,
-            "Sign in once: a wrong secret shows as a page that names it, and in the log.",
+            "Sign in once: the error page and the log name a wrong secret.",
         )
     };
     let Probed::Error(ours) = &told.refresh else {
@@ -57,20 +57,22 @@ fn secret(told: &Told) -> Finding {
     };
     if is_about_client(ours) {
         return Finding::wrong(
-            "The provider does not take the client id or the client secret.",
+            "The provider does not accept the client id or the client secret.",
             format!(
-                "{}. oidc.clientID or oidc.clientSecret is wrong, or the client is registered for another way of \
-                     authentication (client_secret_basic, client_secret_post).",
+                "{}. oidc.clientID or oidc.clientSecret is wrong, or the client is registered for another \
+                     method of client authentication (client_secret_basic, client_secret_post).",
                 told.refresh
             ),
-            "Compare both with the client at the provider, and its client authentication method.",
+            "Compare both with the client at the provider, and oidc.clientAuthentication with its authentication method.",
         );
     }
     match &told.refresh_as_stranger {
         Probed::Error(stranger) if stranger.code != ours.code || is_about_client(stranger) => {
-            Finding::ok("The provider takes the client id and the client secret.")
+            Finding::ok("The provider accepts the client id and the client secret.")
         }
-        stranger => unknown(format!("With the configured secret and with a made-up one alike, {stranger}.")),
+        stranger => unknown(format!(
+            "With the configured secret and with a made-up one, the answer is the same: {stranger}."
+        )),
     }
 }
 
@@ -81,7 +83,7 @@ fn may_not_refresh(told: &Told) -> Option<Finding> {
     let refused = matches!(error.code.as_str(), "unauthorized_client" | "unsupported_grant_type");
     (refused && !is_about_client(error)).then(|| {
         Finding::hint(
-            "Perhaps this client may not use refresh tokens: sessions would then end with the access token.",
+            "This client may not be allowed to use refresh tokens. Sessions would then end with the access token.",
             format!("Asked with a made-up refresh token, {}.", told.refresh),
             "Allow the grant type refresh_token for this client at the provider, if it has such a setting.",
         )
@@ -96,13 +98,13 @@ fn authorization(told: &Told, redirect_uri: &str) -> Finding {
             known(redirect_uri)
         }
         Authorization::Back(Some(error)) => Finding::wrong(
-            "The provider refuses sign-ins of this client.",
+            "The provider refuses sign-ins by this client.",
             format!("{error}."),
             "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
              the provider.",
         ),
         Authorization::Refused(status) => Finding::wrong(
-            "The provider does not send sign-ins of this client back here.",
+            "The provider does not send sign-ins by this client back to the gateway.",
             format!(
                 "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
                  when the redirect URI is not registered as it is sent."
@@ -110,10 +112,10 @@ fn authorization(told: &Told, redirect_uri: &str) -> Finding {
             format!("Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID."),
         ),
         Authorization::Page => {
-            unknown_redirect("Its authorization endpoint shows a page to a sign-in without one.")
+            unknown_redirect("Its authorization endpoint shows a page although prompt=none asks for none.")
         }
         Authorization::Unreachable(why) => {
-            unknown_redirect(&format!("Its authorization endpoint was asked, and {why}."))
+            unknown_redirect(&format!("Its authorization endpoint was asked: {why}."))
         }
     }
 }
@@ -124,24 +126,23 @@ fn known(redirect_uri: &str) -> Finding {
 
 fn unknown_redirect(cause: &str) -> Finding {
     Finding::hint(
-        "Whether the redirect URI is registered at the provider could not be told.",
+        "Cannot tell whether the redirect URI is registered at the provider.",
         cause,
-        "Sign in once: the provider itself shows an error when it is not.",
+        "Sign in once: the provider shows an error page if it is not.",
     )
 }
 
 fn clock(ahead: Option<i64>) -> Finding {
     let Some(ahead) = ahead else {
         return Finding::hint(
-            "Whether the provider's clock is right could not be told.",
-            "Its answer has no Date.",
-            "Keep the clocks of both machines right with NTP.",
+            "Cannot tell whether the provider's clock is right.",
+            "Its answer has no Date header.",
+            "Synchronize the clocks of both machines with NTP.",
         );
     };
     let (by, direction) = (ahead.unsigned_abs(), if ahead > 0 { "ahead of" } else { "behind" });
     let what = format!("The provider's clock is {by} seconds {direction} the clock of this machine.");
-    let remedy =
-        "Set both clocks right with NTP. ID tokens are refused when they differ by more than a minute.";
+    let remedy = "Synchronize both clocks with NTP. ID tokens are refused when the clocks differ by more than a minute.";
     match by {
         CLOCK_WRONG.. => Finding::wrong(what, "One of the two clocks is wrong.", remedy),
         CLOCK_ODD.. => {

@@ -24,14 +24,14 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     if !api.healthy().await {
         return vec![Finding::wrong(
             format!("Coder does not answer at {url}."),
-            "coder.url is wrong, Coder is not running, or it redirects to its access URL.",
-            "Start Coder with the block that `vestibule coder-env` prints; it listens where coder.url says.",
+            "coder.url is wrong, Coder is not running, or Coder redirects to its access URL.",
+            "Start Coder with the environment that `vestibule coder-env` prints, at the address that coder.url names.",
         )];
     }
     let Some(info) = api.build_info().await else {
         return vec![Finding::wrong(
-            format!("What answers at {url} does not say its version."),
-            "It is not Coder.",
+            format!("The server at {url} does not report a version of Coder."),
+            "Another server than Coder answers there.",
             "Correct coder.url.",
         )];
     };
@@ -40,9 +40,11 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
         (info.dashboard_url.trim_end_matches('/'), access_url.as_str().trim_end_matches('/'));
     if !theirs.is_empty() && theirs != ours {
         findings.push(Finding::wrong(
-            format!("Coder believes to be reached by {theirs}."),
-            format!("CODER_ACCESS_URL of Coder is not coder.accessURL ({ours})."),
-            format!("Set CODER_ACCESS_URL={ours} for Coder: both have the same."),
+            format!("Coder has another access URL than the gateway: {theirs}."),
+            format!("Coder's CODER_ACCESS_URL differs from coder.accessURL ({ours})."),
+            format!(
+                "Set CODER_ACCESS_URL={ours} for Coder, and restart it. Both must have the same access URL."
+            ),
         ));
     }
     findings.extend(sign_in(config, client).await);
@@ -62,7 +64,7 @@ async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
     findings.push(match answer {
         Err(HandoffError::Refused(refusal)) => secret(config, client, &refusal).await,
         Err(error) => unknown_secret(error.to_string()),
-        Ok(_) => unknown_secret("It takes a code that nobody gave out.".to_owned()),
+        Ok(_) => unknown_secret("It accepts a made-up code.".to_owned()),
     });
     findings
 }
@@ -82,12 +84,12 @@ fn visit() -> Visit {
 fn not_begun(error: &HandoffError) -> Finding {
     match error {
         HandoffError::Refused(refusal) if refusal.status() == StatusCode::TOO_MANY_REQUESTS => Finding::hint(
-            "Whether Coder sends sign-ins to the issuer listener could not be told.",
+            "Cannot tell whether Coder sends sign-ins to the issuer listener.",
             format!("Coder says: {}", refusal.words()),
-            "Ask again in a minute.",
+            "Run the check again in a minute.",
         ),
         HandoffError::Refused(refusal) => Finding::wrong(
-            "Coder does not begin sign-ins.",
+            "Coder does not start a sign-in.",
             format!("Coder says: {}", refusal.words()),
             refusal.remedy().map_or_else(|| NEW_ENVIRONMENT.to_owned(), |remedy| format!("{remedy}.")),
         ),
@@ -108,8 +110,8 @@ fn begun(config: &Config, started: &Started) -> Finding {
         ));
     }
     Finding::wrong(
-        format!("Coder has sign-ins come back to {}.", printable(started.redirect_uri())),
-        format!("It is not {expected}: CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL of Coder differs."),
+        format!("Coder sends the browser back to {} after a sign-in.", printable(started.redirect_uri())),
+        format!("{expected} was expected: Coder's CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL differs."),
         NEW_ENVIRONMENT,
     )
 }
@@ -127,29 +129,29 @@ async fn secret(config: &Config, client: Client, refusal: &Refusal) -> Finding {
     if words.contains("invalid_client") {
         return Finding::wrong(
             "Coder's client secret is not coder.issuer.clientSecret.",
-            "CODER_OIDC_CLIENT_SECRET of Coder differs: the issuer listener answers it with invalid_client.",
+            "Coder's CODER_OIDC_CLIENT_SECRET differs: the issuer listener answers Coder with invalid_client.",
             NEW_ENVIRONMENT,
         );
     }
     let url = &config.coder.issuer.url;
     if !answers(&client, url.as_str()).await {
         return unknown_secret(format!(
-            "The gateway does not run: the issuer listener does not answer at {url}."
+            "The gateway is not running: the issuer listener does not answer at {url}."
         ));
     }
     Finding::wrong(
-        format!("Coder cannot ask the issuer listener at {url}, which answers here."),
+        format!("Coder cannot reach the issuer listener at {url}, although it answers this machine."),
         format!("Coder says: {words}"),
-        "Have coder.issuer.listen and coder.issuer.url name an address that Coder reaches, and give Coder the \
+        "Set coder.issuer.listen and coder.issuer.url to an address that Coder can reach, and give Coder the \
          environment that `vestibule coder-env` prints.",
     )
 }
 
 fn unknown_secret(cause: String) -> Finding {
     Finding::hint(
-        "Whether Coder's client secret at the issuer listener is right could not be told.",
+        "Cannot tell whether Coder's client secret at the issuer listener is right.",
         cause,
-        "Start the gateway and ask again. Coder's CODER_OIDC_CLIENT_SECRET must be coder.issuer.clientSecret.",
+        "Start the gateway and run the check again. Coder's CODER_OIDC_CLIENT_SECRET must equal coder.issuer.clientSecret.",
     )
 }
 

@@ -12,7 +12,7 @@ const OFFLINE_ACCESS: &str = "offline_access";
 pub(super) async fn discovery(provider: &Provider) -> Finding {
     let issuer = provider.issuer();
     match provider.discover().await {
-        Ok(()) => Finding::ok(format!("{issuer} answers, and its documents and keys are good.")),
+        Ok(()) => Finding::ok(format!("{issuer} answers, and its documents and keys are valid.")),
         Err(error) => Finding::wrong(
             format!("{issuer} cannot be used for signing in."),
             error.to_string(),
@@ -39,7 +39,7 @@ pub(super) fn scopes(config: &Config, announced: &Announced) -> Vec<Finding> {
             "Select the mapping for \"{scope}\" in the field \"Scopes\" (Advanced protocol settings) of the provider in \
              authentik, or take the scope out of oidc.scopes."
         );
-        let cause = "authentik drops the scope without a word, and its claims are missing.";
+        let cause = "authentik silently drops such a scope, so its claims are missing.";
         let needed = matches!(scope.as_str(), "openid" | "email") || needed_for_groups(config, scope);
         let finding = if needed { Finding::wrong } else { Finding::hint };
         findings.push(finding(what, cause.to_owned(), remedy));
@@ -61,12 +61,12 @@ fn offline_access(
     is_missing: &impl Fn(&str) -> bool,
     is_authentik: bool,
 ) -> Option<Finding> {
-    let what = "Perhaps no refresh token comes: sessions would then end with the access token.";
+    let what = "The provider may send no refresh token. Sessions would then end with the access token.";
     if !wanted.iter().any(|scope| scope == OFFLINE_ACCESS) {
         let remedy = if is_authentik {
             "Add offline_access to oidc.scopes, and its scope mapping to the provider in authentik."
         } else {
-            "Sign in once and look at the log: it warns when no refresh token came. Then add offline_access to \
+            "Sign in once and look at the log: it warns when the provider sends no refresh token. Then add offline_access to \
              oidc.scopes."
         };
         let cause = "oidc.scopes lacks offline_access. Some providers, Keycloak for example, send a refresh token \
@@ -78,7 +78,7 @@ fn offline_access(
             "Select the mapping for \"offline_access\" in the field \"Scopes\" (Advanced protocol settings) of the \
              provider in authentik."
         } else {
-            "Sign in once and look at the log: it warns when no refresh token came. Then allow this client \
+            "Sign in once and look at the log: it warns when the provider sends no refresh token. Then allow this client \
              offline_access at the provider."
         };
         Finding::hint(what, "The provider does not list the scope offline_access (scopes_supported).", remedy)
@@ -93,8 +93,8 @@ fn offline_session(config: &Config) -> Option<Finding> {
     (is_realm && asked).then(|| {
         Finding::hint(
             "If this is Keycloak, offline_access costs single sign-on and back-channel logout.",
-            "oidc.scopes has offline_access. Keycloak then makes an offline session only: it neither signs people in to \
-             other applications nor tells the gateway when they sign out.",
+            "oidc.scopes has offline_access. Keycloak then creates only an offline session: it neither signs people in to \
+             other applications nor notifies the gateway when they sign out.",
             "Take offline_access out of oidc.scopes: Keycloak sends a refresh token without it.",
         )
     })
@@ -105,9 +105,9 @@ fn offline_session(config: &Config) -> Option<Finding> {
 pub(super) fn encryption(announced: &Announced) -> Option<Finding> {
     (announced.is_authentik && announced.lists_encryption).then(|| {
         Finding::wrong(
-            "The provider in authentik encrypts its ID tokens, which cannot be read here.",
+            "The provider in authentik encrypts its ID tokens, which the gateway cannot read.",
             "The provider has an encryption key (id_token_encryption_alg_values_supported).",
-            "Empty the field \"Encryption Key\" of the provider in authentik.",
+            "Clear the field \"Encryption Key\" of the provider in authentik.",
         )
     })
 }

@@ -53,7 +53,7 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
         Ok(client) => client,
         Err(error) => {
             return vec![Finding::wrong(
-                "No HTTP client can be made.",
+                "The HTTP client cannot be created.",
                 error.to_string(),
                 "Install the system's certification authorities (package ca-certificates).",
             )];

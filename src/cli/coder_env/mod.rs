@@ -58,7 +58,7 @@ fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     all.extend(issuer(config));
     all.extend(provider(&config.oidc));
     all.extend(config.oidc.coder_only.iter().map(|setting| {
-        text(setting.key.variable, setting.value.clone(), "Taken over as it was given to the gateway.")
+        text(setting.key.variable, setting.value.clone(), "Passed on as the gateway has it.")
     }));
     all
 }
@@ -77,7 +77,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     let mut all = vec![text(
         "CODER_ACCESS_URL",
         without_slash(access_url),
-        "The access URL stays what it was; it now leads to the gateway.",
+        "The access URL stays the same; it now leads to the gateway.",
     )];
     if let Some(pattern) = &config.coder.wildcard_access_url {
         let why = "Hosts of workspace apps lead to the gateway too.";
@@ -86,17 +86,17 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     all.push(switch(
         "CODER_REDIRECT_TO_ACCESS_URL",
         false,
-        "The gateway checks the host; Coder would see plain HTTP behind https and redirect in a circle.",
+        "The gateway checks the host. Behind https, Coder would see plain HTTP and redirect in a loop.",
     ));
     all.push(text(
         "CODER_PROXY_TRUSTED_HEADERS",
         "X-Forwarded-For",
-        "The gateway says in this header which address somebody has: for the audit log and rate limits.",
+        "The gateway sends the client's address in this header, for Coder's audit log and rate limits.",
     ));
     all.push(Variable {
         name: "CODER_PROXY_TRUSTED_ORIGINS",
         value: origins(config, gateway),
-        why: "Who may say so: the gateway's own address and nobody else's.",
+        why: "Coder trusts that header only from the gateway's own address.",
     });
     if access_url.scheme() == "https" {
         let why = "Session cookies go over https alone (the default of newer versions only).";
@@ -104,7 +104,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     }
     if !config.policy.github_sign_in.allow {
         let why =
-            "Otherwise a new deployment offers a sign-in by GitHub, which the gateway does not let through.";
+            "Otherwise a new deployment offers a sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
     all
@@ -137,7 +137,7 @@ fn issuer(config: &Config) -> Vec<Variable> {
         text(
             "CODER_OIDC_ISSUER_URL",
             issuer.url.as_str(),
-            "Coder signs people in at the gateway's issuer listener, which passes the provider's own ID token on.",
+            "Coder signs users in at the gateway's issuer listener, which passes on the provider's own ID token.",
         ),
         text(
             "CODER_OIDC_CLIENT_ID",
@@ -152,15 +152,15 @@ fn issuer(config: &Config) -> Vec<Variable> {
         switch(
             "CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS",
             true,
-            "Waives only that the issuer's URL is the one in the token, which is the provider's: so accounts \
-             stay linked as they were. Coder still checks signature and audience.",
+            "Waives only the comparison of the issuer's URL with the issuer in the token, which is the provider's, so \
+             that accounts stay linked as before. Coder still checks signature and audience.",
         ),
     ]
 }
 
 /// What the gateway has judged and Coder judges again.
 fn provider(oidc: &Oidc) -> Vec<Variable> {
-    const SAME: &str = "The same as the gateway has it.";
+    const SAME: &str = "The same value as for the gateway.";
     let domains: Vec<String> = oidc.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect();
     let mut all = vec![text("CODER_OIDC_SCOPES", csv(&oidc.scopes), SAME)];
     let given = [

@@ -27,7 +27,7 @@ pub(super) fn yaml(variables: &[Variable], out: &mut dyn Write) -> io::Result<()
     if variables.iter().any(|variable| text(&variable.value).contains('$')) {
         writeln!(
             out,
-            "# Docker Compose replaces what follows a dollar sign: write two dollar signs there for one."
+            "# Docker Compose substitutes what follows a dollar sign: write two dollar signs for each one."
         )?;
     }
     for variable in variables {
@@ -60,10 +60,10 @@ fn comment(variable: &Variable, indent: &str, out: &mut dyn Write) -> io::Result
     writeln!(out, "\n{indent}# {}", variable.why)?;
     match &variable.value {
         Value::SecretIn(file) => {
-            writeln!(out, "{indent}# The gateway reads it from {}: put the same text here.", shown(file))
+            writeln!(out, "{indent}# The gateway reads it from {}: put the same secret here.", shown(file))
         }
         Value::UnknownGateway => {
-            writeln!(out, "{indent}# Not known here: put it in, or run this with --gateway CIDR.")
+            writeln!(out, "{indent}# Unknown: fill it in, or run this command with --gateway CIDR.")
         }
         Value::Text(_) | Value::Secret(_) => Ok(()),
     }

@@ -6,32 +6,32 @@ use super::Refusal;
 const REMEDIES: [(&[&str], &str); 10] = [
     (
         &["invalid_client"],
-        "The issuer listener does not take Coder's client secret: set CODER_OIDC_CLIENT_SECRET to the value of \
+        "The issuer listener does not accept Coder's client secret: set CODER_OIDC_CLIENT_SECRET to the value of \
          coder.issuer.clientSecret, as `vestibule coder-env` prints it, and restart Coder",
     ),
     (
         &["failed exchanging oauth code", "failed to obtain user information"],
-        "Coder could not ask the issuer listener: it must reach coder.issuer.url, and CODER_OIDC_ISSUER_URL must \
-         be what `vestibule coder-env` prints",
+        "Coder could not reach the issuer listener: coder.issuer.url must be reachable from Coder, and \
+         CODER_OIDC_ISSUER_URL must be the value that `vestibule coder-env` prints",
     ),
     (
         &["verify the", "not verified", "email_verified"],
-        "Coder judges the address once more: it needs the gateway's value of CODER_OIDC_IGNORE_EMAIL_VERIFIED. \
+        "Coder checks the address again and needs the same CODER_OIDC_IGNORE_EMAIL_VERIFIED as the gateway. \
          Give Coder the environment that `vestibule coder-env` prints, and restart it",
     ),
     (
         &["authorized domain"],
-        "Coder judges the domain once more: it needs the gateway's value of CODER_OIDC_EMAIL_DOMAIN. Give Coder \
+        "Coder checks the domain again and needs the same CODER_OIDC_EMAIL_DOMAIN as the gateway. Give Coder \
          the environment that `vestibule coder-env` prints, and restart it",
     ),
     (
         &["signups", "sign ups", "signup"],
-        "Coder makes no account for a new user: create the user in Coder with the login type OpenID Connect, or \
+        "Coder does not create accounts for new users: create the user in Coder with the login type OpenID Connect, or \
          set oidc.allowSignups (CODER_OIDC_ALLOW_SIGNUPS) to true here and for Coder",
     ),
     (
         &["suspended", "not active", "dormant"],
-        "Activate the user in Coder, on its page of users or with `coder users activate`",
+        "Activate the user in Coder, on the Users page or with `coder users activate`",
     ),
     (
         &["already linked", "linked to"],
@@ -45,13 +45,13 @@ const REMEDIES: [(&[&str], &str); 10] = [
     ),
     (
         &["rate limit"],
-        "Coder takes 60 requests of a sign-in a minute from one address, and a sign-in takes two. When people \
-         share an address that is not theirs, set CODER_PROXY_TRUSTED_HEADERS and CODER_PROXY_TRUSTED_ORIGINS as \
+        "Coder accepts 60 sign-in requests a minute from one address, and a sign-in takes two. If many users appear \
+         under one address that is not theirs, set CODER_PROXY_TRUSTED_HEADERS and CODER_PROXY_TRUSTED_ORIGINS as \
          `vestibule coder-env` prints them",
     ),
     (
         &["not configured"],
-        "Coder has no OpenID Connect: give it the environment that `vestibule coder-env` prints, and restart it",
+        "OpenID Connect is not configured in Coder: give it the environment that `vestibule coder-env` prints, and restart it",
     ),
 ];
 

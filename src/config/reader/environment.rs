@@ -36,8 +36,8 @@ impl Reader {
 
     /// Notes a variable that nothing reads: as a problem where people could otherwise sign in who should not.
     fn unread_variable(&mut self, name: &str, unread: Unread) {
-        let meant = |key: &Key| format!("Did you mean {}? Otherwise take it out", key.variable);
-        let look = || "Take it out, or look for its name in docs/configuration.md".to_owned();
+        let meant = |key: &Key| format!("Did you mean {}? Otherwise remove it", key.variable);
+        let look = || "Remove it, or look up the right name in docs/configuration.md".to_owned();
         let place = Place::Variable(name.to_owned());
         match unread {
             Unread::Own(key) => {
@@ -45,11 +45,12 @@ impl Reader {
                 self.problem("", place, "is not a variable of the gateway", &remedy);
             }
             Unread::Decides(key) => {
-                let what = "is not a variable of Coder or the gateway, and looks like one that decides who may sign in";
+                let what = "is not a variable of Coder or the gateway, but looks like one that decides who may sign in";
                 self.problem("", place, what, &meant(key));
             }
             Unread::Oidc(key) => {
-                let what = "is not a variable of Coder or the gateway that is known here, and has no effect";
+                let what =
+                    "is not a variable of Coder or the gateway that this version knows, and has no effect";
                 self.warning(name, what, &key.map_or_else(look, meant));
             }
         }

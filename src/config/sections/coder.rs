@@ -33,14 +33,14 @@ fn check_access_url(r: &mut Reader, access_url: &Url, danger: bool) {
     if danger {
         r.warning(
             "coder.dangerAllowHTTP",
-            "lets session cookies cross the network readable for everybody on it",
-            "Serve https, by listen.tls or a proxy in front",
+            "lets anyone on the network read session cookies",
+            "Serve https, with listen.tls or a proxy in front of the gateway",
         );
     } else {
         r.wrong(
             "coder.accessURL",
-            "is plain http beyond loopback",
-            "Use https, or accept with coder.dangerAllowHTTP that session cookies can be read on the way",
+            "uses plain http outside loopback",
+            "Use https. Only if session cookies may be read on the network, set coder.dangerAllowHTTP: true",
         );
     }
 }
@@ -48,7 +48,7 @@ fn check_access_url(r: &mut Reader, access_url: &Url, danger: bool) {
 fn issuer(r: &mut Reader) -> Option<CoderIssuer> {
     let listen = r.value("coder.issuer.listen", parse::address);
     let url = r.required("coder.issuer.url", |text| match parse::url(text)? {
-        url if url.query().is_some() => Err(("has a query".to_owned(), "Take it out of the URL".to_owned())),
+        url if url.query().is_some() => Err(("has a query".to_owned(), "Remove it from the URL".to_owned())),
         url => Ok(url),
     });
     let secret = r.secret("coder.issuer.clientSecret");
@@ -58,7 +58,7 @@ fn issuer(r: &mut Reader) -> Option<CoderIssuer> {
     {
         r.warning(
             "coder.issuer.url",
-            "is plain http beyond loopback: tokens and the client secret can be read between Coder and the gateway",
+            "uses plain http outside loopback: tokens and the client secret can be read between Coder and the gateway",
             "Keep both on one machine or in one protected network, or put TLS between them",
         );
     }

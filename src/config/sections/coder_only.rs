@@ -39,24 +39,24 @@ pub(super) fn coder_only(r: &mut Reader) -> Option<Vec<CoderOnly>> {
 fn map(r: &mut Reader, key: &Key) -> Option<String> {
     let found = r.given(key.path)?.clone();
     let Value::Map(entries) = &found.node.value else {
-        r.wrong(key.path, "is not a map", "Write `{name: value}`, in a variable as JSON");
+        r.wrong(key.path, "is not a map", "Write `{name: value}`; in a variable, write JSON");
         return None;
     };
     let (fits, what, remedy): (fn(&Node) -> bool, _, _) = match key.path {
         "oidc.userRoleMapping" => (
             is_list,
             "has a value that is not a list of names",
-            "Write `{role: [role of Coder]}`, in a variable as JSON: {\"role\": [\"role of Coder\"]}",
+            "Write `{role: [role of Coder]}`; in a variable, write JSON: {\"role\": [\"role of Coder\"]}",
         ),
         "oidc.organizationMapping" => (
             is_list_of_ids,
             "has a value that is not a list of organization ids (UUIDs)",
-            "Write `{name: [id]}`, in a variable as JSON: {\"name\": [\"id\"]}",
+            "Write `{name: [id]}`; in a variable, write JSON: {\"name\": [\"id\"]}",
         ),
         _ => (
             is_text,
-            "has a value that is not a single text",
-            "Write `{group: group of Coder}`, in a variable as JSON: {\"group\": \"group of Coder\"}",
+            "has a value that is not a single string",
+            "Write `{group: group of Coder}`; in a variable, write JSON: {\"group\": \"group of Coder\"}",
         ),
     };
     let wrong: Vec<u64> = entries.iter().filter(|entry| !fits(&entry.node)).map(|entry| entry.line).collect();

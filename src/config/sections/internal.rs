@@ -14,15 +14,19 @@ const PATH: &str = "oidc.internalURL";
 pub(super) fn url(r: &mut Reader, danger: bool) -> Option<Url> {
     let url = r.optional(PATH, parse::url)?;
     if url.query().is_some() {
-        r.wrong(PATH, "has a query", "Write scheme, host and port, and a path if the provider is below one");
+        r.wrong(
+            PATH,
+            "has a query",
+            "Write scheme, host and port, and a path if the provider is served under one",
+        );
         return None;
     }
     if url.scheme() == "http" && !danger && !is_loopback(&url) {
         r.wrong(
             PATH,
-            "is plain http beyond loopback",
-            "Use https, or accept with oidc.dangerAllowHTTP: true that everybody on the network between (in Compose: \
-             every container of that network) can read the client secret and sign in as anybody",
+            "uses plain http outside loopback",
+            "Use https. With oidc.dangerAllowHTTP: true plain http is accepted, but then anyone on that network (in \
+             Compose: every container in it) can read the client secret and sign in as any user",
         );
     }
     Some(url)

@@ -69,22 +69,22 @@ fn listen(r: &mut Reader) -> Option<Listen> {
         [("listen.tls.certificate", "listen.tls.key"), ("listen.tls.key", "listen.tls.certificate")]
     {
         if r.given(given).is_some() && r.given(other).is_none() {
-            r.wrong(given, &format!("is given without {other}"), "Name both files, or neither");
+            r.wrong(given, &format!("is set without {other}"), "Set both, or neither");
         }
     }
     let proxies = trusted_proxies?;
     if proxies.iter().any(|network| network.prefix_len() == 0) {
         r.warning(
             "listen.trustedProxies",
-            "trusts every address, so that everybody can choose the address they are seen with",
-            "Name the proxies in front",
+            "trusts every address, so any client can claim any address",
+            "List only the proxies in front of the gateway",
         );
     }
     if proxy_protocol? && proxies.is_empty() {
         r.wrong(
             "listen.proxyProtocol",
-            "is on, but nobody is trusted to send its header",
-            "Name the load balancer in listen.trustedProxies",
+            "is on, but listen.trustedProxies is empty, so no peer may send the header",
+            "Add the load balancer to listen.trustedProxies",
         );
     }
     let tls = certificate.zip(key).map(|(certificate, key)| Tls { certificate, key });

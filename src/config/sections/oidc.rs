@@ -73,22 +73,22 @@ pub(super) fn oidc(r: &mut Reader, coder: Option<&Coder>) -> Option<Oidc> {
     {
         r.warning(
             "coder.issuer.clientSecret",
-            "is the provider's secret, so that Coder gets it too",
-            "Make another one up: openssl rand -hex 32",
+            "is the same as oidc.clientSecret, so Coder learns the provider's client secret",
+            "Generate a separate secret: openssl rand -hex 32",
         );
     }
     if danger_allow_http == Some(true) {
         r.warning(
             "oidc.dangerAllowHTTP",
-            "lets whoever is on the network between sign in as anybody",
-            "Reach the provider by https",
+            "lets anyone on the network between the gateway and the provider sign in as any user",
+            "Reach the provider over https",
         );
     }
     if danger_access_token_as_id_token == Some(true) {
         r.warning(
             "oidc.dangerAccessTokenAsIDToken",
-            "hands the provider's access token on to Coder and to a sign-out's address",
-            "Have the provider send a separate ID token",
+            "passes the provider's access token to Coder, and puts it into the sign-out URL",
+            "Configure the provider to send a separate ID token",
         );
     }
     warn_of_an_open_door(r, email_domains.as_deref(), groups_allowed.as_deref());
@@ -129,27 +129,28 @@ fn issuer(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
     let fault = |what: &str, remedy: &str| Err((what.to_owned(), remedy.to_owned()));
     if text.contains(['<', '>']) || text.contains("%3C") {
         return fault(
-            "still has a placeholder in angle brackets",
-            "Put the slug of the application in its place: the provider's page in authentik shows the whole \
+            "still contains a placeholder in angle brackets",
+            "Replace it with the slug of the application. The provider's page in authentik shows the complete value: \
              \"OpenID Configuration Issuer\"",
         );
     }
     if text.trim_end_matches('/').ends_with(DISCOVERY_PATH) {
         return fault(
             "is the address of the discovery document, not the issuer",
-            "Take `.well-known/openid-configuration` off its end; with authentik the slash before it stays",
+            "Remove `.well-known/openid-configuration` from the end; with authentik, keep the slash before it",
         );
     }
     parse::url_characters(text)?;
     let issuer = parsed(text, danger_allow_http)?;
     match issuer.authentik_slug() {
         Some(slug) if PLACEHOLDER_SLUGS.contains(&slug) => fault(
-            "still has a placeholder for the application's slug",
-            "Put the slug in its place: the provider's page in authentik shows the whole \"OpenID Configuration Issuer\"",
+            "still contains a placeholder instead of the application's slug",
+            "Replace it with the slug. The provider's page in authentik shows the complete value: \"OpenID Configuration \
+             Issuer\"",
         ),
         Some(_) if !text.ends_with('/') => fault(
-            "lacks the slash at its end, which authentik's issuers have",
-            "Write `https://authentik.example.com/application/o/<slug>/`, with the slash",
+            "lacks the trailing slash that authentik's issuers have",
+            "Write `https://authentik.example.com/application/o/<slug>/`, with the slash at the end",
         ),
         _ => Ok(issuer),
     }
@@ -159,7 +160,7 @@ fn parsed(text: &str, danger_allow_http: bool) -> Result<Issuer, Fault> {
     Issuer::parse(text, danger_allow_http).map_err(|error| {
         let remedy = match error {
             InvalidIssuer::NotHttps => {
-                "Write https, or accept with oidc.dangerAllowHTTP that tokens can be read and changed on the way"
+                "Write https. Only if tokens may be read and changed on the network, set oidc.dangerAllowHTTP: true"
             }
             InvalidIssuer::NotAUrl | InvalidIssuer::NotPlain | InvalidIssuer::TooLong => {
                 "Copy the issuer from the provider: `https://authentik.example.com/application/o/<slug>/`"
@@ -179,8 +180,8 @@ fn scopes(r: &mut Reader) -> Option<Vec<String>> {
         if !scopes.is_empty() && scopes.iter().all(good) {
             return Ok(scopes);
         }
-        let remedy = "Write single words, as a list, or with commas or spaces between";
-        Err(("has an entry that is no scope".to_owned(), remedy.to_owned()))
+        let remedy = "Write one word for each scope, as a list or separated by commas or spaces";
+        Err(("has an entry that is not a scope".to_owned(), remedy.to_owned()))
     })?;
     let scopes: Vec<String> = entries.into_iter().flatten().collect();
     if !scopes.iter().any(|scope| scope == "openid") {
@@ -191,8 +192,8 @@ fn scopes(r: &mut Reader) -> Option<Vec<String>> {
             "oidc.scopes",
             "lacks offline_access, without which most providers send no refresh token: a session then ends with its \
              first access token",
-            "Add `offline_access`, with authentik also among the scopes of the provider. With Keycloak leave it out: it \
-             sends a refresh token without, and with it signs nobody out",
+            "Add `offline_access`; with authentik, also select it among the scopes of the provider. With Keycloak, leave \
+             it out: Keycloak sends a refresh token without it, and with it sends no back-channel logout",
         );
     }
     Some(scopes)
@@ -214,7 +215,7 @@ fn auth_url_params(r: &mut Reader) -> Option<Params> {
         return Some(params);
     };
     let Value::Map(entries) = found.node.value else {
-        r.wrong(path, "is not a map", "Write `{name: value}`, in a variable as JSON");
+        r.wrong(path, "is not a map", "Write `{name: value}`; in a variable, write JSON");
         return None;
     };
     for entry in entries {
@@ -262,7 +263,7 @@ fn one_of<T: PartialEq>(
     key: &str,
 ) -> Option<T> {
     if own.is_some() && param.is_some() && own != param {
-        r.wrong(PARAMS, &format!("has {name} with another value than {key}"), "Keep one of them");
+        r.wrong(PARAMS, &format!("has {name} with a different value than {key}"), "Keep one of them");
     }
     own.or(param)
 }
@@ -272,8 +273,8 @@ fn warn_of_an_open_door(r: &mut Reader, domains: Option<&[EmailDomain]>, groups:
     if domains.is_some_and(<[_]>::is_empty) && groups.is_some_and(<[_]>::is_empty) {
         r.warning(
             "oidc.emailDomain",
-            "is empty, and so is oidc.groupAllowed: everybody whom the provider lets in may sign in",
-            "Name the domains of your people's email addresses, or the groups that may sign in",
+            "is empty, and so is oidc.groupAllowed: everyone whom the provider lets in may sign in",
+            "Set the domains of your users' email addresses, or the groups that may sign in",
         );
     }
 }
@@ -287,8 +288,8 @@ fn groups(r: &mut Reader, scopes: Option<&[String]>) -> (Option<String>, Option<
     if !given && !by_scope && allowed.as_ref().is_some_and(|allowed| !allowed.is_empty()) {
         r.wrong(
             "oidc.groupAllowed",
-            "is given, but no claim to find groups in",
-            "Set oidc.groupField, with authentik to `groups`",
+            "is set, but no claim is named that holds the groups",
+            "Set oidc.groupField; with authentik, to `groups`",
         );
     }
     (field.or_else(|| (by_scope && !given).then(|| "groups".to_owned())), allowed)
@@ -322,7 +323,7 @@ fn seconds(text: &str) -> Result<Duration, Fault> {
     match text.parse::<u32>() {
         Ok(_) => whole_seconds(&format!("{text}s")),
         Err(_) => Err((
-            "has a `max_age` that is no number of seconds".to_owned(),
+            "has a `max_age` that is not a number of seconds".to_owned(),
             "Write `3600` for an hour".to_owned(),
         )),
     }
@@ -336,7 +337,11 @@ fn algorithms(r: &mut Reader) -> Option<Vec<&'static str>> {
         }
     }
     if names.is_empty() {
-        r.wrong("oidc.algorithms", "is empty, so that no signature would be taken", "Take the line out");
+        r.wrong(
+            "oidc.algorithms",
+            "is empty, so no signature would be accepted",
+            "Remove the line to accept the default",
+        );
     }
     Some(names)
 }
@@ -345,6 +350,6 @@ fn algorithm(text: &str) -> Result<&'static str, Fault> {
     let text = if text == ED25519.0 { ED25519.1 } else { text };
     ALGORITHMS.iter().find(|name| **name == text).copied().ok_or_else(|| {
         let remedy = format!("Choose from {}", ALGORITHMS.join(", "));
-        ("has an entry that is no algorithm that can be taken".to_owned(), remedy)
+        ("has an entry that is not a supported algorithm".to_owned(), remedy)
     })
 }

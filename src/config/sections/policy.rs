@@ -90,7 +90,12 @@ fn routes(r: &mut Reader) -> Option<Vec<RouteRule>> {
 /// One rule: a class, and either `effect` or `from`.
 fn rule(r: &mut Reader, place: &Place, node: Node) -> Option<RouteRule> {
     let Value::Map(entries) = node.value else {
-        r.problem(PATH, place.clone(), "has an entry that is no rule", "Write `{class: scim, effect: deny}`");
+        r.problem(
+            PATH,
+            place.clone(),
+            "has an entry that is not a rule",
+            "Write `{class: scim, effect: deny}`",
+        );
         return None;
     };
     let mut class = None;
@@ -103,7 +108,7 @@ fn rule(r: &mut Reader, place: &Place, node: Node) -> Option<RouteRule> {
             }
             ("effect", Value::Text(text)) => word(text, &EFFECTS).map(|effect| effects.push(effect.into())),
             ("from", _) => networks(&node.value).map(|from| effects.push(RouteEffect::From(from))),
-            _ => Err(("has a rule with a key that is wrong or there twice".to_owned(), RULE.to_owned())),
+            _ => Err(("has a rule with a key that is unknown or set twice".to_owned(), RULE.to_owned())),
         };
         if let Err((what, remedy)) = result {
             faults += 1;
@@ -117,7 +122,7 @@ fn rule(r: &mut Reader, place: &Place, node: Node) -> Option<RouteRule> {
         }
         _ if faults > 0 => None,
         _ => {
-            r.problem(PATH, place.clone(), "has a rule that is not complete", RULE);
+            r.problem(PATH, place.clone(), "has an incomplete rule", RULE);
             None
         }
     }
@@ -155,7 +160,7 @@ impl From<Effect> for RouteEffect {
 fn class_named(name: &str) -> Result<&'static str, parse::Fault> {
     ROUTE_CLASSES.iter().find(|class| **class == name).copied().ok_or_else(|| {
         let remedy = format!("Choose from {}", ROUTE_CLASSES.join(", "));
-        ("names no class of routes".to_owned(), remedy)
+        ("has a rule for an unknown class of routes".to_owned(), remedy)
     })
 }
 
@@ -173,16 +178,16 @@ fn networks(value: &Value) -> Result<Vec<ipnet::IpNet>, parse::Fault> {
     };
     if texts.is_empty() {
         let remedy = "Write networks such as `10.0.0.0/8`; `effect: deny` closes a class for everybody";
-        return Err(("has a rule from no network at all".to_owned(), remedy.to_owned()));
+        return Err(("has a rule whose `from` is empty".to_owned(), remedy.to_owned()));
     }
     texts.iter().map(|text| parse::network(text)).collect()
 }
 
 fn warn_of_danger(r: &mut Reader, class: &str, effect: &RouteEffect) {
     let what = match effect {
-        RouteEffect::DangerAllow => format!("opens the class {class}, which is closed for a reason"),
-        RouteEffect::DangerPublic => format!("opens the class {class} to everybody without a credential"),
+        RouteEffect::DangerAllow => format!("opens the class {class}, which is closed by default"),
+        RouteEffect::DangerPublic => format!("opens the class {class} to everyone, without a credential"),
         RouteEffect::Deny | RouteEffect::RequireSignIn | RouteEffect::From(_) => return,
     };
-    r.warning(PATH, &what, "Take the rule out when its purpose is gone");
+    r.warning(PATH, &what, "Remove the rule when it is no longer needed");
 }

@@ -18,7 +18,7 @@ pub(super) fn check(text: &str) -> Result<String, Fault> {
         return Ok(text);
     }
     let remedy = "Write it in the syntax of RE2, without lookaround and backreferences: `^coder-.*$`";
-    Err(("is not a regular expression that Coder takes".to_owned(), remedy.to_owned()))
+    Err(("is not a regular expression that Coder accepts".to_owned(), remedy.to_owned()))
 }
 
 fn goes(text: &str) -> bool {

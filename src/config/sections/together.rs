@@ -15,7 +15,7 @@ pub(super) fn check(r: &mut Reader, listen: Option<&Listen>, admin: Option<&Admi
     for (at, (key, address)) in known().enumerate() {
         for (other, taken) in known().take(at) {
             if same_socket(address, taken) {
-                r.wrong(key, &format!("is the same socket as {other}"), "Choose another port");
+                r.wrong(key, &format!("is the same socket as {other}"), "Choose a different port");
             }
         }
     }
@@ -23,27 +23,27 @@ pub(super) fn check(r: &mut Reader, listen: Option<&Listen>, admin: Option<&Admi
     if coder.issuer.url.origin() == coder.access_url.origin() {
         r.wrong(
             "coder.issuer.url",
-            "is at the access URL, where everybody could ask for tokens",
-            "Name the address of coder.issuer.listen as Coder reaches it",
+            "is under the access URL, where anyone could request tokens",
+            "Write the URL at which Coder reaches coder.issuer.listen",
         );
     }
     if coder.url.origin() == coder.access_url.origin() {
         r.wrong(
             "coder.url",
             "is the access URL, which leads to the gateway itself",
-            "Name the address that Coder listens on",
+            "Write the address that Coder itself listens on",
         );
     }
     let Some(listen) = listen else { return };
     let https = coder.access_url.scheme() == "https";
     if listen.tls.is_some() && !https {
-        r.wrong("coder.accessURL", "is http although listen.tls is set", "Write it with https");
+        r.wrong("coder.accessURL", "begins with http although listen.tls is set", "Write https");
     }
     if https && listen.tls.is_none() && listen.trusted_proxies.is_empty() {
         r.warning(
             "listen.trustedProxies",
-            "is empty although a proxy in front must do TLS, so that everybody is seen with that proxy's address",
-            "Name the proxy's address",
+            "is empty although a proxy in front must terminate TLS, so every client appears under that proxy's address",
+            "Add the proxy's address",
         );
     }
 }

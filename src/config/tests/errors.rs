@@ -33,13 +33,13 @@ networking:
         "vestibule.yaml:4: listen.trustedProxies has an entry that is not a network (entry 2)",
         "vestibule.yaml:4: listen.trustedProxies has an entry that is not a network (entry 3)",
         "vestibule.yaml:6: coder.url is not an absolute URL",
-        "vestibule.yaml:7: coder.accessURL is plain http beyond loopback",
+        "vestibule.yaml:7: coder.accessURL uses plain http outside loopback",
         "vestibule.yaml:8: coder.wildcardAccessURL does not begin with an asterisk",
         "vestibule.yaml:10: oidc.issuerURL must begin with https://",
         "vestibule.yaml:11: oidc.clientID is not a single value",
-        "vestibule.yaml:12: oidc.clientSecret is given, and oidc.clientSecretFile too",
+        "vestibule.yaml:12: oidc.clientSecret is set, and so is oidc.clientSecretFile",
         "vestibule.yaml:14: oidc.ignoreEmailVerified is neither true nor false",
-        "vestibule.yaml:15: oidc.ignoreEmailVerified is there twice",
+        "vestibule.yaml:15: oidc.ignoreEmailVerified is set twice",
         "vestibule.yaml:17: session.recheck is not a duration with a unit",
         "vestibule.yaml:18: signOut is not a mapping",
         "vestibule.yaml:19: networking is not a key of the gateway",
@@ -70,9 +70,9 @@ fn a_variable_is_named_in_its_error() {
         "CODER_OIDC_IGNORE_EMAIL_VERIFIED: oidc.ignoreEmailVerified is neither",
         "CODER_OIDC_AUTH_URL_PARAMS: oidc.authURLParams is not valid YAML",
         "CODER_OIDC_GROUP_MAPPING: oidc.groupMapping is not a map",
-        "VESTIBULE_LISTEN_ADRESS: is not a variable of the gateway. Did you mean VESTIBULE_LISTEN_ADDRESS?",
-        "VESTIBULE_CANARY: is not a variable of the gateway",
-        "VESTIBULE_CODER_ISSUER_CLIENT_SECRET: coder.issuer.clientSecret is given, and coder.issuer.clientSecretFile too",
+        "VESTIBULE_LISTEN_ADRESS is not a variable of the gateway. Did you mean VESTIBULE_LISTEN_ADDRESS?",
+        "VESTIBULE_CANARY is not a variable of the gateway",
+        "VESTIBULE_CODER_ISSUER_CLIENT_SECRET: coder.issuer.clientSecret is set, and so is coder.issuer.clientSecretFile",
     ] {
         assert!(shown.lines().any(|line| line.starts_with(start)), "{start}\n\n{shown}");
     }
@@ -120,14 +120,14 @@ fn a_file_that_is_no_mapping_or_no_yaml_is_the_one_problem_and_what_it_may_hold_
 fn a_file_that_was_named_must_be_there_and_one_by_default_need_not() {
     let named = Config::load(Some(Path::new("/nonexistent/vestibule.yaml")), &Environment::default());
     let shown = named.unwrap_err().to_string();
-    assert!(shown.starts_with("/nonexistent/vestibule.yaml: cannot be read"), "{shown}");
+    assert!(shown.starts_with("/nonexistent/vestibule.yaml cannot be read"), "{shown}");
     assert_eq!(shown.lines().count(), 1, "{shown}");
     let by_variable = Environment::new([(FILE_VARIABLE, "/nonexistent/other.yaml")]);
     let shown = Config::load(None, &by_variable).unwrap_err().to_string();
-    assert!(shown.starts_with("/nonexistent/other.yaml: cannot be read"), "{shown}");
+    assert!(shown.starts_with("/nonexistent/other.yaml cannot be read"), "{shown}");
     assert!(Config::load(None, &Environment::new(REQUIRED.iter().copied())).is_ok());
     let shown = Config::load(None, &Environment::default()).unwrap_err().to_string();
-    assert!(shown.starts_with("No configuration file was read: there is no vestibule.yaml"), "{shown}");
+    assert!(shown.starts_with("No configuration file was found: there is neither vestibule.yaml"), "{shown}");
     assert!(shown.contains("--config") && shown.contains("coder.url is missing"), "{shown}");
 }
 

@@ -29,7 +29,7 @@ fn scopes_may_be_separated_by_spaces_as_coder_takes_them() {
 fn neither_domains_nor_groups_is_a_warning_and_either_of_them_ends_it() {
     let config = variables(&[]).unwrap();
     assert_eq!(warned(&config), ["oidc.emailDomain"]);
-    assert!(config.warnings[0].what.contains("everybody whom the provider lets in may sign in"));
+    assert!(config.warnings[0].what.contains("everyone whom the provider lets in may sign in"));
     for more in [
         &[("CODER_OIDC_EMAIL_DOMAIN", "acme.company")][..],
         &[("CODER_OIDC_GROUP_FIELD", "groups"), ("CODER_OIDC_ALLOWED_GROUPS", "coder-users")],
@@ -50,8 +50,8 @@ fn prompt_and_max_age_among_the_parameters_count_as_keys_of_their_own() {
     let yaml = minimal_with("oidc", "authURLParams: {max_age: 60, prompt: consent}").unwrap().oidc;
     assert_eq!((yaml.prompt.as_deref(), yaml.max_age), (Some("consent"), Some(Duration::from_mins(1))));
     for (name, value, what) in [
-        ("VESTIBULE_OIDC_PROMPT", "consent", "has `prompt` with another value than oidc.prompt"),
-        ("VESTIBULE_OIDC_MAX_AGE", "2h", "has `max_age` with another value than oidc.maxAge"),
+        ("VESTIBULE_OIDC_PROMPT", "consent", "has `prompt` with a different value than oidc.prompt"),
+        ("VESTIBULE_OIDC_MAX_AGE", "2h", "has `max_age` with a different value than oidc.maxAge"),
     ] {
         let problem = only(variables(&[params, (name, value)]));
         assert_eq!((problem.key.as_str(), problem.what.as_str()), ("oidc.authURLParams", what));
@@ -102,7 +102,7 @@ fn the_provider_inside_is_reached_by_plain_http_only_on_loopback_or_with_the_wor
     let problem = only(minimal_with("oidc", compose));
     assert_eq!(
         (problem.key.as_str(), problem.what.as_str()),
-        ("oidc.internalURL", "is plain http beyond loopback")
+        ("oidc.internalURL", "uses plain http outside loopback")
     );
     assert!(problem.remedy.contains("oidc.dangerAllowHTTP: true"), "{problem}");
     let accepted = minimal_with("oidc", &format!("dangerAllowHTTP: true\n  {compose}")).unwrap();

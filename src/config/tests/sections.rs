@@ -209,7 +209,7 @@ fn an_issuer_of_authentiks_that_cannot_be_right_is_refused_with_what_to_do() {
         (format!("{authentik}/<slug>/"), "placeholder"),
         (format!("{authentik}/%3Cslug%3E/"), "placeholder"),
         (format!("{authentik}/application_slug/"), "placeholder"),
-        (format!("{authentik}/coder"), "lacks the slash"),
+        (format!("{authentik}/coder"), "lacks the trailing slash"),
         (format!("{authentik}/coder/.well-known/openid-configuration"), "discovery document"),
         ("https://sso.acme.company/.well-known/openid-configuration".to_owned(), "discovery document"),
     ] {

@@ -13,7 +13,7 @@ fn a_variable_that_nearly_decides_who_comes_in_is_refused_with_the_right_name() 
         assert_eq!(problem.place, Place::Variable(name.to_owned()));
         let shown = problem.to_string();
         let start =
-            format!("{name}: is not a variable of Coder or the gateway, and looks like one that decides");
+            format!("{name} is not a variable of Coder or the gateway, but looks like one that decides");
         assert!(shown.starts_with(&start) && shown.contains(&format!("Did you mean {right}?")), "{shown}");
         assert!(!shown.contains("canary"), "{shown}");
     }

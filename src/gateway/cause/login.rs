@@ -44,7 +44,7 @@ pub(super) fn row_of(error: &LoginError) -> Row {
             "code",
             Client,
             "This sign-in is over",
-            "The sign-in service no longer takes this sign-in: it was used already, or a minute has passed.",
+            "The sign-in service no longer accepts this sign-in: it was used already, or a minute has passed.",
             "Start the sign-in again.",
         ),
         LoginError::Denied(_) => row(
@@ -68,15 +68,15 @@ pub(super) fn row_of(error: &LoginError) -> Row {
             "provider_fault",
             Provider,
             "You could not be signed in",
-            "What the sign-in service said about you could not be verified.",
+            "The answer of the sign-in service about your account could not be verified.",
             TELL,
         ),
         LoginError::NotAsked => row(
             S::FORBIDDEN,
             "not_asked",
             Provider,
-            "The sign-in service did not ask you",
-            "You were to sign in again, but the sign-in service sent you back without asking who you are.",
+            "The sign-in service did not ask you to sign in",
+            "You had to sign in again, but the sign-in service sent you back without asking who you are.",
             "Wait a few seconds and try again. If that does not help, sign out at the sign-in service first.",
         ),
         LoginError::Refused(refusal) => row(

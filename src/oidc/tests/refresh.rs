@@ -336,7 +336,7 @@ async fn a_method_that_got_another_error_is_not_remembered_as_the_one_that_works
     assert!(asked.len() == 1 && asked[0].field("client_secret").is_none(), "by Basic, at once");
 }
 
-/// CloudFoundry UAA quotes the refresh token that it refuses: "Invalid refresh token: …".
+/// A server may quote the refresh token that it refuses.
 #[tokio::test]
 async fn a_refresh_token_that_the_provider_quotes_is_in_no_error() {
     let scene = Scene::new().await;
@@ -362,7 +362,7 @@ async fn a_refresh_that_says_nothing_of_an_expiry_is_good_for_a_while() {
     }
 }
 
-/// Doorkeeper looks at a refresh token before it looks at the client: to one that nobody has it answers
+/// A server may look at a refresh token before it looks at the client: to one that nobody has it answers
 /// `invalid_grant` whatever the secret is.
 #[tokio::test]
 async fn a_check_of_a_client_in_doubt_believes_only_a_provider_that_refuses_a_made_up_secret() {

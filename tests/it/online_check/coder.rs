@@ -32,8 +32,8 @@ async fn without_a_running_gateway_coders_secret_could_not_be_told_and_that_is_n
     let world = World::without_gateway(Options::default()).await;
     let findings = found(&world).await;
     let secret = about(&findings, "Coder's client secret");
-    assert!(secret.level == Level::Hint && secret.what.contains("could not be told"), "{secret:?}");
-    assert!(secret.cause.contains("The gateway does not run"), "{secret:?}");
+    assert!(secret.level == Level::Hint && secret.what.contains("Cannot tell"), "{secret:?}");
+    assert!(secret.cause.contains("The gateway is not running"), "{secret:?}");
     assert_eq!(about(&findings, "Coder sends sign-ins to the issuer listener").level, Level::Ok);
 }
 
@@ -45,7 +45,7 @@ async fn a_coder_that_does_not_reach_the_issuer_listener_is_told_from_a_gateway_
     let refused = r#"{"message":"Failed exchanging Oauth code.","detail":"Post \"http://vestibule:3001/token\": dial tcp: lookup vestibule: no such host"}"#;
     world.coder.fail_next(CALLBACK, Fault::Answer(500, Vec::new(), refused.to_owned()));
     let findings = found(&world).await;
-    let unreached = about(&findings, "Coder cannot ask the issuer listener");
+    let unreached = about(&findings, "Coder cannot reach the issuer listener");
     assert!(unreached.level == Level::Wrong && unreached.cause.contains("no such host"), "{unreached:?}");
 }
 
@@ -69,7 +69,7 @@ async fn a_coder_that_is_set_up_for_something_else_is_found_with_what_to_set() {
     world.coder.set_up(|setup| setup.client_id = "cid".to_owned());
     world.coder.set_up(|setup| setup.access_url = "http://old.acme.company".to_owned());
     let findings = found(&world).await;
-    let back = about(&findings, "come back to http://old.acme.company/");
+    let back = about(&findings, "back to http://old.acme.company/");
     assert!(back.level == Level::Wrong && back.remedy.contains("coder-env"), "{back:?}");
 }
 

@@ -34,10 +34,10 @@ async fn each_fault_of_the_documents_has_a_remedy_of_its_own() {
     let first = || async { found(&world).await.remove(0) };
     assert_eq!(first().await.level, Level::Ok);
     for (name, value, cause, remedy) in [
-        ("issuer", json!("https://other.example/"), "equal to the letter", "oidc.issuerURL"),
+        ("issuer", json!("https://other.example/"), "match exactly", "oidc.issuerURL"),
         ("id_token_signing_alg_values_supported", json!(["HS256"]), "client secret", "Signing Key"),
         ("token_endpoint", json!("http://provider.example/token"), "not https", "X-Forwarded-Proto"),
-        ("code_challenge_methods_supported", json!(["plain"]), "PKCE", "Switch it on"),
+        ("code_challenge_methods_supported", json!(["plain"]), "PKCE", "Enable it"),
     ] {
         world.provider.tune(|knobs| drop(knobs.discovery.insert(name.to_owned(), value)));
         let found = first().await;
@@ -94,15 +94,15 @@ async fn what_authentik_tells_before_anybody_signs_in_is_said_with_the_field_to_
         ),
         (
             |knobs| knobs.grant_types = vec!["authorization_code"],
-            "does not allow refreshes",
+            "does not allow refresh tokens",
             "\"Grant types\"",
         ),
         (
             |knobs| knobs.grant_types = vec!["refresh_token"],
-            "does not allow sign-ins by code",
+            "does not allow the authorization code grant",
             "\"Grant types\"",
         ),
-        (|knobs| knobs.grant_types = vec![], "allows no grant type", "\"Grant types\""),
+        (|knobs| knobs.grant_types = vec![], "allows no grant types", "\"Grant types\""),
         (
             |knobs| {
                 let algorithms = json!(["RSA-OAEP-256"]);
@@ -119,21 +119,24 @@ async fn what_authentik_tells_before_anybody_signs_in_is_said_with_the_field_to_
         assert!(wrong[0].what.contains(what) && wrong[0].remedy.contains(remedy), "{:?}", wrong[0]);
     }
     let public = tuned(|knobs| knobs.public = true).await;
-    assert!(wrong(&public).is_empty() && about(&public, "does not look at").remedy.contains("Confidential"));
+    assert!(
+        wrong(&public).is_empty()
+            && about(&public, "does not check the client secret").remedy.contains("Confidential")
+    );
 }
 
 #[tokio::test]
 async fn a_wrong_secret_and_a_wrong_client_id_at_authentik_are_told_apart() {
     let world = World::without_gateway(Options::default()).await;
     let findings = found_with(&world, SECRET, WRONG_SECRET).await;
-    let secret = about(&findings, "does not take the client id or the client secret");
+    let secret = about(&findings, "does not accept the client id or the client secret");
     assert!(
         secret.level == Level::Wrong && secret.cause.contains("oidc.clientSecret is wrong"),
         "{secret:?}"
     );
     world.provider.tune(|knobs| knobs.redirect_uris = Some(Vec::new()));
     let findings = found_with(&world, SECRET, WRONG_SECRET).await;
-    let either = about(&findings, "does not take the client id or the client secret");
+    let either = about(&findings, "does not accept the client id or the client secret");
     assert!(either.cause.contains("oidc.clientID or oidc.clientSecret"), "{either:?}");
 }
 
@@ -148,12 +151,12 @@ async fn at_other_providers_a_wrong_secret_is_found_and_no_field_of_authentiks_i
         let wrong_secret = found_with(&world, SECRET, WRONG_SECRET).await;
         assert!(wrong(&right).is_empty(), "{right:#?}");
         if told {
-            assert_eq!(about(&right, "takes the client id").level, Level::Ok);
-            assert_eq!(about(&wrong_secret, "does not take the client id").level, Level::Wrong);
+            assert_eq!(about(&right, "accepts the client id").level, Level::Ok);
+            assert_eq!(about(&wrong_secret, "does not accept the client id").level, Level::Wrong);
         } else {
             for findings in [&right, &wrong_secret] {
                 assert_eq!(
-                    about(findings, "client id and secret are right could not be told").level,
+                    about(findings, "Cannot tell whether client id and client secret are right").level,
                     Level::Hint
                 );
             }
@@ -168,7 +171,7 @@ async fn a_redirect_uri_that_another_provider_does_not_know_is_found() {
     let world = with_another_provider(Refusals::KEYCLOAK).await;
     world.provider.tune(|knobs| knobs.redirect_uris = Some(vec!["https://elsewhere.example/".to_owned()]));
     let findings = found(&world).await;
-    let unknown = about(&findings, "does not send sign-ins of this client back");
+    let unknown = about(&findings, "does not send sign-ins by this client back");
     assert!(unknown.level == Level::Wrong && unknown.remedy.contains(&world.host), "{unknown:?}");
 }
 
@@ -194,7 +197,7 @@ async fn a_provider_that_does_not_answer_its_token_endpoint_is_not_judged() {
         world.provider.fail_all("token", Some(fault.clone()));
         let findings = found(&world).await;
         assert!(wrong(&findings).is_empty(), "{fault:?}: {findings:#?}");
-        let unknown = about(&findings, "client id, secret and grant types");
-        assert!(unknown.level == Level::Hint && unknown.what.contains("could not be told"), "{unknown:?}");
+        let unknown = about(&findings, "client id, client secret and grant types");
+        assert!(unknown.level == Level::Hint && unknown.what.contains("Cannot tell"), "{unknown:?}");
     }
 }

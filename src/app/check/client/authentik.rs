@@ -21,9 +21,9 @@ pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
         (Some(GRANT), Some(GRANT)) => refresh_hidden(told, stranger, redirect_uri),
         _ => vec![
             Finding::hint(
-                "Whether client id, secret and grant types are right could not be told.",
+                "Cannot tell whether client id, client secret and grant types are right.",
                 format!("Asked with a made-up refresh token, {}.", told.refresh),
-                "Look at authentik's own log, and ask again.",
+                "Look at authentik's log, then run the check again.",
             ),
             authorization(told, redirect_uri),
         ],
@@ -39,7 +39,7 @@ fn wrong_client(told: &Told) -> Finding {
     };
     let (which, remedy) = if id_is_known {
         (
-            "oidc.clientSecret is wrong: its authorization endpoint knows the client id.",
+            "oidc.clientSecret is wrong: authentik's authorization endpoint knows the client id.",
             "Copy the field \"Client Secret\" of the provider in authentik into oidc.clientSecret.",
         )
     } else {
@@ -50,8 +50,8 @@ fn wrong_client(told: &Told) -> Finding {
         )
     };
     Finding::wrong(
-        "authentik does not take the client id or the client secret.",
-        format!("{}. {which}", told.refresh),
+        "authentik does not accept the client id or the client secret.",
+        format!("{which} Asked with a made-up refresh token, {}.", told.refresh),
         remedy,
     )
 }
@@ -66,7 +66,7 @@ fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &st
         (Some(CLIENT), Some(CLIENT)) => vec![
             no_refresh(),
             Finding::wrong(
-                "authentik does not take the client secret, or does not know the redirect URI.",
+                "authentik does not accept the client secret, or does not know the redirect URI.",
                 format!("Asked with a made-up code, {}.", told.code),
                 format!(
                     "Copy \"Client Secret\" of the provider in authentik into oidc.clientSecret, and register \
@@ -75,15 +75,15 @@ fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &st
             ),
         ],
         (Some(GRANT), _) if no_grants => vec![Finding::wrong(
-            "The provider in authentik allows no grant type: nobody can sign in.",
-            "authentik since 2026.5 has a list of grant types for each provider, which is empty when an API call, a \
-             blueprint or Terraform made the provider without one.",
+            "The provider in authentik allows no grant types, so nobody can sign in.",
+            "authentik since 2026.5 has a list of grant types for each provider. It is empty when an API call, a blueprint \
+             or Terraform creates the provider without one.",
             "Allow authorization_code and refresh_token in the field \"Grant types\" of the provider in authentik.",
         )],
         (Some(GRANT), _) => vec![
             Finding::hint(
-                "authentik does not look at the client secret.",
-                "It takes a made-up secret as well: the client type is Public, or neither grant type is allowed.",
+                "authentik does not check the client secret.",
+                "It accepts a made-up secret as well: the client type is Public, or neither grant type is allowed.",
                 "Set the field \"Client type\" of the provider in authentik to Confidential, and allow authorization_code \
                  and refresh_token in \"Grant types\".",
             ),
@@ -98,7 +98,10 @@ fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told:
     match (code, as_stranger) {
         (Some(CLIENT), _) => Finding::wrong(
             "The redirect URI is not registered at the provider in authentik, or has the type Logout.",
-            format!("{} to a code for {redirect_uri}, although it takes client id and secret.", told.code),
+            format!(
+                "Asked with a made-up code for {redirect_uri}, {}. It accepts client id and secret.",
+                told.code
+            ),
             format!(
                 "Add {redirect_uri} to the field \"Redirect URIs\" of the provider in authentik: matching mode Strict, \
                  type Authorization."
@@ -106,8 +109,8 @@ fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told:
         ),
         (Some(GRANT), Some(CLIENT)) => registered(redirect_uri),
         (Some(GRANT), Some(GRANT)) => Finding::wrong(
-            "The provider in authentik does not allow sign-ins by code.",
-            "It refuses a made-up code before it looks at the client: authorization_code is not among its grant types.",
+            "The provider in authentik does not allow the authorization code grant.",
+            "It refuses a made-up code before it checks the client: authorization_code is not among its grant types.",
             "Allow authorization_code in the field \"Grant types\" of the provider in authentik.",
         ),
         _ => authorization(told, redirect_uri),
@@ -115,11 +118,11 @@ fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told:
 }
 
 fn right_secret() -> Finding {
-    Finding::ok("authentik takes the client id and the client secret.")
+    Finding::ok("authentik accepts the client id and the client secret.")
 }
 
 fn refresh_allowed() -> Finding {
-    Finding::ok("authentik allows this client to refresh.")
+    Finding::ok("authentik allows this client to use refresh tokens.")
 }
 
 fn registered(redirect_uri: &str) -> Finding {
@@ -128,8 +131,8 @@ fn registered(redirect_uri: &str) -> Finding {
 
 fn no_refresh() -> Finding {
     Finding::wrong(
-        "The provider in authentik does not allow refreshes: sessions end with the access token.",
-        "It refuses a refresh before it looks at the client: refresh_token is not among its grant types (since 2026.5).",
+        "The provider in authentik does not allow refresh tokens, so sessions end with the access token.",
+        "It refuses a refresh before it checks the client: refresh_token is not among its grant types (since 2026.5).",
         "Allow refresh_token in the field \"Grant types\" of the provider in authentik.",
     )
 }
