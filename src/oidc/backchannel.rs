@@ -104,7 +104,7 @@ impl Provider {
                 signed_claims(token.expose(), keys, &self.settings.algorithms)
             })
             .await?;
-        // The keys may have been read anew for it.
+        // The keys may have been read again for it.
         let live = self.live().ok_or(LogoutTokenError::NotReady)?;
         if !self.logout_algorithms(&live).contains(&claims.algorithm) {
             return Err(LogoutTokenError::Algorithm(claims.algorithm));

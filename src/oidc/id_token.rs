@@ -134,7 +134,7 @@ pub(super) struct IdToken {
 }
 
 impl Provider {
-    /// Verifies an ID token with the provider's keys, read anew when none fits, and remembers its algorithm.
+    /// Verifies an ID token with the provider's keys, which are read again when none fits, and remembers its algorithm.
     pub(super) async fn hold_id_token(
         &self,
         live: &Arc<Live>,

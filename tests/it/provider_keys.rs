@@ -167,7 +167,7 @@ async fn a_key_that_is_listed_twice_under_its_name_is_one_key() {
     let alice = world.session(&world.sign_in("alice").await);
     world.advance(LATER);
     assert_eq!(world.me(&alice).await.status, 200);
-    assert_eq!(world.provider.count("jwks"), 1, "nothing had to be read anew");
+    assert_eq!(world.provider.count("jwks"), 1, "nothing had to be read again");
 }
 
 /// authentik 2026.8 with a P-521 certificate signs with ES512.
