@@ -83,6 +83,46 @@ fn check_says_why_a_neighbour_cannot_be_reached_and_what_to_do() {
     assert!(found.contains("cannot be reached") && found.contains("SSL_CERT_FILE"), "{found}");
 }
 
+/// What people write by mistake, as the program answers it: by variables over the minimal file.
+#[test]
+fn check_refuses_what_cannot_be_meant_and_names_what_to_write() {
+    for (variable, value, code, words) in [
+        ("CODER_OIDC_EMAIL_DOMAINS", "acme.company", 64, &["CODER_OIDC_EMAIL_DOMAIN"][..]),
+        ("CODER_OIDC_GROUP_ALLOWED", "devs", 64, &["CODER_OIDC_ALLOWED_GROUPS"]),
+        ("CODER_OIDC_ALLOWED_GROUP", "devs", 64, &["CODER_OIDC_ALLOWED_GROUPS"]),
+        (
+            "CODER_OIDC_ISSUER_URL",
+            "http://127.0.0.1:9/application/o/<application_slug>/",
+            64,
+            &["placeholder"],
+        ),
+        ("CODER_OIDC_ISSUER_URL", "http://127.0.0.1:9/application/o/application_slug/", 64, &["placeholder"]),
+        ("CODER_OIDC_ISSUER_URL", "http://127.0.0.1:9/application/o/coder", 64, &["slash"]),
+        ("CODER_OIDC_SOMETHING_NEW", "1", 0, &["CODER_OIDC_SOMETHING_NEW"]),
+        ("CODER_OIDC_CLIENT_ID", "\"cid\"", 0, &["quotation marks"]),
+        ("CODER_OIDC_CLIENT_SECRET", "${SECRET}", 0, &["oidc.clientSecret"]),
+        ("CODER_OIDC_SCOPES", "openid profile email", 0, &["offline_access"]),
+        ("CODER_OIDC_GROUP_MAPPING", "[\"a\"]", 64, &["oidc.groupMapping"]),
+        ("CODER_OIDC_GROUP_REGEX_FILTER", "(", 64, &["oidc.groupRegexFilter"]),
+    ] {
+        let output = vestibule(&folder(), &["check"]).env(variable, value).output().unwrap();
+        let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
+        assert_eq!(output.status.code(), Some(code), "{variable}={value}: {said}");
+        for word in words {
+            assert!(said.contains(word), "{variable}={value}, {word}: {said}");
+        }
+        assert!(!said.contains("${SECRET}"), "a secret is not shown: {said}");
+    }
+    let open = folder();
+    let file = open.path().join("vestibule.yaml");
+    let config = std::fs::read_to_string(&file).unwrap().replace("  emailDomain: [acme.company]\n", "");
+    std::fs::write(file, config).unwrap();
+    let output = run(&open, &["check"]);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("warning: ") && said.contains("oidc.groupAllowed"), "{said}");
+}
+
 #[test]
 fn a_certificate_that_cannot_be_used_is_found_by_check_and_by_serve() {
     let folder = folder();
