@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use thiserror::Error;
+use tokio::time::Instant;
 
 use super::code;
 use super::live::GrantState;
@@ -88,9 +89,17 @@ impl Grants {
         let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
         // The longest life first; of equal ones the newest. Everybody who asks sorts alike.
         heads.sort_by_key(|head| std::cmp::Reverse(head.access_expires_at));
-        let mut wait = None;
+        // Coder asks in the middle of a request that was let through on grace, and may have waited for the provider:
+        // it does not wait for the same once more.
+        let now = self.clock.now();
+        let expired = heads.first().is_some_and(|head| remaining(head, now) < LEAST_LIFE);
+        let on_grace = |head: &GrantHead| self.register().grant(head).is_on_grace(now);
+        if let Some(at) = heads.iter().position(on_grace).filter(|_| expired) {
+            heads.swap(0, at);
+        }
+        let (mut wait, patience) = (None, self.patience());
         for head in heads {
-            match self.answer_from(head).await {
+            match self.answer_from(head, patience).await {
                 Err(AnswerError::InvalidGrant) => {}
                 Err(AnswerError::Unreachable { retry_after }) => wait = Some(retry_after),
                 other => return other,
@@ -114,12 +123,20 @@ impl Grants {
         Ok(Some(claims).filter(|_| self.clock.now() < expires_at))
     }
 
-    async fn answer_from(self: &Arc<Self>, head: GrantHead) -> Result<TokenAnswer, AnswerError> {
+    async fn answer_from(
+        self: &Arc<Self>,
+        head: GrantHead,
+        patience: Instant,
+    ) -> Result<TokenAnswer, AnswerError> {
         let now = self.clock.now();
         let mut renewal = Renewal::Fresh;
         if remaining(&head, now) < LEAST_LIFE {
             let grant: Arc<GrantState> = self.register().grant(&head);
-            renewal = self.renew(&grant, head.generation, self.patience()).await?;
+            renewal = if grant.is_on_grace(now) {
+                Renewal::Grace
+            } else {
+                self.renew(&grant, head.generation, patience).await?
+            };
         }
         let on_grace = match renewal {
             Renewal::Fresh => false,

@@ -79,6 +79,11 @@ impl GrantState {
         Timestamp::from_millis(self.served_until.load(Ordering::Acquire))
     }
 
+    /// Whether it goes on for a while without the provider, because a refresh did not come about in time.
+    pub(super) fn is_on_grace(&self, now: Timestamp) -> bool {
+        self.stale_at() <= now && now < self.served_until()
+    }
+
     pub(super) fn ended_by(&self) -> Option<EndReason> {
         self.ended.get().cloned()
     }
