@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # One key on a curve that go-jose does not know makes it refuse the whole key set.
 #
-# Library    github.com/go-jose/go-jose/v4 v4.1.4, which Coder uses through github.com/coreos/go-oidc/v3
+# Library    github.com/go-jose/go-jose/v4, version 4.1.4, which Coder uses through github.com/coreos/go-oidc/v3
 # Behaviour  A JWK set with a good P-256 key and a good secp256k1 key (RFC 8812) is an error, not a set of one key.
 #            RFC 7517 section 5: "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" (key type) values
 #            that are not understood by them, that are missing required members, or for which values are out of the

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # At Keycloak, a sign-in that asks for offline_access leaves no online session behind.
 #
-# Program    Keycloak 26.7.3 (org.keycloak:keycloak-quarkus-dist)
+# Program    Keycloak, version 26.7.3 (org.keycloak:keycloak-quarkus-dist)
 # Behaviour  With the scope offline_access a sign-in ends in an offline session alone. There is nothing left that single
 #            sign-on could use, and no session whose end would be told by a back-channel logout. Without the scope Keycloak
 #            gives a refresh token all the same, which lives as long as the online session. OpenID Connect Core 1.0

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Revoking an access token at oidc-provider revokes the refresh token of the same sign-in too.
 #
-# Library    oidc-provider 9.13.3 (npm), a certified OpenID provider
+# Library    oidc-provider, version 9.13.3 (npm), a certified OpenID provider
 # Behaviour  A revocation (RFC 7009) that names the access token alone ends the refresh token that came with it: it is
 #            answered with invalid_grant from then on. RFC 7009 section 2.1 allows that ("MAY revoke the
 #            respective refresh token as well"); authentik 2026.8 ends only the token that is named.

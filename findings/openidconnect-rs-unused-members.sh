@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # A member of a discovery document that a client has no use for makes openidconnect-rs refuse the whole document.
 #
-# Library    openidconnect 4.1.0 (Rust)
+# Library    openidconnect, version 4.1.0 (Rust)
 # Behaviour  CoreProviderMetadata reads every member that it knows into a fixed type. `op_tos_uri` or `service_documentation`
 #            as an empty string, or `display_values_supported` as a text, is an error for the document, though a sign-in
 #            needs none of them. OpenID Connect Discovery 1.0 section 3 lets a provider add what it likes; an empty
