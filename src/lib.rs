@@ -3,7 +3,7 @@
 //! A reverse proxy in front of a Coder deployment that signs people in with
 //! authentik and forwards only requests of somebody who is still welcome there.
 //! The security argument reads left to right: [`oidc`] makes a
-//! `VerifiedIdentity`, [`grant`] accepts only that and makes a `Standing`,
+//! `VerifiedIdentity`, [`grant`] accepts only that and makes an `Authorization`,
 //! [`policy`] makes a `Permit` from it, and [`proxy`] forwards only with a
 //! `Permit` and a `Sanitized` request.
 //!
@@ -12,9 +12,9 @@
 pub mod types;
 
 pub mod config;
-pub mod http;
 pub mod pages;
 pub mod telemetry;
+pub mod web;
 
 pub mod oidc;
 

@@ -8,7 +8,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admin::{self, Probes, Sessions};
+use super::admin::{self, Probes, SessionAdmin};
 use super::{App, BuildError, DRAIN, check};
 use crate::gateway::Gateway;
 use crate::grant::{Grants, StoreError};
@@ -29,7 +29,7 @@ pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
     tasks.spawn(Arc::clone(&app.grants).run_background(stop.clone()));
     tasks.spawn(tidy(Arc::clone(&app.gateway), stop.clone()));
     if let Some(socket) = app.admin.socket.take() {
-        let sessions = Sessions::new(Arc::clone(&app.grants));
+        let sessions = SessionAdmin::new(Arc::clone(&app.grants));
         tasks.spawn(admin::serve_socket(socket, Arc::new(sessions), stop.clone()));
     }
     if let Some(listener) = app.admin.probes.take() {

@@ -24,7 +24,6 @@ use crate::config::{self, Config};
 use crate::gateway::{Gateway, Parts, Worker};
 use crate::grant::store::{Embedded, KeyFileError, key_file};
 use crate::grant::{Grants, OpenError, Store, StoreError};
-use crate::http::{Client, ClientSettings, ClientSetupError, TrustedProxies, client_tls};
 use crate::issuer::Issuer;
 use crate::listen::{self, CertificateError, Certificates, Listeners, Shutdown, WorkerError};
 use crate::oidc::{Provider, UnknownAlgorithm};
@@ -32,6 +31,7 @@ use crate::pages::Pages;
 use crate::policy::{NoNetworks, UnknownClass};
 use crate::proxy::{OriginError, Upstream};
 use crate::types::{Clock, Keyring};
+use crate::web::{Client, ClientSettings, ClientSetupError, TrustedProxies, client_tls};
 use admin::Listening;
 
 /// How long answers under way and tunnels may take once a stop was asked for.
@@ -127,7 +127,7 @@ pub struct App {
     grants: Arc<Grants>,
     provider: Arc<Provider>,
     coder: Api,
-    upstream: crate::proxy::Settings,
+    upstream: crate::proxy::UpstreamSettings,
 }
 
 impl App {
@@ -196,15 +196,15 @@ impl App {
         tracing::info!(version, public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
         let background = background::spawn(&mut self, &shutdown);
         let issuer = self.issuer;
-        let answer_coder = move |request: crate::http::Request, _: listen::ConnInfo| {
+        let answer_coder = move |request: crate::web::Request, _: listen::ConnInfo| {
             let issuer = issuer.clone();
             async move { issuer.handle(request).await }
         };
-        let public = listen::Settings {
+        let public = listen::ListenerSettings {
             tls: self.certificates,
             proxy_protocol: self.config.listen.proxy_protocol,
             trusted_proxies: TrustedProxies::new(self.config.listen.trusted_proxies.iter().copied()),
-            ..listen::Settings::default()
+            ..listen::ListenerSettings::default()
         };
         let stop = shutdown.clone();
         let (gateway, upstream) = (self.gateway, self.upstream);
@@ -216,7 +216,8 @@ impl App {
             listen::run_workers(self.public, &public, &shutdown, worker).map_err(RunError::Threads)?;
         let stop = shutdown.clone();
         let issuer = async move {
-            listen::serve(self.issuer_listeners, listen::Settings::default(), &stop, answer_coder).await
+            listen::serve(self.issuer_listeners, listen::ListenerSettings::default(), &stop, answer_coder)
+                .await
         };
         // In a task: whoever waits here may be a thread of its own, woken for each connection and waking another.
         let issuer = tokio::spawn(issuer);

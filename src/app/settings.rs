@@ -8,17 +8,17 @@ use super::BuildError;
 use crate::coder::handoff;
 use crate::coder::hosts::Wildcard;
 use crate::config::{self, Config};
-use crate::http::{ClientSettings, TrustedProxies};
 use crate::policy::{self, Networks, RouteRule, Rules, Switch, TunnelLimits, WithoutGrant};
 use crate::proxy::{self, Origin};
 use crate::types::Clock;
+use crate::web::{ClientSettings, TrustedProxies};
 use crate::{gateway, grant, issuer, oidc, pages};
 
-pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
+pub(super) fn oidc(config: &Config) -> Result<oidc::ProviderSettings, BuildError> {
     let own = &config.oidc;
     let redirect_uri = config.coder.access_url.join(handoff::CALLBACK).map_err(|_| BuildError::AccessUrl)?;
     let algorithms = own.algorithms.iter().map(|name| name.parse()).collect::<Result<_, _>>();
-    Ok(oidc::Settings {
+    Ok(oidc::ProviderSettings {
         issuer: own.issuer.clone(),
         internal_url: own.internal_url.clone(),
         client_id: own.client_id.clone(),
@@ -50,35 +50,35 @@ pub(super) fn oidc(config: &Config) -> Result<oidc::Settings, BuildError> {
     })
 }
 
-pub(super) fn grant(config: &Config) -> grant::Settings {
-    grant::Settings {
+pub(super) fn grant(config: &Config) -> grant::GrantSettings {
+    grant::GrantSettings {
         recheck: config.session.recheck,
         grace: config.unreachable.grace,
         sign_out_with_provider: config.session.sign_out_with_provider,
         max_age: config.session.max_age,
         idle: config.session.idle,
-        ..grant::Settings::default()
+        ..grant::GrantSettings::default()
     }
 }
 
-pub(super) fn pages(config: &Config) -> pages::Settings {
-    pages::Settings {
+pub(super) fn pages(config: &Config) -> pages::PageSettings {
+    pages::PageSettings {
         access_url: config.coder.access_url.clone(),
         sign_in_text: config.oidc.sign_in_text.clone(),
         icon_url: config.oidc.icon_url.clone(),
     }
 }
 
-pub(super) fn issuer(config: &Config) -> issuer::Settings {
-    issuer::Settings {
+pub(super) fn issuer(config: &Config) -> issuer::IssuerSettings {
+    issuer::IssuerSettings {
         url: config.coder.issuer.url.as_str().to_owned(),
         client_id: config.oidc.client_id.clone(),
         client_secret: config.coder.issuer.client_secret.clone(),
     }
 }
 
-pub(super) fn handoff(config: &Config) -> handoff::Settings {
-    handoff::Settings {
+pub(super) fn handoff(config: &Config) -> handoff::HandoffSettings {
+    handoff::HandoffSettings {
         coder_url: config.coder.url.clone(),
         access_url: config.coder.access_url.clone(),
         authorization_endpoint: issuer::Endpoints::of(config.coder.issuer.url.as_str()).authorization,
@@ -95,8 +95,8 @@ pub(super) fn upstream(
     url: &Url,
     tls: Arc<rustls::ClientConfig>,
     clock: Clock,
-) -> Result<proxy::Settings, BuildError> {
-    Ok(proxy::Settings {
+) -> Result<proxy::UpstreamSettings, BuildError> {
+    Ok(proxy::UpstreamSettings {
         origin: Origin::new(url, tls).map_err(BuildError::CoderUrl)?,
         connect_timeout: proxy::CONNECT_TIMEOUT,
         max_idle: 1024,
@@ -105,8 +105,8 @@ pub(super) fn upstream(
     })
 }
 
-pub(super) fn gateway(config: &Config) -> Result<gateway::Settings, BuildError> {
-    Ok(gateway::Settings {
+pub(super) fn gateway(config: &Config) -> Result<gateway::GatewaySettings, BuildError> {
+    Ok(gateway::GatewaySettings {
         access_url: config.coder.access_url.clone(),
         wildcard: wildcard(config)?,
         sign_in: match config.sign_in.mode {
@@ -149,22 +149,22 @@ pub(super) fn rules(config: &Config) -> Result<Rules, BuildError> {
     })
 }
 
-fn verdict(own: config::Verdict) -> policy::Verdict {
+fn verdict(own: config::Verdict) -> policy::TokenRule {
     match own {
-        config::Verdict::Allow => policy::Verdict::Allow,
-        config::Verdict::Deny => policy::Verdict::Deny,
+        config::Verdict::Allow => policy::TokenRule::Allow,
+        config::Verdict::Deny => policy::TokenRule::Deny,
     }
 }
 
 fn route_rule(own: &config::RouteRule) -> Result<RouteRule, BuildError> {
     let effect = match &own.effect {
-        config::RouteEffect::Deny => policy::Effect::Deny,
-        config::RouteEffect::RequireSignIn => policy::Effect::RequireSignIn,
+        config::RouteEffect::Deny => policy::RouteEffect::Deny,
+        config::RouteEffect::RequireSignIn => policy::RouteEffect::RequireSignIn,
         config::RouteEffect::From(networks) => {
-            policy::Effect::From(Networks::new(networks.clone()).map_err(BuildError::Networks)?)
+            policy::RouteEffect::From(Networks::new(networks.clone()).map_err(BuildError::Networks)?)
         }
-        config::RouteEffect::DangerAllow => policy::Effect::DangerAllow,
-        config::RouteEffect::DangerPublic => policy::Effect::DangerPublic,
+        config::RouteEffect::DangerAllow => policy::RouteEffect::DangerAllow,
+        config::RouteEffect::DangerPublic => policy::RouteEffect::DangerPublic,
     };
     Ok(RouteRule { class: own.class.parse().map_err(BuildError::Class)?, effect })
 }

@@ -38,7 +38,7 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
             return said(writeln!(out, "\nThe provider and Coder cannot be asked: {error}"), Exit::Failed);
         }
     };
-    let log = telemetry::Settings { filter: LOG.to_owned(), format: telemetry::Format::Text };
+    let log = telemetry::LogSettings { filter: LOG.to_owned(), format: telemetry::LogFormat::Text };
     let findings =
         match telemetry::log_during(&log, || runtime.block_on(app::check_online(config, Clock::system()))) {
             Ok(findings) => findings,

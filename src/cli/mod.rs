@@ -52,8 +52,8 @@ enum Command {
     /// Print the environment that Coder needs behind the gateway
     CoderEnv {
         /// What the block is for
-        #[arg(long, value_enum, default_value_t = Format::Shell)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = EnvFormat::Shell)]
+        format: EnvFormat,
         /// Address or network that the gateway's requests reach Coder from; may be repeated
         #[arg(long, value_name = "CIDR", value_parser = network)]
         gateway: Vec<IpNet>,
@@ -61,13 +61,13 @@ enum Command {
     /// List sessions and tokens, and end them
     Sessions {
         #[command(subcommand)]
-        action: sessions::Action,
+        action: sessions::SessionsCommand,
     },
 }
 
 /// What `coder-env` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Format {
+pub enum EnvFormat {
     /// NAME='value' lines: for a shell, or /etc/coder.d/coder.env
     Shell,
     /// A YAML map of names and values: for `environment:` of Docker Compose
@@ -126,11 +126,11 @@ pub fn run(
 }
 
 fn serve(config: Config, err: &mut dyn Write) -> Exit {
-    let settings = telemetry::Settings {
+    let settings = telemetry::LogSettings {
         filter: config.log.level.clone(),
         format: match config.log.format {
-            LogFormat::Text => telemetry::Format::Text,
-            LogFormat::Json => telemetry::Format::Json,
+            LogFormat::Text => telemetry::LogFormat::Text,
+            LogFormat::Json => telemetry::LogFormat::Json,
         },
     };
     if let Err(error) = telemetry::init(&settings) {

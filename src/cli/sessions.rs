@@ -10,11 +10,11 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::{Exit, said};
-use crate::app::admin::{self, AdminError, Entry};
+use crate::app::admin::{self, AdminError, SessionEntry};
 use crate::pages::{browser, shortened};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Action {
+pub(super) enum SessionsCommand {
     /// List live sessions and tokens, last seen first
     List {
         /// Only those of a user: an email address, or the user's id in Coder
@@ -36,7 +36,7 @@ pub(super) enum Action {
     /// End sessions and tokens at once, and revoke what the provider gave for them
     Revoke {
         #[command(flatten)]
-        whom: Whom,
+        whom: SessionSelector,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -45,7 +45,7 @@ pub(super) enum Action {
 
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
-pub(super) struct Whom {
+pub(super) struct SessionSelector {
     /// Everything of a user: an email address, or the user's id in Coder
     #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
@@ -58,29 +58,29 @@ pub(super) struct Whom {
 }
 
 #[derive(Deserialize)]
-struct Listed {
-    sessions: Vec<Entry>,
+struct SessionList {
+    sessions: Vec<SessionEntry>,
 }
 
 /// Asks the gateway at `socket`, and prints what it says.
-pub(super) fn run(action: &Action, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     match ask(action, socket) {
         Ok(answer) => said(print(action, &answer, out), Exit::Done),
         Err(error) => said(writeln!(err, "vestibule: {error}"), Exit::Failed),
     }
 }
 
-fn ask(action: &Action, socket: &Path) -> Result<Value, AdminError> {
+fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
     let get = |query: String| admin::ask(socket, "GET", &format!("/sessions?{query}"));
     match action {
-        Action::List { user: None, .. } => get(query("everybody", "yes")),
-        Action::List { user: Some(user), .. } => get(query("user", user)),
-        Action::Show { id, .. } => get(query("id", id)),
-        Action::Revoke { whom, .. } => {
+        SessionsCommand::List { user: None, .. } => get(query("everybody", "yes")),
+        SessionsCommand::List { user: Some(user), .. } => get(query("user", user)),
+        SessionsCommand::Show { id, .. } => get(query("id", id)),
+        SessionsCommand::Revoke { whom, .. } => {
             let query = match whom {
-                Whom { user: Some(user), .. } => query("user", user),
-                Whom { id: Some(id), .. } => query("id", id),
-                Whom { .. } => query("everybody", "yes"),
+                SessionSelector { user: Some(user), .. } => query("user", user),
+                SessionSelector { id: Some(id), .. } => query("id", id),
+                SessionSelector { .. } => query("everybody", "yes"),
             };
             admin::ask(socket, "POST", &format!("/sessions/revoke?{query}"))
         }
@@ -91,12 +91,14 @@ fn query(name: &str, value: &str) -> String {
     form_urlencoded::Serializer::new(String::new()).append_pair(name, value).finish()
 }
 
-fn print(action: &Action, answer: &Value, out: &mut dyn Write) -> io::Result<()> {
-    let (Action::List { json, .. } | Action::Show { json, .. } | Action::Revoke { json, .. }) = action;
+fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::Result<()> {
+    let (SessionsCommand::List { json, .. }
+    | SessionsCommand::Show { json, .. }
+    | SessionsCommand::Revoke { json, .. }) = action;
     if *json {
         return writeln!(out, "{answer:#}");
     }
-    if let Action::Revoke { .. } = action {
+    if let SessionsCommand::Revoke { .. } = action {
         let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
         return match (ended, named(action)) {
             (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing has ended."),
@@ -105,9 +107,9 @@ fn print(action: &Action, answer: &Value, out: &mut dyn Write) -> io::Result<()>
             (many, _) => writeln!(out, "{many} sessions, tokens and grants have ended."),
         };
     }
-    let listed = Listed::deserialize(answer).map_err(io::Error::other)?;
+    let listed = SessionList::deserialize(answer).map_err(io::Error::other)?;
     match action {
-        Action::Show { .. } => listed.sessions.iter().try_for_each(|entry| card(entry, out)),
+        SessionsCommand::Show { .. } => listed.sessions.iter().try_for_each(|entry| card(entry, out)),
         _ if listed.sessions.is_empty() => match named(action) {
             Some(name) => writeln!(out, "Nobody is signed in as {name}."),
             None => writeln!(out, "Nobody is signed in."),
@@ -117,8 +119,10 @@ fn print(action: &Action, answer: &Value, out: &mut dyn Write) -> io::Result<()>
 }
 
 /// The user that was named, as it was written.
-fn named(action: &Action) -> Option<String> {
-    let (Action::List { user, .. } | Action::Revoke { whom: Whom { user, .. }, .. }) = action else {
+fn named(action: &SessionsCommand) -> Option<String> {
+    let (SessionsCommand::List { user, .. }
+    | SessionsCommand::Revoke { whom: SessionSelector { user, .. }, .. }) = action
+    else {
         return None;
     };
     user.as_deref().map(plain)
@@ -126,7 +130,7 @@ fn named(action: &Action) -> Option<String> {
 
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
 
-fn row(entry: &Entry) -> [String; 7] {
+fn row(entry: &SessionEntry) -> [String; 7] {
     [
         plain(&entry.id),
         kind(entry),
@@ -139,7 +143,7 @@ fn row(entry: &Entry) -> [String; 7] {
 }
 
 /// A browser by its name: the header begins with the same words for all of them. `show` has all of it.
-fn device(entry: &Entry) -> String {
+fn device(entry: &SessionEntry) -> String {
     let device = match (&entry.made_for, entry.device.as_str()) {
         (_, "") => "-".to_owned(),
         (None, browsers) => browser(browsers),
@@ -149,12 +153,12 @@ fn device(entry: &Entry) -> String {
 }
 
 /// `session`, or `token` with where it was met.
-fn kind(entry: &Entry) -> String {
+fn kind(entry: &SessionEntry) -> String {
     let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
     plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
 }
 
-fn table(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
+fn table(entries: &[SessionEntry], out: &mut dyn Write) -> io::Result<()> {
     let rows: Vec<_> = std::iter::once(TITLES.map(str::to_owned)).chain(entries.iter().map(row)).collect();
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column));
@@ -168,7 +172,7 @@ fn table(entries: &[Entry], out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-fn card(entry: &Entry, out: &mut dyn Write) -> io::Result<()> {
+fn card(entry: &SessionEntry, out: &mut dyn Write) -> io::Result<()> {
     let unknown = || "-".to_owned();
     for (name, value) in [
         ("id", entry.id.clone()),
@@ -225,7 +229,7 @@ mod tests {
 
     #[test]
     fn a_table_is_aligned_and_its_text_cannot_move_the_cursor() {
-        let entry = Entry {
+        let entry = SessionEntry {
             id: "0123456789ab".to_owned(),
             kind: "session".to_owned(),
             coder_user: "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f".to_owned(),
@@ -247,9 +251,9 @@ mod tests {
         assert_eq!(title.find("ADDRESS"), row.find("192.0.2.7"), "{text}");
         assert!(row.lines().next().unwrap().ends_with("xxx…"), "{text}");
         let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0".to_owned();
-        assert_eq!(device(&Entry { device: firefox, ..entry.clone() }), "Firefox on Linux");
-        let token = Entry { kind: "token".to_owned(), made_for: Some("app".to_owned()), ..entry };
+        assert_eq!(device(&SessionEntry { device: firefox, ..entry.clone() }), "Firefox on Linux");
+        let token = SessionEntry { kind: "token".to_owned(), made_for: Some("app".to_owned()), ..entry };
         assert_eq!(kind(&token), "token (app)");
-        assert_eq!(kind(&Entry { made_for: Some("token".to_owned()), ..token }), "token");
+        assert_eq!(kind(&SessionEntry { made_for: Some("token".to_owned()), ..token }), "token");
     }
 }

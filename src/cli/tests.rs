@@ -129,7 +129,7 @@ fn a_reader_that_left_is_no_failure_and_a_full_disk_is_one() {
 /// The configuration is read before the modules that know these names are asked.
 #[test]
 fn names_in_the_configuration_are_those_of_the_modules_they_are_for() {
-    let classes: Vec<&str> = policy::ClassName::ALL.iter().map(|class| class.word()).collect();
+    let classes: Vec<&str> = policy::ClassName::ALL.iter().map(|class| class.label()).collect();
     assert_eq!(config::ROUTE_CLASSES.as_slice(), classes);
     let algorithms = oidc::Algorithm::ALL.map(oidc::Algorithm::as_str);
     assert_eq!(config::ALGORITHMS, algorithms);

@@ -3,15 +3,15 @@
 
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use url::Url;
 
 use super::names::RESOURCE_METADATA;
-use crate::http::{Body, Response};
-use crate::policy::Cause;
+use crate::policy::Denial;
+use crate::web::{Body, Response};
 
 /// What Coder says to everybody who must sign in again; its clients look for it.
 const SIGNED_OUT: &str = "You are signed out or your session has expired. Please sign in again to continue.";
@@ -21,7 +21,7 @@ const SIGNED_OUT: &str = "You are signed out or your session has expired. Please
 pub enum Unauthorized {
     /// There is none.
     Missing,
-    /// Its session, or its user's standing, has ended.
+    /// Its session, or its user's authorization, has ended.
     Ended,
     /// Nobody knows it, or not here.
     Invalid,
@@ -118,31 +118,31 @@ fn json_headers() -> HeaderMap {
 }
 
 /// 403, with what would have to change.
-pub fn forbidden(cause: Cause) -> Response {
+pub fn forbidden(cause: Denial) -> Response {
     let (what, why) = why_forbidden(cause);
     message(StatusCode::FORBIDDEN, what, Some(why))
 }
 
 /// What a refusal means, and what would have to change: a sentence each.
-pub const fn why_forbidden(cause: Cause) -> (&'static str, &'static str) {
+pub const fn why_forbidden(cause: Denial) -> (&'static str, &'static str) {
     match cause {
-        Cause::MethodOff => (
+        Denial::MethodOff => (
             "This way to sign in is switched off here.",
             "Sign in with OpenID Connect. An administrator can allow other ways with policy.passwordSignIn in Vestibule's configuration.",
         ),
-        Cause::Closed => (
+        Denial::Closed => (
             "This part of Coder is closed here.",
             "An administrator can open it with policy.routes in Vestibule's configuration.",
         ),
-        Cause::Address => (
+        Denial::Address => (
             "This part of Coder is not open to your address.",
             "An administrator sets the addresses with policy.routes in Vestibule's configuration.",
         ),
-        Cause::WithoutGrant(_) => (
+        Denial::WithoutGrant(_) => (
             "The owner of this token has not signed in through the gateway.",
             "Let them sign in once, or set policy.tokens.withoutGrant in Vestibule's configuration.",
         ),
-        Cause::Unattributed => (
+        Denial::Unattributed => (
             "It is not known whose token this is.",
             "Create a new token while signed in through the gateway, or set policy.tokens.unattributed in Vestibule's configuration.",
         ),
@@ -167,7 +167,7 @@ pub fn unavailable(answers: bool, after: Duration) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::read_limited;
+    use crate::web::read_limited;
 
     #[tokio::test]
     async fn a_401_has_coders_words_and_the_challenge_of_its_clients() {
@@ -189,7 +189,7 @@ mod tests {
     #[test]
     fn every_refusal_is_json_that_nobody_stores() {
         let wait = Duration::from_millis(10);
-        for response in [forbidden(Cause::Closed), unavailable(false, wait)] {
+        for response in [forbidden(Denial::Closed), unavailable(false, wait)] {
             assert_eq!(response.headers()["content-type"], "application/json; charset=utf-8");
             assert_eq!(response.headers()["cache-control"], "no-store");
         }

@@ -2,16 +2,16 @@
 
 use std::net::IpAddr;
 
-use ::http::{HeaderValue, Request, StatusCode, header};
 use bytes::Bytes;
+use http::{HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
 use super::hosts::authority;
 use super::names::{BUILD_INFO, HEALTH, ME, RELAY, USERS};
-use super::refusal::Refusal;
-use crate::http::{Client, ClientError};
+use super::refusal::CoderRefusal;
 use crate::types::{CoderUserId, LoginType, Secret};
+use crate::web::{Client, ClientError};
 
 /// Asks Coder.
 #[derive(Clone, Debug)]
@@ -21,9 +21,9 @@ pub struct Api {
     client: Client,
 }
 
-/// Who owns a token.
+/// TokenLookup owns a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct CoderUser {
     /// The user's id.
     pub user: CoderUserId,
     /// How the user signs in.
@@ -32,13 +32,13 @@ pub struct Owner {
 
 /// What Coder says of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Who {
+pub enum TokenLookup {
     /// This user's.
-    Owner(Owner),
+    Owner(CoderUser),
     /// Valid, but of a scope that may not ask who it is (Coder answers 404, or 403).
     Scoped,
     /// Not valid, or no longer.
-    Garbage,
+    UnknownToken,
     /// Coder does not answer, or not in a way that says anything about the token.
     Unreachable,
 }
@@ -51,7 +51,7 @@ struct Me {
 }
 
 #[derive(Deserialize)]
-struct Said {
+struct ErrorMessage {
     message: String,
     #[serde(default)]
     detail: String,
@@ -74,17 +74,17 @@ impl Api {
     }
 
     /// Whose a token is. `client` is told to Coder, whose rate limit is by address and user.
-    pub async fn who(&self, token: &Secret, client: IpAddr) -> Who {
+    pub async fn who(&self, token: &Secret, client: IpAddr) -> TokenLookup {
         self.ask(ME, token, client).await
     }
 
-    /// Which user has this name, as far as the bearer of `token` may know it: [`Who::Scoped`] when not, or
+    /// Which user has this name, as far as the bearer of `token` may know it: [`TokenLookup::Scoped`] when not, or
     /// when it is no name that Coder gives (letters, digits and hyphens).
-    pub async fn user(&self, name: &str, token: &Secret, client: IpAddr) -> Who {
+    pub async fn user(&self, name: &str, token: &Secret, client: IpAddr) -> TokenLookup {
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
         if !is_name {
-            return Who::Scoped;
+            return TokenLookup::Scoped;
         }
         self.ask(&format!("{USERS}{name}"), token, client).await
     }
@@ -94,26 +94,34 @@ impl Api {
     /// # Errors
     /// The refusal, when Coder does not take its own session: Coder before 2.35 gives one to a suspended user, and
     /// says so only when it is used. `None` when it does not say who it is for another reason.
-    pub async fn owner_of_new(&self, session: &Secret, client: IpAddr) -> Result<Owner, Option<Refusal>> {
+    pub async fn owner_of_new(
+        &self,
+        session: &Secret,
+        client: IpAddr,
+    ) -> Result<CoderUser, Option<CoderRefusal>> {
         let request = self.request(ME, Some((session, client))).ok_or(None)?;
         let answer = self.client.send(request).await.map_err(|_| None)?;
         match answer.status() {
             StatusCode::OK => read_owner(answer.body()).ok_or(None),
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_definite(answer.body()) => {
-                Err(Some(Refusal::read(answer)))
+                Err(Some(CoderRefusal::read(answer)))
             }
             _ => Err(None),
         }
     }
 
-    async fn ask(&self, path: &str, token: &Secret, client: IpAddr) -> Who {
-        let Some(request) = self.request(path, Some((token, client))) else { return Who::Garbage };
-        let Ok(answer) = self.client.send(request).await else { return Who::Unreachable };
+    async fn ask(&self, path: &str, token: &Secret, client: IpAddr) -> TokenLookup {
+        let Some(request) = self.request(path, Some((token, client))) else {
+            return TokenLookup::UnknownToken;
+        };
+        let Ok(answer) = self.client.send(request).await else { return TokenLookup::Unreachable };
         match answer.status() {
-            StatusCode::OK => read_owner(answer.body()).map_or(Who::Unreachable, Who::Owner),
-            StatusCode::UNAUTHORIZED if is_definite(answer.body()) => Who::Garbage,
-            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if is_definite(answer.body()) => Who::Scoped,
-            _ => Who::Unreachable,
+            StatusCode::OK => read_owner(answer.body()).map_or(TokenLookup::Unreachable, TokenLookup::Owner),
+            StatusCode::UNAUTHORIZED if is_definite(answer.body()) => TokenLookup::UnknownToken,
+            StatusCode::NOT_FOUND | StatusCode::FORBIDDEN if is_definite(answer.body()) => {
+                TokenLookup::Scoped
+            }
+            _ => TokenLookup::Unreachable,
         }
     }
 
@@ -167,15 +175,15 @@ impl Api {
 /// Coder itself answers 401 when its database fails, or when it cannot refresh the sign-in behind a session
 /// for another reason than that it has ended.
 fn is_definite(body: &[u8]) -> bool {
-    let Ok(said) = serde_json::from_slice::<Said>(body) else { return false };
+    let Ok(said) = serde_json::from_slice::<ErrorMessage>(body) else { return false };
     let failed = said.message.starts_with("An internal error")
         || (said.message.starts_with("Could not refresh") && !said.detail.contains("invalid_grant"));
     !said.message.is_empty() && said.message != "Route not found." && !failed
 }
 
-fn read_owner(body: &[u8]) -> Option<Owner> {
+fn read_owner(body: &[u8]) -> Option<CoderUser> {
     let me: Me = serde_json::from_slice(body).ok()?;
-    Some(Owner { user: me.id.parse().ok()?, login_type: LoginType::from_word(&me.login_type) })
+    Some(CoderUser { user: me.id.parse().ok()?, login_type: LoginType::from_label(&me.login_type) })
 }
 
 #[cfg(test)]
@@ -184,9 +192,9 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::http::ClientSettings;
+    use crate::web::ClientSettings;
 
-    async fn who(answer: &'static str) -> Who {
+    async fn who(answer: &'static str) -> TokenLookup {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = Url::parse(&format!("http://{}", listener.local_addr().unwrap())).unwrap();
         tokio::spawn(async move {
@@ -206,11 +214,11 @@ mod tests {
     async fn what_coder_says_of_a_token_is_told_apart() {
         let me = r#"{"id":"f7abef6a-f5e2-444c-82e8-228c4a7d8bf4","username":"bob","login_type":"oidc"}"#;
         let ok = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n{me}", me.len());
-        let owner = Owner {
+        let owner = CoderUser {
             user: "f7abef6a-f5e2-444c-82e8-228c4a7d8bf4".parse().unwrap(),
             login_type: LoginType::Oidc,
         };
-        assert_eq!(who(ok.leak()).await, Who::Owner(owner));
+        assert_eq!(who(ok.leak()).await, TokenLookup::Owner(owner));
         let signed_out =
             r#"{"message":"You are signed out or your session has expired.","detail":"API key is invalid."}"#;
         let refresh = r#"{"message":"Could not refresh expired OpenID Connect token.","detail":"oauth2: \"invalid_grant\""}"#;
@@ -219,24 +227,24 @@ mod tests {
         let internal = r#"{"message":"An internal error occurred. Please try again."}"#;
         let scoped = r#"{"message":"Resource not found or you do not have access to this resource"}"#;
         for (status, body, said) in [
-            ("401 Unauthorized", signed_out, Who::Garbage),
-            ("401 Unauthorized", refresh, Who::Garbage),
-            ("401 Unauthorized", no_issuer, Who::Unreachable),
-            ("401 Unauthorized", internal, Who::Unreachable),
-            ("401 Unauthorized", "<html>", Who::Unreachable),
-            ("404 Not Found", scoped, Who::Scoped),
-            ("403 Forbidden", r#"{"message":"Forbidden."}"#, Who::Scoped),
-            ("404 Not Found", r#"{"message":"Route not found."}"#, Who::Unreachable),
-            ("404 Not Found", "404 page not found", Who::Unreachable),
-            ("403 Forbidden", "", Who::Unreachable),
-            ("500 Oops", signed_out, Who::Unreachable),
-            ("429 Slow", "", Who::Unreachable),
-            ("307 Elsewhere", "", Who::Unreachable),
+            ("401 Unauthorized", signed_out, TokenLookup::UnknownToken),
+            ("401 Unauthorized", refresh, TokenLookup::UnknownToken),
+            ("401 Unauthorized", no_issuer, TokenLookup::Unreachable),
+            ("401 Unauthorized", internal, TokenLookup::Unreachable),
+            ("401 Unauthorized", "<html>", TokenLookup::Unreachable),
+            ("404 Not Found", scoped, TokenLookup::Scoped),
+            ("403 Forbidden", r#"{"message":"Forbidden."}"#, TokenLookup::Scoped),
+            ("404 Not Found", r#"{"message":"Route not found."}"#, TokenLookup::Unreachable),
+            ("404 Not Found", "404 page not found", TokenLookup::Unreachable),
+            ("403 Forbidden", "", TokenLookup::Unreachable),
+            ("500 Oops", signed_out, TokenLookup::Unreachable),
+            ("429 Slow", "", TokenLookup::Unreachable),
+            ("307 Elsewhere", "", TokenLookup::Unreachable),
         ] {
             let answer = format!("HTTP/1.1 {status}\r\ncontent-length: {}\r\n\r\n{body}", body.len());
             assert_eq!(who(answer.leak()).await, said, "{status} {body}");
         }
-        assert_eq!(who("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").await, Who::Unreachable);
+        assert_eq!(who("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n[]").await, TokenLookup::Unreachable);
     }
 
     #[tokio::test]
@@ -246,8 +254,8 @@ mod tests {
         let api = Api::new(&url, &url, client);
         let client = "192.0.2.1".parse().unwrap();
         for name in ["", ".", "..", "a/../b", "a?b", "%2e", "bob\r\n"] {
-            assert_eq!(api.user(name, &Secret::new("token"), client).await, Who::Scoped, "{name:?}");
+            assert_eq!(api.user(name, &Secret::new("token"), client).await, TokenLookup::Scoped, "{name:?}");
         }
-        assert_eq!(api.user("bob", &Secret::new("token"), client).await, Who::Unreachable);
+        assert_eq!(api.user("bob", &Secret::new("token"), client).await, TokenLookup::Unreachable);
     }
 }

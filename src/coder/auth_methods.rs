@@ -1,10 +1,10 @@
 //! The list of sign-in methods, answered by the gateway: what Coder's own sign-in page, the CLI and IDEs show is
 //! what the gateway allows.
 
-use ::http::StatusCode;
+use http::StatusCode;
 
 use super::answer;
-use crate::http::Response;
+use crate::web::Response;
 
 /// The ways to sign in that are open to a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -37,7 +37,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::http::read_limited;
+    use crate::web::read_limited;
 
     async fn told(methods: AuthMethods<'_>) -> serde_json::Value {
         let response = methods.answer();

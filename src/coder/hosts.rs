@@ -26,7 +26,7 @@ pub struct Wildcard {
 
 /// What a host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judged<'a> {
+pub enum HostKind<'a> {
     /// The host of the access URL.
     Access,
     /// An app's host; what stands in the place of the `*`.
@@ -61,23 +61,23 @@ impl Hosts {
 
     /// What a host is, named with or without a port. The access URL's host goes before the wildcard that
     /// covers it. The port of an app's host does not count, as with Coder.
-    pub fn judge<'a>(&self, host: &'a str) -> Judged<'a> {
+    pub fn judge<'a>(&self, host: &'a str) -> HostKind<'a> {
         let (name, port) = split_port(host);
         if name.eq_ignore_ascii_case(&self.access) {
             let same_port = port.is_none_or(|port| port.parse().ok() == self.access_port);
-            return if same_port { Judged::Access } else { Judged::Unknown };
+            return if same_port { HostKind::Access } else { HostKind::Unknown };
         }
         match self.wildcard.as_ref().and_then(|wildcard| wildcard.label(name)) {
-            Some(label) => Judged::App(label),
-            None => Judged::Unknown,
+            Some(label) => HostKind::App(label),
+            None => HostKind::Unknown,
         }
     }
 
     /// What every path on an app's host is. A host that is none gets what no rule names.
     pub fn route(&self, host: &str) -> Route {
         let class = match self.judge(host) {
-            Judged::App(label) => app_class(label),
-            Judged::Access | Judged::Unknown => RouteClass::User,
+            HostKind::App(label) => app_class(label),
+            HostKind::Access | HostKind::Unknown => RouteClass::User,
         };
         Route { class, rule: None }
     }

@@ -7,8 +7,8 @@ use url::Url;
 
 use super::cookies;
 use super::credential::{HANDOVER_PREFIX, is_person_token};
-use crate::http::cookies::set_pair;
 use crate::types::{CoderUserId, Secret, TokenHash};
+use crate::web::cookies::set_pair;
 
 /// The longest answer that is read for a new key, in bytes. Coder's have less than 100.
 pub const MAX_KEY_ANSWER: usize = 16 * 1024;
@@ -54,7 +54,7 @@ pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
 
 /// The hand-over that Coder's redirect carries to an app's host, by the hash under which it will be presented
 /// there. Whoever asked for the redirect is its user.
-pub fn handover(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
+pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
     if !status.is_redirection() {
         return None;
     }
@@ -141,11 +141,11 @@ mod tests {
     fn a_hand_over_is_known_again_when_it_is_presented() {
         let location = "https://code--dev--bob.apps.example.com/x?a=1&coder_application_connect_api_key_35e783=eyJ.%2Ba-_";
         let redirect = headers(&[("location", location)]);
-        let made = handover(StatusCode::SEE_OTHER, &redirect).expect("a hand-over");
+        let made = encrypted_app_key(StatusCode::SEE_OTHER, &redirect).expect("an encrypted app key");
         let query = location.split_once('?').map(|(_, query)| query);
         let none = HeaderMap::new();
         let found = Finder::default().find(&none, query, RouteClass::AppHost).expect("no contradiction");
-        assert_eq!(found.expect("a hand-over").hash(), made);
+        assert_eq!(found.expect("an encrypted app key").hash(), made);
     }
 
     #[test]
@@ -159,9 +159,9 @@ mod tests {
             (303, format!("/login?{name}=x")),
         ] {
             let status = StatusCode::from_u16(status).expect("a status");
-            assert_eq!(handover(status, &headers(&[("location", &location)])), None, "{location}");
+            assert_eq!(encrypted_app_key(status, &headers(&[("location", &location)])), None, "{location}");
         }
-        assert_eq!(handover(StatusCode::SEE_OTHER, &HeaderMap::new()), None);
+        assert_eq!(encrypted_app_key(StatusCode::SEE_OTHER, &HeaderMap::new()), None);
     }
 
     #[test]

@@ -7,7 +7,7 @@ pub const LOGIN_PAGE: &str = "/login";
 pub const LOGIN_MESSAGE: &str = "message";
 
 /// Where a session is handed over to an app's host, which stands in the query.
-pub const APP_HANDOVER: &str = "/api/v2/applications/auth-redirect";
+pub const APP_REDIRECT: &str = "/api/v2/applications/auth-redirect";
 
 /// Who the bearer of a token is.
 pub const ME: &str = "/api/v2/users/me";

@@ -192,7 +192,7 @@ pub struct Session {
     pub max_age: Option<Duration>,
     /// The longest time without a request. Default: no limit.
     pub idle: Option<Duration>,
-    /// How old a standing may get before the provider is asked again, at most; never longer than the
+    /// How old an authorization may get before the provider is asked again, at most; never longer than the
     /// access token lives. Default: 5 min.
     pub recheck: Duration,
     /// Whether signing out at the provider ends the browser's session here. Default: true.
@@ -328,7 +328,7 @@ pub enum RouteEffect {
 /// What happens while the provider does not answer.
 #[derive(Clone, Debug)]
 pub struct Unreachable {
-    /// How much longer a live standing is kept. Default: 10 min.
+    /// How much longer a live authorization is kept. Default: 10 min.
     pub grace: Duration,
 }
 

@@ -4,22 +4,22 @@ mod login;
 
 use std::time::Duration;
 
-use ::http::StatusCode;
+use http::StatusCode;
 use thiserror::Error;
 
 use crate::coder::answer::why_forbidden;
 use crate::coder::credential::Contradiction;
 use crate::coder::handoff::HandoffError;
 use crate::grant::{BindError, StoreError};
-use crate::http::{BadRequest, BadTarget};
 use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy;
 use crate::proxy::ForwardError;
 use crate::types::LocalRedirect;
+use crate::web::{BadRequest, BadTarget};
 
 /// Why a request is not served as it was meant.
 #[derive(Debug, Error)]
-pub enum Cause {
+pub enum RefusalCause {
     /// The message can be read in two ways.
     #[error(transparent)]
     Message(#[from] BadRequest),
@@ -33,8 +33,8 @@ pub enum Cause {
     #[error(transparent)]
     Contradiction(#[from] Contradiction),
     /// The policy says no.
-    #[error("the policy refuses: {}", .0.word())]
-    Policy(policy::Cause),
+    #[error("the policy refuses: {}", .0.label())]
+    Policy(policy::Denial),
     /// The provider's answer cannot be read.
     #[error(transparent)]
     Answer(#[from] BadAnswer),
@@ -85,17 +85,17 @@ pub enum Cause {
     Loop,
     /// One of the others, in a sign-in that was to lead somewhere.
     #[error("{0}")]
-    OnTheWay(Box<Cause>, LocalRedirect),
+    OnTheWay(Box<RefusalCause>, LocalRedirect),
     /// One of the others, to a browser that sent a form of the gateway's own and shows what comes back.
     #[error("{0}")]
-    InForm(Box<Cause>),
+    InForm(Box<RefusalCause>),
 }
 
-impl From<ForwardError> for Cause {
+impl From<ForwardError> for RefusalCause {
     /// What ended while Coder was asked is answered like what had ended before.
     fn from(error: ForwardError) -> Self {
         match error {
-            ForwardError::Ended => Self::Policy(policy::Cause::Ended),
+            ForwardError::Ended => Self::Policy(policy::Denial::Ended),
             error => Self::Forward(error),
         }
     }
@@ -103,7 +103,7 @@ impl From<ForwardError> for Cause {
 
 /// Who can do something about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(super) enum AtFault {
     /// Whoever sent the request.
     Client,
     /// The person, or who decides about persons.
@@ -117,11 +117,11 @@ pub(super) enum Fault {
 }
 
 /// A row of the table.
-pub(super) struct Row {
+pub(super) struct RefusalRow {
     pub(super) status: StatusCode,
     /// A closed word for the log, metrics and audit events.
-    pub(super) word: &'static str,
-    pub(super) fault: Fault,
+    pub(super) label: &'static str,
+    pub(super) fault: AtFault,
     pub(super) title: &'static str,
     pub(super) happened: &'static str,
     pub(super) advice: &'static str,
@@ -129,20 +129,20 @@ pub(super) struct Row {
 
 const fn row(
     status: StatusCode,
-    word: &'static str,
-    fault: Fault,
+    label: &'static str,
+    fault: AtFault,
     title: &'static str,
     happened: &'static str,
     advice: &'static str,
-) -> Row {
-    Row { status, word, fault, title, happened, advice }
+) -> RefusalRow {
+    RefusalRow { status, label, fault, title, happened, advice }
 }
 
 const START_AGAIN: &str = "Start the sign-in again. If that does not help, tell your administrator the request \
                            number below.";
 const TELL: &str = "Tell your administrator the request number below; the log has the reason.";
 
-impl Cause {
+impl RefusalCause {
     /// What went wrong, and where the sign-in was to lead, when it was one of which that is known.
     pub(super) fn apart(&self) -> (&Self, Option<&LocalRedirect>) {
         match self {
@@ -167,8 +167,8 @@ impl Cause {
 
     /// Looks the cause up.
     #[expect(clippy::too_many_lines, reason = "it is one table, and a table is read whole")]
-    pub(super) fn row(&self) -> Row {
-        use Fault::{Client, Coder, Gateway, Person, Provider};
+    pub(super) fn row(&self) -> RefusalRow {
+        use AtFault::{Client, Coder, Gateway, Person, Provider};
         use StatusCode as S;
         match self {
             Self::Message(_) | Self::Target(_) => row(
@@ -195,17 +195,17 @@ impl Cause {
                 "The request carries credentials of two different sign-ins.",
                 "Use one of them. In a browser, sign in again: its old cookies have been removed.",
             ),
-            Self::Policy(cause @ policy::Cause::Ended) => row(
+            Self::Policy(cause @ policy::Denial::Ended) => row(
                 S::FORBIDDEN,
-                cause.word(),
+                cause.label(),
                 Person,
                 "Your session has ended",
                 "Your session ended, here or at the sign-in service.",
                 "Sign in again to go on.",
             ),
-            Self::Policy(cause @ policy::Cause::Unreachable { .. }) => row(
+            Self::Policy(cause @ policy::Denial::Unreachable { .. }) => row(
                 S::SERVICE_UNAVAILABLE,
-                cause.word(),
+                cause.label(),
                 Provider,
                 "Your sign-in cannot be checked",
                 "The sign-in service answers, but its answer about your account cannot be verified. You stay \
@@ -214,7 +214,7 @@ impl Cause {
             ),
             Self::Policy(cause) => row(
                 S::FORBIDDEN,
-                cause.word(),
+                cause.label(),
                 Person,
                 "This is not open to you",
                 why_forbidden(*cause).0,

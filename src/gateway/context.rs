@@ -2,15 +2,15 @@
 
 use std::net::IpAddr;
 
-use crate::http::{Host, Manner, Target};
 use crate::types::RequestId;
+use crate::web::{Host, RequestKind, Target};
 
 /// Facts that every later step needs.
 #[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) request: RequestId,
     pub(super) client: IpAddr,
-    pub(super) manner: Manner,
+    pub(super) request_kind: RequestKind,
     pub(super) target: Target,
     /// Host and port as the client named them.
     pub(super) host: Host,
@@ -23,6 +23,6 @@ pub(super) struct Context {
 impl Context {
     /// Whether a browser goes to a page and can follow a redirect to the sign-in page.
     pub(super) fn navigates(&self) -> bool {
-        self.manner == Manner::Navigation
+        self.request_kind == RequestKind::Navigation
     }
 }

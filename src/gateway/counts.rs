@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use ::http::StatusCode;
+use http::StatusCode;
 
 use crate::policy::ClassName;
 

@@ -3,24 +3,24 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, SET_COOKIE};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
 use super::refuse::SIGN_IN;
 use super::sign_in::{redirect_to, single};
 use super::sign_out::SIGNED_OUT;
-use super::{Cause, Gateway, notice, sessions};
+use super::{Gateway, RefusalCause, notice, sessions};
 use crate::coder::auth_methods::AuthMethods;
 use crate::coder::names::LOGIN_PAGE;
 use crate::grant::{EndReason, EndedThere, StoreError};
-use crate::http::{Body, Request, Response, read_limited};
 use crate::oidc::LogoutToken;
-use crate::pages::{Link, SignIn};
+use crate::pages::{Link, SignInView};
 use crate::policy::Judged;
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{IdentityKey, LocalRedirect};
+use crate::web::{Body, Request, Response, read_limited};
 
 /// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
 pub const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
@@ -37,7 +37,7 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request,
         context: &Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         let method = request.method().clone();
         let readable = matches!(method, Method::GET | Method::HEAD);
         match context.target.path() {
@@ -49,10 +49,10 @@ impl Gateway {
             sessions::PATH if readable => self.sessions_page(request.headers(), context, None).await,
             sessions::PATH if method == Method::POST => self.end_own(request, context).await,
             BACKCHANNEL_LOGOUT if method == Method::POST => self.backchannel_logout(request, context).await,
-            SIGN_IN | SIGNED_OUT => Err(Cause::Method("GET, HEAD")),
-            sessions::PATH => Err(Cause::Method("GET, HEAD, POST")),
-            BACKCHANNEL_LOGOUT => Err(Cause::Method("POST")),
-            _ => Err(Cause::NotFound),
+            SIGN_IN | SIGNED_OUT => Err(RefusalCause::Method("GET, HEAD")),
+            sessions::PATH => Err(RefusalCause::Method("GET, HEAD, POST")),
+            BACKCHANNEL_LOGOUT => Err(RefusalCause::Method("POST")),
+            _ => Err(RefusalCause::NotFound),
         }
     }
 
@@ -61,20 +61,20 @@ impl Gateway {
         self: &Arc<Self>,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         let wanted = single(context.target.query().unwrap_or_default(), "redirect")?;
         let redirect = wanted.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let session = self.browsers_session(headers, context).await?;
         if matches!(session, Some(Judged::Served(_))) {
             return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
         }
-        let stale = matches!(session, Some(Judged::Ended(_) | Judged::Garbage));
+        let stale = matches!(session, Some(Judged::Ended(_) | Judged::UnknownToken));
         let (notice, said) = match self.recall_end(headers) {
             Some((notice, said)) => (Some(notice), Some(said)),
             None => (stale.then(|| notice::sentence(session.as_ref().and_then(Judged::ended_by))), None),
         };
         let password = self.rules.password_sign_in.admits(context.client);
-        let view = SignIn {
+        let view = SignInView {
             start: Self::start_link(&redirect),
             password: password.then(|| Link::to(&LocalRedirect::parse_or_root(LOGIN_PAGE))),
             notice,
@@ -95,7 +95,7 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request,
         context: &Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         self.limits.logout_token(context.client)?;
         let gateway = Arc::clone(self);
         let context = context.clone();
@@ -114,11 +114,11 @@ impl Gateway {
                 Err(error) => Ok(refused(&context, &error)),
             }
         };
-        self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
     }
 
     /// Rule 8 of §2.6, and the end of whom the token names. Nobody known is no error.
-    async fn end_by_token(&self, token: &LogoutToken, context: &Context) -> Result<Response, Cause> {
+    async fn end_by_token(&self, token: &LogoutToken, context: &Context) -> Result<Response, RefusalCause> {
         let until = token.expires_at + LEEWAY;
         if !self.grants.spend("logout-jti", &token.jti, until).await? {
             return Ok(refused(context, &"it was sent before (jti)"));
@@ -141,7 +141,7 @@ impl Gateway {
         }
         if ended.owners.is_empty() {
             let outcome = if ended.count > 0 { "ok" } else { "nobody" };
-            emit(context, outcome, Person { key: key.as_ref(), ..Person::default() });
+            emit(context, outcome, AuditPerson { key: key.as_ref(), ..AuditPerson::default() });
         }
         Ok(bare(StatusCode::OK))
     }
@@ -170,15 +170,15 @@ impl Gateway {
 }
 
 /// One audit event for what became of a logout token.
-fn emit(context: &Context, outcome: &str, person: Person<'_>) {
+fn emit(context: &Context, outcome: &str, person: AuditPerson<'_>) {
     let (client, request) = (Some(context.client), Some(context.request));
-    audit::emit(Event { action: Action::BackchannelLogout, outcome, person, client, request });
+    audit::emit(Event { action: AuditAction::BackchannelLogout, outcome, person, client, request });
 }
 
 /// Refuses a logout token, and says why in the log alone.
 fn refused(context: &Context, why: &dyn std::fmt::Display) -> Response {
     tracing::warn!(request = %context.request, %why, "a logout token is refused");
-    emit(context, "refused", Person::default());
+    emit(context, "refused", AuditPerson::default());
     bare(StatusCode::BAD_REQUEST)
 }
 

@@ -1,20 +1,20 @@
-//! Who presents a request: a look into memory, and for what that does not know, the store, authentik
+//! TokenLookup presents a request: a look into memory, and for what that does not know, the store, authentik
 //! and Coder, on the slow runtime.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::HeaderMap;
+use http::HeaderMap;
 use tokio::time::timeout;
 
 use super::context::Context;
 use super::questions::NoAnswer;
 use super::sign_in::device;
-use super::{Cause, Gateway};
-use crate::coder::api::Who;
-use crate::coder::credential::{Kind, Presented};
-use crate::grant::{Check, Device, EndReason, Judgement, MadeFor, Standing, TokenOwner};
+use super::{Gateway, RefusalCause};
+use crate::coder::api::TokenLookup;
+use crate::coder::credential::{Presented, PresentedKind};
+use crate::grant::{Authorization, Check, Device, EndReason, Judgement, MadeFor, TokenOwner};
 use crate::policy::{Bearer, Judged, Judging, RouteClass};
 use crate::types::{Secret, TokenHash};
 
@@ -25,14 +25,14 @@ const CODER_AGAIN: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Gateway {
-    /// The bearer of a request. One hash and one look-up when the standing is fresh.
+    /// The bearer of a request. One hash and one look-up when the authorization is fresh.
     pub(super) async fn bearer(
         self: &Arc<Self>,
         presented: Option<&Presented<'_>>,
         class: RouteClass,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Bearer, Cause> {
+    ) -> Result<Bearer, RefusalCause> {
         let Some(presented) = presented else { return Ok(Bearer::Nobody) };
         if !presented.is_judged() || self.rules.judging(class) != Judging::Person {
             return Ok(presented.bearer(Judged::Unasked));
@@ -42,7 +42,7 @@ impl Gateway {
             judged
         } else {
             // The encrypted hand-over to an app host is nothing that Coder could be asked about.
-            let secret = (presented.kind() == Kind::Person).then(|| presented.secret());
+            let secret = (presented.kind() == PresentedKind::Person).then(|| presented.secret());
             self.find_out(hash, secret, device(headers, context)).await?
         };
         Ok(presented.bearer(judged))
@@ -53,7 +53,7 @@ impl Gateway {
         self: &Arc<Self>,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Option<Judged>, Cause> {
+    ) -> Result<Option<Judged>, RefusalCause> {
         let Some(token) = self.finder.session_cookie(headers) else { return Ok(None) };
         let from = device(headers, context);
         self.find_out(TokenHash::of(token), Some(token.into()), from).await.map(Some)
@@ -65,14 +65,14 @@ impl Gateway {
         hash: TokenHash,
         secret: Option<Secret>,
         from: Device,
-    ) -> Result<Judged, Cause> {
+    ) -> Result<Judged, RefusalCause> {
         let gateway = Arc::clone(self);
         let work = async move {
             let judged = gateway.ask(hash, secret, from.address).await;
             gateway.grants.seen_from(&hash, from);
             judged
         };
-        self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
     }
 
     async fn ask(
@@ -80,13 +80,13 @@ impl Gateway {
         hash: TokenHash,
         secret: Option<Secret>,
         client: IpAddr,
-    ) -> Result<Judged, Cause> {
+    ) -> Result<Judged, RefusalCause> {
         let known = match self.grants.judge(&hash).await? {
             Judgement::Unknown => false,
             Judgement::Stale => true,
             judgement => return Ok(judged(judgement)),
         };
-        let Some(secret) = secret else { return Ok(Judged::Garbage) };
+        let Some(secret) = secret else { return Ok(Judged::UnknownToken) };
         let gateway = Arc::clone(self);
         let work = async move { gateway.ask_coder(hash, &secret, known, client).await };
         Ok(self.questions.ask(&self.slow, hash, work).await?)
@@ -115,7 +115,7 @@ impl Gateway {
             }
         };
         let judgement = match self.api.who(secret, client).await {
-            Who::Owner(owner) => {
+            TokenLookup::Owner(owner) => {
                 let owner = TokenOwner {
                     user: owner.user,
                     login_type: owner.login_type,
@@ -123,15 +123,17 @@ impl Gateway {
                 };
                 self.grants.adopt(hash, owner).await.map_err(NoAnswer::Store)?
             }
-            Who::Scoped => self.grants.accept_unattributed(hash),
-            Who::Garbage => {
-                self.grants.remember_garbage(hash);
+            TokenLookup::Scoped => self.grants.accept_unattributed(hash),
+            TokenLookup::UnknownToken => {
+                self.grants.remember_unknown(hash);
                 if let Some(question) = question {
                     question.was_bad();
                 }
-                return Ok(Judged::Garbage);
+                return Ok(Judged::UnknownToken);
             }
-            Who::Unreachable => return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN }),
+            TokenLookup::Unreachable => {
+                return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN });
+            }
         };
         Ok(judged(judgement))
     }
@@ -140,28 +142,28 @@ impl Gateway {
 /// What the memory knows, in the policy's words; `None` when somebody has to be asked.
 fn judged_now(check: Check) -> Option<Judged> {
     Some(match check {
-        Check::Served(standing) => Judged::Served(standing),
-        Check::WithoutGrant(standing) => without_grant(standing),
-        Check::Unattributed(standing) => Judged::Unattributed { standing },
-        Check::Garbage => Judged::Garbage,
+        Check::Served(authorization) => Judged::Served(authorization),
+        Check::WithoutGrant(authorization) => without_grant(authorization),
+        Check::Unattributed(authorization) => Judged::Unattributed { authorization },
+        Check::UnknownToken => Judged::UnknownToken,
         Check::Ask => return None,
     })
 }
 
-fn without_grant(standing: Standing) -> Judged {
-    Judged::WithoutGrant { login_type: standing.login_type(), standing }
+fn without_grant(authorization: Authorization) -> Judged {
+    Judged::WithoutGrant { login_type: authorization.login_type(), authorization }
 }
 
 /// A judgement in the policy's words.
 fn judged(judgement: Judgement) -> Judged {
     match judgement {
-        Judgement::Served(standing) => Judged::Served(standing),
-        Judgement::WithoutGrant(standing) => without_grant(standing),
-        Judgement::Unattributed(standing) => Judged::Unattributed { standing },
+        Judgement::Served(authorization) => Judged::Served(authorization),
+        Judgement::WithoutGrant(authorization) => without_grant(authorization),
+        Judgement::Unattributed(authorization) => Judged::Unattributed { authorization },
         Judgement::Ended(reason) => Judged::Ended(reason),
         // Nothing has ended for good, but signing in again is the way on.
         Judgement::Declined => Judged::Ended(EndReason::EndedByProvider),
         Judgement::Unreachable { answers, retry_after } => Judged::Unreachable { answers, retry_after },
-        Judgement::Unknown | Judgement::Stale => Judged::Garbage,
+        Judgement::Unknown | Judgement::Stale => Judged::UnknownToken,
     }
 }

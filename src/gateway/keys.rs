@@ -4,19 +4,19 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Cause, Gateway};
-use crate::coder::api::Who;
+use super::{Gateway, RefusalCause};
+use crate::coder::api::TokenLookup;
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{MadeFor, Standing, StoreError, TokenOwner};
-use crate::http::{Body, Response, read_limited};
+use crate::grant::{Authorization, MadeFor, StoreError, TokenOwner};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
+use crate::web::{Body, Response, read_limited};
 
-/// Who asked for a credential to be made, and where.
+/// TokenLookup asked for a credential to be made, and where.
 pub(super) struct Maker {
-    /// The standing that the request was forwarded with.
-    pub(super) standing: Standing,
+    /// The authorization that the request was forwarded with.
+    pub(super) authorization: Authorization,
     /// What it presented: Coder is asked with it about other users.
     pub(super) credential: Option<Secret>,
     /// The path, in the form that Coder routes on.
@@ -32,15 +32,15 @@ impl Gateway {
         made: CreatesKey,
         response: Response,
         maker: Maker,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         match made {
-            CreatesKey::AppHandover => {
-                if let Some(hash) = key_creation::handover(response.status(), response.headers()) {
-                    self.attribute(hash, &maker.standing, MadeFor::App).await?;
+            CreatesKey::AppRedirect => {
+                if let Some(hash) = key_creation::encrypted_app_key(response.status(), response.headers()) {
+                    self.attribute(hash, &maker.authorization, MadeFor::App).await?;
                 }
                 Ok(response)
             }
-            CreatesKey::Token if response.status() == ::http::StatusCode::CREATED => {
+            CreatesKey::Token if response.status() == http::StatusCode::CREATED => {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, MAX_KEY_ANSWER).await.map_err(|_| ForwardError::Broken)?;
                 let key = key_creation::new_key(parts.status, &body);
@@ -57,10 +57,12 @@ impl Gateway {
     pub(super) async fn bind_app_session(
         self: &Arc<Self>,
         session: Option<Secret>,
-        standing: &Standing,
-    ) -> Result<(), Cause> {
+        authorization: &Authorization,
+    ) -> Result<(), RefusalCause> {
         match session {
-            Some(session) => self.attribute(TokenHash::of(session.expose()), standing, MadeFor::App).await,
+            Some(session) => {
+                self.attribute(TokenHash::of(session.expose()), authorization, MadeFor::App).await
+            }
             None => Ok(()),
         }
     }
@@ -69,7 +71,7 @@ impl Gateway {
     /// Coder tells whoever may make a key for them. `None` when it does not: the key is asked about when it is
     /// presented.
     async fn owner_of_new(&self, maker: &Maker) -> Option<TokenOwner> {
-        let user = maker.standing.user()?;
+        let user = maker.authorization.user()?;
         let made_for =
             if maker.path.trim_end_matches('/').ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
         let other = match key_creation::owner(&maker.path)? {
@@ -79,9 +81,10 @@ impl Gateway {
             KeyOwner::Name(name) => Some(name),
         };
         let Some(other) = other else {
-            return Some(TokenOwner { user, login_type: maker.standing.login_type(), made_for });
+            return Some(TokenOwner { user, login_type: maker.authorization.login_type(), made_for });
         };
-        let Who::Owner(owner) = self.api.user(&other, maker.credential.as_ref()?, maker.client).await else {
+        let TokenLookup::Owner(owner) = self.api.user(&other, maker.credential.as_ref()?, maker.client).await
+        else {
             tracing::warn!("Coder does not say whose a new key is; it is asked when the key is presented");
             return None;
         };
@@ -91,16 +94,16 @@ impl Gateway {
     async fn attribute(
         self: &Arc<Self>,
         hash: TokenHash,
-        standing: &Standing,
+        authorization: &Authorization,
         made_for: MadeFor,
-    ) -> Result<(), Cause> {
-        let Some(user) = standing.user() else { return Ok(()) };
-        let owner = TokenOwner { user, login_type: standing.login_type(), made_for };
+    ) -> Result<(), RefusalCause> {
+        let Some(user) = authorization.user() else { return Ok(()) };
+        let owner = TokenOwner { user, login_type: authorization.login_type(), made_for };
         let gateway = Arc::clone(self);
         self.bound(async move { gateway.grants.attribute(hash, owner).await }).await
     }
 
-    async fn attribute_new(self: &Arc<Self>, hash: TokenHash, maker: Maker) -> Result<(), Cause> {
+    async fn attribute_new(self: &Arc<Self>, hash: TokenHash, maker: Maker) -> Result<(), RefusalCause> {
         let gateway = Arc::clone(self);
         self.bound(async move {
             match gateway.owner_of_new(&maker).await {
@@ -115,7 +118,7 @@ impl Gateway {
     async fn bound(
         &self,
         work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
-    ) -> Result<(), Cause> {
-        self.slow.spawn(work).await.map_err(|_| Cause::Gone)?.map_err(Cause::Store)
+    ) -> Result<(), RefusalCause> {
+        self.slow.spawn(work).await.map_err(|_| RefusalCause::Gone)?.map_err(RefusalCause::Store)
     }
 }

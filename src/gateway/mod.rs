@@ -1,12 +1,11 @@
 //! The life of a request, from its head to the line in the log.
 //!
-//! check -> host -> target -> classify -> one credential -> standing -> decide -> own endpoint,
-//! or forward -> log. Whatever goes wrong becomes a [`Cause`], and one table says what is shown,
+//! check -> host -> target -> classify -> one credential -> authorization -> decide -> own endpoint,
+//! or forward -> log. Whatever goes wrong becomes a [`RefusalCause`], and one table says what is shown,
 //! logged and counted for it.
 //!
 //! Tier 6: joins everything below; knows no configuration.
 
-mod attempts;
 mod cause;
 mod context;
 mod counts;
@@ -14,11 +13,12 @@ mod endpoints;
 mod judge;
 mod keys;
 mod limits;
+mod login_loop;
 mod notice;
+mod pending_logins;
 mod questions;
 mod reach_provider;
 mod refuse;
-mod rounds;
 mod sessions;
 mod sign_in;
 mod sign_out;
@@ -29,7 +29,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use tokio::runtime::Handle;
 use url::Url;
 
-pub use cause::Cause;
+pub use cause::RefusalCause;
 pub use endpoints::BACKCHANNEL_LOGOUT;
 pub use sign_out::SIGNED_OUT;
 pub use worker::Worker;
@@ -40,23 +40,23 @@ use crate::coder::credential::Finder;
 use crate::coder::handoff::Handoff;
 use crate::coder::hosts::{Hosts, Wildcard};
 use crate::grant::{EndedSession, Grants};
-use crate::http::TrustedProxies;
-use crate::http::cookies::OwnCookies;
 use crate::oidc::Provider;
 use crate::pages::Pages;
 use crate::policy::{ClassName, Rules};
 use crate::types::{Clock, Keyring};
-use attempts::Attempts;
+use crate::web::TrustedProxies;
+use crate::web::cookies::OwnCookies;
 use counts::Counts;
 use limits::Limits;
+use pending_logins::PendingLogins;
 use questions::Questions;
 
 /// The most sign-outs at the provider that wait for their browser's next page.
-const MAX_FAREWELLS: u64 = 10_000;
+const MAX_LOGOUT_REDIRECTS: u64 = 10_000;
 
 /// What the gateway takes from the configuration.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct GatewaySettings {
     /// Coder's access URL: the one origin that is served, besides app hosts.
     pub access_url: Url,
     /// Coder's wildcard access URL, for app hosts.
@@ -112,12 +112,12 @@ pub struct Parts {
 /// Everything a request may need, shared by all workers.
 #[expect(missing_debug_implementations, reason = "its parts are services, not values")]
 pub struct Gateway {
-    settings: Settings,
+    settings: GatewaySettings,
     hosts: Hosts,
     finder: Finder,
     challenge: Challenge,
     cookies: OwnCookies,
-    attempts: Attempts,
+    pending_logins: PendingLogins,
     limits: Limits,
     questions: Questions,
     provider: Arc<Provider>,
@@ -127,7 +127,7 @@ pub struct Gateway {
     pages: Pages,
     rules: Rules,
     /// Sessions that have just ended, until their browser asks for the next page.
-    farewells: moka::sync::Cache<String, Arc<EndedSession>>,
+    logout_redirects: moka::sync::Cache<String, Arc<EndedSession>>,
     keyring: Keyring,
     clock: Clock,
     slow: Handle,
@@ -137,14 +137,14 @@ pub struct Gateway {
 
 impl Gateway {
     /// Puts it together.
-    pub fn new(settings: Settings, parts: Parts) -> Arc<Self> {
+    pub fn new(settings: GatewaySettings, parts: Parts) -> Arc<Self> {
         let cookies = OwnCookies::new(settings.access_url.scheme() == "https");
         Arc::new(Self {
             hosts: Hosts::new(&settings.access_url, settings.wildcard.as_ref()),
             finder: Finder::new(settings.wildcard.as_ref()),
             challenge: Challenge::new(&settings.access_url),
             cookies,
-            attempts: Attempts::new(&parts.keyring, cookies),
+            pending_logins: PendingLogins::new(&parts.keyring, cookies),
             limits: Limits::new(&parts.clock),
             questions: Questions::default(),
             provider: parts.provider,
@@ -153,8 +153,8 @@ impl Gateway {
             handoff: parts.handoff,
             pages: parts.pages,
             rules: parts.rules,
-            farewells: moka::sync::Cache::builder()
-                .max_capacity(MAX_FAREWELLS)
+            logout_redirects: moka::sync::Cache::builder()
+                .max_capacity(MAX_LOGOUT_REDIRECTS)
                 .time_to_live(std::time::Duration::from_mins(2))
                 .build(),
             keyring: parts.keyring,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ::http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderValue};
 
 use super::Gateway;
 use crate::grant::EndReason;
@@ -19,7 +19,7 @@ const ENDED: &str = "Your last sign-in has ended.";
 
 /// The notice about an end, for the person.
 pub(super) fn sentence(reason: Option<&EndReason>) -> &'static str {
-    reason.map_or(ENDED, |reason| sentence_of(reason.word()))
+    reason.map_or(ENDED, |reason| sentence_of(reason.label()))
 }
 
 /// The notice for a reason's word; the one without a reason for what the person need not know.
@@ -45,7 +45,7 @@ fn sentence_of(word: &str) -> &'static str {
 impl Gateway {
     /// The `Set-Cookie` line that has the sign-in page show why the last sign-in ended.
     pub(super) fn remember_end(&self, reason: &EndReason) -> HeaderValue {
-        self.cookies.set(COOKIE, reason.word(), Some(MOMENT))
+        self.cookies.set(COOKIE, reason.label(), Some(MOMENT))
     }
 
     /// The notice about the end of the last sign-in, and the `Set-Cookie` line that lets it appear only once.

@@ -8,7 +8,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
 
-use super::Cause;
+use super::RefusalCause;
 use crate::grant::StoreError;
 use crate::policy::Judged;
 use crate::types::TokenHash;
@@ -24,7 +24,7 @@ pub(super) enum NoAnswer {
     Gone,
 }
 
-impl From<NoAnswer> for Cause {
+impl From<NoAnswer> for RefusalCause {
     fn from(why: NoAnswer) -> Self {
         match why {
             NoAnswer::Store(error) => Self::Store(error),

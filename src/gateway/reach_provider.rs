@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Cause, Gateway};
+use super::{Gateway, RefusalCause};
 use crate::oidc::LoginError;
 
 /// How long a sign-in waits while the provider's documents are read for the first time.
@@ -15,7 +15,7 @@ impl Gateway {
     ///
     /// A browser that is sent to a provider that is down sees an error page of its own, or the provider's, and
     /// nothing there tries again.
-    pub(super) async fn provider_answers(&self) -> Result<(), Cause> {
+    pub(super) async fn provider_answers(&self) -> Result<(), RefusalCause> {
         let provider = Arc::clone(&self.provider);
         let work = async move {
             if provider.ready() {
@@ -24,7 +24,7 @@ impl Gateway {
             provider.first_reading(FIRST_READING).await;
             Ok(())
         };
-        let asked = self.slow.spawn(work).await.map_err(|_| Cause::Gone)?;
-        asked.map_err(|unreachable| Cause::Login(LoginError::Unreachable(unreachable)))
+        let asked = self.slow.spawn(work).await.map_err(|_| RefusalCause::Gone)?;
+        asked.map_err(|unreachable| RefusalCause::Login(LoginError::Unreachable(unreachable)))
     }
 }

@@ -3,32 +3,32 @@
 
 use std::time::Duration;
 
-use ::http::header::{ALLOW, RETRY_AFTER, SET_COOKIE};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{ALLOW, RETRY_AFTER, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 
-use super::cause::{Cause, Fault, Row};
+use super::cause::{AtFault, RefusalCause, RefusalRow};
 use super::context::Context;
 use super::sign_in::{redirect_to, single};
 use super::{Gateway, SignInMode, notice};
 use crate::coder::answer::{self, Unauthorized, why_forbidden};
 use crate::coder::cookies;
 use crate::coder::handoff::{CALLBACK, HandoffError, relay_json};
-use crate::coder::names::{APP_HANDOVER, LOGIN_MESSAGE, LOGIN_PAGE};
-use crate::coder::refusal::Refusal;
+use crate::coder::names::{APP_REDIRECT, LOGIN_MESSAGE, LOGIN_PAGE};
+use crate::coder::refusal::CoderRefusal;
 use crate::grant::EndReason;
-use crate::http::{Manner, Response};
 use crate::oidc::{AuthorizationResponse, LoginError};
-use crate::pages::{Link, Problem, Refused, Way};
+use crate::pages::{Link, NextStep, ProblemView, RefusedView};
 use crate::policy;
 use crate::proxy::ForwardError;
 use crate::types::{LocalRedirect, RequestId};
+use crate::web::{RequestKind, Response};
 
 /// Where the gateway's own sign-in page is.
 pub(super) const SIGN_IN: &str = "/vestibule/sign-in";
 
 impl Gateway {
     /// Answers a request that is not served, and says in the log why.
-    pub(super) fn refuse(&self, cause: &Cause, context: &Context) -> Response {
+    pub(super) fn refuse(&self, cause: &RefusalCause, context: &Context) -> Response {
         let row = cause.row();
         log(cause, &row, context.request);
         let shows_pages = context.navigates() || cause.in_form();
@@ -38,7 +38,7 @@ impl Gateway {
         } else {
             self.json(cause, &row, context.request)
         };
-        if let Cause::Method(known) = cause {
+        if let RefusalCause::Method(known) = cause {
             // RFC 9110 §15.5.6.
             response.headers_mut().insert(ALLOW, HeaderValue::from_static(known));
         }
@@ -46,12 +46,17 @@ impl Gateway {
     }
 
     /// Answers a request of which not even host and target are known.
-    pub(super) fn refuse_unread(&self, cause: &Cause, manner: &Manner, request: RequestId) -> Response {
+    pub(super) fn refuse_unread(
+        &self,
+        cause: &RefusalCause,
+        request_kind: &RequestKind,
+        request: RequestId,
+    ) -> Response {
         let row = cause.row();
         log(cause, &row, request);
-        match (manner, cause) {
-            (Manner::Navigation, Cause::Host) => self.pages.misdirected(request),
-            (Manner::Navigation, _) => self.pages.bad_request(row.happened, request),
+        match (request_kind, cause) {
+            (RequestKind::Navigation, RefusalCause::Host) => self.pages.misdirected(request),
+            (RequestKind::Navigation, _) => self.pages.bad_request(row.happened, request),
             _ => self.json(cause, &row, request),
         }
     }
@@ -59,7 +64,7 @@ impl Gateway {
     /// Sends a browser to sign in, in the way that the operator chose, and back to where it was.
     pub(super) fn to_sign_in(
         &self,
-        cause: policy::Cause,
+        cause: policy::Denial,
         ended: Option<&EndReason>,
         headers: &HeaderMap,
         context: &Context,
@@ -82,7 +87,8 @@ impl Gateway {
             response.headers_mut().append(SET_COOKIE, self.remember_end(reason));
         }
         // A cookie that leads nowhere any more is in the way of the next sign-in (coder/coder#8537).
-        let stale = matches!(cause, policy::Cause::Garbage | policy::Cause::Ended | policy::Cause::Malformed);
+        let stale =
+            matches!(cause, policy::Denial::UnknownToken | policy::Denial::Ended | policy::Denial::Malformed);
         if stale && has_session {
             self.forget_session(&mut response);
         }
@@ -106,14 +112,14 @@ impl Gateway {
 
     /// Sends a browser that goes to an app's host without a session there to be handed over, as Coder does where
     /// it sees such a request itself; `None` where that would not help.
-    pub(super) fn to_hand_over(&self, cause: policy::Cause, context: &Context) -> Option<Response> {
-        use policy::Cause::{Ended, Garbage, Malformed, NoCredential};
-        if !matches!(cause, NoCredential | Ended | Garbage | Malformed) {
+    pub(super) fn to_app_redirect(&self, cause: policy::Denial, context: &Context) -> Option<Response> {
+        use policy::Denial::{Ended, Malformed, NoCredential, UnknownToken};
+        if !matches!(cause, NoCredential | Ended | UnknownToken | Malformed) {
             return None;
         }
         let access = &self.settings.access_url;
         let app = format!("{}://{}{}", access.scheme(), context.host.as_str(), context.target.raw());
-        let mut to = access.join(APP_HANDOVER).ok()?;
+        let mut to = access.join(APP_REDIRECT).ok()?;
         to.query_pairs_mut().append_pair("redirect_uri", &app);
         Some(redirect_to(StatusCode::SEE_OTHER, to.as_str()))
     }
@@ -127,48 +133,54 @@ impl Gateway {
     }
 
     /// The page of a cause; `wanted` is where a sign-in was to lead, where its attempt said so.
-    fn page(&self, cause: &Cause, row: &Row, wanted: Option<&LocalRedirect>, context: &Context) -> Response {
+    fn page(
+        &self,
+        cause: &RefusalCause,
+        row: &RefusalRow,
+        wanted: Option<&LocalRedirect>,
+        context: &Context,
+    ) -> Response {
         let id = context.request;
         let back = wanted.cloned().or_else(|| self.redirect_asked_for(context));
         let back = back.unwrap_or_else(LocalRedirect::root);
         let again = if on_callback(context) { Self::start_link(&back) } else { here(context) };
         let another_account = Self::another_account_link(&back);
         match cause {
-            Cause::Login(LoginError::Refused(refusal)) => {
+            RefusalCause::Login(LoginError::Refused(refusal)) => {
                 let (sentence, detail) = (refusal.sentence(), refusal.detail());
-                let view = Refused { sentence: &sentence, detail: Some(&detail), another_account };
+                let view = RefusedView { sentence: &sentence, detail: Some(&detail), another_account };
                 self.pages.refused(&view, id)
             }
-            Cause::Handoff(HandoffError::Refused(refusal)) => self.coders_no(refusal, row, &back, id),
-            Cause::NotReady(_)
-            | Cause::Login(LoginError::Unreachable(_))
-            | Cause::Policy(policy::Cause::Unreachable { answers: false, .. }) => {
+            RefusalCause::Handoff(HandoffError::Refused(refusal)) => self.coders_no(refusal, row, &back, id),
+            RefusalCause::NotReady(_)
+            | RefusalCause::Login(LoginError::Unreachable(_))
+            | RefusalCause::Policy(policy::Denial::Unreachable { answers: false, .. }) => {
                 // A sign-in that was not begun is asked for once more as it was.
                 let again = if begins_a_sign_in(context) { here(context) } else { again };
                 self.pages.provider_unavailable(&again, id)
             }
-            Cause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
+            RefusalCause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
                 self.pages.coder_unavailable(&again, id)
             }
-            Cause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
-            Cause::Loop => {
+            RefusalCause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
+            RefusalCause::Loop => {
                 let mut response = self.pages.sign_in_loop(&again, id);
-                response.headers_mut().append(SET_COOKIE, self.forget_rounds());
+                response.headers_mut().append(SET_COOKIE, self.forget_sign_ins());
                 response
             }
-            Cause::NotFound => self.pages.not_found(id),
+            RefusalCause::NotFound => self.pages.not_found(id),
             _ => {
                 let detail = shown_detail(cause, row);
-                let problem = Problem {
+                let problem = ProblemView {
                     status: row.status,
                     title: row.title,
                     happened: row.happened,
                     advice: row.advice,
                     detail: detail.as_deref(),
-                    way: way_on(cause, again, another_account, context),
+                    next: next_step(cause, again, another_account, context),
                 };
                 let mut response = self.pages.problem(&problem, id);
-                if matches!(cause, Cause::Contradiction(contradiction) if contradiction.in_cookies) {
+                if matches!(cause, RefusalCause::Contradiction(contradiction) if contradiction.in_cookies) {
                     self.forget_session(&mut response);
                 }
                 response
@@ -177,23 +189,29 @@ impl Gateway {
     }
 
     /// The page of a sign-in that Coder refused, with Coder's own words.
-    fn coders_no(&self, refusal: &Refusal, row: &Row, back: &LocalRedirect, id: RequestId) -> Response {
+    fn coders_no(
+        &self,
+        refusal: &CoderRefusal,
+        row: &RefusalRow,
+        back: &LocalRedirect,
+        id: RequestId,
+    ) -> Response {
         let parts = [refusal.detail(), refusal.remedy()];
         let parts: Vec<&str> = parts.into_iter().flatten().collect();
         let detail = (!parts.is_empty()).then(|| sentences(&parts));
         let may_pass = refusal.retry_after().is_some() || refusal.status().is_server_error();
         let way = if may_pass {
-            Way { text: "Try again", to: Self::start_link(back) }
+            NextStep { text: "Try again", to: Self::start_link(back) }
         } else {
-            Way { text: "Sign in with another account", to: Self::another_account_link(back) }
+            NextStep { text: "Sign in with another account", to: Self::another_account_link(back) }
         };
-        let problem = Problem {
+        let problem = ProblemView {
             status: row.status,
             title: row.title,
             happened: &format!("Coder says: {}", refusal.message()),
             advice: &refusal.advice(),
             detail: detail.as_deref(),
-            way: Some(way),
+            next: Some(way),
         };
         let mut response = self.pages.problem(&problem, id);
         wait(&mut response, refusal.retry_after());
@@ -201,10 +219,10 @@ impl Gateway {
     }
 
     /// Coder's shape, with what its clients look for in it.
-    fn json(&self, cause: &Cause, row: &Row, request: RequestId) -> Response {
+    fn json(&self, cause: &RefusalCause, row: &RefusalRow, request: RequestId) -> Response {
         let mut response = match cause {
-            Cause::Policy(cause) => self.policy_json(*cause),
-            Cause::Handoff(HandoffError::Refused(refusal)) => relay_json(refusal)
+            RefusalCause::Policy(cause) => self.policy_json(*cause),
+            RefusalCause::Handoff(HandoffError::Refused(refusal)) => relay_json(refusal)
                 .unwrap_or_else(|| answer::message(row.status, refusal.message(), refusal.detail())),
             _ => {
                 // A page has the number at its foot.
@@ -213,8 +231,8 @@ impl Gateway {
             }
         };
         let after = match cause {
-            Cause::TooMany(after) => Some(*after),
-            Cause::Handoff(HandoffError::Refused(refusal)) => refusal.retry_after(),
+            RefusalCause::TooMany(after) => Some(*after),
+            RefusalCause::Handoff(HandoffError::Refused(refusal)) => refusal.retry_after(),
             _ if row.status == StatusCode::SERVICE_UNAVAILABLE => Some(Duration::from_secs(5)),
             _ => None,
         };
@@ -222,14 +240,14 @@ impl Gateway {
         response
     }
 
-    fn policy_json(&self, cause: policy::Cause) -> Response {
+    fn policy_json(&self, cause: policy::Denial) -> Response {
         let because = match cause {
-            policy::Cause::NoCredential => Unauthorized::Missing,
-            policy::Cause::Ended => Unauthorized::Ended,
+            policy::Denial::NoCredential => Unauthorized::Missing,
+            policy::Denial::Ended => Unauthorized::Ended,
             _ => Unauthorized::Invalid,
         };
         match (cause, cause.status()) {
-            (policy::Cause::Unreachable { answers, retry_after }, _) => {
+            (policy::Denial::Unreachable { answers, retry_after }, _) => {
                 answer::unavailable(answers, retry_after)
             }
             (_, 401) => self.challenge.answer(because),
@@ -268,40 +286,49 @@ fn begins_a_sign_in(context: &Context) -> bool {
 }
 
 /// The button of a page: what most likely helps. `again` is the same once more.
-fn way_on(cause: &Cause, again: Link, another_account: Link, context: &Context) -> Option<Way<'static>> {
+fn next_step(
+    cause: &RefusalCause,
+    again: Link,
+    another_account: Link,
+    context: &Context,
+) -> Option<NextStep<'static>> {
     let (text, to) = match cause {
-        Cause::Login(LoginError::NotAsked) => ("Try again", another_account),
+        RefusalCause::Login(LoginError::NotAsked) => ("Try again", another_account),
         // An app's host has neither Coder's start page nor a sign-in.
-        Cause::Policy(_) | Cause::Contradiction(_) if context.app_host => return None,
-        Cause::Policy(policy::Cause::Ended) | Cause::Contradiction(_) if !on_callback(context) => {
+        RefusalCause::Policy(_) | RefusalCause::Contradiction(_) if context.app_host => return None,
+        RefusalCause::Policy(policy::Denial::Ended) | RefusalCause::Contradiction(_)
+            if !on_callback(context) =>
+        {
             let here = LocalRedirect::parse_or_root(context.target.raw().as_str());
             ("Sign in again", Gateway::start_link(&here))
         }
-        Cause::Policy(policy::Cause::Unreachable { .. }) => ("Try again", again),
-        Cause::Policy(_) | Cause::Method(_) => ("Go to Coder", Link::to(&LocalRedirect::root())),
-        Cause::Form => ("Your sessions", again),
+        RefusalCause::Policy(policy::Denial::Unreachable { .. }) => ("Try again", again),
+        RefusalCause::Policy(_) | RefusalCause::Method(_) => {
+            ("Go to Coder", Link::to(&LocalRedirect::root()))
+        }
+        RefusalCause::Form => ("Your sessions", again),
         _ => ("Try again", again),
     };
-    Some(Way { text, to })
+    Some(NextStep { text, to })
 }
 
 /// What the page says for whoever runs this: never anything that a stranger chose.
-fn shown_detail(cause: &Cause, row: &Row) -> Option<String> {
+fn shown_detail(cause: &RefusalCause, row: &RefusalRow) -> Option<String> {
     match cause {
-        Cause::Login(LoginError::Denied(error)) => Some(error.to_string()),
-        Cause::Policy(policy::Cause::Ended | policy::Cause::Unreachable { .. }) => None,
-        Cause::Policy(cause) => {
+        RefusalCause::Login(LoginError::Denied(error)) => Some(error.to_string()),
+        RefusalCause::Policy(policy::Denial::Ended | policy::Denial::Unreachable { .. }) => None,
+        RefusalCause::Policy(cause) => {
             Some(why_forbidden(*cause).1).filter(|why| *why != row.advice).map(Into::into)
         }
         _ => None,
     }
 }
 
-fn log(cause: &Cause, row: &Row, request: RequestId) {
+fn log(cause: &RefusalCause, row: &RefusalRow, request: RequestId) {
     match row.fault {
-        Fault::Client => tracing::debug!(%request, cause = row.word, "refused: {cause}"),
-        Fault::Person => tracing::info!(%request, cause = row.word, "refused: {cause}"),
-        Fault::Provider | Fault::Coder => tracing::warn!(%request, cause = row.word, "{cause}"),
-        Fault::Gateway => tracing::error!(%request, cause = row.word, "{cause}"),
+        AtFault::Client => tracing::debug!(%request, cause = row.label, "refused: {cause}"),
+        AtFault::Person => tracing::info!(%request, cause = row.label, "refused: {cause}"),
+        AtFault::Provider | AtFault::Coder => tracing::warn!(%request, cause = row.label, "{cause}"),
+        AtFault::Gateway => tracing::error!(%request, cause = row.label, "{cause}"),
     }
 }

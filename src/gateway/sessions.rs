@@ -2,18 +2,18 @@
 
 use std::sync::Arc;
 
-use ::http::{HeaderMap, StatusCode};
+use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
 use super::sign_in::redirect_to;
-use super::{Cause, Gateway};
-use crate::grant::{EndReason, Filter, Kind, Listed, ListedKind, MadeFor, Standing};
-use crate::http::{Manner, Request, Response, read_limited, shows_pages};
-use crate::pages::{Link, Row, Sessions};
+use super::{Gateway, RefusalCause};
+use crate::grant::{Authorization, CredentialKind, EndReason, Filter, Listed, ListedKind, MadeFor};
+use crate::pages::{Link, SessionRow, SessionsView};
 use crate::policy::{self, Judged};
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, Purpose, Secret, TokenHash};
+use crate::web::{Request, RequestKind, Response, read_limited, shows_pages};
 
 /// Where the page is.
 pub(super) const PATH: &str = "/vestibule/sessions";
@@ -31,19 +31,19 @@ impl Gateway {
         headers: &HeaderMap,
         context: &Context,
         notice: Option<&str>,
-    ) -> Result<Response, Cause> {
-        let standing = match self.own_session(headers, context).await? {
-            Ok(standing) => standing,
+    ) -> Result<Response, RefusalCause> {
+        let authorization = match self.own_session(headers, context).await? {
+            Ok(authorization) => authorization,
             Err(refusal) => return Ok(refusal),
         };
-        let listed = self.own_list(&standing).await?;
-        let csrf = self.csrf(&standing);
+        let listed = self.own_list(&authorization).await?;
+        let csrf = self.csrf(&authorization);
         let (sessions, tokens): (Vec<_>, Vec<_>) =
             listed.iter().partition(|listed| matches!(listed.kind, ListedKind::Session { .. }));
-        let person = standing.person();
-        let session_rows: Vec<_> = sessions.into_iter().map(|listed| row(listed, &standing)).collect();
-        let token_rows: Vec<_> = tokens.into_iter().map(|listed| row(listed, &standing)).collect();
-        let view = Sessions {
+        let person = authorization.person();
+        let session_rows: Vec<_> = sessions.into_iter().map(|listed| row(listed, &authorization)).collect();
+        let token_rows: Vec<_> = tokens.into_iter().map(|listed| row(listed, &authorization)).collect();
+        let view = SessionsView {
             person: person.as_ref().map_or("", |person| person.email.as_str()),
             sessions: &session_rows,
             tokens: &token_rows,
@@ -61,40 +61,40 @@ impl Gateway {
         self: &Arc<Self>,
         request: Request,
         context: &Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         if !shows_pages(request.headers()) {
             return self.end_named(request, context).await;
         }
-        let context = Context { manner: Manner::Navigation, ..context.clone() };
-        self.end_named(request, &context).await.map_err(|cause| Cause::InForm(Box::new(cause)))
+        let context = Context { request_kind: RequestKind::Navigation, ..context.clone() };
+        self.end_named(request, &context).await.map_err(|cause| RefusalCause::InForm(Box::new(cause)))
     }
 
-    async fn end_named(self: &Arc<Self>, form: Request, context: &Context) -> Result<Response, Cause> {
+    async fn end_named(self: &Arc<Self>, form: Request, context: &Context) -> Result<Response, RefusalCause> {
         let (parts, body) = form.into_parts();
-        let standing = match self.own_session(&parts.headers, context).await? {
-            Ok(standing) => standing,
+        let authorization = match self.own_session(&parts.headers, context).await? {
+            Ok(authorization) => authorization,
             Err(refusal) => return Ok(refusal),
         };
-        let body = read_limited(body, MAX_FORM).await.map_err(|_| Cause::Form)?;
+        let body = read_limited(body, MAX_FORM).await.map_err(|_| RefusalCause::Form)?;
         let field = |wanted: &str| {
             form_urlencoded::parse(&body)
                 .find(|(name, _)| name == wanted)
                 .map(|(_, value)| value.into_owned())
         };
         let cross_site = parts.headers.get("sec-fetch-site").is_some_and(|site| site != "same-origin");
-        if cross_site || field("csrf").map(Secret::new) != Some(self.csrf(&standing)) {
-            return Err(Cause::Form);
+        if cross_site || field("csrf").map(Secret::new) != Some(self.csrf(&authorization)) {
+            return Err(RefusalCause::Form);
         }
-        let wanted = field("end").ok_or(Cause::Form)?;
-        let ended = self.end_listed(&standing, &wanted).await?;
-        let person = standing.person();
+        let wanted = field("end").ok_or(RefusalCause::Form)?;
+        let ended = self.end_listed(&authorization, &wanted).await?;
+        let person = authorization.person();
         audit::emit(Event {
-            action: Action::End,
+            action: AuditAction::End,
             outcome: if ended > 0 { "ok" } else { "nothing" },
-            person: Person {
+            person: AuditPerson {
                 key: person.as_ref().map(|person| &person.key),
                 email: person.as_ref().map(|person| person.email.as_str()),
-                coder_user: standing.user(),
+                coder_user: authorization.user(),
             },
             client: Some(context.client),
             request: Some(context.request),
@@ -102,7 +102,7 @@ impl Gateway {
         match self.own_session(&parts.headers, context).await {
             Ok(Ok(_)) => {}
             // One's own session was among them: what is left to see is that it is over.
-            Ok(Err(_)) | Err(Cause::Policy(policy::Cause::Ended)) => {
+            Ok(Err(_)) | Err(RefusalCause::Policy(policy::Denial::Ended)) => {
                 let to = Self::signed_out_link(&LocalRedirect::parse_or_root(PATH));
                 let mut response = redirect_to(StatusCode::SEE_OTHER, to.as_str());
                 self.forget_session(&mut response);
@@ -114,12 +114,16 @@ impl Gateway {
         self.sessions_page(&parts.headers, context, Some(notice)).await
     }
 
-    async fn end_listed(self: &Arc<Self>, standing: &Standing, wanted: &str) -> Result<usize, Cause> {
-        let Some(user) = standing.user() else { return Ok(0) };
+    async fn end_listed(
+        self: &Arc<Self>,
+        authorization: &Authorization,
+        wanted: &str,
+    ) -> Result<usize, RefusalCause> {
+        let Some(user) = authorization.user() else { return Ok(0) };
         if wanted == "all" {
             return Ok(self.grants.end_user(user, EndReason::Revoked).await?);
         }
-        let listed = self.own_list(standing).await?;
+        let listed = self.own_list(authorization).await?;
         let Some(listed) = listed.into_iter().find(|listed| name_of(&listed.hash) == wanted) else {
             return Ok(0);
         };
@@ -131,8 +135,8 @@ impl Gateway {
         }
     }
 
-    async fn own_list(&self, standing: &Standing) -> Result<Vec<Listed>, Cause> {
-        let Some(user) = standing.user() else { return Ok(Vec::new()) };
+    async fn own_list(&self, authorization: &Authorization) -> Result<Vec<Listed>, RefusalCause> {
+        let Some(user) = authorization.user() else { return Ok(Vec::new()) };
         Ok(self.grants.list(Filter::User(user), MOST).await?)
     }
 
@@ -141,27 +145,29 @@ impl Gateway {
         self: &Arc<Self>,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Result<Standing, Response>, Cause> {
+    ) -> Result<Result<Authorization, Response>, RefusalCause> {
         let session = self.browsers_session(headers, context).await?;
         let ended = session.as_ref().and_then(Judged::ended_by).cloned();
         let cause = match session {
-            None => policy::Cause::NoCredential,
-            Some(Judged::Served(standing)) if standing.kind() == Kind::Session => return Ok(Ok(standing)),
-            Some(Judged::Unreachable { answers, retry_after }) => {
-                return Err(Cause::Policy(policy::Cause::Unreachable { answers, retry_after }));
+            None => policy::Denial::NoCredential,
+            Some(Judged::Served(authorization)) if authorization.kind() == CredentialKind::Session => {
+                return Ok(Ok(authorization));
             }
-            Some(_) => policy::Cause::Ended,
+            Some(Judged::Unreachable { answers, retry_after }) => {
+                return Err(RefusalCause::Policy(policy::Denial::Unreachable { answers, retry_after }));
+            }
+            Some(_) => policy::Denial::Ended,
         };
         if context.navigates() {
             Ok(Err(self.to_sign_in(cause, ended.as_ref(), headers, context)))
         } else {
-            Err(Cause::Policy(cause))
+            Err(RefusalCause::Policy(cause))
         }
     }
 
     /// Proves that a form was made for this session: a name for it that only the gateway can make.
-    fn csrf(&self, standing: &Standing) -> Secret {
-        let names = self.keyring.name(Purpose::Form, standing.hash().as_bytes());
+    fn csrf(&self, authorization: &Authorization) -> Secret {
+        let names = self.keyring.name(Purpose::Form, authorization.hash().as_bytes());
         Secret::new(names.into_iter().next().unwrap_or_default())
     }
 }
@@ -181,7 +187,7 @@ fn token_name(made_for: MadeFor) -> &'static str {
     }
 }
 
-fn row<'a>(listed: &'a Listed, standing: &Standing) -> Row<'a> {
+fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> {
     let (name, client, device) = match &listed.kind {
         ListedKind::Session { device, .. } => (device.user_agent.as_str(), None, Some(device)),
         ListedKind::Token { made_for, device, .. } => {
@@ -190,13 +196,13 @@ fn row<'a>(listed: &'a Listed, standing: &Standing) -> Row<'a> {
         }
     };
     let address = device.map(|device| device.address);
-    Row {
+    SessionRow {
         id: name_of(&listed.hash),
         name,
         client: client.filter(|text| !text.is_empty()),
         address,
         since: listed.created_at,
         seen: listed.last_seen,
-        current: listed.hash == standing.hash(),
+        current: listed.hash == authorization.hash(),
     }
 }

@@ -2,20 +2,20 @@
 
 use std::sync::Arc;
 
-use ::http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
-use ::http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
-use super::{Cause, Gateway};
-use crate::coder::handoff::{CALLBACK, HandedOver, HandoffError, Visit};
+use super::{Gateway, RefusalCause};
+use crate::coder::handoff::{CALLBACK, HandoffError, HandoffResult, Visit};
 use crate::grant::{Device, EndReason, TakenState};
-use crate::http::{Body, Response};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
 use crate::pages::Link;
 use crate::policy::Judged;
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
+use crate::web::{Body, Response};
 
 impl Gateway {
     /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
@@ -24,9 +24,9 @@ impl Gateway {
         method: Method,
         headers: HeaderMap,
         context: Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         if method != Method::GET {
-            return Err(Cause::Method("GET"));
+            return Err(RefusalCause::Method("GET"));
         }
         let query = context.target.query().unwrap_or_default().to_owned();
         if !AuthorizationResponse::is_in(&query) {
@@ -41,19 +41,19 @@ impl Gateway {
                 done => done,
             }
         };
-        slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+        slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
     }
 
     /// Why a sign-in came to nothing. An attempt that is over leads on whoever is signed in all the same: they went
     /// back to its page or loaded it again, or signed in by another tab.
     async fn after(
         self: &Arc<Self>,
-        cause: Cause,
+        cause: RefusalCause,
         query: &str,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Response, Cause> {
-        let over = matches!(cause, Cause::Attempt | Cause::Login(LoginError::Expired));
+    ) -> Result<Response, RefusalCause> {
+        let over = matches!(cause, RefusalCause::Attempt | RefusalCause::Login(LoginError::Expired));
         let cause = self.with_what_was_wanted(cause, query, headers);
         if over
             && context.navigates()
@@ -67,16 +67,21 @@ impl Gateway {
 
     /// Why a sign-in came to nothing, with the page that was wanted: the browser's attempt still says it, so that
     /// the next one, with another account perhaps, leads there.
-    fn with_what_was_wanted(&self, cause: Cause, query: &str, headers: &HeaderMap) -> Cause {
+    fn with_what_was_wanted(&self, cause: RefusalCause, query: &str, headers: &HeaderMap) -> RefusalCause {
         let answer = AuthorizationResponse::parse(query).ok();
-        match answer.and_then(|answer| self.attempts.recall(answer.state(), headers)) {
-            Some(login) => Cause::OnTheWay(Box::new(cause), login.redirect().clone()),
+        match answer.and_then(|answer| self.pending_logins.recall(answer.state(), headers)) {
+            Some(login) => RefusalCause::OnTheWay(Box::new(cause), login.redirect().clone()),
             None => cause,
         }
     }
 
     /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.
-    async fn start(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
+    async fn start(
+        &self,
+        query: &str,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Response, RefusalCause> {
         self.limits.sign_in(context.client)?;
         self.may_begin(headers)?;
         let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
@@ -87,9 +92,9 @@ impl Gateway {
             Some("login") => self.provider.begin_as_another(redirect, merge_state),
             _ => self.provider.begin(redirect, merge_state),
         };
-        let (login, url) = begun.map_err(Cause::NotReady)?;
+        let (login, url) = begun.map_err(RefusalCause::NotReady)?;
         let mut response = redirect_to(StatusCode::FOUND, url.as_str());
-        for line in self.attempts.remember(&login, headers) {
+        for line in self.pending_logins.remember(&login, headers) {
             response.headers_mut().append(SET_COOKIE, line);
         }
         Ok(response)
@@ -102,7 +107,12 @@ impl Gateway {
     }
 
     /// Takes authentik's answer, and hands the person over to Coder.
-    async fn end(&self, query: &str, headers: &HeaderMap, context: &Context) -> Result<Response, Cause> {
+    async fn end(
+        &self,
+        query: &str,
+        headers: &HeaderMap,
+        context: &Context,
+    ) -> Result<Response, RefusalCause> {
         let taken = self.take(query, headers, context).await;
         let (login, answer, taken) = taken.map_err(|cause| refused(cause, None, context))?;
         let state = answer.state().to_owned();
@@ -119,7 +129,7 @@ impl Gateway {
         };
         let visit = Visit { client: context.client, headers: headers.clone(), redirect, merge_state };
         let mut response = self.hand_over((identity, taken), visit, headers, context).await?;
-        response.headers_mut().append(SET_COOKIE, self.attempts.forget(&state));
+        response.headers_mut().append(SET_COOKIE, self.pending_logins.forget(&state));
         Ok(response)
     }
 
@@ -129,12 +139,12 @@ impl Gateway {
         query: &str,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<(PendingLogin, AuthorizationResponse, TakenState), Cause> {
+    ) -> Result<(PendingLogin, AuthorizationResponse, TakenState), RefusalCause> {
         self.limits.callback(context.client)?;
         let answer = AuthorizationResponse::parse(query)?;
-        let login = self.attempts.recall(answer.state(), headers).ok_or(Cause::Attempt)?;
+        let login = self.pending_logins.recall(answer.state(), headers).ok_or(RefusalCause::Attempt)?;
         let taken = self.grants.take_state(answer.state(), login.started_at()).await?;
-        Ok((login, answer, taken.ok_or(Cause::Attempt)?))
+        Ok((login, answer, taken.ok_or(RefusalCause::Attempt)?))
     }
 
     /// The two legs towards Coder. Whatever goes wrong after the grant was stored ends it again.
@@ -144,26 +154,26 @@ impl Gateway {
         visit: Visit,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         let (key, email) = (identity.key().clone(), identity.email().clone());
         let outcome = match self.grants.begin(identity, device(headers, context), state).await {
             Ok(Some(grant)) => self.finish(grant, visit, headers, context).await,
-            Ok(None) => Err(Cause::Attempt),
+            Ok(None) => Err(RefusalCause::Attempt),
             Err(error) => Err(error.into()),
         };
         let (word, user) = match &outcome {
             Ok((_, Some(user))) => ("ok", Some(*user)),
             Ok((_, None)) => ("converted", None),
-            Err(cause) => (cause.row().word, None),
+            Err(cause) => (cause.row().label, None),
         };
         let event = Event {
-            action: Action::SignIn,
+            action: AuditAction::SignIn,
             outcome: word,
-            person: Person { key: Some(&key), email: Some(email.as_str()), coder_user: user },
+            person: AuditPerson { key: Some(&key), email: Some(email.as_str()), coder_user: user },
             client: Some(context.client),
             request: Some(context.request),
         };
-        let reason = outcome.as_ref().err().and_then(Cause::coders_words);
+        let reason = outcome.as_ref().err().and_then(RefusalCause::coders_words);
         audit::emit_with_reason(event, reason.as_deref());
         outcome.map(|(response, _)| response)
     }
@@ -175,8 +185,8 @@ impl Gateway {
         visit: Visit,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<(Response, Option<CoderUserId>), Cause> {
-        let outcome = self.legs(grant, visit, headers, context).await;
+    ) -> Result<(Response, Option<CoderUserId>), RefusalCause> {
+        let outcome = self.exchange_with_coder(grant, visit, headers, context).await;
         if !matches!(outcome, Ok((_, Some(_))))
             && let Err(error) = self.grants.abandon(grant, EndReason::Abandoned).await
         {
@@ -186,32 +196,32 @@ impl Gateway {
         outcome
     }
 
-    async fn legs(
+    async fn exchange_with_coder(
         &self,
         grant: GrantId,
         visit: Visit,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<(Response, Option<CoderUserId>), Cause> {
+    ) -> Result<(Response, Option<CoderUserId>), RefusalCause> {
         let started = self.handoff.start(visit).await?;
         let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
-        let HandedOver { session, mut response } = self.handoff.finish(started, &code).await?;
+        let HandoffResult { session, mut response } = self.handoff.finish(started, &code).await?;
         let Some(session) = session else { return Ok((response, None)) };
         let owner = self.api.owner_of_new(&session, context.client).await;
-        let owner =
-            owner.map_err(|refusal| refusal.map_or(Cause::Nobody, |no| HandoffError::from(no).into()))?;
+        let owner = owner
+            .map_err(|refusal| refusal.map_or(RefusalCause::Nobody, |no| HandoffError::from(no).into()))?;
         let before = self.finder.session_cookie(headers).map(TokenHash::of);
         let bound = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
         if let Some(replaced) = bound {
             audit::emit(Event {
-                action: Action::End,
-                outcome: EndReason::Replaced.word(),
+                action: AuditAction::End,
+                outcome: EndReason::Replaced.label(),
                 person: replaced.to_audit(),
                 client: Some(context.client),
                 request: Some(context.request),
             });
         }
-        response.headers_mut().append(SET_COOKIE, self.count_round(headers));
+        response.headers_mut().append(SET_COOKIE, self.count_sign_in(headers));
         Ok((response, Some(owner.user)))
     }
 
@@ -228,15 +238,15 @@ impl Gateway {
 }
 
 /// Writes down that nobody signed in, why, and about whom it was as far as the provider had said.
-fn refused(cause: Cause, about: Option<&Named>, context: &Context) -> Cause {
-    let person = Person {
+fn refused(cause: RefusalCause, about: Option<&Named>, context: &Context) -> RefusalCause {
+    let person = AuditPerson {
         key: about.map(|named| &named.key),
         email: about.and_then(|named| named.unverified_email.as_deref()),
         coder_user: None,
     };
     audit::emit(Event {
-        action: Action::SignIn,
-        outcome: cause.row().word,
+        action: AuditAction::SignIn,
+        outcome: cause.row().label,
         person,
         client: Some(context.client),
         request: Some(context.request),
@@ -245,10 +255,10 @@ fn refused(cause: Cause, about: Option<&Named>, context: &Context) -> Cause {
 }
 
 /// The one value of a query parameter; twice is refused, since two readers could take two of them.
-pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, Cause> {
+pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, RefusalCause> {
     let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
     let first = values.next().map(|(_, value)| value.into_owned());
-    if values.next().is_some() { Err(Cause::Start) } else { Ok(first) }
+    if values.next().is_some() { Err(RefusalCause::Start) } else { Ok(first) }
 }
 
 /// A redirect that nobody keeps.

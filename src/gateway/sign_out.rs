@@ -3,20 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::SET_COOKIE;
-use ::http::{HeaderMap, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
 
 use super::context::Context;
 use super::sign_in::redirect_to;
-use super::{Cause, Gateway};
+use super::{Gateway, RefusalCause};
 use crate::coder::answer;
-use crate::grant::{EndReason, EndedSession, Kind, Standing};
-use crate::http::Response;
-use crate::pages::{Link, SignOutAtProvider, SignedOut};
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::grant::{Authorization, CredentialKind, EndReason, EndedSession};
+use crate::pages::{Link, SignOutAtProviderView, SignedOutView};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, RequestId, Secret, random_token};
+use crate::web::Response;
 
 /// The cookie that tells the next page that one has just signed out.
 const JUST_OUT: &str = "signed_out";
@@ -34,39 +34,42 @@ impl Gateway {
     /// Ends what is presented, before Coder hears of it: whatever Coder answers, it is over.
     pub(super) async fn end_presented(
         self: &Arc<Self>,
-        standing: &Standing,
+        authorization: &Authorization,
         context: &Context,
-    ) -> Result<Option<EndedSession>, Cause> {
-        let (gateway, standing, request, client) =
-            (Arc::clone(self), standing.clone(), context.request, context.client);
+    ) -> Result<Option<EndedSession>, RefusalCause> {
+        let (gateway, authorization, request, client) =
+            (Arc::clone(self), authorization.clone(), context.request, context.client);
         let work = async move {
-            let person = standing.person();
-            let ended = gateway.end_credential(&standing).await;
+            let person = authorization.person();
+            let ended = gateway.end_credential(&authorization).await;
             audit::emit(Event {
-                action: Action::SignOut,
+                action: AuditAction::SignOut,
                 outcome: if ended.is_ok() { "ok" } else { "store" },
-                person: Person {
+                person: AuditPerson {
                     key: person.as_ref().map(|person| &person.key),
                     email: person.as_ref().map(|person| person.email.as_str()),
-                    coder_user: standing.user(),
+                    coder_user: authorization.user(),
                 },
                 client: Some(client),
                 request: Some(request),
             });
             ended
         };
-        self.slow.spawn(work).await.unwrap_or(Err(Cause::Gone))
+        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
     }
 
-    async fn end_credential(&self, standing: &Standing) -> Result<Option<EndedSession>, Cause> {
-        let hash = standing.hash();
-        if standing.kind() == Kind::Token {
+    async fn end_credential(
+        &self,
+        authorization: &Authorization,
+    ) -> Result<Option<EndedSession>, RefusalCause> {
+        let hash = authorization.hash();
+        if authorization.kind() == CredentialKind::Token {
             self.grants.end_token(&hash, EndReason::SignedOut).await?;
             return Ok(None);
         }
         let ended = self.grants.end_session(&hash, EndReason::SignedOut).await?;
         if self.settings.sign_out_ends_tokens
-            && let Some(user) = standing.user()
+            && let Some(user) = authorization.user()
         {
             self.grants.end_user(user, EndReason::SignedOut).await?;
         }
@@ -87,17 +90,17 @@ impl Gateway {
         let ticket = random_token();
         let line = self.cookies.set(JUST_OUT, &ticket, Some(MOMENT));
         response.headers_mut().append(SET_COOKIE, line);
-        response.headers_mut().append(SET_COOKIE, self.forget_rounds());
+        response.headers_mut().append(SET_COOKIE, self.forget_sign_ins());
         if self.settings.sign_out_at_provider {
-            self.farewells.insert(ticket, Arc::new(ended));
+            self.logout_redirects.insert(ticket, Arc::new(ended));
         }
     }
 
     /// The next page of a browser that has just signed out; `None` for every other.
-    pub(super) fn farewell(&self, headers: &HeaderMap, context: &Context) -> Option<Response> {
+    pub(super) fn logout_redirect(&self, headers: &HeaderMap, context: &Context) -> Option<Response> {
         let ticket = self.cookies.get(headers, JUST_OUT)?;
         let wanted = self.wanted(context);
-        let mut response = match self.farewells.remove(ticket) {
+        let mut response = match self.logout_redirects.remove(ticket) {
             Some(ended) => self.to_provider(&ended, &wanted, context.request),
             None => self.signed_out_page(false, &wanted, context.request),
         };
@@ -120,7 +123,7 @@ impl Gateway {
             let fields: Vec<(&str, Secret)> =
                 at_provider.form_fields().iter().map(|(name, value)| (*name, value.clone())).collect();
             let stay = Self::signed_out_link(wanted);
-            let view = SignOutAtProvider { action: at_provider.form_url(), fields: &fields, stay };
+            let view = SignOutAtProviderView { action: at_provider.form_url(), fields: &fields, stay };
             self.pages.sign_out_at_provider(&view, request)
         };
         if at_provider.comes_back() {
@@ -155,7 +158,7 @@ impl Gateway {
 
     fn signed_out_page(&self, asked_provider: bool, wanted: &LocalRedirect, request: RequestId) -> Response {
         let sign_in = Self::start_link(wanted);
-        let view = SignedOut { sign_in, asked_provider, tokens: self.settings.sign_out_ends_tokens };
+        let view = SignedOutView { sign_in, asked_provider, tokens: self.settings.sign_out_ends_tokens };
         self.pages.signed_out(&view, request)
     }
 }

@@ -5,22 +5,22 @@ mod answer;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use ::http::header::{CONNECTION, CONTENT_LENGTH};
-use ::http::{HeaderValue, Method, Version};
+use http::header::{CONNECTION, CONTENT_LENGTH};
+use http::{HeaderValue, Method, Version};
 use http_body::Body as _;
 use tokio::time::Instant;
 
 use super::context::Context;
 use super::counts::Counts;
-use super::{Cause, Gateway};
-use crate::coder::hosts::Judged as HostJudged;
+use super::{Gateway, RefusalCause};
+use crate::coder::hosts::HostKind;
 use crate::coder::routes::{self, Route};
-use crate::http::{Body, Manner, Request, Response, Target, check_message, manner};
 use crate::listen::{ConnInfo, Service};
 use crate::policy::{ClassName, RouteClass};
 use crate::proxy::Upstream;
 use crate::telemetry::Access;
 use crate::types::{CoderUserId, RequestId};
+use crate::web::{Body, Request, RequestKind, Response, Target, check_message, request_kind};
 
 /// Where the gateway's own endpoints are: a path that Coder does not use. Matched on the form that is routed
 /// on (GHSA-5wcc-hf24-rf5h).
@@ -64,7 +64,7 @@ impl Worker {
             method: method.as_str(),
             path: seen.path.as_ref().map_or("", Target::path),
             status: response.status().as_u16(),
-            class: seen.class.map_or("none", ClassName::word),
+            class: seen.class.map_or("none", ClassName::label),
             refused: seen.refused,
             user: seen.user,
             client: seen.client,
@@ -82,13 +82,13 @@ impl Worker {
         id: RequestId,
         seen: &mut Seen,
     ) -> Response {
-        let how = manner(&request);
+        let how = request_kind(&request);
         let context = match self.understand(&request, how.clone(), connection, id, seen.client) {
             Ok(context) => context,
             Err(cause) => {
-                seen.refused = Some(cause.row().word);
+                seen.refused = Some(cause.row().label);
                 let mut refusal = self.gateway.refuse_unread(&cause, &how, id);
-                if matches!(cause, Cause::Message(_)) && request.version() != Version::HTTP_2 {
+                if matches!(cause, RefusalCause::Message(_)) && request.version() != Version::HTTP_2 {
                     // Where this message ends somebody in between may see otherwise: nothing of theirs is read on.
                     refusal.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
@@ -101,7 +101,7 @@ impl Worker {
         match self.judge_and_answer(request, &context, route, seen).await {
             Ok(response) => response,
             Err(cause) => {
-                seen.refused = Some(cause.row().word);
+                seen.refused = Some(cause.row().label);
                 self.gateway.refuse(&cause, &context)
             }
         }
@@ -110,20 +110,20 @@ impl Worker {
     fn understand(
         &self,
         request: &Request,
-        manner: Manner,
+        request_kind: RequestKind,
         connection: &ConnInfo,
         id: RequestId,
         client: IpAddr,
-    ) -> Result<Context, Cause> {
+    ) -> Result<Context, RefusalCause> {
         let host = check_message(request)?;
         let app_host = match self.gateway.hosts.judge(host.as_str()) {
-            HostJudged::Access => false,
-            HostJudged::App(_) => true,
-            HostJudged::Unknown => return Err(Cause::Host),
+            HostKind::Access => false,
+            HostKind::App(_) => true,
+            HostKind::Unknown => return Err(RefusalCause::Host),
         };
         // The name of the TLS handshake and of the request must lead to the same kind of host (CVE-2026-55430).
         if !names_agree(connection.server_name.as_deref(), host.name()) {
-            return Err(Cause::Host);
+            return Err(RefusalCause::Host);
         }
         let target = Target::parse(request.uri(), |path| app_host || routes::is_app_path(path))?;
         // Behind a proxy that ends TLS the connection is plain, and the client's is not.
@@ -131,12 +131,12 @@ impl Worker {
             "https" => "https",
             _ => connection.scheme.as_str(),
         };
-        Ok(Context { request: id, client, manner, target, host, scheme, app_host })
+        Ok(Context { request: id, client, request_kind, target, host, scheme, app_host })
     }
 
-    fn classify(&self, method: &::http::Method, context: &Context) -> Route {
-        let upgrade = match &context.manner {
-            Manner::Upgrade(protocol) => Some(protocol.as_str()),
+    fn classify(&self, method: &http::Method, context: &Context) -> Route {
+        let upgrade = match &context.request_kind {
+            RequestKind::Upgrade(protocol) => Some(protocol.as_str()),
             _ => None,
         };
         if context.app_host {

@@ -26,7 +26,7 @@ const LEAST_TOLD: Duration = Duration::from_secs(1);
 
 /// An answer of the token endpoint.
 #[derive(Clone, Debug)]
-pub struct TokenAnswer {
+pub struct TokenReply {
     /// The provider's access token.
     pub access_token: Secret,
     /// Its remaining life; at least a second.
@@ -73,7 +73,7 @@ impl Grants {
         code: &Secret,
         redirect_uri: &str,
         verifier: Option<&Secret>,
-    ) -> Result<TokenAnswer, AnswerError> {
+    ) -> Result<TokenReply, AnswerError> {
         let now = self.clock.now();
         let grant = code::open(self.vault.codes(), code, redirect_uri, verifier, now);
         let grant = grant.ok_or(AnswerError::InvalidGrant)?;
@@ -85,7 +85,7 @@ impl Grants {
 
     /// Answers a user's handle from any live grant of the user, refreshed first when its access token
     /// is about to expire. All who ask at once get the same answer.
-    pub async fn by_handle(self: &Arc<Self>, handle: &Secret) -> Result<TokenAnswer, AnswerError> {
+    pub async fn by_handle(self: &Arc<Self>, handle: &Secret) -> Result<TokenReply, AnswerError> {
         let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
         // The longest life first; of equal ones the newest. Everybody who asks sorts alike.
         heads.sort_by_key(|head| std::cmp::Reverse(head.access_expires_at));
@@ -127,7 +127,7 @@ impl Grants {
         self: &Arc<Self>,
         head: GrantHead,
         patience: Instant,
-    ) -> Result<TokenAnswer, AnswerError> {
+    ) -> Result<TokenReply, AnswerError> {
         let now = self.clock.now();
         let mut renewal = Renewal::Fresh;
         if remaining(&head, now) < LEAST_LIFE {
@@ -155,8 +155,8 @@ impl Grants {
     }
 }
 
-fn answer(contents: Contents, refresh_handle: Secret, life: Duration) -> TokenAnswer {
-    TokenAnswer {
+fn answer(contents: Contents, refresh_handle: Secret, life: Duration) -> TokenReply {
+    TokenReply {
         access_token: contents.access_token,
         expires_in: life.max(LEAST_TOLD),
         refresh_handle,

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::flight::{Slot, Trouble};
+use super::flight::{RefreshSlot, Trouble};
 use super::health::{Health, Pass};
 use super::{EndReason, Refresher};
 use crate::oidc::{
-    Cause, ClientCheck, JudgeError, OAuthError, RefreshAnswer, RefreshError, Refreshed, RevokeError,
+    ClientCheck, JudgeError, OAuthError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
     TokenKind, Unreachable,
 };
 use crate::types::{Clock, IdentityKey, Secret, Timestamp};
@@ -28,7 +28,7 @@ use crate::types::{Clock, IdentityKey, Secret, Timestamp};
 const LONGEST_EXCHANGE: Duration = Duration::from_mins(1);
 
 /// No answer within [`LONGEST_EXCHANGE`].
-const TOO_LATE: Unreachable = Unreachable { cause: Cause::Timeout, retry_after: None };
+const TOO_LATE: Unreachable = Unreachable { cause: OutageCause::Timeout, retry_after: None };
 
 /// Why a grant is not renewed.
 pub(super) enum NotRenewed {
@@ -88,7 +88,7 @@ impl Asking {
     /// Presents a grant's refresh token, and takes note of how the provider is.
     pub(super) async fn refresh(
         &self,
-        slot: &Slot,
+        slot: &RefreshSlot,
         key: &IdentityKey,
         token: &Secret,
         pass: &mut Pass<'_>,
@@ -126,7 +126,7 @@ impl Asking {
     /// Says what an error other than `invalid_grant` means for the grant that it came for.
     pub(super) async fn settle(
         &self,
-        slot: &Slot,
+        slot: &RefreshSlot,
         key: &IdentityKey,
         token: &Secret,
         decline: &Decline,
@@ -164,7 +164,7 @@ impl Asking {
     /// Judges the person by an answer.
     pub(super) async fn judge(
         &self,
-        slot: &Slot,
+        slot: &RefreshSlot,
         key: &IdentityKey,
         answer: &RefreshAnswer,
         pass: &mut Pass<'_>,
@@ -197,7 +197,7 @@ impl Asking {
     }
 
     /// An internal error or a silence: an outage when the provider answers nothing else either.
-    async fn failed_for_one(&self, slot: &Slot, pass: &mut Pass<'_>, down: Unreachable) -> NotRenewed {
+    async fn failed_for_one(&self, slot: &RefreshSlot, pass: &mut Pass<'_>, down: Unreachable) -> NotRenewed {
         let _one = self.checking.lock().await;
         let now = self.clock.now();
         if let Some(until) = self.health.hopeless(now).filter(|_| !pass.is_probe()) {
@@ -223,13 +223,13 @@ impl Asking {
         tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
     }
 
-    fn down(&self, slot: &Slot, pass: &mut Pass<'_>, retry_after: Option<Duration>) -> NotRenewed {
+    fn down(&self, slot: &RefreshSlot, pass: &mut Pass<'_>, retry_after: Option<Duration>) -> NotRenewed {
         let now = self.clock.now();
         let again = slot.failed(now, Trouble::NoAnswer);
         NotRenewed::Later(Trouble::NoAnswer, pass.failed(now, retry_after).max(again))
     }
 
-    fn later(&self, slot: &Slot, trouble: Trouble) -> NotRenewed {
+    fn later(&self, slot: &RefreshSlot, trouble: Trouble) -> NotRenewed {
         NotRenewed::Later(trouble, slot.failed(self.clock.now(), trouble))
     }
 }

@@ -1,4 +1,4 @@
-//! What goes on without a request: tunnels' standings, last seen moments, revocations, sweeping.
+//! What goes on without a request: tunnels' authorizations, last seen moments, revocations, sweeping.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,16 +8,16 @@ use futures_util::stream;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::entry::{Bearer, Entry, Look};
-use super::live::{Person, lock};
+use super::entry::{Entry, EntryOwner, Look};
+use super::live::{ProviderUser, lock};
 use super::store::{Revocation, Scope, StoreError};
-use super::tunnels::Turn;
+use super::tunnels::JudgeLease;
 use super::{EndReason, Grants, Judgement};
 use crate::oidc::{RevokeError, TokenKind};
 use crate::telemetry::audit;
 use crate::types::{Secret, Timestamp};
 
-/// How often the standings of tunnels are looked at: one that ended by a limit is cut within this.
+/// How often the authorizations of tunnels are looked at: one that ended by a limit is cut within this.
 const TUNNELS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often last seen moments are written: what is in use all the time costs a row each time.
@@ -93,7 +93,7 @@ impl Grants {
         }
     }
 
-    /// Judges the standings of open tunnels that have gone stale or beyond a limit, each in a task of
+    /// Judges the authorizations of open tunnels that have gone stale or beyond a limit, each in a task of
     /// its own, so that a slow provider delays no other.
     pub(super) fn look_at_tunnels(self: &Arc<Self>) {
         self.register().watch_the_clock();
@@ -101,41 +101,41 @@ impl Grants {
         let needs_judging = |entry: &Arc<Entry>| {
             // Whether a token without a grant is still good only Coder knows: it is asked at the next request.
             let ours = match &entry.bearer {
-                Bearer::Session(_) => true,
-                Bearer::Token(token) => token.user.as_ref().is_some_and(|user| user.signed_in()),
+                EntryOwner::Session(_) => true,
+                EntryOwner::Token(token) => token.user.as_ref().is_some_and(|user| user.signed_in()),
             };
             ours && entry.is_live() && entry.look(now) == Look::Judge
         };
-        for turn in self.links.tunnels.turns(needs_judging) {
+        for lease in self.links.tunnels.leases(needs_judging) {
             let grants = Arc::clone(self);
-            self.runtime.spawn(async move { grants.judge_tunnel(turn).await });
+            self.runtime.spawn(async move { grants.judge_tunnel(lease).await });
         }
     }
 
-    async fn judge_tunnel(self: Arc<Self>, turn: Turn) {
-        let over = match self.judge_entry(&turn.entry, self.patience()).await {
+    async fn judge_tunnel(self: Arc<Self>, lease: JudgeLease) {
+        let over = match self.judge_entry(&lease.entry, self.patience()).await {
             // Nothing has ended, but nobody vouches any more: the tunnel goes, and comes back with the provider.
             Ok(Some(
                 Judgement::Unreachable { .. } | Judgement::Declined | Judgement::Unknown | Judgement::Stale,
             )) => true,
             Ok(_) => false,
             Err(error) => {
-                tracing::error!(%error, "the standing of an open tunnel cannot be judged");
-                self.clock.now() >= self.last_moment(&turn.entry)
+                tracing::error!(%error, "the authorization of an open tunnel cannot be judged");
+                self.clock.now() >= self.last_moment(&lease.entry)
             }
         };
         if over {
-            self.register().retire(&turn.entry.hash);
-            turn.entry.retire();
-            self.cache.invalidate(&turn.entry.hash);
+            self.register().retire(&lease.entry.hash);
+            lease.entry.retire();
+            self.cache.invalidate(&lease.entry.hash);
         }
     }
 
     /// When the grace of the last grant behind an entry is over.
     fn last_moment(&self, entry: &Entry) -> Timestamp {
         let ends = match &entry.bearer {
-            Bearer::Session(session) => vec![self.grace_end(&session.grant)],
-            Bearer::Token(token) => {
+            EntryOwner::Session(session) => vec![self.grace_end(&session.grant)],
+            EntryOwner::Token(token) => {
                 let grants = token.user.as_ref().map(|user| user.grants()).unwrap_or_default();
                 grants.iter().map(|grant| self.grace_end(grant)).collect()
             }
@@ -268,11 +268,11 @@ fn revoke_pause(tries: u32) -> Duration {
 }
 
 fn emit(due: &Revocation, outcome: &str) {
-    let person = Person::of(&due.head);
+    let person = ProviderUser::of(&due.head);
     audit::emit(audit::Event {
-        action: audit::Action::Revocation,
+        action: audit::AuditAction::Revocation,
         outcome,
-        person: audit::Person {
+        person: audit::AuditPerson {
             key: Some(&person.key),
             email: Some(person.email.as_str()),
             coder_user: due.head.user,

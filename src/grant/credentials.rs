@@ -3,16 +3,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::entry::{Bearer, Entry, SessionPart, TokenPart};
+use super::authorization::Authorization;
+use super::entry::{Entry, EntryOwner, SessionPart, TokenPart};
 use super::judge::Judgement;
 use super::register::Register;
-use super::standing::Standing;
 use super::store::{MadeFor, SessionRow, StoreError, TokenRow, UserRow};
 use super::{EndReason, Grants};
 use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 
 /// How long Coder's word is believed that a credential is none.
-const GARBAGE_LIFE: Duration = Duration::from_mins(1);
+const UNKNOWN_TOKEN_LIFE: Duration = Duration::from_mins(1);
 
 /// How often a look-up starts over because something ended or was bound in the meantime.
 const LOAD_TRIES: u32 = 32;
@@ -29,7 +29,7 @@ pub struct TokenOwner {
 }
 
 /// What a look into the store found.
-pub(super) enum Found {
+pub(super) enum LoadedCredential {
     Entry(Arc<Entry>),
     Ended(EndReason),
     Nothing,
@@ -64,7 +64,7 @@ impl Grants {
                 ended: None,
             };
             let kept = grants.store.put_token(row).await?;
-            grants.garbage.invalidate(&hash);
+            grants.unknown_tokens.invalidate(&hash);
             grants.told(&kept);
             Ok(())
         })
@@ -75,7 +75,7 @@ impl Grants {
     fn told(&self, kept: &TokenRow) {
         let mut register = self.register();
         let Some(entry) = register.entry(&kept.hash) else { return };
-        let Bearer::Token(token) = &entry.bearer else { return };
+        let EntryOwner::Token(token) = &entry.bearer else { return };
         let same_user = token.user.as_ref().map(|user| user.id) == Some(kept.user);
         if same_user && token.login_type == kept.login_type && kept.ended.is_none() {
             token.set_asked_until(kept.asked_at + self.settings.recheck);
@@ -93,38 +93,38 @@ impl Grants {
         let until = now + self.settings.recheck;
         let mut register = self.register();
         let entry = register.entry(&hash).unwrap_or_else(|| {
-            let bearer = Bearer::Token(TokenPart::new(None, LoginType::Unknown, until));
+            let bearer = EntryOwner::Token(TokenPart::new(None, LoginType::Unknown, until));
             let entry = Arc::new(Entry::new(hash, bearer, now, Arc::clone(&self.links)));
             register.enter(&entry);
             self.cache.insert(hash, Arc::clone(&entry));
             entry
         });
         match &entry.bearer {
-            Bearer::Token(token) if token.user.is_none() => {
+            EntryOwner::Token(token) if token.user.is_none() => {
                 token.set_asked_until(until);
-                Judgement::Unattributed(Standing::new(entry))
+                Judgement::Unattributed(Authorization::new(entry))
             }
             _ => Judgement::Unknown,
         }
     }
 
     /// Remembers for a minute that Coder does not know a credential. At most 20 000 are remembered.
-    pub fn remember_garbage(&self, hash: TokenHash) {
+    pub fn remember_unknown(&self, hash: TokenHash) {
         let mut register = self.register();
         register.retire(&hash);
         self.cache.invalidate(&hash);
         drop(register);
-        self.garbage.insert(hash, self.clock.now() + GARBAGE_LIFE);
+        self.unknown_tokens.insert(hash, self.clock.now() + UNKNOWN_TOKEN_LIFE);
     }
 
     /// The credential in memory, or taken there from the store.
-    pub(super) async fn find(&self, hash: &TokenHash) -> Result<Found, StoreError> {
+    pub(super) async fn find(&self, hash: &TokenHash) -> Result<LoadedCredential, StoreError> {
         if let Some(entry) = self.cache.get(hash) {
             if let Some(reason) = entry.ended_by() {
-                return Ok(Found::Ended(reason));
+                return Ok(LoadedCredential::Ended(reason));
             }
             if entry.is_live() {
-                return Ok(Found::Entry(entry));
+                return Ok(LoadedCredential::Entry(entry));
             }
         }
         for _ in 0..LOAD_TRIES {
@@ -137,23 +137,23 @@ impl Grants {
 
     /// Reads a credential from the store. None when something ended or was bound meanwhile: what was
     /// read may be of before that, and must not outlive it in memory.
-    async fn load(&self, hash: &TokenHash) -> Result<Option<Found>, StoreError> {
+    async fn load(&self, hash: &TokenHash) -> Result<Option<LoadedCredential>, StoreError> {
         let epoch = self.register().epoch;
         if let Some(row) = self.store.session(*hash).await? {
             if let Some(reason) = row.ended {
-                return Ok(Some(Found::Ended(reason)));
+                return Ok(Some(LoadedCredential::Ended(reason)));
             }
             let user = self.store.user(row.user).await?;
             return self.enter_session(epoch, &row, &user);
         }
         if let Some(row) = self.store.token(*hash).await? {
             if let Some(reason) = row.ended {
-                return Ok(Some(Found::Ended(reason)));
+                return Ok(Some(LoadedCredential::Ended(reason)));
             }
             let user = self.store.user(row.user).await?;
             return Ok(self.enter(epoch, *hash, row.last_seen, |register| {
                 let state = register.user(row.user, &user);
-                Bearer::Token(TokenPart::new(
+                EntryOwner::Token(TokenPart::new(
                     Some(state),
                     row.login_type,
                     row.asked_at + self.settings.recheck,
@@ -161,7 +161,7 @@ impl Grants {
             }));
         }
         let unattributed = self.register().entry(hash);
-        Ok(Some(unattributed.map_or(Found::Nothing, Found::Entry)))
+        Ok(Some(unattributed.map_or(LoadedCredential::Nothing, LoadedCredential::Entry)))
     }
 
     fn enter_session(
@@ -169,7 +169,7 @@ impl Grants {
         epoch: u64,
         row: &SessionRow,
         user: &UserRow,
-    ) -> Result<Option<Found>, StoreError> {
+    ) -> Result<Option<LoadedCredential>, StoreError> {
         let Some(head) = user.grants.iter().find(|head| head.id == row.grant) else {
             // A live session has a live grant: this one ended between the two reads, or the store is damaged.
             if self.register().epoch == epoch {
@@ -180,7 +180,7 @@ impl Grants {
         let expires_at = self.settings.max_age.map_or(Timestamp::MAX, |age| row.created_at + age);
         Ok(self.enter(epoch, row.hash, row.last_seen, |register| {
             let state = register.user(row.user, user);
-            Bearer::Session(SessionPart { grant: register.grant(head), user: state, expires_at })
+            EntryOwner::Session(SessionPart { grant: register.grant(head), user: state, expires_at })
         }))
     }
 
@@ -190,8 +190,8 @@ impl Grants {
         epoch: u64,
         hash: TokenHash,
         last_seen: Timestamp,
-        bearer: impl FnOnce(&mut Register) -> Bearer,
-    ) -> Option<Found> {
+        bearer: impl FnOnce(&mut Register) -> EntryOwner,
+    ) -> Option<LoadedCredential> {
         let mut register = self.register();
         if register.epoch != epoch {
             return None;
@@ -203,6 +203,6 @@ impl Grants {
             entry
         });
         self.cache.insert(hash, Arc::clone(&entry));
-        Some(Found::Entry(entry))
+        Some(LoadedCredential::Entry(entry))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::store::{Ended, GrantHead, Scope, StoreError};
-use super::{EndReason, Grants, Person};
+use super::{EndReason, Grants, ProviderUser};
 use crate::telemetry::audit;
 use crate::types::{CoderUserId, GrantId, IdentityKey, Issuer, Secret, Timestamp, TokenHash};
 
@@ -22,21 +22,21 @@ pub struct EndedSession {
 
 /// Whose something was that has ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Owner {
+pub struct CredentialOwner {
     /// At the provider; unknown for a token whose user never signed in here.
-    pub person: Option<Person>,
+    pub person: Option<ProviderUser>,
     /// In Coder; unknown for a sign-in that was not finished.
     pub user: Option<CoderUserId>,
 }
 
-impl Owner {
+impl CredentialOwner {
     fn of(head: &GrantHead) -> Self {
-        Self { person: Some(Person::of(head)), user: head.user }
+        Self { person: Some(ProviderUser::of(head)), user: head.user }
     }
 
     /// For an audit event.
-    pub fn to_audit(&self) -> audit::Person<'_> {
-        audit::Person {
+    pub fn to_audit(&self) -> audit::AuditPerson<'_> {
+        audit::AuditPerson {
             key: self.person.as_ref().map(|person| &person.key),
             email: self.person.as_ref().map(|person| person.email.as_str()),
             coder_user: self.user,
@@ -50,7 +50,7 @@ pub struct EndedThere {
     /// How many sessions, tokens and grants.
     pub count: usize,
     /// Whose they were, each once, as far as sessions and grants tell.
-    pub owners: Vec<Owner>,
+    pub owners: Vec<CredentialOwner>,
 }
 
 impl Grants {
@@ -149,8 +149,8 @@ impl Grants {
         let ended = self.end_scope(scope, reason.clone()).await?;
         for owner in self.owners(&ended).await {
             audit::emit(audit::Event {
-                action: audit::Action::End,
-                outcome: reason.word(),
+                action: audit::AuditAction::End,
+                outcome: reason.label(),
                 person: owner.to_audit(),
                 client: None,
                 request: None,
@@ -174,7 +174,7 @@ impl Grants {
 
     /// Whose the ended sessions and grants were: one for each grant. What cannot be read is left out: it has
     /// ended all the same.
-    async fn owners(&self, ended: &Ended) -> Vec<Owner> {
+    async fn owners(&self, ended: &Ended) -> Vec<CredentialOwner> {
         let mut ids: Vec<GrantId> = ended.grants.iter().map(|(id, _)| *id).collect();
         for hash in &ended.sessions {
             match self.store.session(*hash).await {
@@ -187,7 +187,7 @@ impl Grants {
         let mut owners = Vec::with_capacity(ids.len());
         for id in ids {
             match self.store.grant(id).await {
-                Ok(row) => owners.extend(row.map(|row| Owner::of(&row.head))),
+                Ok(row) => owners.extend(row.map(|row| CredentialOwner::of(&row.head))),
                 Err(error) => tracing::error!(grant = %id, %error, "whose an ended grant was cannot be read"),
             }
         }
@@ -195,14 +195,14 @@ impl Grants {
     }
 
     /// Whose a live session or token is.
-    pub(super) async fn owner_of(&self, hash: TokenHash) -> Result<Option<Owner>, StoreError> {
+    pub(super) async fn owner_of(&self, hash: TokenHash) -> Result<Option<CredentialOwner>, StoreError> {
         if let Some(row) = self.store.session(hash).await?.filter(|row| row.ended.is_none()) {
-            return Ok(self.store.grant(row.grant).await?.map(|row| Owner::of(&row.head)));
+            return Ok(self.store.grant(row.grant).await?.map(|row| CredentialOwner::of(&row.head)));
         }
         let token = self.store.token(hash).await?.filter(|row| row.ended.is_none());
         let Some(token) = token else { return Ok(None) };
-        let newest = self.store.user(token.user).await?.grants.first().map(Person::of);
-        Ok(Some(Owner { person: newest, user: Some(token.user) }))
+        let newest = self.store.user(token.user).await?.grants.first().map(ProviderUser::of);
+        Ok(Some(CredentialOwner { person: newest, user: Some(token.user) }))
     }
 
     /// Ends a scope in the store, then in memory, whether or not the caller goes on waiting.

@@ -69,7 +69,7 @@ impl TokenPart {
 }
 
 #[derive(Debug)]
-pub(super) enum Bearer {
+pub(super) enum EntryOwner {
     Session(SessionPart),
     Token(TokenPart),
 }
@@ -99,7 +99,7 @@ const RETIRED: u8 = 2;
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) hash: TokenHash,
-    pub(super) bearer: Bearer,
+    pub(super) bearer: EntryOwner,
     life: AtomicU8,
     reason: OnceLock<EndReason>,
     /// Whoever waits for the end.
@@ -115,7 +115,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    pub(super) fn new(hash: TokenHash, bearer: Bearer, last_seen: Timestamp, links: Arc<Links>) -> Self {
+    pub(super) fn new(hash: TokenHash, bearer: EntryOwner, last_seen: Timestamp, links: Arc<Links>) -> Self {
         Self {
             hash,
             bearer,
@@ -136,13 +136,13 @@ impl Entry {
             return Look::Judge;
         }
         match &self.bearer {
-            Bearer::Session(session) => {
+            EntryOwner::Session(session) => {
                 if now < session.grant.served_until() && self.limit(now).is_none() {
                     return Look::Served;
                 }
                 Look::Judge
             }
-            Bearer::Token(token) => match &token.user {
+            EntryOwner::Token(token) => match &token.user {
                 Some(user) if now < user.served_until() => Look::Served,
                 Some(user) if !user.signed_in() && now < token.asked_until() => Look::WithoutGrant,
                 None if now < token.asked_until() => Look::Unattributed,
@@ -153,7 +153,7 @@ impl Entry {
 
     /// The limit that a session is beyond.
     pub(super) fn limit(&self, now: Timestamp) -> Option<Limit> {
-        let Bearer::Session(session) = &self.bearer else { return None };
+        let EntryOwner::Session(session) = &self.bearer else { return None };
         if now >= session.expires_at {
             return Some(Limit::MaxAge);
         }
@@ -171,7 +171,7 @@ impl Entry {
 
     /// A token was presented from somewhere. Off the hot path.
     pub(super) fn seen_from(self: &Arc<Self>, device: Device) {
-        if matches!(self.bearer, Bearer::Token(_)) {
+        if matches!(self.bearer, EntryOwner::Token(_)) {
             *lock(&self.from) = Some(device);
             self.queue();
         }
@@ -194,15 +194,15 @@ impl Entry {
         self.queued.store(false, Ordering::Relaxed);
         let (hash, at) = (self.hash, self.last_seen());
         match self.bearer {
-            Bearer::Session(_) => Touch::Session(hash, at),
-            Bearer::Token(_) => Touch::Token(hash, at, lock(&self.from).take()),
+            EntryOwner::Session(_) => Touch::Session(hash, at),
+            EntryOwner::Token(_) => Touch::Token(hash, at, lock(&self.from).take()),
         }
     }
 
     pub(super) fn user(&self) -> Option<&Arc<UserState>> {
         match &self.bearer {
-            Bearer::Session(session) => Some(&session.user),
-            Bearer::Token(token) => token.user.as_ref(),
+            EntryOwner::Session(session) => Some(&session.user),
+            EntryOwner::Token(token) => token.user.as_ref(),
         }
     }
 

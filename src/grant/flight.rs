@@ -41,7 +41,7 @@ pub(super) enum Trouble {
 
 impl Trouble {
     /// A short name for the audit log.
-    pub(super) const fn word(self) -> &'static str {
+    pub(super) const fn label(self) -> &'static str {
         match self {
             Self::NoAnswer => "no_answer",
             Self::Declined => "declined",
@@ -65,9 +65,9 @@ struct Flown {
 
 /// The place for a grant's refresh in flight, and how the last ones went.
 #[derive(Default)]
-pub(super) struct Slot(Mutex<Flown>);
+pub(super) struct RefreshSlot(Mutex<Flown>);
 
-impl Slot {
+impl RefreshSlot {
     /// The refresh in flight; or the one that `start` makes, unless it says no.
     pub(super) fn join_or<E>(&self, start: impl FnOnce() -> Result<Flight, E>) -> Result<Flight, E> {
         let mut slot = self.lock();
@@ -124,9 +124,9 @@ impl Slot {
     }
 }
 
-impl fmt::Debug for Slot {
+impl fmt::Debug for RefreshSlot {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Slot")
+        f.write_str("RefreshSlot")
     }
 }
 

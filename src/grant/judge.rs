@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::credentials::Found;
-use super::entry::{Bearer, Entry, Limit, Look, SessionPart, TokenPart};
+use super::authorization::Authorization;
+use super::credentials::LoadedCredential;
+use super::entry::{Entry, EntryOwner, Limit, Look, SessionPart, TokenPart};
 use super::live::UserState;
 use super::renew::Renewal;
-use super::standing::Standing;
 use super::store::{Scope, StoreError};
 use super::{Device, EndReason, Grants};
 use crate::types::{Timestamp, TokenHash};
@@ -21,13 +21,13 @@ const JUDGE_TRIES: u32 = 8;
 #[derive(Clone, Debug)]
 pub enum Check {
     /// May be served.
-    Served(Standing),
+    Served(Authorization),
     /// Valid at Coder, and its user never signed in here: the policy decides.
-    WithoutGrant(Standing),
+    WithoutGrant(Authorization),
     /// Valid at Coder, which does not say whose it is: the policy decides.
-    Unattributed(Standing),
+    Unattributed(Authorization),
     /// Coder does not know it, as of a moment ago.
-    Garbage,
+    UnknownToken,
     /// [`Grants::judge`] must say.
     Ask,
 }
@@ -36,11 +36,11 @@ pub enum Check {
 #[derive(Clone, Debug)]
 pub enum Judgement {
     /// May be served.
-    Served(Standing),
+    Served(Authorization),
     /// Valid at Coder, and its user never signed in here: the policy decides.
-    WithoutGrant(Standing),
+    WithoutGrant(Authorization),
     /// Valid at Coder, which does not say whose it is: the policy decides.
-    Unattributed(Standing),
+    Unattributed(Authorization),
     /// It is over.
     Ended(EndReason),
     /// The provider answers that it does not renew the sign-in, and the grace is over. Nothing has ended
@@ -55,7 +55,7 @@ pub enum Judgement {
         retry_after: Duration,
     },
     /// Not known here: ask Coder, then [`Grants::adopt`], [`Grants::accept_unattributed`] or
-    /// [`Grants::remember_garbage`].
+    /// [`Grants::remember_unknown`].
     Unknown,
     /// Coder knew it, and was not asked for too long: as with [`Self::Unknown`].
     Stale,
@@ -66,32 +66,32 @@ impl Grants {
     pub fn check(&self, hash: &TokenHash) -> Check {
         let now = self.clock.now();
         let Some(entry) = self.cache.get(hash) else {
-            let garbage = self.garbage.get(hash).is_some_and(|until| now < until);
-            return if garbage { Check::Garbage } else { Check::Ask };
+            let unknown_tokens = self.unknown_tokens.get(hash).is_some_and(|until| now < until);
+            return if unknown_tokens { Check::UnknownToken } else { Check::Ask };
         };
         let look = entry.look(now);
         if look == Look::Judge {
             return Check::Ask;
         }
         entry.touch(now);
-        let standing = Standing::new(entry);
+        let authorization = Authorization::new(entry);
         match look {
-            Look::Served => Check::Served(standing),
-            Look::WithoutGrant => Check::WithoutGrant(standing),
-            Look::Unattributed => Check::Unattributed(standing),
+            Look::Served => Check::Served(authorization),
+            Look::WithoutGrant => Check::WithoutGrant(authorization),
+            Look::Unattributed => Check::Unattributed(authorization),
             Look::Judge => Check::Ask,
         }
     }
 
     /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits,
-    /// and has the provider asked when the standing is stale.
+    /// and has the provider asked when the authorization is stale.
     pub async fn judge(self: &Arc<Self>, hash: &TokenHash) -> Result<Judgement, StoreError> {
         let patience = self.patience();
         for _ in 0..JUDGE_TRIES {
             let entry = match self.find(hash).await? {
-                Found::Entry(entry) => entry,
-                Found::Ended(reason) => return Ok(Judgement::Ended(reason)),
-                Found::Nothing => return Ok(Judgement::Unknown),
+                LoadedCredential::Entry(entry) => entry,
+                LoadedCredential::Ended(reason) => return Ok(Judgement::Ended(reason)),
+                LoadedCredential::Nothing => return Ok(Judgement::Unknown),
             };
             if let Some(judgement) = self.judge_entry(&entry, patience).await? {
                 entry.touch(self.clock.now());
@@ -117,12 +117,12 @@ impl Grants {
     ) -> Result<Option<Judgement>, StoreError> {
         let now = self.clock.now();
         let judgement = match &entry.bearer {
-            Bearer::Session(session) => self.judge_session(entry, session, now, patience).await?,
-            Bearer::Token(TokenPart { user: Some(user), .. }) => {
+            EntryOwner::Session(session) => self.judge_session(entry, session, now, patience).await?,
+            EntryOwner::Token(TokenPart { user: Some(user), .. }) => {
                 self.judge_token(entry, user, now, patience).await?
             }
-            Bearer::Token(_) => match entry.look(now) {
-                Look::Unattributed => Judgement::Unattributed(Standing::new(Arc::clone(entry))),
+            EntryOwner::Token(_) => match entry.look(now) {
+                Look::Unattributed => Judgement::Unattributed(Authorization::new(Arc::clone(entry))),
                 _ => Judgement::Stale,
             },
         };
@@ -150,7 +150,7 @@ impl Grants {
             self.end_beyond(Scope::Session(entry.hash), reason.clone()).await?;
             return Ok(Judgement::Ended(reason));
         }
-        let served = || Judgement::Served(Standing::new(Arc::clone(entry)));
+        let served = || Judgement::Served(Authorization::new(Arc::clone(entry)));
         let seen = session.grant.generation();
         if entry.look(now) == Look::Served {
             return Ok(served());
@@ -173,17 +173,17 @@ impl Grants {
         now: Timestamp,
         patience: Instant,
     ) -> Result<Judgement, StoreError> {
-        let standing = || Standing::new(Arc::clone(entry));
+        let authorization = || Authorization::new(Arc::clone(entry));
         let grants: Vec<_> = user.grants().into_iter().map(|it| (it.generation(), it)).collect();
         match entry.look(now) {
-            Look::Served => return Ok(Judgement::Served(standing())),
-            Look::WithoutGrant => return Ok(Judgement::WithoutGrant(standing())),
+            Look::Served => return Ok(Judgement::Served(authorization())),
+            Look::WithoutGrant => return Ok(Judgement::WithoutGrant(authorization())),
             _ => {}
         }
         let mut best = None;
         for (seen, grant) in grants {
             match self.renew(&grant, seen, patience).await? {
-                Renewal::Fresh | Renewal::Grace => return Ok(Judgement::Served(standing())),
+                Renewal::Fresh | Renewal::Grace => return Ok(Judgement::Served(authorization())),
                 Renewal::Ended(_) | Renewal::Moved => {}
                 Renewal::Declined { .. } => best = best.or(Some(Judgement::Declined)),
                 // One that may go on by itself is better news than one that was declined.

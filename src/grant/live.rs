@@ -7,20 +7,20 @@ use arc_swap::{ArcSwap, ArcSwapOption};
 
 use super::EndReason;
 use super::entry::Entry;
-use super::flight::Slot;
+use super::flight::RefreshSlot;
 use super::store::GrantHead;
 use crate::types::{CoderUserId, Email, GrantId, IdentityKey, Timestamp};
 
 /// Who somebody is at the provider, as last told.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Person {
+pub struct ProviderUser {
     /// Issuer and subject.
     pub key: IdentityKey,
     /// The address.
     pub email: Email,
 }
 
-impl Person {
+impl ProviderUser {
     pub(super) fn of(head: &GrantHead) -> Self {
         Self { key: head.key.clone(), email: head.email.clone() }
     }
@@ -30,7 +30,7 @@ impl Person {
 #[derive(Debug)]
 pub(super) struct GrantState {
     pub(super) id: GrantId,
-    person: ArcSwap<Person>,
+    person: ArcSwap<ProviderUser>,
     user: OnceLock<CoderUserId>,
     generation: AtomicU64,
     /// When the provider's last yes grows stale.
@@ -39,7 +39,7 @@ pub(super) struct GrantState {
     served_until: AtomicI64,
     ended: OnceLock<EndReason>,
     /// The refresh in flight.
-    pub(super) slot: Slot,
+    pub(super) slot: RefreshSlot,
     pub(super) sessions: Mutex<Vec<Weak<Entry>>>,
 }
 
@@ -48,18 +48,18 @@ impl GrantState {
         let user = head.user.map_or_else(OnceLock::new, OnceLock::from);
         Self {
             id: head.id,
-            person: ArcSwap::from_pointee(Person::of(head)),
+            person: ArcSwap::from_pointee(ProviderUser::of(head)),
             user,
             generation: AtomicU64::new(head.generation),
             stale_at: AtomicI64::new(stale_at.as_millis()),
             served_until: AtomicI64::new(stale_at.as_millis()),
             ended: OnceLock::new(),
-            slot: Slot::default(),
+            slot: RefreshSlot::default(),
             sessions: Mutex::default(),
         }
     }
 
-    pub(super) fn person(&self) -> Arc<Person> {
+    pub(super) fn person(&self) -> Arc<ProviderUser> {
         self.person.load_full()
     }
 
@@ -97,7 +97,7 @@ impl GrantState {
             let _ = self.user.set(user);
         }
         if head.generation > self.generation() {
-            self.person.store(Arc::new(Person::of(head)));
+            self.person.store(Arc::new(ProviderUser::of(head)));
             self.stale_at.store(stale_at.as_millis(), Ordering::Release);
             self.served_until.store(stale_at.as_millis(), Ordering::Release);
             self.generation.store(head.generation, Ordering::Release);
@@ -133,7 +133,7 @@ pub(super) struct UserState {
     served_until: AtomicI64,
     /// Whether anybody ever signed in as this user here.
     signed_in: AtomicBool,
-    person: ArcSwapOption<Person>,
+    person: ArcSwapOption<ProviderUser>,
     /// Live grants, newest first.
     grants: Mutex<Vec<Arc<GrantState>>>,
     pub(super) tokens: Mutex<Vec<Weak<Entry>>>,
@@ -159,7 +159,7 @@ impl UserState {
         self.signed_in.load(Ordering::Acquire)
     }
 
-    pub(super) fn person(&self) -> Option<Arc<Person>> {
+    pub(super) fn person(&self) -> Option<Arc<ProviderUser>> {
         self.person.load_full()
     }
 

@@ -1,13 +1,13 @@
-//! Grants, sessions, tokens, and the standing that follows from them.
+//! Grants, sessions, tokens, and the authorization that follows from them.
 //!
 //! A *grant* is what the provider gave for one sign-in; a *session* is a browser's, bound to its grant;
-//! a *token* is any other Coder API key, bound to a user of Coder. A [`Standing`] says that a session or
+//! a *token* is any other Coder API key, bound to a user of Coder. A [`Authorization`] says that a session or
 //! token may be served now: it is made only here, and a grant begins only from a
 //! [`crate::oidc::VerifiedIdentity`].
 //!
 //! | what | file |
 //! | --- | --- |
-//! | the hot path and the judgement behind it | `judge.rs`, `standing.rs`, `entry.rs` |
+//! | the hot path and the judgement behind it | `judge.rs`, `authorization.rs`, `entry.rs` |
 //! | credentials found, and told about by Coder | `credentials.rs` |
 //! | one refresh in flight per grant, stored before it counts | `renew.rs`, `save.rs`, `flight.rs` |
 //! | what an answer without tokens means: a no, a client set up wrong, an outage | `asking.rs`, `health.rs` |
@@ -28,6 +28,7 @@
 
 mod answers;
 mod asking;
+mod authorization;
 mod background;
 mod code;
 mod credentials;
@@ -44,7 +45,6 @@ mod renew;
 mod save;
 mod shared_slot;
 mod sign_in;
-mod standing;
 mod states;
 pub mod store;
 mod tunnels;
@@ -61,15 +61,15 @@ use std::time::Duration;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-pub use answers::{AnswerError, TokenAnswer};
+pub use answers::{AnswerError, TokenReply};
+pub use authorization::{Authorization, CredentialKind};
 pub use credentials::TokenOwner;
-pub use ending::{EndedSession, EndedThere, Owner};
+pub use ending::{CredentialOwner, EndedSession, EndedThere};
 pub use judge::{Check, Judgement};
-pub use live::Person;
+pub use live::ProviderUser;
 pub use reason::EndReason;
 pub use refresher::Refresher;
 pub use sign_in::BindError;
-pub use standing::{Kind, Standing};
 pub use states::TakenState;
 pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError};
 pub use tunnels::TunnelGuard;
@@ -82,20 +82,20 @@ use save::Unsaved;
 use states::States;
 use vault::Vault;
 
-/// How long a request waits for a refresh while its standing could go on by the grace. authentik
+/// How long a request waits for a refresh while its authorization could go on by the grace. authentik
 /// takes about 0.4 s on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// How many hashes of garbage are remembered.
-const GARBAGE_CAPACITY: u64 = 20_000;
+/// How many hashes of unknown_tokens are remembered.
+const UNKNOWN_TOKEN_CAPACITY: u64 = 20_000;
 
 /// How grants are kept and judged.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct GrantSettings {
     /// How long the provider's yes counts (`session.recheck`); never beyond the access token's life.
     /// Default: 5 minutes.
     pub recheck: Duration,
-    /// How long a standing goes on after that when the provider does not answer (`unreachable.grace`).
+    /// How long an authorization goes on after that when the provider does not answer (`unreachable.grace`).
     /// Default: 10 minutes.
     pub grace: Duration,
     /// Ends a grant's browser sessions when a refresh shows that the session at the provider has ended
@@ -110,7 +110,7 @@ pub struct Settings {
     pub cache_capacity: u64,
 }
 
-impl Default for Settings {
+impl Default for GrantSettings {
     fn default() -> Self {
         Self {
             recheck: Duration::from_mins(5),
@@ -142,7 +142,7 @@ type Cache<V> = moka::sync::Cache<TokenHash, V, TokenHashState>;
 /// left half-done runs in tasks on the runtime that [`Grants::open`] was called on.
 #[expect(missing_debug_implementations, reason = "a service, not a value; it holds keys")]
 pub struct Grants {
-    settings: Settings,
+    settings: GrantSettings,
     store: Arc<dyn Store>,
     asking: Asking,
     clock: Clock,
@@ -151,7 +151,7 @@ pub struct Grants {
     /// What the hot path looks up.
     cache: Cache<Arc<Entry>>,
     /// Credentials that Coder does not know, and until when that is believed.
-    garbage: Cache<Timestamp>,
+    unknown_tokens: Cache<Timestamp>,
     register: Mutex<Register>,
     states: States,
     unsaved: Mutex<HashMap<GrantId, Unsaved>>,
@@ -163,7 +163,7 @@ pub struct Grants {
 impl Grants {
     /// Opens the grants kept in `store`. Fails when the store was made with other keys.
     pub async fn open(
-        settings: Settings,
+        settings: GrantSettings,
         store: Arc<dyn Store>,
         keyring: &Keyring,
         refresher: Arc<dyn Refresher>,
@@ -174,10 +174,10 @@ impl Grants {
         let (sender, seen) = unbounded_channel();
         let links = Arc::new(Links { seen: sender, tunnels: Arc::default(), idle: settings.idle });
         let cached = moka::sync::Cache::builder().max_capacity(settings.cache_capacity);
-        let garbage = moka::sync::Cache::builder().max_capacity(GARBAGE_CAPACITY);
+        let unknown_tokens = moka::sync::Cache::builder().max_capacity(UNKNOWN_TOKEN_CAPACITY);
         Ok(Arc::new(Self {
             cache: cached.build_with_hasher(TokenHashState),
-            garbage: garbage.build_with_hasher(TokenHashState),
+            unknown_tokens: unknown_tokens.build_with_hasher(TokenHashState),
             register: Mutex::new(Register::new(settings.recheck, clock.clone())),
             states: States::new(clock.now()),
             settings,

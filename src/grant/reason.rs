@@ -47,7 +47,7 @@ impl EndReason {
     }
 
     /// A short name for logs, metrics and the store.
-    pub const fn word(&self) -> &'static str {
+    pub const fn label(&self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
             Self::SignedOutAtProvider => "signed_out_at_provider",
@@ -75,7 +75,7 @@ impl EndReason {
     pub(crate) fn to_text(&self) -> String {
         match self {
             Self::Refused(sentence) => format!("refused:{sentence}"),
-            other => other.word().to_owned(),
+            other => other.label().to_owned(),
         }
     }
 
@@ -98,13 +98,13 @@ impl EndReason {
             Self::NoLiveGrant,
             Self::Unreadable,
         ];
-        known.into_iter().find(|reason| reason.word() == text).unwrap_or(Self::Revoked)
+        known.into_iter().find(|reason| reason.label() == text).unwrap_or(Self::Revoked)
     }
 }
 
 impl fmt::Display for EndReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.label())
     }
 }
 

@@ -9,7 +9,7 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use super::EndReason;
-use super::entry::{Bearer, Entry};
+use super::entry::{Entry, EntryOwner};
 use super::live::{GrantState, UserState, lock};
 use super::store::{Ended, GrantHead, UserRow};
 use super::unbound::Unbound;
@@ -75,7 +75,7 @@ impl Register {
     pub(super) fn watch_the_clock(&mut self) {
         let now = self.clock.now();
         if now + SKEW < self.latest {
-            tracing::warn!("the clock was set back: every standing is asked about anew");
+            tracing::warn!("the clock was set back: every authorization is asked about anew");
             for grant in self.grants.values().filter_map(Weak::upgrade) {
                 grant.stale_now(now);
                 self.settle(grant.user());
@@ -142,8 +142,8 @@ impl Register {
     pub(super) fn enter(&mut self, entry: &Arc<Entry>) {
         let weak = Arc::downgrade(entry);
         let list = match &entry.bearer {
-            Bearer::Session(session) => Some(&session.grant.sessions),
-            Bearer::Token(token) => token.user.as_ref().map(|user| &user.tokens),
+            EntryOwner::Session(session) => Some(&session.grant.sessions),
+            EntryOwner::Token(token) => token.user.as_ref().map(|user| &user.tokens),
         };
         if let Some(list) = list {
             let mut list = lock(list);

@@ -1,4 +1,4 @@
-//! Renewing a standing: one refresh at the provider, stored before it is judged or used.
+//! Renewing an authorization: one refresh at the provider, stored before it is judged or used.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,13 +8,13 @@ use tokio::time::Instant;
 use super::asking::{NoTokens, NotRenewed};
 use super::flight::{Flight, Outcome, Trouble, launch};
 use super::health::{Admission, Pass};
-use super::live::{GrantState, Person};
+use super::live::{GrantState, ProviderUser};
 use super::store::{Ended, GrantHead, Scope, StoreError};
 use super::{EndReason, Grants};
 use crate::telemetry::audit;
 use crate::types::Timestamp;
 
-/// How long a standing goes on by itself after a request stopped waiting for a slow refresh.
+/// How long an authorization goes on by itself after a request stopped waiting for a slow refresh.
 const AFTER_PATIENCE: Duration = Duration::from_secs(30);
 
 /// The least time between two tries for one grant, as told to a client.
@@ -86,13 +86,13 @@ impl Grants {
         }
     }
 
-    /// Until when a request waits for refreshes while its standing can go on by the grace, however many
+    /// Until when a request waits for refreshes while its authorization can go on by the grace, however many
     /// grants there are to ask about.
     pub(super) fn patience(&self) -> Instant {
         Instant::now() + self.patience
     }
 
-    /// When a standing that nobody renews is over.
+    /// When an authorization that nobody renews is over.
     pub(super) fn grace_end(&self, grant: &GrantState) -> Timestamp {
         grant.stale_at() + self.settings.grace
     }
@@ -126,7 +126,7 @@ impl Grants {
             Admission::Wait(until) => return Outcome::NoAnswer(until),
         };
         self.attempt(&grant, seen, &mut pass).await.unwrap_or_else(|error| {
-            tracing::error!(grant = %grant.id, %error, "a standing cannot be renewed");
+            tracing::error!(grant = %grant.id, %error, "an authorization cannot be renewed");
             Outcome::Failed(error)
         })
     }
@@ -150,7 +150,7 @@ impl Grants {
         }
         let Ok(contents) = self.vault.open(grant.id, &row.sealed) else {
             tracing::error!(grant = %grant.id, "a stored grant does not open with the present keys");
-            emit(&row.head, EndReason::Unreadable.word());
+            emit(&row.head, EndReason::Unreadable.label());
             return Ok(self.over_in_memory(grant, EndReason::Unreadable));
         };
         if let Some(answer) = self.unsaved(grant.id, row.head.generation) {
@@ -184,12 +184,12 @@ impl Grants {
     ) -> Result<Outcome, StoreError> {
         match why {
             NotRenewed::Over(reason) => {
-                emit(head, reason.word());
+                emit(head, reason.label());
                 self.end_scope(Scope::Grant(head.id), reason.clone()).await?;
                 Ok(Outcome::Ended(reason))
             }
             NotRenewed::Later(trouble, again) => {
-                emit(head, trouble.word());
+                emit(head, trouble.label());
                 Ok(Outcome::NoAnswer(again))
             }
         }
@@ -202,7 +202,7 @@ impl Grants {
         self.clock.now() < grant.stale_at()
     }
 
-    /// Nobody can be asked: the access token's life is the standing's (GHSA-3rw9-wmc8-8948).
+    /// Nobody can be asked: the access token's life is the authorization's (GHSA-3rw9-wmc8-8948).
     async fn without_refresh_token(
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
@@ -212,7 +212,7 @@ impl Grants {
             return Ok(Outcome::Fresh);
         }
         self.end_scope(Scope::Grant(grant.id), EndReason::AccessExpired).await?;
-        emit(head, EndReason::AccessExpired.word());
+        emit(head, EndReason::AccessExpired.label());
         Ok(Outcome::Ended(EndReason::AccessExpired))
     }
 
@@ -226,11 +226,11 @@ impl Grants {
 
 /// One audit event for what became of a refresh.
 pub(super) fn emit(head: &GrantHead, outcome: &str) {
-    let person = Person::of(head);
+    let person = ProviderUser::of(head);
     audit::emit(audit::Event {
-        action: audit::Action::Refresh,
+        action: audit::AuditAction::Refresh,
         outcome,
-        person: audit::Person {
+        person: audit::AuditPerson {
             key: Some(&person.key),
             email: Some(person.email.as_str()),
             coder_user: head.user,

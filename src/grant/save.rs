@@ -89,7 +89,7 @@ impl Grants {
         let (head, replacement) = self.replacement(head, contents, refreshed)?;
         let reason = replacement.end_sessions.clone();
         let Some(ended) = self.store.replace(id, seen, replacement).await? else { return Ok(false) };
-        emit(&head, reason.as_ref().map_or("ok", EndReason::word));
+        emit(&head, reason.as_ref().map_or("ok", EndReason::label));
         let mut register = self.register();
         register.renewed(&head);
         if let Some(reason) = reason {

@@ -7,7 +7,7 @@ use thiserror::Error;
 use super::store::{Bind, Bound, Device, GrantHead, GrantRow, StoreError};
 use super::unbound::UnderWay;
 use super::vault::Contents;
-use super::{EndReason, Grants, Owner, TakenState};
+use super::{CredentialOwner, EndReason, Grants, TakenState};
 use crate::oidc::{TokenKind, VerifiedIdentity};
 use crate::types::{CoderUserId, GrantId, Secret, TokenHash};
 
@@ -105,7 +105,7 @@ impl Grants {
         session: TokenHash,
         user: CoderUserId,
         replaces: Option<TokenHash>,
-    ) -> Result<Option<Owner>, BindError> {
+    ) -> Result<Option<CredentialOwner>, BindError> {
         let grants = Arc::clone(self);
         let bound = self.to_its_end(async move {
             let replaced = match replaces.filter(|it| *it != session) {
@@ -116,7 +116,7 @@ impl Grants {
             let bound = grants.store.bind(bind).await?;
             if let Bound::Done(head, ended) = &bound {
                 grants.register().bound(head, ended);
-                grants.garbage.invalidate(&session);
+                grants.unknown_tokens.invalidate(&session);
             }
             Ok((bound, replaced))
         });

@@ -1,4 +1,4 @@
-//! The standings that something open hangs on: tunnels, and answers under way.
+//! The authorizations that something open hangs on: tunnels, and answers under way.
 //!
 //! Every request comes and goes here, so each thread has a list of its own: workers meet whoever looks through the
 //! lists once a second, and not each other.
@@ -32,7 +32,7 @@ pub struct TunnelGuard {
 }
 
 /// The right to judge a watched entry in the background: one at a time.
-pub(super) struct Turn {
+pub(super) struct JudgeLease {
     pub(super) entry: Arc<Entry>,
 }
 
@@ -49,15 +49,15 @@ impl Tunnels {
     }
 
     /// The entries that `needs_judging` names and nobody is judging in the background.
-    pub(super) fn turns(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<Turn> {
-        let mut turns = Vec::new();
+    pub(super) fn leases(&self, needs_judging: impl Fn(&Arc<Entry>) -> bool) -> Vec<JudgeLease> {
+        let mut leases = Vec::new();
         for list in &self.0 {
             let open = lock(&list.0);
             let due = open.iter().map(|(_, entry)| entry).filter(|entry| needs_judging(entry));
             let free = due.filter(|entry| !entry.judging.swap(true, Ordering::AcqRel));
-            turns.extend(free.map(|entry| Turn { entry: Arc::clone(entry) }));
+            leases.extend(free.map(|entry| JudgeLease { entry: Arc::clone(entry) }));
         }
-        turns
+        leases
     }
 }
 
@@ -69,13 +69,13 @@ impl Drop for TunnelGuard {
     }
 }
 
-impl Drop for Turn {
+impl Drop for JudgeLease {
     fn drop(&mut self) {
         self.entry.judging.store(false, Ordering::Release);
     }
 }
 
-/// Threads take the lists by turns.
+/// Threads take the lists in rotation.
 fn list_of_this_thread() -> usize {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
     thread_local! {

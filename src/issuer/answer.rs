@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER as RETRY, X_CONTENT_TYPE_OPTIONS};
-use ::http::{HeaderName, HeaderValue, StatusCode};
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA, RETRY_AFTER as RETRY, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderName, HeaderValue, StatusCode};
 use serde_json::{Value, json as object};
 
-use crate::http::{Body, Response};
+use crate::web::{Body, Response};
 
 /// When Coder is to come again, when nothing better is known.
 pub(super) const RETRY_AFTER: Duration = Duration::from_secs(5);

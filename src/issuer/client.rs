@@ -3,20 +3,20 @@
 //! Coder's OAuth library does not ask which style is right: it tries `client_secret_basic`, and
 //! upon any failure the same code or refresh token again with `client_secret_post`.
 
-use ::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::percent_decode_str;
 
 use super::answer::oauth_error;
 use super::form::Form;
-use crate::http::Response;
 use crate::types::Secret;
+use crate::web::Response;
 
 /// What Coder has to present.
 #[derive(Debug)]
-pub(super) struct Credentials {
+pub(super) struct ClientCredentials {
     id: Secret,
     secret: Secret,
 }
@@ -32,7 +32,7 @@ pub(super) enum NotTheClient {
     Malformed,
 }
 
-impl Credentials {
+impl ClientCredentials {
     pub(super) fn new(id: String, secret: Secret) -> Self {
         Self { id: Secret::new(id), secret }
     }

@@ -1,14 +1,14 @@
 //! The discovery document that Coder sees (OpenID Connect Discovery 1.0 §3).
 
-use ::http::StatusCode;
+use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Map, Value, json as object};
 use url::Url;
 
-use super::Route;
+use super::IssuerRoute;
 use super::answer::{RETRY_AFTER, json, unavailable};
-use crate::http::Response;
 use crate::oidc::{Algorithm, Documents};
+use crate::web::Response;
 
 /// Where the issuer listener is reached, and by which paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -37,14 +37,14 @@ impl Endpoints {
     }
 
     /// What a path asks for.
-    pub(super) fn route(&self, path: &str) -> Option<Route> {
+    pub(super) fn route(&self, path: &str) -> Option<IssuerRoute> {
         match path.strip_prefix(self.path.as_str()).unwrap_or(path) {
-            "/.well-known/openid-configuration" => Some(Route::Discovery),
-            "/jwks" => Some(Route::Keys),
-            "/token" => Some(Route::Token),
-            "/userinfo" => Some(Route::UserInfo),
-            "/authorize" => Some(Route::Authorize),
-            "/healthz" => Some(Route::Health),
+            "/.well-known/openid-configuration" => Some(IssuerRoute::Discovery),
+            "/jwks" => Some(IssuerRoute::Keys),
+            "/token" => Some(IssuerRoute::Token),
+            "/userinfo" => Some(IssuerRoute::UserInfo),
+            "/authorize" => Some(IssuerRoute::Authorize),
+            "/healthz" => Some(IssuerRoute::Health),
             _ => None,
         }
     }

@@ -3,14 +3,14 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use ::http::header::CONTENT_TYPE;
-use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use http::header::CONTENT_TYPE;
+use http::{HeaderMap, StatusCode};
 use url::form_urlencoded;
 
 use super::answer::oauth_error;
-use crate::http::{ReadError, Response, read_limited};
 use crate::types::Secret;
+use crate::web::{ReadError, Response, read_limited};
 
 /// The longest body taken, in bytes: codes, handles and verifiers are some hundred bytes.
 const MAX_BODY: usize = 16 * 1024;

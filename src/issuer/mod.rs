@@ -25,21 +25,21 @@ mod user_info;
 
 use std::sync::Arc;
 
-use ::http::{Method, Request, StatusCode, header};
 use bytes::Bytes;
+use http::{Method, Request, StatusCode, header};
 
-use crate::http::Response;
 use crate::oidc::{Documents, Provider};
 use crate::types::Secret;
+use crate::web::Response;
 use answer::{empty, json, text};
-use client::Credentials;
+use client::ClientCredentials;
 
 pub use discovery::Endpoints;
-pub use tokens::{TokenError, Tokens};
+pub use tokens::{TokenRefusal, TokenSource};
 
 /// What the issuer listener takes from the configuration.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct IssuerSettings {
     /// Where Coder reaches the listener (`coder.issuer.url`), with or without a trailing slash.
     pub url: String,
     /// The client id that Coder presents: the provider's own (`oidc.clientID`), because it is the
@@ -53,18 +53,18 @@ pub struct Settings {
 #[derive(Clone)]
 pub struct Issuer<T> {
     endpoints: Arc<Endpoints>,
-    credentials: Arc<Credentials>,
+    credentials: Arc<ClientCredentials>,
     tokens: T,
     provider: Arc<Provider>,
 }
 
-impl<T: Tokens> Issuer<T> {
+impl<T: TokenSource> Issuer<T> {
     /// An issuer that answers from `tokens`, with the documents of `provider`.
-    pub fn new(settings: Settings, tokens: T, provider: Arc<Provider>) -> Self {
-        let Settings { url, client_id, client_secret } = settings;
+    pub fn new(settings: IssuerSettings, tokens: T, provider: Arc<Provider>) -> Self {
+        let IssuerSettings { url, client_id, client_secret } = settings;
         Self {
             endpoints: Arc::new(Endpoints::of(&url)),
-            credentials: Arc::new(Credentials::new(client_id, client_secret)),
+            credentials: Arc::new(ClientCredentials::new(client_id, client_secret)),
             tokens,
             provider,
         }
@@ -85,17 +85,19 @@ impl<T: Tokens> Issuer<T> {
             return response;
         }
         match route {
-            Route::Discovery => {
+            IssuerRoute::Discovery => {
                 self.with_documents(|documents| discovery::answer(documents, &self.endpoints))
             }
-            Route::Keys => self.with_documents(|documents| json(StatusCode::OK, documents.keys.clone())),
-            Route::Token => token::answer(&self.tokens, &self.credentials, &parts.headers, body).await,
-            Route::UserInfo => user_info::answer(&self.tokens, &parts.headers).await,
-            Route::Authorize => text(
+            IssuerRoute::Keys => {
+                self.with_documents(|documents| json(StatusCode::OK, documents.keys.clone()))
+            }
+            IssuerRoute::Token => token::answer(&self.tokens, &self.credentials, &parts.headers, body).await,
+            IssuerRoute::UserInfo => user_info::answer(&self.tokens, &parts.headers).await,
+            IssuerRoute::Authorize => text(
                 StatusCode::NOT_FOUND,
                 "Nobody signs in here: this address is for Coder alone. Open Coder's access URL instead.\n",
             ),
-            Route::Health => text(StatusCode::OK, "ok\n"),
+            IssuerRoute::Health => text(StatusCode::OK, "ok\n"),
         }
     }
 
@@ -116,7 +118,7 @@ impl<T: Tokens> Issuer<T> {
 
 /// What is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
+enum IssuerRoute {
     Discovery,
     Keys,
     Token,
@@ -125,7 +127,7 @@ enum Route {
     Health,
 }
 
-impl Route {
+impl IssuerRoute {
     fn takes(self, method: &Method) -> bool {
         let read = matches!(*method, Method::GET | Method::HEAD);
         match self {
@@ -135,8 +137,8 @@ impl Route {
         }
     }
 
-    const fn methods(self) -> ::http::HeaderValue {
-        ::http::HeaderValue::from_static(match self {
+    const fn methods(self) -> http::HeaderValue {
+        http::HeaderValue::from_static(match self {
             Self::Token => "POST",
             Self::UserInfo => "GET, HEAD, POST",
             _ => "GET, HEAD",

@@ -7,19 +7,19 @@ mod token;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use ::http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
+use http::header::{ALLOW, AUTHORIZATION, CACHE_CONTROL, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http_body_util::{BodyExt as _, Full};
 use serde_json::{Map, Value, json as object};
 
 use super::*;
-use crate::grant::TokenAnswer;
-use crate::http::{Client, ClientSettings};
+use crate::grant::TokenReply;
 use crate::oidc::{self, Algorithm};
 use crate::types::{Clock, Issuer as IssuerId};
+use crate::web::{Client, ClientSettings};
 
 const CALLBACK: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
 
-/// Tokens by what is presented, and a note of everything that was presented.
+/// TokenSource by what is presented, and a note of everything that was presented.
 #[derive(Default)]
 struct Fake {
     seen: Mutex<Vec<String>>,
@@ -27,13 +27,13 @@ struct Fake {
 }
 
 impl Fake {
-    fn look_up(&self, what: String, right: &str) -> Result<(), TokenError> {
+    fn look_up(&self, what: String, right: &str) -> Result<(), TokenRefusal> {
         let is_right = what == right;
         self.seen.lock().expect("no panic elsewhere").push(what);
         match (self.down, is_right) {
-            (true, _) => Err(TokenError::Unavailable(Duration::from_secs(7))),
+            (true, _) => Err(TokenRefusal::Unavailable(Duration::from_secs(7))),
             (false, true) => Ok(()),
-            (false, false) => Err(TokenError::Invalid),
+            (false, false) => Err(TokenRefusal::Invalid),
         }
     }
 
@@ -42,8 +42,8 @@ impl Fake {
     }
 }
 
-fn tokens(expires_in: u64) -> TokenAnswer {
-    TokenAnswer {
+fn tokens(expires_in: u64) -> TokenReply {
+    TokenReply {
         access_token: Secret::new("the-access-token"),
         expires_in: Duration::from_secs(expires_in),
         refresh_handle: Secret::new("the-handle"),
@@ -52,25 +52,25 @@ fn tokens(expires_in: u64) -> TokenAnswer {
     }
 }
 
-impl Tokens for Arc<Fake> {
+impl TokenSource for Arc<Fake> {
     async fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
         verifier: Option<&Secret>,
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenReply, TokenRefusal> {
         let verifier = verifier.map_or("none", Secret::expose);
         let presented = format!("code {} {redirect_uri} {verifier}", code.expose());
         self.look_up(presented, &format!("code the-code {CALLBACK} the-verifier"))?;
         Ok(tokens(300))
     }
 
-    async fn by_handle(&self, handle: &Secret) -> Result<TokenAnswer, TokenError> {
+    async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, TokenRefusal> {
         self.look_up(format!("handle {}", handle.expose()), "handle the-handle")?;
         Ok(tokens(0))
     }
 
-    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenError> {
+    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenRefusal> {
         self.look_up(format!("access {}", access_token.expose()), "access the-access-token")?;
         Ok(object!({ "sub": "sub-alice", "email": "alice@acme.company" })
             .as_object()
@@ -80,7 +80,7 @@ impl Tokens for Arc<Fake> {
 }
 
 fn provider(discovery: Option<&Value>, jwks: &str) -> Arc<Provider> {
-    let settings = oidc::Settings {
+    let settings = oidc::ProviderSettings {
         issuer: IssuerId::parse("http://127.0.0.1:9100/application/o/coder/", false).expect("an issuer"),
         internal_url: None,
         client_id: "cid".to_owned(),
@@ -145,8 +145,8 @@ fn issuer(tokens: Fake) -> Issuer<Arc<Fake>> {
     issuer_of(Arc::new(tokens), provider(Some(&discovery()), &jwks()))
 }
 
-fn issuer_of<T: Tokens>(tokens: T, provider: Arc<Provider>) -> Issuer<T> {
-    let settings = Settings {
+fn issuer_of<T: TokenSource>(tokens: T, provider: Arc<Provider>) -> Issuer<T> {
+    let settings = IssuerSettings {
         url: "http://127.0.0.1:3001/".to_owned(),
         client_id: "cid".to_owned(),
         client_secret: Secret::new("sec"),
@@ -159,7 +159,7 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 /// A request: method, path, headers, body.
 type Asked<'a> = (&'a str, &'a str, Headers<'a>, &'a str);
 
-async fn ask<T: Tokens>(issuer: &Issuer<T>, (method, path, headers, body): Asked<'_>) -> Response {
+async fn ask<T: TokenSource>(issuer: &Issuer<T>, (method, path, headers, body): Asked<'_>) -> Response {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);
@@ -256,7 +256,7 @@ async fn before_the_provider_was_ever_reached_its_documents_are_unavailable() {
 async fn under_a_path_the_endpoints_are_under_that_path() {
     let endpoints = Endpoints::of("https://vestibule.company:8443/coder/issuer/");
     assert_eq!(endpoints.authorization, "https://vestibule.company:8443/coder/issuer/authorize");
-    assert_eq!(endpoints.route("/coder/issuer/token"), Some(Route::Token));
+    assert_eq!(endpoints.route("/coder/issuer/token"), Some(IssuerRoute::Token));
     assert_eq!(endpoints.route("/coder/issuertoken"), None);
     assert_eq!(Endpoints::of("http://a:1").authorization, "http://a:1/authorize");
 }

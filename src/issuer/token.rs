@@ -1,22 +1,27 @@
 //! The token endpoint (RFC 6749 §3.2): codes and refresh handles against the provider's tokens.
 
-use ::http::{HeaderMap, StatusCode};
 use bytes::Bytes;
+use http::{HeaderMap, StatusCode};
 use serde_json::json as object;
 
 use super::answer::{json, oauth_error, unavailable};
-use super::client::Credentials;
+use super::client::ClientCredentials;
 use super::form::Form;
-use super::tokens::{TokenError, Tokens};
-use crate::grant::TokenAnswer;
-use crate::http::Response;
+use super::tokens::{TokenRefusal, TokenSource};
+use crate::grant::TokenReply;
 use crate::types::Secret;
+use crate::web::Response;
 
 /// Answers a token request. The client is checked before a code or handle is looked at, so a
 /// first attempt in the wrong style spends nothing.
-pub(super) async fn answer<T, B>(tokens: &T, client: &Credentials, headers: &HeaderMap, body: B) -> Response
+pub(super) async fn answer<T, B>(
+    tokens: &T,
+    client: &ClientCredentials,
+    headers: &HeaderMap,
+    body: B,
+) -> Response
 where
-    T: Tokens,
+    T: TokenSource,
     B: http_body::Body<Data = Bytes> + Send,
 {
     let form = match Form::read(headers, body).await {
@@ -44,31 +49,31 @@ where
 }
 
 /// RFC 6749 §4.1.3, RFC 7636 §4.5.
-async fn by_code<T: Tokens>(tokens: &T, form: &Form) -> Response {
+async fn by_code<T: TokenSource>(tokens: &T, form: &Form) -> Response {
     let Some(code) = form.get("code") else { return missing("code") };
     let Some(redirect_uri) = form.get("redirect_uri") else { return missing("redirect_uri") };
     let verifier = form.get("code_verifier");
     match tokens.redeem(code, redirect_uri.expose(), verifier).await {
         Ok(answer) => granted(&answer),
-        Err(TokenError::Invalid) => invalid_grant("the code is unknown, expired, used or bound otherwise"),
-        Err(TokenError::Unavailable(after)) => unavailable(after, "the code cannot be looked up right now"),
+        Err(TokenRefusal::Invalid) => invalid_grant("the code is unknown, expired, used or bound otherwise"),
+        Err(TokenRefusal::Unavailable(after)) => unavailable(after, "the code cannot be looked up right now"),
     }
 }
 
 /// RFC 6749 §6. A `scope` is not looked at: the scope is what the provider granted.
-async fn by_handle<T: Tokens>(tokens: &T, form: &Form) -> Response {
+async fn by_handle<T: TokenSource>(tokens: &T, form: &Form) -> Response {
     let Some(handle) = form.get("refresh_token") else { return missing("refresh_token") };
     match tokens.by_handle(handle).await {
         Ok(answer) => granted(&answer),
-        Err(TokenError::Invalid) => invalid_grant("nobody is signed in under this refresh token any more"),
-        Err(TokenError::Unavailable(after)) => {
+        Err(TokenRefusal::Invalid) => invalid_grant("nobody is signed in under this refresh token any more"),
+        Err(TokenRefusal::Unavailable(after)) => {
             unavailable(after, "whether this person is still signed in cannot be found out right now")
         }
     }
 }
 
 /// RFC 6749 §5.1, OpenID Connect Core §3.1.3.3.
-fn granted(answer: &TokenAnswer) -> Response {
+fn granted(answer: &TokenReply) -> Response {
     // Coder takes 0 for "never expires" and would not ask again (golang.org/x/oauth2).
     let expires_in = answer.expires_in.as_secs().max(1);
     let mut body = object!({

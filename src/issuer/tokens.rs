@@ -7,58 +7,58 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::answer::RETRY_AFTER;
-use crate::grant::{AnswerError, Grants, StoreError, TokenAnswer};
+use crate::grant::{AnswerError, Grants, StoreError, TokenReply};
 use crate::types::Secret;
 
 /// Who knows the tokens: the grants, or a stand-in for them in a test.
-pub trait Tokens: Clone + Send + Sync + 'static {
+pub trait TokenSource: Clone + Send + Sync + 'static {
     /// Redeems a one-time code for the redirect URI, and the PKCE verifier, that it is bound to.
     fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
         verifier: Option<&Secret>,
-    ) -> impl Future<Output = Result<TokenAnswer, TokenError>> + Send;
+    ) -> impl Future<Output = Result<TokenReply, TokenRefusal>> + Send;
 
     /// The present tokens of whom a refresh handle stands for.
-    fn by_handle(&self, handle: &Secret) -> impl Future<Output = Result<TokenAnswer, TokenError>> + Send;
+    fn by_handle(&self, handle: &Secret) -> impl Future<Output = Result<TokenReply, TokenRefusal>> + Send;
 
     /// The claims about the bearer of an access token.
     fn user_info(
         &self,
         access_token: &Secret,
-    ) -> impl Future<Output = Result<Map<String, Value>, TokenError>> + Send;
+    ) -> impl Future<Output = Result<Map<String, Value>, TokenRefusal>> + Send;
 }
 
 /// Why there are no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TokenError {
+pub enum TokenRefusal {
     /// A definite no: what was presented is worth nothing, or worth nothing any more.
     Invalid,
     /// Neither yes nor no: the store or the provider does not answer; come again after this time.
     Unavailable(Duration),
 }
 
-impl Tokens for Arc<Grants> {
+impl TokenSource for Arc<Grants> {
     async fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
         verifier: Option<&Secret>,
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenReply, TokenRefusal> {
         Ok(Grants::redeem(self, code, redirect_uri, verifier)?)
     }
 
-    async fn by_handle(&self, handle: &Secret) -> Result<TokenAnswer, TokenError> {
+    async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, TokenRefusal> {
         Ok(Grants::by_handle(self, handle).await?)
     }
 
-    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenError> {
-        Grants::user_info(self, access_token).await?.ok_or(TokenError::Invalid)
+    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenRefusal> {
+        Grants::user_info(self, access_token).await?.ok_or(TokenRefusal::Invalid)
     }
 }
 
-impl From<AnswerError> for TokenError {
+impl From<AnswerError> for TokenRefusal {
     fn from(error: AnswerError) -> Self {
         match error {
             AnswerError::InvalidGrant => Self::Invalid,
@@ -68,7 +68,7 @@ impl From<AnswerError> for TokenError {
     }
 }
 
-impl From<StoreError> for TokenError {
+impl From<StoreError> for TokenRefusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "Coder cannot be answered");
         Self::Unavailable(RETRY_AFTER)

@@ -1,17 +1,17 @@
 //! The userinfo endpoint (OpenID Connect Core §5.3), for bearers of an access token (RFC 6750).
 
-use ::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
-use ::http::{HeaderMap, HeaderValue, StatusCode};
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 
 use super::answer::{json, oauth_error, unavailable};
-use super::tokens::{TokenError, Tokens};
-use crate::http::Response;
+use super::tokens::{TokenRefusal, TokenSource};
 use crate::types::Secret;
+use crate::web::Response;
 
 /// Answers with the claims that the provider gave for the bearer of this access token. The token is
 /// taken from the header only: not from the query, which ends in logs, nor from the body.
-pub(super) async fn answer<T: Tokens>(tokens: &T, headers: &HeaderMap) -> Response {
+pub(super) async fn answer<T: TokenSource>(tokens: &T, headers: &HeaderMap) -> Response {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let token = match (lines.next(), lines.next()) {
         (Some(line), None) => bearer(line),
@@ -27,11 +27,11 @@ pub(super) async fn answer<T: Tokens>(tokens: &T, headers: &HeaderMap) -> Respon
     };
     match tokens.user_info(&token).await {
         Ok(claims) => json(StatusCode::OK, Value::Object(claims).to_string()),
-        Err(TokenError::Invalid) => challenge(
+        Err(TokenRefusal::Invalid) => challenge(
             "Bearer realm=\"vestibule issuer\", error=\"invalid_token\"",
             "the access token is unknown or expired",
         ),
-        Err(TokenError::Unavailable(after)) => {
+        Err(TokenRefusal::Unavailable(after)) => {
             unavailable(after, "the access token cannot be looked up right now")
         }
     }

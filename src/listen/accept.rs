@@ -10,7 +10,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Server;
 use super::nameless::Nameless;
-use super::{Listeners, Service, Settings, Shutdown};
+use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
 const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
@@ -25,7 +25,7 @@ const BACK_OFF_LAST: Duration = Duration::from_secs(1);
 /// When a socket cannot be registered with the runtime.
 pub async fn serve<S: Service>(
     listeners: Listeners,
-    settings: Settings,
+    settings: ListenerSettings,
     shutdown: &Shutdown,
     service: S,
 ) -> io::Result<()> {
@@ -45,7 +45,7 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &ListenerSettings) -> Self {
         let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
         Self { slots: Arc::new(Semaphore::new(places)), nameless: Arc::default() }
     }

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::http::KEEPALIVE;
+use crate::web::KEEPALIVE;
 
 /// How many connections the system holds for a worker that is busy.
 const BACKLOG: i32 = 1024;

@@ -25,8 +25,8 @@ use super::held::Held;
 use super::proxy_protocol::{self, HeaderError};
 use super::streams::{OpenBody, Streams};
 use super::tls::HTTP2;
-use super::{ConnInfo, Scheme, Service, Settings, Shutdown};
-use crate::http::Request;
+use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
+use crate::web::Request;
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
@@ -44,7 +44,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What all connections of one worker share.
 pub(super) struct Server<S> {
-    settings: Settings,
+    settings: ListenerSettings,
     service: S,
     pub(super) shared: Shared,
     pub(super) shutdown: Shutdown,
@@ -57,7 +57,7 @@ pub(super) struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(settings: Settings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
+    pub(super) fn new(settings: ListenerSettings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
         Self {
             http1: http1_builder(&settings),
             http2: http2_builder(),
@@ -212,7 +212,7 @@ enum Secured {
     Http2(Box<TlsStream<Held<TcpStream>>>),
 }
 
-fn http1_builder(settings: &Settings) -> http1::Builder {
+fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
     builder

@@ -7,7 +7,7 @@ use std::task::{Context, Poll};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::OwnedSemaphorePermit;
 
-use crate::http::poll_write_pieces;
+use crate::web::poll_write_pieces;
 
 /// A socket with its place. The place is free again when the socket is closed, wherever an upgrade
 /// has carried it.

@@ -29,7 +29,7 @@ pub use shutdown::{LAST_WORDS, Shutdown};
 pub use tls::{CertificateError, Certificates};
 pub use workers::{WorkerError, Workers, run_workers};
 
-use crate::http::{Request, Response, TrustedProxies};
+use crate::web::{Request, Response, TrustedProxies};
 
 /// What is served on each connection. It has no error: whatever goes wrong is an answer.
 pub trait Service: Send + Sync + 'static {
@@ -82,7 +82,7 @@ impl Scheme {
 ///
 /// No limit here cuts an answer or a tunnel that is merely quiet.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ListenerSettings {
     /// Certificate and key; without them plain HTTP/1.1 is spoken. Default: none.
     pub tls: Option<Arc<Certificates>>,
     /// Open connections, tunnels included, over all workers; further ones wait in the system's queue.
@@ -103,7 +103,7 @@ pub struct Settings {
     pub http2_idle: Duration,
 }
 
-impl Default for Settings {
+impl Default for ListenerSettings {
     fn default() -> Self {
         Self {
             tls: None,

@@ -40,7 +40,7 @@ pub(super) enum HeaderError {
 
 /// What kind of addresses follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum AddressFamily {
     /// None to be used: the balancer's own connection (`LOCAL`), or an unspecified family.
     Own,
     V4,
@@ -131,12 +131,12 @@ fn port(text: &str) -> Option<u16> {
 }
 
 /// Version and command, family and transport, and the length of the rest.
-fn parse_fixed(fixed: [u8; 4]) -> Result<(Kind, usize), HeaderError> {
+fn parse_fixed(fixed: [u8; 4]) -> Result<(AddressFamily, usize), HeaderError> {
     let [command, family, high, low] = fixed;
     let kind = match (command, family) {
-        (0x20, _) | (0x21, 0x00) => Kind::Own,
-        (0x21, 0x11) => Kind::V4,
-        (0x21, 0x21) => Kind::V6,
+        (0x20, _) | (0x21, 0x00) => AddressFamily::Own,
+        (0x21, 0x11) => AddressFamily::V4,
+        (0x21, 0x21) => AddressFamily::V6,
         _ => return Err(HeaderError::Unknown),
     };
     let length = usize::from(u16::from_be_bytes([high, low]));
@@ -147,11 +147,11 @@ fn parse_fixed(fixed: [u8; 4]) -> Result<(Kind, usize), HeaderError> {
 }
 
 /// The source address: source and destination come first, then their ports, then extensions.
-fn source(kind: Kind, rest: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
+fn source(kind: AddressFamily, rest: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
     let source = match kind {
-        Kind::Own => return Ok(None),
-        Kind::V4 => fields(rest).map(|(address, port)| (Ipv4Addr::from(address), port).into()),
-        Kind::V6 => fields(rest).map(|(address, port)| (Ipv6Addr::from(address), port).into()),
+        AddressFamily::Own => return Ok(None),
+        AddressFamily::V4 => fields(rest).map(|(address, port)| (Ipv4Addr::from(address), port).into()),
+        AddressFamily::V6 => fields(rest).map(|(address, port)| (Ipv6Addr::from(address), port).into()),
     };
     source.map(Some).ok_or(HeaderError::Length)
 }

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use crate::http::{Body, BodyError};
+use crate::web::{Body, BodyError};
 
 /// The requests of one HTTP/2 connection.
 #[derive(Debug, Default)]

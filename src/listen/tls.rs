@@ -67,7 +67,7 @@ pub enum CertificateError {
 pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
-    shown: Arc<Shown>,
+    shown: Arc<CurrentCertificate>,
     server_config: Arc<ServerConfig>,
     /// What the files looked like when they were last read.
     seen: Mutex<Stamp>,
@@ -83,7 +83,7 @@ impl Certificates {
     /// [`CertificateError`] says which file and what is wrong with it.
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Arc<Self>, CertificateError> {
         let seen = stamp(&certificate, &key);
-        let shown = Arc::new(Shown(ArcSwap::new(Arc::new(read_pair(&certificate, &key)?))));
+        let shown = Arc::new(CurrentCertificate(ArcSwap::new(Arc::new(read_pair(&certificate, &key)?))));
         let server_config = server_config(Arc::clone(&shown)).map_err(CertificateError::Unusable)?;
         Ok(Arc::new(Self {
             certificate,
@@ -147,21 +147,21 @@ impl fmt::Debug for Certificates {
 }
 
 /// The pair that is shown now.
-struct Shown(ArcSwap<CertifiedKey>);
+struct CurrentCertificate(ArcSwap<CertifiedKey>);
 
-impl fmt::Debug for Shown {
+impl fmt::Debug for CurrentCertificate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Shown")
+        f.write_str("CurrentCertificate")
     }
 }
 
-impl ResolvesServerCert for Shown {
+impl ResolvesServerCert for CurrentCertificate {
     fn resolve(&self, _: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         Some(self.0.load_full())
     }
 }
 
-fn server_config(shown: Arc<Shown>) -> Result<ServerConfig, rustls::Error> {
+fn server_config(shown: Arc<CurrentCertificate>) -> Result<ServerConfig, rustls::Error> {
     let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()?
         .with_no_client_auth()

@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::accept::{Shared, accept};
 use super::connection::Server;
-use super::{Listeners, Service, Settings, Shutdown};
+use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// A worker ended before it was told to: the process has to end with failure, or its share of the
 /// connections would never be answered.
@@ -54,7 +54,7 @@ impl Workers {
 /// When the system gives no thread or no runtime.
 pub fn run_workers<S, M>(
     listeners: Listeners,
-    settings: &Settings,
+    settings: &ListenerSettings,
     shutdown: &Shutdown,
     make_service: M,
 ) -> io::Result<Workers>

@@ -8,18 +8,18 @@ use openidconnect::{AuthenticationFlow, CsrfToken, Nonce, PkceCodeChallenge, Pkc
 use tracing::{info, warn};
 use url::Url;
 
-use super::error::{Cause, Unreachable};
+use super::error::{OutageCause, Unreachable};
 use super::id_token::{Expected, IdToken, IdTokenError, LEEWAY};
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::jws::numeric_date;
 use super::login::{AuthorizationResponse, PendingLogin};
 use super::login_error::{FailedLogin, LoginError, Named};
-use super::person::{ClaimMap, Person, judge, merge, said_email};
+use super::person::{AllowedPerson, ClaimMap, judge, merge, said_email};
 use super::provider::{Live, NotReady, Provider};
 use super::settings::RESERVED_PARAMETERS;
 use super::text::printable;
 use super::token::Presented;
-use super::token_answer::{TokenAnswer, Tokens};
+use super::token_answer::{TokenEndpointResponse, Tokens};
 use crate::types::{IdentityKey, LocalRedirect, Secret, Timestamp};
 
 /// The `max_age` that goes with `prompt=login`.
@@ -32,7 +32,7 @@ const AFRESH: Duration = Duration::from_secs(3);
 /// What a code gave, with an ID token that holds.
 struct Redeemed {
     live: Arc<Live>,
-    answer: TokenAnswer,
+    answer: TokenEndpointResponse,
     id_token: IdToken,
     /// When the token endpoint answered.
     answered_at: Timestamp,
@@ -143,7 +143,7 @@ impl Provider {
         let live = self.live();
         let needs_issuer = live.as_ref().is_some_and(|live| live.metadata.response_has_issuer);
         let code = accept(login, answer, self.settings.issuer.as_str(), needs_issuer, self.clock.now())?;
-        let live = live.ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let live = live.ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
 
         let answer = self.present(&live, Presented::Code(&code, &login.verifier)).await?;
         // `expires_in` counts from the answer, not from when everything else is done.
@@ -181,7 +181,7 @@ impl Provider {
         tokens: Tokens,
         id_token: IdToken,
         (user_info, claims): (Option<ClaimMap>, ClaimMap),
-        person: Person,
+        person: AllowedPerson,
         access_expires_at: Timestamp,
     ) -> VerifiedIdentity {
         report_scopes(&self.settings.scopes, tokens.scope.as_deref());

@@ -27,12 +27,12 @@ impl ClientAuthentication {
 
 /// The methods to try, in order: one or two.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Methods {
+pub(super) struct AuthenticationMethods {
     first: ClientAuthentication,
     then: Option<ClientAuthentication>,
 }
 
-impl Methods {
+impl AuthenticationMethods {
     pub(super) const fn first(self) -> ClientAuthentication {
         self.first
     }
@@ -58,16 +58,16 @@ impl Authentication {
     }
 
     /// What to try; `announced` is what discovery suggests.
-    pub(super) fn methods(&self, announced: ClientAuthentication) -> Methods {
+    pub(super) fn methods(&self, announced: ClientAuthentication) -> AuthenticationMethods {
         if let Some(first) = self.configured {
-            return Methods { first, then: None };
+            return AuthenticationMethods { first, then: None };
         }
         let first = match self.worked.load(Ordering::Relaxed) {
             1 => ClientAuthentication::Basic,
             2 => ClientAuthentication::Post,
             _ => announced,
         };
-        Methods { first, then: Some(first.other()) }
+        AuthenticationMethods { first, then: Some(first.other()) }
     }
 
     /// The provider took the client with this method.
@@ -83,8 +83,10 @@ mod tests {
     use super::ClientAuthentication::{Basic, Post};
     use super::*;
 
-    fn order(methods: Methods) -> Vec<ClientAuthentication> {
-        std::iter::successors(Some(methods), |methods| methods.other()).map(Methods::first).collect()
+    fn order(methods: AuthenticationMethods) -> Vec<ClientAuthentication> {
+        std::iter::successors(Some(methods), |methods| methods.other())
+            .map(AuthenticationMethods::first)
+            .collect()
     }
 
     #[test]

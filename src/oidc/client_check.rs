@@ -6,7 +6,7 @@
 //! for any refresh token that they do not know, which shows less. A server may also look at the refresh token
 //! first: where the client itself is in doubt, a made-up secret must be refused too.
 
-use super::error::{Cause, OAuthError, ProviderFault, Unreachable};
+use super::error::{OAuthError, OutageCause, ProviderFault, Unreachable};
 use super::probe::{ProbeSecret, Probed};
 use super::provider::Provider;
 use super::token::{INVALID_GRANT, Presented, TokenError};
@@ -26,7 +26,7 @@ pub enum ClientCheck {
 impl Provider {
     /// Asks the token endpoint whether it takes our client; `in_doubt` says that it has just refused it.
     pub async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
-        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
         let nobodys = Secret::new(random_token());
         match self.present(&live, Presented::RefreshToken(&nobodys)).await {
             Err(TokenError::Unreachable(unreachable)) => Err(unreachable),
@@ -37,7 +37,7 @@ impl Provider {
                 Ok(ClientCheck::Refused(error))
             }
             Err(TokenError::Fault(fault)) => Ok(ClientCheck::Unclear(fault)),
-            Ok(_) => Ok(ClientCheck::Unclear(ProviderFault::TokenAnswer(
+            Ok(_) => Ok(ClientCheck::Unclear(ProviderFault::TokenEndpointResponse(
                 "it gives tokens for a refresh token that nobody has",
             ))),
         }
@@ -46,7 +46,7 @@ impl Provider {
     /// Whether a made-up secret is refused, where the right one was not.
     async fn check_for_the_secret(&self) -> Result<ClientCheck, Unreachable> {
         match self.probe_refresh(ProbeSecret::MadeUp).await {
-            Err(_) => Err(Unreachable::because(Cause::NotDiscovered)),
+            Err(_) => Err(Unreachable::because(OutageCause::NotDiscovered)),
             Ok(Probed::Unreachable(unreachable)) => Err(unreachable),
             Ok(Probed::Error(error)) if error.code == INVALID_GRANT => Ok(ClientCheck::Unclear(error.into())),
             Ok(Probed::Error(_) | Probed::Odd(_)) => Ok(ClientCheck::Good),

@@ -10,7 +10,7 @@ use url::Url;
 use super::algorithm::Algorithm;
 use super::client_authentication::ClientAuthentication;
 use super::error::DiscoveryError;
-use super::settings::{Pkce, Settings};
+use super::settings::{Pkce, ProviderSettings};
 use super::text::printable;
 use crate::types::is_loopback;
 
@@ -69,7 +69,7 @@ impl Document {
     fn endpoint(
         &self,
         name: &'static str,
-        settings: &Settings,
+        settings: &ProviderSettings,
     ) -> Result<Option<(&str, Url)>, DiscoveryError> {
         let Some(text) = self.text(name)? else { return Ok(None) };
         let url = Url::parse(text).map_err(|_| DiscoveryError::Endpoint(name))?;
@@ -127,7 +127,7 @@ impl Metadata {
 }
 
 /// Reads and checks a discovery document. Every error names its member.
-pub(super) fn read(json: &str, settings: &Settings) -> Result<Metadata, DiscoveryError> {
+pub(super) fn read(json: &str, settings: &ProviderSettings) -> Result<Metadata, DiscoveryError> {
     let document = Document::parse(json)?;
     let expected = settings.issuer.as_str();
     let found = document.text("issuer")?.ok_or(DiscoveryError::Member("issuer"))?;
@@ -191,7 +191,7 @@ fn check_pkce(document: &Document, pkce: Pkce) -> Result<bool, DiscoveryError> {
 }
 
 /// At least one algorithm of the provider is allowed, or it lists none.
-fn check_algorithms(names: Option<&[String]>, settings: &Settings) -> Result<(), DiscoveryError> {
+fn check_algorithms(names: Option<&[String]>, settings: &ProviderSettings) -> Result<(), DiscoveryError> {
     let Some(names) = names else { return Ok(()) };
     let allowed = |name: &String| name.parse().is_ok_and(|known| settings.algorithms.contains(&known));
     if names.iter().any(allowed) {
@@ -211,7 +211,7 @@ fn check_algorithms(names: Option<&[String]>, settings: &Settings) -> Result<(),
 /// both sides agree.
 fn authentication(
     listed: Option<&[String]>,
-    settings: &Settings,
+    settings: &ProviderSettings,
 ) -> Result<ClientAuthentication, DiscoveryError> {
     if let Some(configured) = settings.client_authentication {
         return Ok(configured);

@@ -10,7 +10,7 @@ use super::jws::JwsError;
 use super::keys::JwksError;
 use super::mismatch::differs;
 use super::text::printable;
-use crate::http::ClientError;
+use crate::web::ClientError;
 
 /// The longest `Retry-After` that is taken over.
 const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
@@ -19,14 +19,14 @@ const MAX_RETRY_AFTER: Duration = Duration::from_mins(5);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable {
     /// What happened.
-    pub cause: Cause,
+    pub cause: OutageCause,
     /// How long the provider asks to be left alone (`Retry-After` in seconds, at most 5 minutes).
     pub retry_after: Option<Duration>,
 }
 
 /// Why the provider gave no answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum OutageCause {
     /// No connection: name, network, TLS.
     Connect,
     /// No answer in time.
@@ -46,7 +46,7 @@ impl Unreachable {
     /// error there into 405, because its own error page knows GET only.
     pub(super) fn by_post_status(parts: &http::response::Parts) -> Option<Self> {
         let failed = parts.status == http::StatusCode::METHOD_NOT_ALLOWED;
-        Self::by_status(parts).or(failed.then_some(Self::because(Cause::Status(405))))
+        Self::by_status(parts).or(failed.then_some(Self::because(OutageCause::Status(405))))
     }
 
     /// Whether this may be a failure over one person's tokens alone: an internal error, a connection that
@@ -55,14 +55,14 @@ impl Unreachable {
     /// refresh for a person of its own password database.
     pub fn may_concern_one_person(&self) -> bool {
         match self.cause {
-            Cause::Status(status) => !matches!(status, 408 | 429 | 502..=504),
-            Cause::Timeout | Cause::Broken => true,
-            Cause::Connect | Cause::TooLarge | Cause::NotDiscovered => false,
+            OutageCause::Status(status) => !matches!(status, 408 | 429 | 502..=504),
+            OutageCause::Timeout | OutageCause::Broken => true,
+            OutageCause::Connect | OutageCause::TooLarge | OutageCause::NotDiscovered => false,
         }
     }
 
     /// Without a `Retry-After`.
-    pub(super) const fn because(cause: Cause) -> Self {
+    pub(super) const fn because(cause: OutageCause) -> Self {
         Self { cause, retry_after: None }
     }
 
@@ -73,17 +73,17 @@ impl Unreachable {
         let header = parts.headers.get(http::header::RETRY_AFTER).and_then(|value| value.to_str().ok());
         let seconds = header.and_then(|text| text.trim().parse().ok());
         let retry_after = seconds.map(|seconds| Duration::from_secs(seconds).min(MAX_RETRY_AFTER));
-        not_now.then_some(Self { cause: Cause::Status(status.as_u16()), retry_after })
+        not_now.then_some(Self { cause: OutageCause::Status(status.as_u16()), retry_after })
     }
 }
 
 impl From<ClientError> for Unreachable {
     fn from(error: ClientError) -> Self {
         Self::because(match error {
-            ClientError::Connect => Cause::Connect,
-            ClientError::Timeout => Cause::Timeout,
-            ClientError::TooLarge => Cause::TooLarge,
-            ClientError::Broken => Cause::Broken,
+            ClientError::Connect => OutageCause::Connect,
+            ClientError::Timeout => OutageCause::Timeout,
+            ClientError::TooLarge => OutageCause::TooLarge,
+            ClientError::Broken => OutageCause::Broken,
         })
     }
 }
@@ -91,14 +91,18 @@ impl From<ClientError> for Unreachable {
 impl fmt::Display for Unreachable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.cause {
-            Cause::Connect => f.write_str("the provider cannot be reached (name, network or certificate)"),
-            Cause::Timeout => f.write_str("the provider did not answer in time"),
-            Cause::Broken => f.write_str("the connection to the provider broke"),
-            Cause::TooLarge => f.write_str("the provider's answer is too large"),
-            Cause::Status(status) => {
+            OutageCause::Connect => {
+                f.write_str("the provider cannot be reached (name, network or certificate)")
+            }
+            OutageCause::Timeout => f.write_str("the provider did not answer in time"),
+            OutageCause::Broken => f.write_str("the connection to the provider broke"),
+            OutageCause::TooLarge => f.write_str("the provider's answer is too large"),
+            OutageCause::Status(status) => {
                 write!(f, "the provider answers {status}: it is starting, busy or failing")
             }
-            Cause::NotDiscovered => f.write_str("the provider's discovery document has not been read yet"),
+            OutageCause::NotDiscovered => {
+                f.write_str("the provider's discovery document has not been read yet")
+            }
         }
     }
 }
@@ -184,7 +188,7 @@ pub enum ProviderFault {
     OAuth(#[from] OAuthError),
     /// The token endpoint's answer is not what RFC 6749 §5.1 says.
     #[error("the answer of the token endpoint is not understood: {0}")]
-    TokenAnswer(&'static str),
+    TokenEndpointResponse(&'static str),
     /// The ID token does not hold.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
@@ -301,7 +305,7 @@ impl DiscoveryError {
     /// What an operator can do about it, in a sentence or two.
     pub fn remedy(&self) -> &'static str {
         match self {
-            Self::Unreachable(Unreachable { cause: Cause::Connect, .. }) => {
+            Self::Unreachable(Unreachable { cause: OutageCause::Connect, .. }) => {
                 "Open oidc.issuerURL (or oidc.internalURL, where it is set) from this machine, with curl for example, and \
                  check its name, the network and its certificate. To trust a certification authority of your own, add \
                  it to the system's store or name it in the variable SSL_CERT_FILE."

@@ -1,6 +1,6 @@
 //! Where the provider is reached: at its own address, or at the one inside (`oidc.internalURL`).
 //!
-//! Everything that the gateway itself asks goes through [`Client`]. What browsers are sent to does not, and keeps the
+//! Everything that the gateway itself asks goes through [`ProviderClient`]. What browsers are sent to does not, and keeps the
 //! public address.
 
 use bytes::Bytes;
@@ -9,16 +9,16 @@ use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
 use url::{Origin, Url};
 
-use super::settings::Settings;
-use crate::http::ClientError;
+use super::settings::ProviderSettings;
+use crate::web::ClientError;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
 /// The HTTP client for the provider.
 #[derive(Clone, Debug)]
-pub(super) struct Client {
-    http: crate::http::Client,
+pub(super) struct ProviderClient {
+    http: crate::web::Client,
     inside: Option<Inside>,
 }
 
@@ -35,9 +35,9 @@ struct Inside {
     prefix: String,
 }
 
-impl Client {
+impl ProviderClient {
     /// A client for the provider of these settings.
-    pub(super) fn new(http: crate::http::Client, settings: &Settings) -> Self {
+    pub(super) fn new(http: crate::web::Client, settings: &ProviderSettings) -> Self {
         Self { http, inside: settings.internal_url.as_ref().and_then(|url| Inside::new(settings, url)) }
     }
 
@@ -58,7 +58,7 @@ impl Client {
 
 impl Inside {
     /// From the issuer and the URL inside. Nothing when one of them has no host, which no configuration lets through.
-    fn new(settings: &Settings, inside: &Url) -> Option<Self> {
+    fn new(settings: &ProviderSettings, inside: &Url) -> Option<Self> {
         let issuer = Url::parse(settings.issuer.as_str()).ok()?;
         let inside_uri: Uri = inside.as_str().parse().ok()?;
         Some(Self {

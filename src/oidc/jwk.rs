@@ -29,7 +29,7 @@ use super::raw_jwk::{RawJwk, UnusableKey};
 
 /// What kind of key it is, which says what it can sign.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum KeyKind {
     Rsa,
     P256,
     P384,
@@ -39,7 +39,7 @@ enum Kind {
     Shared,
 }
 
-impl Kind {
+impl KeyKind {
     /// Whether a key of this kind makes signatures of `algorithm`.
     fn signs(self, algorithm: Algorithm) -> bool {
         use Algorithm::{EdDsa, Es256, Es384, Es512, Ps256, Ps384, Ps512, Rs256, Rs384, Rs512};
@@ -76,7 +76,7 @@ enum Material {
 
 /// What a key says about the algorithm it is for.
 #[derive(Clone, Debug)]
-enum Purpose {
+enum KeyPurpose {
     /// Any that its type can do.
     Any,
     /// This one.
@@ -94,10 +94,10 @@ pub(super) struct Jwk {
     /// Whether `key_ops` allows to verify.
     may_verify: bool,
     kid: Option<JsonWebKeyId>,
-    kind: Kind,
+    kind: KeyKind,
     kty: CoreJsonWebKeyType,
     usage: Option<CoreJsonWebKeyUse>,
-    purpose: Purpose,
+    purpose: KeyPurpose,
     material: Material,
 }
 
@@ -107,9 +107,9 @@ impl Jwk {
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         let usage = self.usage.as_ref().is_none_or(JsonWebKeyUse::allows_signature);
         let purpose = match self.purpose {
-            Purpose::Any => true,
-            Purpose::Only(only) => only == algorithm,
-            Purpose::Other => false,
+            KeyPurpose::Any => true,
+            KeyPurpose::Only(only) => only == algorithm,
+            KeyPurpose::Other => false,
         };
         usage && purpose && self.may_verify && self.kind.signs(algorithm)
     }
@@ -171,17 +171,17 @@ impl TryFrom<RawJwk> for Jwk {
         let mut written = raw.begin();
         let known = |key: Result<DecodingKey, UnusableKey>| key.map(Material::Known);
         let (kind, material) = match (raw.kty.as_str(), raw.crv.as_deref()) {
-            ("RSA", _) => (Kind::Rsa, known(raw.rsa(&mut written))?),
+            ("RSA", _) => (KeyKind::Rsa, known(raw.rsa(&mut written))?),
             ("EC", Some("P-256")) => {
-                (Kind::P256, known(raw.known_point(32, &ECDSA_P256_SHA256_FIXED, &mut written))?)
+                (KeyKind::P256, known(raw.known_point(32, &ECDSA_P256_SHA256_FIXED, &mut written))?)
             }
             ("EC", Some("P-384")) => {
-                (Kind::P384, known(raw.known_point(48, &ECDSA_P384_SHA384_FIXED, &mut written))?)
+                (KeyKind::P384, known(raw.known_point(48, &ECDSA_P384_SHA384_FIXED, &mut written))?)
             }
             ("EC", Some("P-521")) => {
-                (Kind::P521, Material::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
+                (KeyKind::P521, Material::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
             }
-            ("OKP", Some("Ed25519")) => (Kind::Ed25519, known(raw.ed25519(&mut written))?),
+            ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, known(raw.ed25519(&mut written))?),
             _ => return Err(UnusableKey::Kind),
         };
         let usage = raw.usage.as_deref().map(|usage| match usage {
@@ -190,12 +190,12 @@ impl TryFrom<RawJwk> for Jwk {
             other => CoreJsonWebKeyUse::Other(other.to_owned()),
         });
         let purpose = match raw.alg.as_deref() {
-            None => Purpose::Any,
-            Some(name) => name.parse().map_or(Purpose::Other, Purpose::Only),
+            None => KeyPurpose::Any,
+            Some(name) => name.parse().map_or(KeyPurpose::Other, KeyPurpose::Only),
         };
         written.alg = match purpose {
-            Purpose::Only(algorithm) => Some(algorithm.as_str().to_owned()),
-            Purpose::Any | Purpose::Other => raw.alg,
+            KeyPurpose::Only(algorithm) => Some(algorithm.as_str().to_owned()),
+            KeyPurpose::Any | KeyPurpose::Other => raw.alg,
         };
         Ok(Self {
             may_verify: raw.key_ops.is_none_or(|all| all.iter().any(|one| one == "verify")),
@@ -234,9 +234,9 @@ impl JsonWebKey for Jwk {
 
     fn signing_alg(&self) -> JsonWebKeyAlgorithm<&Algorithm> {
         match &self.purpose {
-            Purpose::Any => JsonWebKeyAlgorithm::Unspecified,
-            Purpose::Only(algorithm) => JsonWebKeyAlgorithm::Algorithm(algorithm),
-            Purpose::Other => JsonWebKeyAlgorithm::Unsupported,
+            KeyPurpose::Any => JsonWebKeyAlgorithm::Unspecified,
+            KeyPurpose::Only(algorithm) => JsonWebKeyAlgorithm::Algorithm(algorithm),
+            KeyPurpose::Other => JsonWebKeyAlgorithm::Unsupported,
         }
     }
 
@@ -245,10 +245,10 @@ impl JsonWebKey for Jwk {
             written: RawJwk { kty: "oct".to_owned(), ..RawJwk::default() },
             may_verify: false,
             kid: None,
-            kind: Kind::Shared,
+            kind: KeyKind::Shared,
             kty: CoreJsonWebKeyType::Symmetric,
             usage: None,
-            purpose: Purpose::Other,
+            purpose: KeyPurpose::Other,
             material: Material::Shared,
         }
     }

@@ -6,7 +6,7 @@ use super::error::{OAuthError, ProviderFault, Unreachable};
 use super::id_token::IdTokenError;
 use super::login::BadAnswer;
 use super::mismatch::differs;
-use super::refusal::Refusal;
+use super::refusal::IdentityRefusal;
 use super::token::{INVALID_GRANT, TokenError};
 use super::user_info::AskError;
 use crate::types::IdentityKey;
@@ -50,7 +50,7 @@ pub enum LoginError {
     NotAsked,
     /// The provider vouches for them, and they may not come in.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] IdentityRefusal),
 }
 
 /// The issuer of an answer (RFC 9207 §2), which the provider may have left out.

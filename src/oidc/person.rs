@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::refusal::{EmailVerified, Refusal, listed};
-use super::settings::{EMAIL_VERIFIED, Settings};
+use super::refusal::{EmailVerified, IdentityRefusal, listed};
+use super::settings::{EMAIL_VERIFIED, ProviderSettings};
 use super::text::printable;
 use crate::types::Email;
 
@@ -16,7 +16,7 @@ pub type ClaimMap = Map<String, Value>;
 
 /// Somebody who may come in. Made only by [`judge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Person {
+pub(super) struct AllowedPerson {
     /// The address.
     pub(super) email: Email,
     /// The groups in the group claim; empty without one.
@@ -30,23 +30,26 @@ pub(super) fn merge(mut id_token: ClaimMap, user_info: &ClaimMap) -> ClaimMap {
 }
 
 /// Judges merged claims: the address, its verification, its domain, the groups. In Coder's order.
-pub(super) fn judge(claims: &ClaimMap, settings: &Settings) -> Result<Person, Refusal> {
+pub(super) fn judge(
+    claims: &ClaimMap,
+    settings: &ProviderSettings,
+) -> Result<AllowedPerson, IdentityRefusal> {
     let email = email(claims, settings)?;
     let verified = EmailVerified::read(claims.get(EMAIL_VERIFIED));
     if verified != EmailVerified::True && !settings.ignore_email_verified {
-        return Err(Refusal::EmailUnverified { email: email.as_str().to_owned(), found: verified });
+        return Err(IdentityRefusal::EmailUnverified { email: email.as_str().to_owned(), found: verified });
     }
     let domains = &settings.email_domains;
     if !domains.is_empty() && !domains.iter().any(|domain| domain.matches(&email)) {
-        return Err(Refusal::DomainNotAllowed { email: email.as_str().to_owned() });
+        return Err(IdentityRefusal::DomainNotAllowed { email: email.as_str().to_owned() });
     }
     let groups = groups(claims, settings)?;
-    Ok(Person { email, groups })
+    Ok(AllowedPerson { email, groups })
 }
 
 /// The address that claims say, whether or not it is one or is taken: for the log. At most 320 characters, none
 /// that hide others.
-pub(super) fn said_email(claims: &ClaimMap, settings: &Settings) -> Option<String> {
+pub(super) fn said_email(claims: &ClaimMap, settings: &ProviderSettings) -> Option<String> {
     let said = |field: &str| claims.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let username = || said(&settings.username_field).filter(|name| Email::parse(name).is_ok());
     let found = said(&settings.email_field).or_else(username)?;
@@ -54,10 +57,12 @@ pub(super) fn said_email(claims: &ClaimMap, settings: &Settings) -> Option<Strin
 }
 
 /// The address: the email claim; when there is none, the user name if it is an address.
-fn email(claims: &ClaimMap, settings: &Settings) -> Result<Email, Refusal> {
+fn email(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Email, IdentityRefusal> {
     let field = &settings.email_field;
-    let missing =
-        || Refusal::EmailMissing { field: field.clone(), username_field: settings.username_field.clone() };
+    let missing = || IdentityRefusal::EmailMissing {
+        field: field.clone(),
+        username_field: settings.username_field.clone(),
+    };
     match claims.get(field) {
         None => {
             let username = claims.get(&settings.username_field).and_then(Value::as_str);
@@ -66,30 +71,30 @@ fn email(claims: &ClaimMap, settings: &Settings) -> Result<Email, Refusal> {
         // authentik says "" about a user without an address.
         Some(Value::String(text)) if text.is_empty() => Err(missing()),
         Some(Value::String(text)) => Email::parse(text)
-            .map_err(|_| Refusal::EmailInvalid { field: field.clone(), found: printable(text, 100) }),
-        Some(_) => Err(Refusal::EmailNotText { field: field.clone() }),
+            .map_err(|_| IdentityRefusal::EmailInvalid { field: field.clone(), found: printable(text, 100) }),
+        Some(_) => Err(IdentityRefusal::EmailNotText { field: field.clone() }),
     }
 }
 
 /// The groups. What the claim holds matters only when a group is needed; then everything that is
 /// not understood is a refusal.
-fn groups(claims: &ClaimMap, settings: &Settings) -> Result<Vec<String>, Refusal> {
+fn groups(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Vec<String>, IdentityRefusal> {
     let needed = !settings.groups_allowed.is_empty();
     let field = settings.effective_group_field();
     let found = match field.and_then(|field| claims.get(field)) {
-        None if needed => return Err(Refusal::GroupsMissing { field: field.map(str::to_owned) }),
+        None if needed => return Err(IdentityRefusal::GroupsMissing { field: field.map(str::to_owned) }),
         None => return Ok(Vec::new()),
         Some(value) => group_names(value),
     };
     let field = field.unwrap_or_default().to_owned();
     let groups = match found {
-        None if needed => return Err(Refusal::GroupsMalformed { field }),
+        None if needed => return Err(IdentityRefusal::GroupsMalformed { field }),
         None => Vec::new(),
         Some(groups) => groups,
     };
     if needed && !groups.iter().any(|group| settings.groups_allowed.contains(group)) {
         let (found, wanted) = (listed(&groups), listed(&settings.groups_allowed));
-        return Err(Refusal::GroupNotAllowed { field, found, wanted });
+        return Err(IdentityRefusal::GroupNotAllowed { field, found, wanted });
     }
     Ok(groups)
 }

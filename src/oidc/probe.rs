@@ -10,9 +10,9 @@ use url::Url;
 
 use super::error::{OAuthError, ProviderFault, Unreachable};
 use super::provider::{Live, NotReady, Provider};
-use super::settings::Settings;
+use super::settings::ProviderSettings;
 use super::token::{Presented, TokenError, present_once, relying};
-use super::token_answer::TokenAnswer;
+use super::token_answer::TokenEndpointResponse;
 use crate::types::{LocalRedirect, Secret, Timestamp, random_token};
 
 /// What the discovery document says that a sign-in does not need, and an operator does.
@@ -103,7 +103,7 @@ impl Provider {
         Ok(Probed::of(match secret {
             ProbeSecret::Configured => self.present(&live, presented).await,
             ProbeSecret::MadeUp => {
-                let settings = Settings { client_secret: made_up(), ..self.settings.clone() };
+                let settings = ProviderSettings { client_secret: made_up(), ..self.settings.clone() };
                 let Ok(relying) = relying(&settings, &live.metadata) else {
                     return Ok(Probed::Odd("the request cannot be built".to_owned()));
                 };
@@ -144,7 +144,7 @@ impl Provider {
 }
 
 impl Probed {
-    fn of(answer: Result<TokenAnswer, TokenError>) -> Self {
+    fn of(answer: Result<TokenEndpointResponse, TokenError>) -> Self {
         match answer {
             Err(TokenError::Fault(ProviderFault::OAuth(error))) => Self::Error(error),
             Err(TokenError::Fault(fault)) => Self::Odd(fault.to_string()),

@@ -13,12 +13,12 @@ use tokio::sync::{Mutex, watch};
 use super::algorithm::Algorithm;
 use super::client_authentication::Authentication;
 use super::discovery::{self, Metadata};
-use super::error::{Cause, DiscoveryError, Unreachable};
+use super::error::{DiscoveryError, OutageCause, Unreachable};
 use super::error_log::{self, Confidential};
-use super::inside::Client;
+use super::inside::ProviderClient;
 use super::keys::KeySet;
 use super::reachability::Reachability;
-use super::settings::Settings;
+use super::settings::ProviderSettings;
 use super::token::Relying;
 use crate::types::{Clock, Issuer, Timestamp};
 
@@ -73,8 +73,8 @@ impl std::error::Error for NotReady {}
 ///
 /// Made once and shared. It begins knowing nothing; [`Self::keep_discovered`] makes it ready.
 pub struct Provider {
-    pub(super) settings: Settings,
-    pub(super) client: Client,
+    pub(super) settings: ProviderSettings,
+    pub(super) client: ProviderClient,
     pub(super) clock: Clock,
     pub(super) authentication: Authentication,
     live: ArcSwapOption<Live>,
@@ -93,8 +93,8 @@ pub struct Provider {
 
 impl Provider {
     /// A provider that has not been asked yet.
-    pub fn new(settings: Settings, client: crate::http::Client, clock: Clock) -> Arc<Self> {
-        let client = Client::new(client, &settings);
+    pub fn new(settings: ProviderSettings, client: crate::web::Client, clock: Clock) -> Arc<Self> {
+        let client = ProviderClient::new(client, &settings);
         Arc::new(Self {
             authentication: Authentication::new(settings.client_authentication),
             settings,
@@ -228,7 +228,7 @@ impl Provider {
             return Err(unreachable);
         }
         if body.len() > MAX_DOCUMENT {
-            return Err(Unreachable::because(Cause::TooLarge));
+            return Err(Unreachable::because(OutageCause::TooLarge));
         }
         Ok(Response::from_parts(parts, body))
     }

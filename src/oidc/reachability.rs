@@ -9,7 +9,7 @@ use http::{Request, header};
 use tokio::time::timeout;
 
 use super::discovery;
-use super::error::{Cause, Unreachable};
+use super::error::{OutageCause, Unreachable};
 use super::provider::Provider;
 use crate::types::Timestamp;
 
@@ -80,7 +80,7 @@ impl Provider {
         let asked = tokio::spawn(async move { provider.ask_once().await });
         match timeout(PATIENCE, asked).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) | Err(_) => Err(Unreachable::because(Cause::Timeout)),
+            Ok(Err(_)) | Err(_) => Err(Unreachable::because(OutageCause::Timeout)),
         }
     }
 
@@ -105,7 +105,7 @@ impl Provider {
         let Ok(request) = request else { return Ok(()) };
         match self.send(request).await {
             // 408 and 429 come from a provider that is there.
-            Err(Unreachable { cause: Cause::Status(status), .. }) if status < 500 => Ok(()),
+            Err(Unreachable { cause: OutageCause::Status(status), .. }) if status < 500 => Ok(()),
             answer => answer.map(drop),
         }
     }

@@ -11,14 +11,14 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::callback::expiry;
-use super::error::{Cause, OAuthError, ProviderFault, Unreachable, UserInfoError};
+use super::error::{OAuthError, OutageCause, ProviderFault, Unreachable, UserInfoError};
 use super::id_token::{Expected, IdToken, IdTokenError};
 use super::identity::{Refreshed, Sid};
-use super::person::{ClaimMap, Person, judge, merge};
+use super::person::{AllowedPerson, ClaimMap, judge, merge};
 use super::provider::{Live, Provider};
-use super::refusal::Refusal;
+use super::refusal::IdentityRefusal;
 use super::token::{INVALID_GRANT, Presented, TokenError};
-use super::token_answer::{TokenAnswer, Tokens};
+use super::token_answer::{TokenEndpointResponse, Tokens};
 use super::user_info::AskError;
 use crate::types::{IdentityKey, Secret, Timestamp};
 
@@ -66,7 +66,7 @@ impl From<TokenError> for RefreshError {
                 Self::Ended(InvalidGrant { description: error.description })
             }
             TokenError::Fault(ProviderFault::OAuth(error)) if NOT_NOW.contains(&error.code.as_str()) => {
-                Self::Unreachable(Unreachable::because(Cause::Status(error.status.unwrap_or(400))))
+                Self::Unreachable(Unreachable::because(OutageCause::Status(error.status.unwrap_or(400))))
             }
             TokenError::Fault(ProviderFault::OAuth(error)) => Self::Declined(error),
             TokenError::Fault(fault) => Self::Provider(fault),
@@ -79,7 +79,7 @@ impl From<TokenError> for RefreshError {
 pub enum JudgeError {
     /// The provider goes on vouching, and the person may not come in any more.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] IdentityRefusal),
     /// The provider vouches for another subject now.
     #[error("the refresh is about another person (sub)")]
     AnotherSubject,
@@ -103,7 +103,7 @@ impl From<AskError> for JudgeError {
 /// The answer to a refresh, not judged yet.
 #[derive(Clone)]
 pub struct RefreshAnswer {
-    answer: TokenAnswer,
+    answer: TokenEndpointResponse,
     /// `expires_in` counts from here.
     answered_at: Timestamp,
 }
@@ -123,7 +123,7 @@ impl RefreshAnswer {
     /// One for the tests of other modules.
     #[cfg(test)]
     pub fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
-        let answer = TokenAnswer::for_test(access_token, refresh_token);
+        let answer = TokenEndpointResponse::for_test(access_token, refresh_token);
         Self { answer, answered_at: Timestamp::EPOCH }
     }
 }
@@ -138,7 +138,7 @@ impl Provider {
     /// Presents a refresh token. The old one is to be kept until the answer's is stored: authentik takes a
     /// lost race kindly, a lost answer loses the user.
     pub async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshAnswer, RefreshError> {
-        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
         let answer = self.present(&live, Presented::RefreshToken(refresh_token)).await?;
         Ok(RefreshAnswer { answer, answered_at: self.clock.now() })
     }
@@ -150,7 +150,7 @@ impl Provider {
         key: &IdentityKey,
         refreshed: &RefreshAnswer,
     ) -> Result<Refreshed, JudgeError> {
-        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
         let tokens = refreshed.answer.tokens()?;
         let (id_token, person, claims) = match self.hold_refreshed(&live, key, tokens).await {
             Err(error @ (JudgeError::Refused(_) | JudgeError::AnotherSubject)) => {
@@ -183,7 +183,7 @@ impl Provider {
         live: &Arc<Live>,
         key: &IdentityKey,
         tokens: &Tokens,
-    ) -> Result<(Option<IdToken>, Person, ClaimMap), JudgeError> {
+    ) -> Result<(Option<IdToken>, AllowedPerson, ClaimMap), JudgeError> {
         let id_token = match &tokens.unverified_id_token {
             Some(unverified) => {
                 let checked = self.check_refreshed(live, key, unverified, &tokens.access_token).await;
@@ -239,7 +239,7 @@ impl Provider {
         key: &IdentityKey,
         id_token: Option<&IdToken>,
         access_token: &Secret,
-    ) -> Result<(Person, ClaimMap), JudgeError> {
+    ) -> Result<(AllowedPerson, ClaimMap), JudgeError> {
         let told =
             id_token.map(|id_token| (judge(&id_token.claims, &self.settings), id_token.claims.clone()));
         let (refusal, claims) = match told {

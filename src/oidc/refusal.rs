@@ -45,7 +45,7 @@ impl EmailVerified {
 
 /// Why somebody who signed in at the provider is not let in.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum IdentityRefusal {
     /// No address in the email claim, and the user name is none.
     EmailMissing {
         /// The email claim's name (`oidc.emailField`).
@@ -116,7 +116,7 @@ pub(super) fn listed(names: &[String]) -> String {
     format!("{}{more}", shown.join(", "))
 }
 
-impl Refusal {
+impl IdentityRefusal {
     /// A short name for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
@@ -212,10 +212,10 @@ impl Refusal {
     }
 }
 
-impl std::fmt::Display for Refusal {
+impl std::fmt::Display for IdentityRefusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.detail())
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for IdentityRefusal {}

@@ -10,10 +10,10 @@ use tracing::debug;
 use url::{Url, form_urlencoded};
 
 use super::client_authentication::ClientAuthentication;
-use super::error::{Cause, OAuthError, Unreachable};
+use super::error::{OAuthError, OutageCause, Unreachable};
 use super::error_log::Confidential;
 use super::provider::Provider;
-use super::token_answer::TokenAnswer;
+use super::token_answer::TokenEndpointResponse;
 use crate::types::Secret;
 
 /// What kind of token is revoked (RFC 7009 §2.1, `token_type_hint`).
@@ -43,7 +43,7 @@ impl Provider {
     /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2).
     /// authentik revokes only the one named: revoke both.
     pub async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
-        let live = self.live().ok_or(Unreachable::because(Cause::NotDiscovered))?;
+        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
         let endpoint = live.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
         let mut methods = self.authentication.methods(live.metadata.authentication);
         loop {
@@ -88,7 +88,7 @@ impl Provider {
 
     /// Revokes tokens that nobody will use: of a person who may not come in. Best effort, they expire by
     /// themselves too.
-    pub(super) async fn give_back(&self, answer: &TokenAnswer) {
+    pub(super) async fn give_back(&self, answer: &TokenEndpointResponse) {
         let access = async {
             match answer.tokens() {
                 Ok(tokens) => self.revoke(&tokens.access_token, TokenKind::Access).await,
@@ -139,11 +139,11 @@ impl Provider {
 
 fn refused(body: &[u8], sent: &Confidential) -> OAuthError {
     #[derive(Deserialize)]
-    struct Answer {
+    struct ErrorAnswer {
         error: String,
         error_description: Option<String>,
     }
-    match serde_json::from_slice::<Answer>(body) {
+    match serde_json::from_slice::<ErrorAnswer>(body) {
         Ok(answer) => {
             let description = answer.error_description.map(|text| sent.taken_out_of(&text));
             OAuthError::new(&answer.error, description.as_deref())

@@ -40,7 +40,7 @@ pub enum Pkce {
 /// How to meet the provider, and whom to let in.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
-pub struct Settings {
+pub struct ProviderSettings {
     /// The provider's issuer identifier, byte for byte as its discovery document has it
     /// (`oidc.issuerURL`).
     pub issuer: Issuer,
@@ -92,7 +92,7 @@ pub struct Settings {
     pub danger_allow_http: bool,
 }
 
-impl Settings {
+impl ProviderSettings {
     /// The claim with the groups, as Coder finds it: the configured one, else `groups` when a scope
     /// of that name is asked for.
     pub fn effective_group_field(&self) -> Option<&str> {

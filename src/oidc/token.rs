@@ -20,11 +20,11 @@ use super::client_authentication::ClientAuthentication;
 use super::discovery::Metadata;
 use super::error::{DiscoveryError, OAuthError, ProviderFault, Unreachable};
 use super::error_log::{self, Confidential};
-use super::inside::Client;
+use super::inside::ProviderClient;
 use super::jwk::Jwk;
 use super::provider::{Live, Provider};
-use super::settings::Settings;
-use super::token_answer::TokenAnswer;
+use super::settings::ProviderSettings;
+use super::token_answer::TokenEndpointResponse;
 use crate::types::Secret;
 
 /// `openidconnect`'s client with our key type and our token answer: the one place that spells its
@@ -37,7 +37,7 @@ pub(super) type Relying = openidconnect::Client<
     Jwk,
     CoreAuthPrompt,
     ErrorAnswer,
-    TokenAnswer,
+    TokenEndpointResponse,
     CoreTokenIntrospectionResponse,
     CoreRevocableToken,
     CoreRevocationErrorResponse,
@@ -53,7 +53,7 @@ type ErrorAnswer = StandardErrorResponse<CoreErrorResponseType>;
 
 /// The client for a discovered provider. How it authenticates is settled for each request
 /// ([`super::client_authentication`]).
-pub(super) fn relying(settings: &Settings, metadata: &Metadata) -> Result<Relying, DiscoveryError> {
+pub(super) fn relying(settings: &ProviderSettings, metadata: &Metadata) -> Result<Relying, DiscoveryError> {
     let issuer = IssuerUrl::new(settings.issuer.as_str().to_owned());
     let issuer = issuer.map_err(|error| DiscoveryError::Document(error.to_string()))?;
     // Keys stay outside: `openidconnect` does not renew them, and the ID token's rules are ours.
@@ -99,7 +99,7 @@ impl Provider {
         &self,
         live: &Live,
         presented: Presented<'_>,
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenEndpointResponse, TokenError> {
         let mut methods = self.authentication.methods(live.metadata.authentication);
         loop {
             let method = methods.first();
@@ -127,7 +127,7 @@ impl Provider {
 
 /// Whether an answer shows that the provider took the client by the method that was used. Another error may well
 /// be about the method: a client that is registered for the other one is `unauthorized_client` at some.
-fn shows_a_good_client(answer: &Result<TokenAnswer, TokenError>) -> bool {
+fn shows_a_good_client(answer: &Result<TokenEndpointResponse, TokenError>) -> bool {
     match answer {
         Ok(_) => true,
         Err(TokenError::Fault(ProviderFault::OAuth(error))) => error.code == INVALID_GRANT,
@@ -138,11 +138,11 @@ fn shows_a_good_client(answer: &Result<TokenAnswer, TokenError>) -> bool {
 /// Presents a code or a refresh token by one method of client authentication.
 pub(super) async fn present_once(
     relying: &Relying,
-    client: &Client,
+    client: &ProviderClient,
     client_secret: &Secret,
     method: ClientAuthentication,
     presented: Presented<'_>,
-) -> Result<TokenAnswer, TokenError> {
+) -> Result<TokenEndpointResponse, TokenError> {
     let relying = relying.clone().set_auth_type(match method {
         ClientAuthentication::Basic => AuthType::BasicAuth,
         ClientAuthentication::Post => AuthType::RequestBody,
@@ -183,12 +183,13 @@ fn classify(error: RequestTokenError<Unreachable, ErrorAnswer>, adapter: &Adapte
     }
 }
 
-const NOT_UNDERSTOOD: ProviderFault = ProviderFault::TokenAnswer("it is no token answer of RFC 6749 §5");
+const NOT_UNDERSTOOD: ProviderFault =
+    ProviderFault::TokenEndpointResponse("it is no token answer of RFC 6749 §5");
 
 /// Our HTTP client for `openidconnect`. Statuses that say "not now" become [`Unreachable`] before
 /// their body is looked at, so no 5xx can ever look like `invalid_grant`.
 struct Adapter<'a> {
-    client: &'a Client,
+    client: &'a ProviderClient,
     client_secret: &'a Secret,
     presented: Presented<'a>,
     /// The status of the answer; 0 before there is one.
@@ -196,7 +197,7 @@ struct Adapter<'a> {
 }
 
 impl<'a> Adapter<'a> {
-    fn new(client: &'a Client, client_secret: &'a Secret, presented: Presented<'a>) -> Self {
+    fn new(client: &'a ProviderClient, client_secret: &'a Secret, presented: Presented<'a>) -> Self {
         Self { client, client_secret, presented, status: AtomicU16::new(0) }
     }
 

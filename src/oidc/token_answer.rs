@@ -2,7 +2,7 @@
 //!
 //! A provider that rotates refresh tokens has spent the old one when it answers. An answer with a member
 //! that does not fit is refused as a whole, but only after the new refresh token was taken out of it:
-//! [`TokenAnswer::refresh_token`] is there whatever [`TokenAnswer::tokens`] says.
+//! [`TokenEndpointResponse::refresh_token`] is there whatever [`TokenEndpointResponse::tokens`] says.
 
 use std::fmt;
 use std::time::Duration;
@@ -40,14 +40,14 @@ pub(super) struct Tokens {
 
 /// An answer of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 #[derive(Clone)]
-pub(super) struct TokenAnswer {
+pub(super) struct TokenEndpointResponse {
     refresh_token: Option<Secret>,
     tokens: Result<Tokens, ProviderFault>,
     /// What `openidconnect` wants to see of an answer; nothing of it is used.
     shown: (AccessToken, CoreTokenType),
 }
 
-impl TokenAnswer {
+impl TokenEndpointResponse {
     /// The new refresh token, also of an answer that is otherwise of no use.
     pub(super) fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
@@ -104,7 +104,7 @@ impl Members {
 
     /// Holds the members to their shapes.
     fn tokens(&self, refresh_token: Option<&Secret>) -> Result<Tokens, ProviderFault> {
-        let fault = ProviderFault::TokenAnswer;
+        let fault = ProviderFault::TokenEndpointResponse;
         // A missing token type is taken for Bearer, as Coder's library takes it.
         let token_type = text(self.token_type.as_deref()).map_err(|()| fault("token_type is not text"))?;
         if token_type.is_some_and(|name| !name.eq_ignore_ascii_case("bearer")) {
@@ -149,7 +149,8 @@ fn expires_in(member: Option<&RawValue>) -> Result<Option<Duration>, ProviderFau
     let Some(member) = member.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
     let unquoted = member.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(member);
     let seconds = unquoted.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
-    let seconds = seconds.ok_or(ProviderFault::TokenAnswer("expires_in is no number of seconds"))?;
+    let seconds =
+        seconds.ok_or(ProviderFault::TokenEndpointResponse("expires_in is no number of seconds"))?;
     let life = Duration::try_from_secs_f64(seconds.trunc()).map_or(LONGEST, |life| life.min(LONGEST));
     Ok(Some(life).filter(|life| !life.is_zero()))
 }
@@ -171,7 +172,7 @@ fn scope(member: Option<&RawValue>) -> Option<String> {
     }
 }
 
-impl<'de> Deserialize<'de> for TokenAnswer {
+impl<'de> Deserialize<'de> for TokenEndpointResponse {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Object;
         impl<'de> Visitor<'de> for Object {
@@ -200,20 +201,20 @@ impl<'de> Deserialize<'de> for TokenAnswer {
     }
 }
 
-impl Serialize for TokenAnswer {
+impl Serialize for TokenEndpointResponse {
     /// `openidconnect` asks for it and nothing here uses it: tokens are not written out.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
     }
 }
 
-impl fmt::Debug for TokenAnswer {
+impl fmt::Debug for TokenEndpointResponse {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("TokenAnswer([redacted])")
+        f.write_str("TokenEndpointResponse([redacted])")
     }
 }
 
-impl OAuth2TokenResponse for TokenAnswer {
+impl OAuth2TokenResponse for TokenEndpointResponse {
     type TokenType = CoreTokenType;
 
     fn access_token(&self) -> &AccessToken {
@@ -238,7 +239,7 @@ impl OAuth2TokenResponse for TokenAnswer {
 }
 
 impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>
-    for TokenAnswer
+    for TokenEndpointResponse
 {
     /// None: the ID token is kept as text and read by `id_token::verify` alone.
     fn id_token(
@@ -253,7 +254,7 @@ impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncrypt
 mod tests {
     use super::*;
 
-    fn read(json: &str) -> TokenAnswer {
+    fn read(json: &str) -> TokenEndpointResponse {
         serde_json::from_str(json).unwrap()
     }
 
@@ -319,7 +320,7 @@ mod tests {
 
     #[test]
     fn an_object_without_any_token_is_no_answer() {
-        assert!(serde_json::from_str::<TokenAnswer>(r#"{"error": "invalid_grant"}"#).is_err());
-        assert!(serde_json::from_str::<TokenAnswer>("[]").is_err());
+        assert!(serde_json::from_str::<TokenEndpointResponse>(r#"{"error": "invalid_grant"}"#).is_err());
+        assert!(serde_json::from_str::<TokenEndpointResponse>("[]").is_err());
     }
 }

@@ -2,20 +2,20 @@
 
 use std::time::Duration;
 
-use ::http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
-use ::http::{HeaderName, HeaderValue, StatusCode};
 use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
+    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+};
+use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::text::{Link, Text};
-use crate::http::{Body, Response};
 use crate::types::RequestId;
+use crate::web::{Body, Response};
 
 /// The one style sheet, written into every page and allowed by its hash.
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -48,18 +48,18 @@ pub(super) enum Allow<'a> {
     /// Nothing.
     Nothing,
     /// Images of one origin.
-    Images(&'a Origin),
+    Images(&'a PolicyOrigin),
     /// Forms to this very origin.
     OwnForms,
     /// Forms to another origin.
-    FormsTo(&'a Origin),
+    FormsTo(&'a PolicyOrigin),
 }
 
 /// The origin of an http(s) URL, fit to stand in a policy.
 #[derive(Clone, Debug)]
-pub(super) struct Origin(String);
+pub(super) struct PolicyOrigin(String);
 
-impl Origin {
+impl PolicyOrigin {
     /// `None` for a URL that has no such origin.
     pub(super) fn of(url: &Url) -> Option<Self> {
         let origin = url.origin().ascii_serialization();
@@ -97,7 +97,7 @@ impl Sender {
         }
         headers.insert(CONTENT_SECURITY_POLICY, self.policy(allow));
         if matches!(allow, Allow::OwnForms) {
-            // With `no-referrer` a browser sends `Origin: null` with a form: the receiver could not
+            // With `no-referrer` a browser sends `PolicyOrigin: null` with a form: the receiver could not
             // tell it from a foreign one. To other origins this tells as little.
             headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         }

@@ -9,16 +9,16 @@ fn link() -> Link {
     Link::to(&LocalRedirect::parse_or_root("/start")).with("redirect", "/workspaces")
 }
 
-fn settings() -> Settings {
-    Settings {
+fn settings() -> PageSettings {
+    PageSettings {
         access_url: url("https://coder.company/"),
         sign_in_text: "Log in with authentik".to_owned(),
         icon_url: Some(url("https://authentik.company/static/dist/assets/icons/icon.svg")),
     }
 }
 
-fn unverified() -> Refused<'static> {
-    Refused {
+fn unverified() -> RefusedView<'static> {
+    RefusedView {
         sentence: "Your email address alice@acme.company is not verified. Verify it where you sign in, or show \
                    this page to your administrator.",
         detail: Some(
@@ -29,8 +29,8 @@ fn unverified() -> Refused<'static> {
     }
 }
 
-fn rows() -> (Vec<Row<'static>>, Vec<Row<'static>>) {
-    let row = |name, address: &str, since: i64, seen: i64, current| Row {
+fn rows() -> (Vec<SessionRow<'static>>, Vec<SessionRow<'static>>) {
+    let row = |name, address: &str, since: i64, seen: i64, current| SessionRow {
         id: "0123456789ab".to_owned(),
         name,
         client: None,
@@ -59,18 +59,18 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
     let (csrf, fields) = (Secret::new("csrf"), [("id_token_hint", Secret::new("hint"))]);
     let leave = url("https://authentik.company/application/o/coder/end-session/");
     let ended = "Your session at the sign-in service has ended, so this one ended too.";
-    let sign_in = |notice, password| SignIn { start: link(), password, notice };
-    let signed_out = SignedOut { sign_in: link(), asked_provider: false, tokens: false };
-    let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
-    let problem = Problem {
+    let sign_in = |notice, password| SignInView { start: link(), password, notice };
+    let signed_out = SignedOutView { sign_in: link(), asked_provider: false, tokens: false };
+    let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
+    let problem = ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         title: "Something went wrong here",
         happened: "The gateway could not finish your request.",
         advice: "Try again. If it happens again, tell your administrator the request number below.",
         detail: None,
-        way: Some(Way { text: "Try again", to: link() }),
+        next: Some(NextStep { text: "Try again", to: link() }),
     };
-    let sessions = Sessions {
+    let sessions = SessionsView {
         person: "alice@acme.company",
         sessions: &sessions,
         tokens: &tokens,

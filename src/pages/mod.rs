@@ -15,25 +15,25 @@ mod views;
 
 use std::time::Duration;
 
-use ::http::StatusCode;
 use askama::Template;
+use http::StatusCode;
 use url::Url;
 
-use crate::http::Response;
 use crate::types::{RequestId, Secret};
-use frame::{Allow, Frame, Origin, Retry, Sender, retry_after};
+use crate::web::Response;
+use frame::{Allow, Frame, PolicyOrigin, Retry, Sender, retry_after};
 use text::Text;
 
-pub use sessions::{Row, Sessions, browser, shortened};
+pub use sessions::{SessionRow, SessionsView, browser, shortened};
 pub use text::Link;
-pub use views::{Problem, Refused, SignIn, SignOutAtProvider, SignedOut, Way};
+pub use views::{NextStep, ProblemView, RefusedView, SignInView, SignOutAtProviderView, SignedOutView};
 
 /// How long the page about a silent provider waits before it tries again.
 pub const RETRY_AFTER: Duration = Duration::from_secs(10);
 
 /// What the pages take from the configuration.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct PageSettings {
     /// Coder's access URL: its host names the place one signs in to, and it is where a
     /// browser that came by another name is sent.
     pub access_url: Url,
@@ -51,7 +51,7 @@ pub struct Pages {
     site: Text,
     access_url: Url,
     sign_in_text: Text,
-    icon: Option<(Url, Origin)>,
+    icon: Option<(Url, PolicyOrigin)>,
 }
 
 #[derive(Template)]
@@ -81,31 +81,31 @@ struct MessagePage<'a> {
     happened: Text,
     advice: Text,
     detail: Option<Text>,
-    actions: &'a [Action<'a>],
+    actions: &'a [PageButton<'a>],
 }
 
 /// A button: the first one of a page is what one most likely wants.
-struct Action<'a> {
+struct PageButton<'a> {
     text: &'a str,
     to: &'a str,
 }
 
 impl Pages {
     /// Pages for one deployment.
-    pub fn new(settings: Settings) -> Self {
-        let Settings { access_url, sign_in_text, icon_url } = settings;
+    pub fn new(settings: PageSettings) -> Self {
+        let PageSettings { access_url, sign_in_text, icon_url } = settings;
         let host = access_url.host_str().unwrap_or("Coder");
         Self {
             sender: Sender::new(),
             site: Text::new(host),
             sign_in_text: Text::new(&sign_in_text),
-            icon: icon_url.and_then(|icon| Origin::of(&icon).map(|origin| (icon, origin))),
+            icon: icon_url.and_then(|icon| PolicyOrigin::of(&icon).map(|origin| (icon, origin))),
             access_url,
         }
     }
 
     /// Asks to sign in. 200.
-    pub fn sign_in(&self, view: &SignIn<'_>, request: RequestId) -> Response {
+    pub fn sign_in(&self, view: &SignInView<'_>, request: RequestId) -> Response {
         let page = SignInPage {
             frame: Frame::new("Sign in", &self.site, request),
             start: &view.start,
@@ -119,16 +119,17 @@ impl Pages {
     }
 
     /// Signed in at the provider, but not let in. 403.
-    pub fn refused(&self, view: &Refused<'_>, request: RequestId) -> Response {
-        let actions = [Action { text: "Sign in with another account", to: view.another_account.as_str() }];
+    pub fn refused(&self, view: &RefusedView<'_>, request: RequestId) -> Response {
+        let actions =
+            [PageButton { text: "Sign in with another account", to: view.another_account.as_str() }];
         let frame = Frame::new("You cannot sign in here", &self.site, request);
         let text = (view.sentence, "", view.detail);
         self.message(StatusCode::FORBIDDEN, frame, text, &actions)
     }
 
     /// Anything that has no page of its own.
-    pub fn problem(&self, view: &Problem<'_>, request: RequestId) -> Response {
-        let way = view.way.as_ref().map(|way| Action { text: way.text, to: way.to.as_str() });
+    pub fn problem(&self, view: &ProblemView<'_>, request: RequestId) -> Response {
+        let way = view.next.as_ref().map(|way| PageButton { text: way.text, to: way.to.as_str() });
         let frame = Frame::new(view.title, &self.site, request);
         let text = (view.happened, view.advice, view.detail);
         self.message(view.status, frame, text, way.as_slice())
@@ -142,7 +143,7 @@ impl Pages {
                         answer. Your account and your workspaces are fine.";
         let advice = "Leave this page open: it tries again every 10 seconds and continues by itself. If this \
                       lasts, tell your administrator the request number below.";
-        let actions = [Action { text: "Try now", to: target.as_str() }];
+        let actions = [PageButton { text: "Try now", to: target.as_str() }];
         let text = (happened, advice, None);
         let mut response = self.message(StatusCode::SERVICE_UNAVAILABLE, frame, text, &actions);
         retry_after(&mut response, RETRY_AFTER);
@@ -155,12 +156,12 @@ impl Pages {
         let happened = "You reached the gateway, but Coder behind it does not answer.";
         let advice = "You stay signed in. Try again in a moment. If this lasts, tell your administrator the \
                       request number below.";
-        let actions = [Action { text: "Try again", to: again.as_str() }];
+        let actions = [PageButton { text: "Try again", to: again.as_str() }];
         self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions)
     }
 
     /// Signed out here, on purpose. It does not sign in again by itself. 200.
-    pub fn signed_out(&self, view: &SignedOut, request: RequestId) -> Response {
+    pub fn signed_out(&self, view: &SignedOutView, request: RequestId) -> Response {
         let happened = if view.tokens {
             "Your session in this browser has ended, and so have your tokens."
         } else {
@@ -173,20 +174,20 @@ impl Pages {
         } else {
             "You may still be signed in at your sign-in service. On a shared computer, sign out there as well."
         };
-        let actions = [Action { text: "Sign in again", to: view.sign_in.as_str() }];
+        let actions = [PageButton { text: "Sign in again", to: view.sign_in.as_str() }];
         let frame = Frame::new("You are signed out", &self.site, request);
         self.message(StatusCode::OK, frame, (happened, advice, None), &actions)
     }
 
     /// The form that ends the session at the provider. 200.
-    pub fn sign_out_at_provider(&self, view: &SignOutAtProvider<'_>, request: RequestId) -> Response {
+    pub fn sign_out_at_provider(&self, view: &SignOutAtProviderView<'_>, request: RequestId) -> Response {
         let page = SignOutAtProviderPage {
             frame: Frame::new("You are signed out", &self.site, request),
             action: view.action,
             fields: view.fields,
             stay: &view.stay,
         };
-        let origin = Origin::of(view.action);
+        let origin = PolicyOrigin::of(view.action);
         let allow = origin.as_ref().map_or(Allow::Nothing, Allow::FormsTo);
         self.sender.send(StatusCode::OK, &page, allow)
     }
@@ -205,7 +206,7 @@ impl Pages {
              exactly this address and whether the user is active in Coder.",
             self.access_url
         );
-        let actions = [Action { text: "Try once more", to: again.as_str() }];
+        let actions = [PageButton { text: "Try once more", to: again.as_str() }];
         self.message(StatusCode::FORBIDDEN, frame, (happened, advice, Some(&detail)), &actions)
     }
 
@@ -213,14 +214,14 @@ impl Pages {
     pub fn bad_request(&self, why: &str, request: RequestId) -> Response {
         let frame = Frame::new("This request cannot be served", &self.site, request);
         let advice = "Look at the address again, or start from Coder.";
-        let actions = [Action { text: "Go to Coder", to: self.access_url.as_str() }];
+        let actions = [PageButton { text: "Go to Coder", to: self.access_url.as_str() }];
         self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), &actions)
     }
 
     /// Nothing is here. 404.
     pub fn not_found(&self, request: RequestId) -> Response {
         let frame = Frame::new("Nothing is here", &self.site, request);
-        let actions = [Action { text: "Go to Coder", to: "/" }];
+        let actions = [PageButton { text: "Go to Coder", to: "/" }];
         let text = ("There is no such page.", "Look at the address again, or start from Coder.", None);
         self.message(StatusCode::NOT_FOUND, frame, text, &actions)
     }
@@ -232,7 +233,7 @@ impl Pages {
         let advice = "Coder is reached under the address below.";
         let detail = "Names served are the host of the access URL and those under the wildcard access URL. \
                       Behind another proxy, the Host header must arrive as the browser sent it.";
-        let actions = [Action { text: self.access_url.as_str(), to: self.access_url.as_str() }];
+        let actions = [PageButton { text: self.access_url.as_str(), to: self.access_url.as_str() }];
         let text = (happened, advice, Some(detail));
         self.message(StatusCode::MISDIRECTED_REQUEST, frame, text, &actions)
     }
@@ -246,7 +247,7 @@ impl Pages {
             seconds @ 2..=90 => format!("Wait {seconds} seconds, then try again."),
             seconds => format!("Wait {} minutes, then try again.", seconds.div_ceil(60)),
         };
-        let again = again.map(|to| Action { text: "Try again", to: to.as_str() });
+        let again = again.map(|to| PageButton { text: "Try again", to: to.as_str() });
         let text = (happened, advice.as_str(), None);
         let mut response = self.message(StatusCode::TOO_MANY_REQUESTS, frame, text, again.as_slice());
         retry_after(&mut response, after);
@@ -259,7 +260,7 @@ impl Pages {
         status: StatusCode,
         frame: Frame<'_>,
         (happened, advice, detail): (&str, &str, Option<&str>),
-        actions: &[Action<'_>],
+        actions: &[PageButton<'_>],
     ) -> Response {
         let detail = detail.map(Text::new);
         let page =

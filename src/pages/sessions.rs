@@ -2,14 +2,14 @@
 
 use std::net::IpAddr;
 
-use ::http::StatusCode;
 use askama::Template;
+use http::StatusCode;
 
 use super::Pages;
 use super::frame::{Allow, Frame};
 use super::text::{Link, Text};
-use crate::http::Response;
 use crate::types::{RequestId, Secret, Timestamp};
+use crate::web::Response;
 
 /// The most rows shown of each kind.
 const MAX_ROWS: usize = 100;
@@ -21,13 +21,13 @@ const LAST_DATE: Timestamp = Timestamp::from_seconds(253_402_300_799);
 ///
 /// Each form posts `csrf` and `end` to `action`: `end` is a row's `id`, or `all`.
 #[derive(Clone, Debug)]
-pub struct Sessions<'a> {
+pub struct SessionsView<'a> {
     /// Whose they are: an email.
     pub person: &'a str,
     /// Browser sessions, newest first.
-    pub sessions: &'a [Row<'a>],
+    pub sessions: &'a [SessionRow<'a>],
     /// Tokens of the command line, editors and apps, newest first.
-    pub tokens: &'a [Row<'a>],
+    pub tokens: &'a [SessionRow<'a>],
     /// Proves that the form came from this page.
     pub csrf: &'a Secret,
     /// Where the forms go.
@@ -40,7 +40,7 @@ pub struct Sessions<'a> {
 
 /// One session or token.
 #[derive(Clone, Debug)]
-pub struct Row<'a> {
+pub struct SessionRow<'a> {
     /// What the form sends back to name it. Never the credential itself.
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
@@ -76,10 +76,10 @@ struct Table {
     what: &'static str,
     since: &'static str,
     none: &'static str,
-    rows: Vec<Shown>,
+    rows: Vec<ShownSession>,
 }
 
-struct Shown {
+struct ShownSession {
     id: Text,
     name: Text,
     client: Option<Text>,
@@ -96,10 +96,10 @@ struct Moment {
 
 impl Pages {
     /// Somebody's own sessions and tokens, each with a button that ends it. 200.
-    pub fn sessions(&self, view: &Sessions<'_>, request: RequestId) -> Response {
+    pub fn sessions(&self, view: &SessionsView<'_>, request: RequestId) -> Response {
         let mut frame = Frame::new("Your sessions", &self.site, request);
         frame.wide = true;
-        let beyond = |rows: &[Row<'_>]| rows.len().saturating_sub(MAX_ROWS);
+        let beyond = |rows: &[SessionRow<'_>]| rows.len().saturating_sub(MAX_ROWS);
         let page = SessionsPage {
             frame,
             person: Text::new(view.person),
@@ -142,8 +142,8 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
-fn shown(rows: &[Row<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<Shown> {
-    let show = |row: &Row<'_>| Shown {
+fn shown(rows: &[SessionRow<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<ShownSession> {
+    let show = |row: &SessionRow<'_>| ShownSession {
         id: Text::new(&row.id),
         name: Text::new(&name(row.name)),
         client: row.client.map(|client| Text::new(&shortened(client))),

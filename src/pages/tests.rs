@@ -1,6 +1,6 @@
 //! Every page with hostile text, and what all of them have in common.
 
-use ::http::header;
+use http::header;
 use http_body_util::BodyExt as _;
 
 use super::*;
@@ -15,7 +15,7 @@ pub(super) fn url(text: &str) -> Url {
 }
 
 fn pages() -> Pages {
-    Pages::new(Settings {
+    Pages::new(PageSettings {
         access_url: url("https://coder.company/"),
         sign_in_text: format!("Log in with authentik {HOSTILE}"),
         icon_url: Some(url("https://authentik.company/static/dist/assets/icons/icon.svg?a=\"><b>")),
@@ -26,19 +26,19 @@ fn link() -> Link {
     Link::to(&LocalRedirect::parse_or_root("/start")).with("redirect", HOSTILE)
 }
 
-fn problem() -> Problem<'static> {
-    Problem {
+fn problem() -> ProblemView<'static> {
+    ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
         title: HOSTILE,
         happened: HOSTILE,
         advice: HOSTILE,
         detail: Some(HOSTILE),
-        way: Some(Way { text: "Try again", to: link() }),
+        next: Some(NextStep { text: "Try again", to: link() }),
     }
 }
 
-fn row(current: bool, name: &'static str) -> Row<'static> {
-    Row {
+fn row(current: bool, name: &'static str) -> SessionRow<'static> {
+    SessionRow {
         id: format!("id {HOSTILE}"),
         name,
         client: Some(HOSTILE),
@@ -54,7 +54,7 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let id = RequestId::random();
     let csrf = Secret::new("csrf-token");
     let rows = [row(true, "Mozilla/5.0 (X11; Linux x86_64) Firefox/140.0"), row(false, HOSTILE)];
-    let sessions = Sessions {
+    let sessions = SessionsView {
         person: HOSTILE,
         sessions: &rows,
         tokens: &[],
@@ -65,10 +65,10 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     };
     let fields = [("id_token_hint", Secret::new("\"><script>"))];
     let leave = url("https://authentik.company/application/o/coder/end-session/");
-    let leave = SignOutAtProvider { action: &leave, fields: &fields, stay: link() };
-    let refused = Refused { sentence: HOSTILE, detail: Some(HOSTILE), another_account: link() };
-    let sign_in = SignIn { start: link(), password: Some(link()), notice: Some(HOSTILE) };
-    let signed_out = SignedOut { sign_in: link(), asked_provider: false, tokens: false };
+    let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
+    let refused = RefusedView { sentence: HOSTILE, detail: Some(HOSTILE), another_account: link() };
+    let sign_in = SignInView { start: link(), password: Some(link()), notice: Some(HOSTILE) };
+    let signed_out = SignedOutView { sign_in: link(), asked_provider: false, tokens: false };
     vec![
         ("sign-in", pages.sign_in(&sign_in, id)),
         ("refused", pages.refused(&refused, id)),
@@ -220,12 +220,12 @@ async fn an_icon_that_is_no_web_image_is_left_out() {
     for icon in
         ["data:image/svg+xml,<svg/>", "file:///etc/passwd", "javascript:alert(1)", "https://a;b/x.svg"]
     {
-        let settings = Settings {
+        let settings = PageSettings {
             access_url: url("https://coder.company/"),
             sign_in_text: "Sign in".to_owned(),
             icon_url: Url::parse(icon).ok(),
         };
-        let view = SignIn { start: link(), password: None, notice: None };
+        let view = SignInView { start: link(), password: None, notice: None };
         let response = Pages::new(settings).sign_in(&view, RequestId::random());
         assert!(header(&response, header::CONTENT_SECURITY_POLICY).contains("img-src 'none'"), "{icon}");
         assert!(!html(response).await.contains("<img"), "{icon}");
@@ -234,7 +234,7 @@ async fn an_icon_that_is_no_web_image_is_left_out() {
 
 #[tokio::test]
 async fn without_the_break_glass_setting_there_is_no_password_link() {
-    let view = SignIn { start: link(), password: None, notice: None };
+    let view = SignInView { start: link(), password: None, notice: None };
     let html = html(pages().sign_in(&view, RequestId::random())).await;
     assert!(!html.contains("password"));
     assert!(html.contains(&format!("href=\"{}\"", link())));
@@ -244,7 +244,7 @@ async fn without_the_break_glass_setting_there_is_no_password_link() {
 async fn every_form_of_the_sessions_page_carries_the_csrf_token() {
     let csrf = Secret::new("csrf-token");
     let rows: Vec<_> = std::iter::repeat_n(row(false, "CLI"), 130).collect();
-    let view = Sessions {
+    let view = SessionsView {
         person: "alice@acme.company",
         sessions: &rows,
         tokens: &rows,

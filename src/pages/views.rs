@@ -1,6 +1,6 @@
 //! What has to be known to show a page.
 
-use ::http::StatusCode;
+use http::StatusCode;
 use url::Url;
 
 use super::text::Link;
@@ -8,7 +8,7 @@ use crate::types::Secret;
 
 /// The sign-in page.
 #[derive(Clone, Debug)]
-pub struct SignIn<'a> {
+pub struct SignInView<'a> {
     /// Where the sign-in starts, with what brings the browser back to where it was.
     pub start: Link,
     /// Where to sign in with a password, when this address may.
@@ -19,7 +19,7 @@ pub struct SignIn<'a> {
 
 /// Somebody was signed in at the provider but is not let in.
 #[derive(Clone, Debug)]
-pub struct Refused<'a> {
+pub struct RefusedView<'a> {
     /// What happened and what to do: one or two sentences for the person.
     pub sentence: &'a str,
     /// Which claim, setting or mapping decided: for whoever can change it.
@@ -30,7 +30,7 @@ pub struct Refused<'a> {
 
 /// Something went wrong.
 #[derive(Clone, Debug)]
-pub struct Problem<'a> {
+pub struct ProblemView<'a> {
     /// The status to answer with.
     pub status: StatusCode,
     /// The heading.
@@ -42,12 +42,12 @@ pub struct Problem<'a> {
     /// More for whoever runs this.
     pub detail: Option<&'a str>,
     /// The way on.
-    pub way: Option<Way<'a>>,
+    pub next: Option<NextStep<'a>>,
 }
 
 /// A button that leads on.
 #[derive(Clone, Debug)]
-pub struct Way<'a> {
+pub struct NextStep<'a> {
     /// What it says.
     pub text: &'a str,
     /// Where it leads.
@@ -56,7 +56,7 @@ pub struct Way<'a> {
 
 /// Signed out, on purpose.
 #[derive(Clone, Debug)]
-pub struct SignedOut {
+pub struct SignedOutView {
     /// Where to sign in again, with what brings the browser to the page that was wanted; nothing goes there by
     /// itself.
     pub sign_in: Link,
@@ -69,7 +69,7 @@ pub struct SignedOut {
 /// The last step of a sign-out that also ends the session at the provider: a form, because the
 /// ID token hint is too large, or not meant, for a URL (OpenID Connect RP-Initiated Logout 1.0 §2).
 #[derive(Clone, Debug)]
-pub struct SignOutAtProvider<'a> {
+pub struct SignOutAtProviderView<'a> {
     /// The provider's `end_session_endpoint`.
     pub action: &'a Url,
     /// The form's fields.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::types::LoginType;
 
-use super::Standing;
+use super::Authorization;
 use crate::grant::EndReason;
 
 /// What a request presents as its credential.
@@ -34,23 +34,23 @@ impl Bearer {
 #[derive(Clone, Debug)]
 pub enum Judged {
     /// Its user may be served now.
-    Served(Standing),
+    Served(Authorization),
     /// Valid at Coder; its user has no live grant.
     WithoutGrant {
         /// How that user signs in.
         login_type: LoginType,
         /// What to forward with when the rules let it pass.
-        standing: Standing,
+        authorization: Authorization,
     },
     /// Valid at Coder, but Coder does not say whose it is (a scoped token).
     Unattributed {
         /// What to forward with when the rules let it pass.
-        standing: Standing,
+        authorization: Authorization,
     },
-    /// Its session or its user's standing has ended, for this reason.
+    /// Its session or its user's authorization has ended, for this reason.
     Ended(EndReason),
     /// No credential of Coder, or no longer one.
-    Garbage,
+    UnknownToken,
     /// Nobody could say whether it may be served.
     Unreachable {
         /// Whether the sign-in service answers, in a way by which nobody can be judged.

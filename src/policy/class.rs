@@ -45,7 +45,7 @@ pub enum RouteClass {
     /// The sandbox document on a reserved app host, public by design.
     AppSandbox,
     /// Closed unless opened by name.
-    Denied(Denied),
+    Closed(ClosedRoute),
 }
 
 /// What a public route is for.
@@ -103,13 +103,13 @@ pub enum Machine {
 pub enum CreatesKey {
     /// A key for the CLI or an IDE, or a named token: in the JSON body.
     Token,
-    /// The hand-over of a session to an app host: in the redirect.
-    AppHandover,
+    /// The app redirect to an app host: in the redirect.
+    AppRedirect,
 }
 
 /// What is closed unless opened by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Denied {
+pub enum ClosedRoute {
     /// Coder's API description.
     Swagger,
     /// Coder's debugging endpoints, profiler included.
@@ -143,7 +143,7 @@ impl RouteClass {
             | Self::GithubSignIn
             | Self::AppPath
             | Self::AppHost
-            | Self::Denied(_) => Judging::Person,
+            | Self::Closed(_) => Judging::Person,
             Self::Machine(
                 Machine::Agent
                 | Machine::Provisioner
@@ -185,8 +185,8 @@ impl RouteClass {
             Self::AppPath => ClassName::PathApp,
             Self::AppHost => ClassName::AppHost,
             Self::AppSandbox => ClassName::AppSandbox,
-            Self::Denied(Denied::Swagger) => ClassName::Swagger,
-            Self::Denied(Denied::Debug) => ClassName::Debug,
+            Self::Closed(ClosedRoute::Swagger) => ClassName::Swagger,
+            Self::Closed(ClosedRoute::Debug) => ClassName::Debug,
         }
     }
 }
@@ -223,7 +223,7 @@ macro_rules! class_names {
             pub const ALL: &[Self] = &[$(Self::$variant,)*];
 
             /// The word in settings, logs and metrics.
-            pub const fn word(self) -> &'static str {
+            pub const fn label(self) -> &'static str {
                 match self { $(Self::$variant => $word,)* }
             }
         }

@@ -4,15 +4,15 @@ use std::net::IpAddr;
 
 use crate::types::LoginType;
 
-use super::Standing;
+use super::Authorization;
 use super::bearer::{Bearer, Judged, MachineCredential};
-use super::class::{ClassName, Denied, Machine, Public, RouteClass};
-use super::decision::{ANONYMOUS_BODY_LIMIT, Cause, Decision, OwnAnswer, Permit, Refusal};
-use super::rules::{Effect, Rules, Verdict};
+use super::class::{ClassName, ClosedRoute, Machine, Public, RouteClass};
+use super::decision::{ANONYMOUS_BODY_LIMIT, Decision, Denial, DeniedRequest, OwnAnswer, Permit};
+use super::rules::{RouteEffect, Rules, TokenRule};
 
 /// Everything a decision depends on, besides the rules.
 #[derive(Clone, Copy, Debug)]
-pub struct Question<'a> {
+pub struct DecisionInput<'a> {
     /// The class of the route.
     pub class: RouteClass,
     /// Who presents the request.
@@ -45,17 +45,17 @@ enum Need {
     /// Nothing; a credential that comes along and is not good is taken away.
     NobodyOrElseWithheld,
     /// Nothing goes through.
-    Closed(Cause),
+    Closed(Denial),
 }
 
 /// Decides what is to be done with a request.
 ///
-/// Default deny: a class that asks for a person gets [`Decision::Forward`] only with a standing that
+/// Default deny: a class that asks for a person gets [`Decision::Forward`] only with an authorization that
 /// was judged, and no entry of the rules widens anything unless it is spelled `danger`.
-pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
+pub fn decide(question: DecisionInput<'_>, rules: &Rules) -> Decision {
     let class = effective_name(question.class, question.bearer);
     let asked = need(&question, rules);
-    let refuse = |cause| Decision::Refuse(Refusal { class, cause });
+    let refuse = |cause| Decision::Refuse(DeniedRequest { class, cause });
     let anonymous = || Decision::Forward(Permit::anonymous(class, body_limit(&question)));
     let need = match narrowed(class, asked, question.client, rules) {
         Ok(need) => need,
@@ -71,12 +71,14 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
         (Need::Machine(wanted) | Need::PersonOr(wanted), Bearer::Machine(shown)) if wanted == *shown => {
             Decision::Forward(Permit::machine(class, None))
         }
-        (Need::Machine(_), Bearer::Nobody) => refuse(Cause::NoCredential),
-        (Need::Machine(_), Bearer::Malformed) => refuse(Cause::Malformed),
-        (Need::Machine(_), _) => refuse(Cause::WrongKind),
+        (Need::Machine(_), Bearer::Nobody) => refuse(Denial::NoCredential),
+        (Need::Machine(_), Bearer::Malformed) => refuse(Denial::Malformed),
+        (Need::Machine(_), _) => refuse(Denial::WrongKind),
         (Need::Person | Need::PersonOr(_) | Need::NobodyOrGood | Need::NobodyOrElseWithheld, bearer) => {
             match served(bearer, question.client, rules) {
-                Ok(standing) => Decision::Forward(Permit::person(class, standing.clone(), rules.tunnels)),
+                Ok(authorization) => {
+                    Decision::Forward(Permit::person(class, authorization.clone(), rules.tunnels))
+                }
                 Err(cause)
                     if matches!(need, Need::NobodyOrElseWithheld) && may_withhold(&question, cause) =>
                 {
@@ -90,10 +92,10 @@ pub fn decide(question: Question<'_>, rules: &Rules) -> Decision {
 
 /// Whether a request goes on as nobody's once its credential is taken away. Not when that stands in the URL,
 /// and not to an app while nobody can say whether it is good: whom the app is for would be sent to sign in.
-const fn may_withhold(question: &Question<'_>, cause: Cause) -> bool {
+const fn may_withhold(question: &DecisionInput<'_>, cause: Denial) -> bool {
     match cause {
-        Cause::NoCredential => true,
-        Cause::Unreachable { .. } => {
+        Denial::NoCredential => true,
+        Denial::Unreachable { .. } => {
             !question.in_url && !matches!(question.class, RouteClass::AppPath | RouteClass::AppHost)
         }
         _ => !question.in_url,
@@ -110,18 +112,18 @@ pub(super) const fn effective_name(class: RouteClass, bearer: &Bearer) -> ClassN
 }
 
 /// A browser that goes to a page signs in where that can help; everything else is refused.
-fn refuse_or_sign_in(class: ClassName, cause: Cause, navigation: bool) -> Decision {
-    if navigation && !matches!(cause, Cause::Unreachable { .. }) {
+fn refuse_or_sign_in(class: ClassName, cause: Denial, navigation: bool) -> Decision {
+    if navigation && !matches!(cause, Denial::Unreachable { .. }) {
         Decision::SignIn(cause)
     } else {
-        Decision::Refuse(Refusal { class, cause })
+        Decision::Refuse(DeniedRequest { class, cause })
     }
 }
 
 /// What a class asks for.
-fn need(question: &Question<'_>, rules: &Rules) -> Need {
-    let Question { class, client, preflight, .. } = *question;
-    let switch = |open: bool| if open { Need::Nobody } else { Need::Closed(Cause::MethodOff) };
+fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
+    let DecisionInput { class, client, preflight, .. } = *question;
+    let switch = |open: bool| if open { Need::Nobody } else { Need::Closed(Denial::MethodOff) };
     match class {
         RouteClass::Own => Need::Answer(OwnAnswer::Endpoint),
         RouteClass::SignIn => Need::Answer(OwnAnswer::SignInCallback),
@@ -132,7 +134,7 @@ fn need(question: &Question<'_>, rules: &Rules) -> Need {
         RouteClass::PasswordCheck if rules.password_sign_in.admits(client) => Need::NobodyOrElseWithheld,
         // A session comes along when a password account becomes one of GitHub.
         RouteClass::GithubSignIn if rules.github_sign_in.admits(client) => Need::NobodyOrElseWithheld,
-        RouteClass::GithubSignIn => Need::Closed(Cause::MethodOff),
+        RouteClass::GithubSignIn => Need::Closed(Denial::MethodOff),
         RouteClass::FirstUser => switch(rules.first_user.admits(client)),
         RouteClass::Machine(machine) => machine_need(machine),
         RouteClass::UserOr(machine) => match machine_need(machine) {
@@ -143,7 +145,7 @@ fn need(question: &Question<'_>, rules: &Rules) -> Need {
         RouteClass::AppPath | RouteClass::AppHost if rules.public_apps || preflight => {
             Need::NobodyOrElseWithheld
         }
-        RouteClass::Denied(Denied::Swagger | Denied::Debug) => Need::Closed(Cause::Closed),
+        RouteClass::Closed(ClosedRoute::Swagger | ClosedRoute::Debug) => Need::Closed(Denial::Closed),
         RouteClass::User
         | RouteClass::SignOut
         | RouteClass::CreatesKey(_)
@@ -172,17 +174,17 @@ const fn machine_need(machine: Machine) -> Need {
 }
 
 /// Applies `policy.routes`. What one entry closes, no other opens.
-fn narrowed(class: ClassName, need: Need, client: IpAddr, rules: &Rules) -> Result<Need, Cause> {
+fn narrowed(class: ClassName, need: Need, client: IpAddr, rules: &Rules) -> Result<Need, Denial> {
     let mut need = need;
     let mut sign_in = false;
     for effect in rules.routes.iter().filter(|rule| rule.class == class).map(|rule| &rule.effect) {
         match effect {
-            Effect::Deny => return Err(Cause::Closed),
-            Effect::From(networks) if !networks.contains(client) => return Err(Cause::Address),
-            Effect::From(_) => {}
-            Effect::RequireSignIn => sign_in = true,
-            Effect::DangerAllow => need = opened(class, need),
-            Effect::DangerPublic => need = Need::NobodyOrElseWithheld,
+            RouteEffect::Deny => return Err(Denial::Closed),
+            RouteEffect::From(networks) if !networks.contains(client) => return Err(Denial::Address),
+            RouteEffect::From(_) => {}
+            RouteEffect::RequireSignIn => sign_in = true,
+            RouteEffect::DangerAllow => need = opened(class, need),
+            RouteEffect::DangerPublic => need = Need::NobodyOrElseWithheld,
         }
     }
     match need {
@@ -204,37 +206,37 @@ const fn opened(class: ClassName, need: Need) -> Need {
     }
 }
 
-/// The standing of the person who presents the request, or why there is none.
-fn served<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a Standing, Cause> {
+/// The authorization of the person who presents the request, or why there is none.
+fn served<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a Authorization, Denial> {
     match bearer {
-        Bearer::Nobody => Err(Cause::NoCredential),
-        Bearer::Malformed => Err(Cause::Malformed),
-        Bearer::Machine(_) => Err(Cause::WrongKind),
+        Bearer::Nobody => Err(Denial::NoCredential),
+        Bearer::Malformed => Err(Denial::Malformed),
+        Bearer::Machine(_) => Err(Denial::WrongKind),
         Bearer::Person(judged) => match judged {
-            Judged::Served(standing) => Ok(standing),
-            Judged::WithoutGrant { login_type, standing } => {
+            Judged::Served(authorization) => Ok(authorization),
+            Judged::WithoutGrant { login_type, authorization } => {
                 match without_grant(*login_type, client, rules) {
-                    Verdict::Allow => Ok(standing),
-                    Verdict::Deny => Err(Cause::WithoutGrant(*login_type)),
+                    TokenRule::Allow => Ok(authorization),
+                    TokenRule::Deny => Err(Denial::WithoutGrant(*login_type)),
                 }
             }
-            Judged::Unattributed { standing } => match rules.unattributed {
-                Verdict::Allow => Ok(standing),
-                Verdict::Deny => Err(Cause::Unattributed),
+            Judged::Unattributed { authorization } => match rules.unattributed {
+                TokenRule::Allow => Ok(authorization),
+                TokenRule::Deny => Err(Denial::Unattributed),
             },
-            Judged::Ended(_) => Err(Cause::Ended),
-            Judged::Garbage => Err(Cause::Garbage),
+            Judged::Ended(_) => Err(Denial::Ended),
+            Judged::UnknownToken => Err(Denial::UnknownToken),
             Judged::Unreachable { answers, retry_after } => {
-                Err(Cause::Unreachable { answers: *answers, retry_after: *retry_after })
+                Err(Denial::Unreachable { answers: *answers, retry_after: *retry_after })
             }
-            Judged::Unasked => Err(Cause::NoCredential),
+            Judged::Unasked => Err(Denial::NoCredential),
         },
     }
 }
 
 /// The rule for users without a grant, by how they sign in.
-fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> Verdict {
-    let as_the = |open: bool| if open { Verdict::Allow } else { Verdict::Deny };
+fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> TokenRule {
+    let as_the = |open: bool| if open { TokenRule::Allow } else { TokenRule::Deny };
     match login_type {
         LoginType::Oidc => rules.without_grant.oidc,
         LoginType::None => rules.without_grant.none,
@@ -244,13 +246,13 @@ fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> Verdic
         LoginType::Github => {
             rules.without_grant.github.unwrap_or(as_the(rules.github_sign_in.admits(client)))
         }
-        LoginType::Unknown => Verdict::Deny,
+        LoginType::Unknown => TokenRule::Deny,
     }
 }
 
 /// How much anybody without a credential may send: apps and binaries are the workspace's or Coder's
 /// own business, everything else takes small forms.
-const fn body_limit(question: &Question<'_>) -> Option<u64> {
+const fn body_limit(question: &DecisionInput<'_>) -> Option<u64> {
     match question.class {
         RouteClass::AppPath | RouteClass::AppHost if question.preflight => Some(ANONYMOUS_BODY_LIMIT),
         RouteClass::AppPath | RouteClass::AppHost | RouteClass::Machine(Machine::Derp) => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::types::LoginType;
 
 use super::rules::TunnelLimits;
-use super::{ClassName, Standing};
+use super::{Authorization, ClassName};
 
 /// The most that anybody without a credential may send in one request, in bytes: no route that is
 /// open to everybody takes more than a small form (CVE-2026-55078, CVE-2026-55079, CVE-2026-55434).
@@ -19,9 +19,9 @@ pub enum Decision {
     /// The gateway answers it itself.
     Answer(OwnAnswer),
     /// A browser is to sign in first and come back.
-    SignIn(Cause),
+    SignIn(Denial),
     /// Refuse it.
-    Refuse(Refusal),
+    Refuse(DeniedRequest),
 }
 
 /// What the gateway answers itself.
@@ -39,15 +39,15 @@ pub enum OwnAnswer {
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,
-    standing: Option<Standing>,
-    credentials: Credentials,
+    authorization: Option<Authorization>,
+    credentials: CredentialHandling,
     tunnel: TunnelLimits,
     body_limit: Option<u64>,
 }
 
 /// What happens to Coder's credentials in a forwarded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Credentials {
+pub enum CredentialHandling {
     /// They are what was judged, and are forwarded.
     AsPresented,
     /// They were not judged, or not found good: every one of them is removed before forwarding.
@@ -55,12 +55,12 @@ pub enum Credentials {
 }
 
 impl Permit {
-    /// For a person: what is open for them ends with their standing.
-    pub(super) fn person(class: ClassName, standing: Standing, tunnel: TunnelLimits) -> Self {
+    /// For a person: what is open for them ends with their authorization.
+    pub(super) fn person(class: ClassName, authorization: Authorization, tunnel: TunnelLimits) -> Self {
         Self {
             class,
-            standing: Some(standing),
-            credentials: Credentials::AsPresented,
+            authorization: Some(authorization),
+            credentials: CredentialHandling::AsPresented,
             tunnel,
             body_limit: None,
         }
@@ -70,8 +70,8 @@ impl Permit {
     pub(super) fn machine(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
-            standing: None,
-            credentials: Credentials::AsPresented,
+            authorization: None,
+            credentials: CredentialHandling::AsPresented,
             tunnel: TunnelLimits::default(),
             body_limit,
         }
@@ -81,8 +81,8 @@ impl Permit {
     pub(super) fn anonymous(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
-            standing: None,
-            credentials: Credentials::Withheld,
+            authorization: None,
+            credentials: CredentialHandling::Withheld,
             tunnel: TunnelLimits::default(),
             body_limit,
         }
@@ -94,19 +94,19 @@ impl Permit {
         self.class
     }
 
-    /// With what the answer and any tunnel end: the person's standing. A sign-out outlives it, being what
+    /// With what the answer and any tunnel end: the person's authorization. A sign-out outlives it, being what
     /// ends it.
-    pub fn ends_with(&self) -> Option<&Standing> {
-        self.standing.as_ref().filter(|_| self.class != ClassName::SignOut)
+    pub fn ends_with(&self) -> Option<&Authorization> {
+        self.authorization.as_ref().filter(|_| self.class != ClassName::SignOut)
     }
 
     /// Whose request it is; `None` for machines and for nobody.
-    pub fn standing(&self) -> Option<&Standing> {
-        self.standing.as_ref()
+    pub fn authorization(&self) -> Option<&Authorization> {
+        self.authorization.as_ref()
     }
 
     /// What happens to Coder's credentials in the request.
-    pub fn credentials(&self) -> Credentials {
+    pub fn credentials(&self) -> CredentialHandling {
         self.credentials
     }
 
@@ -123,22 +123,22 @@ impl Permit {
 
 /// A refusal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct DeniedRequest {
     /// The class of the route.
     pub class: ClassName,
     /// Why.
-    pub cause: Cause,
+    pub cause: Denial,
 }
 
 /// Why a request is not forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cause {
+pub enum Denial {
     /// No credential, where one is needed.
     NoCredential,
-    /// The session, or its user's standing, has ended.
+    /// The session, or its user's authorization, has ended.
     Ended,
     /// Coder does not know the credential, or no longer.
-    Garbage,
+    UnknownToken,
     /// No credential of Coder has this shape.
     Malformed,
     /// A person's credential where a machine's belongs, or the other way round.
@@ -162,7 +162,7 @@ pub enum Cause {
     },
 }
 
-impl Cause {
+impl Denial {
     /// The status of the answer for a program.
     ///
     /// 401 says: another credential may help, sign in. 403 says: none will, for now.
@@ -170,7 +170,7 @@ impl Cause {
         match self {
             Self::NoCredential
             | Self::Ended
-            | Self::Garbage
+            | Self::UnknownToken
             | Self::Malformed
             | Self::WrongKind
             | Self::WithoutGrant(LoginType::Oidc) => 401,
@@ -182,11 +182,11 @@ impl Cause {
     }
 
     /// A closed word for logs and metrics.
-    pub const fn word(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::NoCredential => "no_credential",
             Self::Ended => "ended",
-            Self::Garbage => "garbage",
+            Self::UnknownToken => "unknown_token",
             Self::Malformed => "malformed",
             Self::WrongKind => "wrong_kind",
             Self::WithoutGrant(_) => "without_grant",

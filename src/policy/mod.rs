@@ -13,11 +13,13 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use crate::grant::Standing;
+pub use crate::grant::Authorization;
 pub use bearer::{Bearer, Judged, MachineCredential};
-pub use class::{ClassName, CreatesKey, Denied, Judging, Machine, Public, RouteClass, UnknownClass};
-pub use decide::{Question, decide};
-pub use decision::{ANONYMOUS_BODY_LIMIT, Cause, Credentials, Decision, OwnAnswer, Permit, Refusal};
+pub use class::{ClassName, ClosedRoute, CreatesKey, Judging, Machine, Public, RouteClass, UnknownClass};
+pub use decide::{DecisionInput, decide};
+pub use decision::{
+    ANONYMOUS_BODY_LIMIT, CredentialHandling, Decision, Denial, DeniedRequest, OwnAnswer, Permit,
+};
 pub use rules::{
-    Effect, Networks, NoNetworks, RouteRule, Rules, Switch, TunnelLimits, Verdict, WithoutGrant,
+    Networks, NoNetworks, RouteEffect, RouteRule, Rules, Switch, TokenRule, TunnelLimits, WithoutGrant,
 };

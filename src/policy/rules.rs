@@ -10,7 +10,7 @@ use super::{ClassName, Judging, RouteClass};
 
 /// Allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verdict {
+pub enum TokenRule {
     /// Let it pass.
     Allow,
     /// Refuse it.
@@ -75,24 +75,24 @@ impl Switch {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WithoutGrant {
     /// Users who sign in by OpenID Connect. Default: deny.
-    pub oidc: Verdict,
+    pub oidc: TokenRule,
     /// Service accounts. Default: allow.
-    pub none: Verdict,
+    pub none: TokenRule,
     /// Users with a password. Default: as the password sign-in is allowed for the client's address.
-    pub password: Option<Verdict>,
+    pub password: Option<TokenRule>,
     /// Users of GitHub. Default: as the GitHub sign-in is allowed for the client's address.
-    pub github: Option<Verdict>,
+    pub github: Option<TokenRule>,
 }
 
 impl Default for WithoutGrant {
     fn default() -> Self {
-        Self { oidc: Verdict::Deny, none: Verdict::Allow, password: None, github: None }
+        Self { oidc: TokenRule::Deny, none: TokenRule::Allow, password: None, github: None }
     }
 }
 
 /// What an entry of `policy.routes` does to a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Effect {
+pub enum RouteEffect {
     /// Closes it.
     Deny,
     /// Asks for a person who is welcome, whatever the class would take.
@@ -111,7 +111,7 @@ pub struct RouteRule {
     /// The class.
     pub class: ClassName,
     /// What happens to it.
-    pub effect: Effect,
+    pub effect: RouteEffect,
 }
 
 /// How long a tunnel or another long response of a person may live.
@@ -135,7 +135,7 @@ pub struct Rules {
     /// `policy.tokens.withoutGrant`.
     pub without_grant: WithoutGrant,
     /// `policy.tokens.unattributed`: valid tokens whose owner nobody says. Default: deny.
-    pub unattributed: Verdict,
+    pub unattributed: TokenRule,
     /// `policy.apps.public`: whether apps shared with everybody are, as in Coder. Default: true.
     pub public_apps: bool,
     /// Whether Coder's own sign-in page is shown (`signIn.mode: coder`). Default: false.
@@ -153,7 +153,7 @@ impl Default for Rules {
             github_sign_in: Switch::Off,
             first_user: Switch::Off,
             without_grant: WithoutGrant::default(),
-            unattributed: Verdict::Deny,
+            unattributed: TokenRule::Deny,
             public_apps: true,
             coder_sign_in_page: false,
             routes: Vec::new(),
@@ -167,7 +167,7 @@ impl Rules {
     /// a sign-in, or opens a class, asks for more than the class alone does.
     pub fn judging(&self, class: RouteClass) -> Judging {
         let name = class.name();
-        let person = |effect: &Effect| !matches!(effect, Effect::Deny | Effect::From(_));
+        let person = |effect: &RouteEffect| !matches!(effect, RouteEffect::Deny | RouteEffect::From(_));
         if self.routes.iter().any(|rule| rule.class == name && person(&rule.effect)) {
             Judging::Person
         } else {

@@ -7,28 +7,28 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
-use super::ends::Ends;
-use super::link::Link;
 use super::pool::Pool;
-use crate::http::BodyError;
+use super::termination::Termination;
+use super::upstream_connection::UpstreamConnection;
+use crate::web::BodyError;
 
 /// An answer's body that was not all there with its head. Polling it drives the link it comes on.
 ///
 /// At its end the link goes back to the pool; dropped before, it closes the link, so that Coder
-/// notices that nobody listens. When the standing ends it breaks off, which the client can tell from
+/// notices that nobody listens. When the authorization ends it breaks off, which the client can tell from
 /// an end.
 #[derive(Debug)]
 pub(super) struct Download {
     /// `None` once the body is over.
-    link: Option<Box<Link>>,
+    link: Option<Box<UpstreamConnection>>,
     pool: Arc<Pool>,
-    ends: Ends,
+    ends: Termination,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
 impl Download {
-    pub(super) const fn new(link: Box<Link>, pool: Arc<Pool>, ends: Ends) -> Self {
+    pub(super) const fn new(link: Box<UpstreamConnection>, pool: Arc<Pool>, ends: Termination) -> Self {
         Self { link: Some(link), pool, ends }
     }
 
@@ -45,7 +45,7 @@ impl http_body::Body for Download {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        if this.ends.standing_has_ended() {
+        if this.ends.authorization_has_ended() {
             return this.break_off(BodyError::Ended);
         }
         let Some(link) = &mut this.link else { return Poll::Ready(None) };

@@ -13,16 +13,16 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::download::Download;
-use super::ends::Ends;
-use super::link::{Link, LinkError};
-use super::origin::{Origin, Settings};
+use super::origin::{Origin, UpstreamSettings};
 use super::pool::Pool;
+use super::termination::Termination;
 use super::tunnel::Tunnel;
-use super::upgrade::Wish;
+use super::upgrade::UpgradeRequest;
 use super::upload::{Upload, UploadError};
-use crate::http::{Body, Response, Sanitized, remove_hop_by_hop};
+use super::upstream_connection::{LinkError, UpstreamConnection};
 use crate::policy::Permit;
 use crate::types::Clock;
+use crate::web::{Body, Response, Sanitized, remove_hop_by_hop};
 
 /// Why there is no answer of Coder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -43,14 +43,14 @@ pub enum ForwardError {
     /// The request's body is longer than its permit allows (413).
     #[error("the request's body is too large")]
     TooLarge,
-    /// The standing that the request was permitted under ended before Coder answered.
-    #[error("the standing of the request has ended")]
+    /// The authorization that the request was permitted under ended before Coder answered.
+    #[error("the authorization of the request has ended")]
     Ended,
 }
 
 /// An answer's head, and the link that its body comes on.
-struct Answer {
-    link: Box<Link>,
+struct UpstreamAnswer {
+    link: Box<UpstreamConnection>,
     status: StatusCode,
     headers: HeaderMap,
 }
@@ -72,7 +72,7 @@ impl Upstream {
     ///
     /// Tunnels are counted in `tunnels`, and cut when `stop` fires.
     #[expect(clippy::needless_pass_by_value, reason = "the caller has no further use for its handle")]
-    pub fn new(settings: Settings, tunnels: TaskTracker, stop: CancellationToken) -> Self {
+    pub fn new(settings: UpstreamSettings, tunnels: TaskTracker, stop: CancellationToken) -> Self {
         Self {
             pool: Arc::new(Pool::new(settings.max_idle, settings.idle_timeout)),
             origin: settings.origin,
@@ -85,7 +85,7 @@ impl Upstream {
     }
 
     /// Forwards a request, once, and relays the answer as it comes. No redirect is followed, and nothing is sent twice:
-    /// a pooled connection is looked at before it is used. What the permit's standing ends, breaks off: the wait for
+    /// a pooled connection is looked at before it is used. What the permit's authorization ends, breaks off: the wait for
     /// an answer, its body, a tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
@@ -95,34 +95,34 @@ impl Upstream {
         permit: &Permit,
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
-        let ends = Ends::new(permit, &self.clock);
-        let (request, wish) = prepare(request, permit.body_limit())?;
+        let ends = Termination::new(permit, &self.clock);
+        let (request, upgrade_request) = prepare(request, permit.body_limit())?;
         let answer = tokio::select! {
             biased;
             answer = self.exchange(request) => answer?,
-            () = ends.standing_ended() => return Err(ForwardError::Ended),
+            () = ends.authorization_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            self.switch(answer, wish, ends)
+            self.switch(answer, upgrade_request, ends)
         } else {
             Ok(self.relay(answer, ends))
         }
     }
 
     /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
-    async fn exchange(&self, request: Upload) -> Result<Answer, ForwardError> {
+    async fn exchange(&self, request: Upload) -> Result<UpstreamAnswer, ForwardError> {
         let mut link = match self.pool.take().await {
             Some(link) => link,
             // Boxed: it is rare, and large.
-            None => Link::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
+            None => UpstreamConnection::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
         };
         let (status, headers) = link.exchange(request).await?;
-        Ok(Answer { link, status, headers })
+        Ok(UpstreamAnswer { link, status, headers })
     }
 
     /// An ordinary answer.
-    fn relay(&self, answer: Answer, ends: Ends) -> Response {
-        let Answer { mut link, status, mut headers } = answer;
+    fn relay(&self, answer: UpstreamAnswer, ends: Termination) -> Response {
+        let UpstreamAnswer { mut link, status, mut headers } = answer;
         clean(&mut headers, status);
         let body = match link.take_whole() {
             // All of it has come in with the head.
@@ -137,16 +137,23 @@ impl Upstream {
 
     /// The switch to another protocol: only here, after Coder's 101, does anything that the client
     /// sent behind its request go to Coder.
-    fn switch(&self, answer: Answer, wish: Option<Wish>, ends: Ends) -> Result<Response, ForwardError> {
-        let Answer { link, status, mut headers } = answer;
-        let wish = wish.filter(|wish| wish.is_granted(&headers)).ok_or(ForwardError::Upgrade)?;
+    fn switch(
+        &self,
+        answer: UpstreamAnswer,
+        upgrade_request: Option<UpgradeRequest>,
+        ends: Termination,
+    ) -> Result<Response, ForwardError> {
+        let UpstreamAnswer { link, status, mut headers } = answer;
+        let upgrade_request = upgrade_request
+            .filter(|upgrade_request| upgrade_request.is_granted(&headers))
+            .ok_or(ForwardError::Upgrade)?;
         let (coder, early) = link.into_switched();
         clean(&mut headers, status);
-        wish.grant(&mut headers);
-        let (websocket, stop) = (wish.is_websocket(), self.stop.clone());
+        upgrade_request.grant(&mut headers);
+        let (websocket, stop) = (upgrade_request.is_websocket(), self.stop.clone());
         self.tunnels.spawn(async move {
             // Without a client that was told 101 there is nothing to carry.
-            if let Ok(client) = wish.client.await {
+            if let Ok(client) = upgrade_request.client.await {
                 Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(ends, stop).await;
             }
         });
@@ -159,16 +166,16 @@ impl Upstream {
     }
 }
 
-/// The request as it goes out, and the wish to switch protocols in it.
+/// The request as it goes out, and the upgrade_request to switch protocols in it.
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,
-) -> Result<(Upload, Option<Wish>), ForwardError> {
+) -> Result<(Upload, Option<UpgradeRequest>), ForwardError> {
     let protocol = request.upgrade().map(ToOwned::to_owned);
     let mut request = request.into_request();
-    let wish = protocol.map(|protocol| Wish::of(&mut request, &protocol));
+    let upgrade_request = protocol.map(|protocol| UpgradeRequest::of(&mut request, &protocol));
     let upload = Upload::new(request, body_limit).map_err(|_| ForwardError::TooLarge)?;
-    Ok((upload, wish))
+    Ok((upload, upgrade_request))
 }
 
 /// An answer to the client. Of which version Coder's was, is this hop's business.

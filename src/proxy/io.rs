@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
-use crate::http::poll_write_pieces;
+use crate::web::poll_write_pieces;
 
 /// A connection to Coder.
 #[derive(Debug)]

@@ -1,4 +1,4 @@
-//! Forwarding to Coder: streaming both ways, upgrades, and an end when the standing behind a request
+//! Forwarding to Coder: streaming both ways, upgrades, and an end when the authorization behind a request
 //! ends.
 //!
 //! ```text
@@ -12,22 +12,22 @@
 //! away takes its link along. Nothing here times a quiet answer out.
 //!
 //! Tier 5: forwards only with a [`Permit`](crate::policy::Permit) and a
-//! [`Sanitized`](crate::http::Sanitized) request.
+//! [`Sanitized`](crate::web::Sanitized) request.
 
 mod download;
-mod ends;
 mod forward;
 mod io;
-mod link;
 mod origin;
 mod pool;
+mod termination;
 mod tunnel;
 mod upgrade;
 mod upload;
+mod upstream_connection;
 mod websocket;
 
 pub use forward::{ForwardError, Upstream};
-pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, Settings};
+pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
 
 #[cfg(test)]
 mod tests;

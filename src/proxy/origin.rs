@@ -14,8 +14,8 @@ use url::{Host, Url};
 
 use super::ForwardError;
 use super::io::Io;
-use crate::http::KEEPALIVE;
 use crate::types::Clock;
+use crate::web::KEEPALIVE;
 
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,7 +23,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// How Coder is reached. There is no limit on how long it may think: long polls, logs and AI answers
 /// are quiet for as long as they like.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct UpstreamSettings {
     /// Where Coder listens.
     pub origin: Origin,
     /// How long connecting may take, name resolution and TLS included. Default: [`CONNECT_TIMEOUT`].
@@ -32,7 +32,7 @@ pub struct Settings {
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,
-    /// The time that standings are told when something flows.
+    /// The time that authorizations are told when something flows.
     pub clock: Clock,
 }
 

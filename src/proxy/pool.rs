@@ -8,13 +8,13 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::link::Link;
+use super::upstream_connection::UpstreamConnection;
 
 /// Idle links, the last used first: the ones that are seldom needed age and go.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Oldest first. The lock is never contended: a pool belongs to one worker.
-    idle: Mutex<VecDeque<(Instant, Box<Link>)>>,
+    idle: Mutex<VecDeque<(Instant, Box<UpstreamConnection>)>>,
     capacity: usize,
     timeout: Duration,
 }
@@ -26,7 +26,7 @@ impl Pool {
     }
 
     /// The link that was used last, of those that Coder has left alone since.
-    pub(super) async fn take(&self) -> Option<Box<Link>> {
+    pub(super) async fn take(&self) -> Option<Box<UpstreamConnection>> {
         poll_fn(|cx| {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             while let Some((since, mut link)) = idle.pop_back() {
@@ -43,7 +43,7 @@ impl Pool {
     }
 
     /// Keeps a link, if it can be used again.
-    pub(super) fn put(&self, link: Box<Link>) {
+    pub(super) fn put(&self, link: Box<UpstreamConnection>) {
         let Some(link) = link.into_idle() else { return };
         let now = Instant::now();
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -12,7 +12,7 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _, Re
 use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
-use super::ends::Ends;
+use super::termination::Termination;
 use super::websocket::{Frames, GOING_AWAY, POLICY_VIOLATION, close_frame};
 
 /// How long a tunnel that is ended may take to say goodbye, so that it is closed within the second.
@@ -34,15 +34,15 @@ thread_local! {
 pub(super) struct Tunnel<C, U> {
     client: C,
     coder: U,
-    up: Way,
-    down: Way,
+    up: Direction,
+    down: Direction,
     /// For a WebSocket, where in its frames the way down is.
     frames: Option<Frames>,
 }
 
 /// One of the two ways.
 #[derive(Debug, Default)]
-struct Way {
+struct Direction {
     /// Read, and not yet taken by the other side.
     waiting: Bytes,
     /// Written, and perhaps not yet sent.
@@ -64,11 +64,17 @@ where
         }
         // A slice of a larger buffer would hold that on while the tunnel is idle.
         let waiting = Bytes::copy_from_slice(early);
-        Self { client, coder, up: Way::default(), down: Way { waiting, ..Way::default() }, frames }
+        Self {
+            client,
+            coder,
+            up: Direction::default(),
+            down: Direction { waiting, ..Direction::default() },
+            frames,
+        }
     }
 
     /// Carries bytes until either side ends, `ends` say so, or the process stops for good.
-    pub(super) async fn run(mut self, mut ends: Ends, stop: CancellationToken) {
+    pub(super) async fn run(mut self, mut ends: Termination, stop: CancellationToken) {
         let ended = {
             let mut stopped = pin!(stop.cancelled());
             let carried = poll_fn(|cx| {
@@ -94,7 +100,7 @@ where
     }
 
     /// Ready when either side has ended and the other has been told all of it.
-    fn poll_carry(&mut self, cx: &mut Context<'_>, ends: &mut Ends) -> Poll<io::Result<()>> {
+    fn poll_carry(&mut self, cx: &mut Context<'_>, ends: &mut Termination) -> Poll<io::Result<()>> {
         let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| ends.active());
         let frames = &mut self.frames;
         let down = self.down.poll(cx, &mut self.coder, &mut self.client, |bytes| {
@@ -116,7 +122,7 @@ where
         self.coder.shutdown().await
     }
 
-    /// Ends both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
+    /// Termination both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
     async fn say_goodbye(self, close: &[u8]) -> io::Result<()> {
         let Self { mut client, coder, down, frames, .. } = self;
         drop(coder);
@@ -132,7 +138,7 @@ where
     }
 }
 
-impl Way {
+impl Direction {
     /// Carries bytes on. Ready when `from` has ended and `to` has everything.
     fn poll<F, T>(
         &mut self,

@@ -4,15 +4,15 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request};
 use hyper::upgrade::OnUpgrade;
 
-/// A client's wish to speak another protocol.
-pub(super) struct Wish {
+/// A client's upgrade_request to speak another protocol.
+pub(super) struct UpgradeRequest {
     protocol: Box<str>,
     /// Its connection, once it has been told 101.
     pub(super) client: OnUpgrade,
 }
 
-impl Wish {
-    /// The wish of a request that asks for `protocol`, which a sanitized request names only when it may pass as bytes.
+impl UpgradeRequest {
+    /// The upgrade_request of a request that asks for `protocol`, which a sanitized request names only when it may pass as bytes.
     pub(super) fn of<B>(request: &mut Request<B>, protocol: &str) -> Self {
         Self { protocol: protocol.into(), client: hyper::upgrade::on(request) }
     }
@@ -48,16 +48,16 @@ mod tests {
 
     #[test]
     fn only_the_protocol_that_was_asked_for_is_granted() {
-        let wish = Wish::of(&mut Request::new(()), "websocket");
+        let upgrade_request = UpgradeRequest::of(&mut Request::new(()), "websocket");
         let headers = |values: &[&'static str]| {
             values.iter().map(|value| (UPGRADE, HeaderValue::from_static(value))).collect::<HeaderMap>()
         };
-        assert!(wish.is_granted(&headers(&["WebSocket"])));
-        assert!(!wish.is_granted(&headers(&["derp"])));
-        assert!(!wish.is_granted(&headers(&[])));
-        assert!(!wish.is_granted(&headers(&["websocket, h2c"])));
+        assert!(upgrade_request.is_granted(&headers(&["WebSocket"])));
+        assert!(!upgrade_request.is_granted(&headers(&["derp"])));
+        assert!(!upgrade_request.is_granted(&headers(&[])));
+        assert!(!upgrade_request.is_granted(&headers(&["websocket, h2c"])));
         let mut twice = headers(&["websocket"]);
         twice.append(UPGRADE, HeaderValue::from_static("websocket"));
-        assert!(!wish.is_granted(&twice));
+        assert!(!upgrade_request.is_granted(&twice));
     }
 }

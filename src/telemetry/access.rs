@@ -22,7 +22,7 @@ pub struct Access<'a> {
     pub class: &'static str,
     /// Why it was refused; `None` for what was served.
     pub refused: Option<&'static str>,
-    /// Coder's user, when the request had a standing.
+    /// Coder's user, when the request had an authorization.
     pub user: Option<CoderUserId>,
     /// The client's address.
     pub client: IpAddr,

@@ -7,10 +7,10 @@ use crate::types::{CoderUserId, IdentityKey, RequestId};
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Action {
+pub enum AuditAction {
     /// Somebody signed in, or was refused to.
     SignIn,
-    /// A standing was renewed at the provider, or was not.
+    /// An authorization was renewed at the provider, or was not.
     Refresh,
     /// Somebody signed out.
     SignOut,
@@ -24,7 +24,7 @@ pub enum Action {
     End,
 }
 
-impl Action {
+impl AuditAction {
     /// Every action.
     pub const ALL: [Self; 7] = [
         Self::SignIn,
@@ -36,7 +36,7 @@ impl Action {
         Self::End,
     ];
 
-    const fn word(self) -> &'static str {
+    const fn label(self) -> &'static str {
         match self {
             Self::SignIn => "sign_in",
             Self::Refresh => "refresh",
@@ -51,7 +51,7 @@ impl Action {
 
 /// Who it is about, as far as that is known.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Person<'a> {
+pub struct AuditPerson<'a> {
     /// Issuer and subject.
     pub key: Option<&'a IdentityKey>,
     /// The email address that the provider said: one that was taken, or of bounded length and without control
@@ -65,11 +65,11 @@ pub struct Person<'a> {
 #[derive(Clone, Copy, Debug)]
 pub struct Event<'a> {
     /// What happened.
-    pub action: Action,
+    pub action: AuditAction,
     /// A closed word: `ok`, or why not.
     pub outcome: &'a str,
     /// Who it is about.
-    pub person: Person<'a>,
+    pub person: AuditPerson<'a>,
     /// The client's address; `None` for what the gateway did by itself.
     pub client: Option<IpAddr>,
     /// The request that led to it; `None` for what the gateway did by itself.
@@ -83,10 +83,10 @@ pub fn emit(event: Event<'_>) {
 
 /// The same with a reason in somebody else's words, for reading: of bounded length and without control characters.
 pub fn emit_with_reason(event: Event<'_>, reason: Option<&str>) {
-    metrics::count(event.action.word(), event.outcome);
+    metrics::count(event.action.label(), event.outcome);
     tracing::info!(
         target: "audit",
-        action = event.action.word(),
+        action = event.action.label(),
         outcome = event.outcome,
         reason,
         iss = event.person.key.map(|key| key.issuer.as_str()),

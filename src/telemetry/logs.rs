@@ -8,7 +8,7 @@ use tracing_subscriber::{EnvFilter, fmt};
 
 /// How log lines look.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Format {
+pub enum LogFormat {
     /// For people. The default.
     #[default]
     Text,
@@ -18,11 +18,11 @@ pub enum Format {
 
 /// How the log is written.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct LogSettings {
     /// The level or filter: `info`, or `info,vestibule::grant=debug`. Default: `info`.
     pub filter: String,
     /// How lines look.
-    pub format: Format,
+    pub format: LogFormat,
 }
 
 /// The filter cannot be read, or a log is set up already.
@@ -38,19 +38,19 @@ const ALWAYS: &str = "audit=info";
 const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Writes the log to standard error from now on.
-pub fn init(settings: &Settings) -> Result<(), SettingsError> {
+pub fn init(settings: &LogSettings) -> Result<(), SettingsError> {
     let set = subscriber(settings, std::io::stderr)?.try_init();
     set.map_err(|error| SettingsError(error.to_string()))
 }
 
 /// Writes the log to standard error while `work` is done, of what happens on this thread.
-pub fn log_during<T>(settings: &Settings, work: impl FnOnce() -> T) -> Result<T, SettingsError> {
+pub fn log_during<T>(settings: &LogSettings, work: impl FnOnce() -> T) -> Result<T, SettingsError> {
     Ok(tracing::subscriber::with_default(subscriber(settings, std::io::stderr)?, work))
 }
 
 /// What writes the log. Text from outside is escaped: it can neither end a line nor colour a terminal.
 pub(super) fn subscriber<W>(
-    settings: &Settings,
+    settings: &LogSettings,
     writer: W,
 ) -> Result<Box<dyn Subscriber + Send + Sync>, SettingsError>
 where
@@ -58,8 +58,8 @@ where
 {
     let lines = fmt().with_env_filter(filter(&settings.filter)?).with_writer(writer).with_ansi(false);
     Ok(match settings.format {
-        Format::Text => Box::new(lines.finish()),
-        Format::Json => {
+        LogFormat::Text => Box::new(lines.finish()),
+        LogFormat::Json => {
             Box::new(lines.json().flatten_event(true).with_current_span(false).with_span_list(false).finish())
         }
     })

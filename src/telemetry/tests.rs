@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::audit::{self, Action, Event, Person};
+use super::audit::{self, AuditAction, AuditPerson, Event};
 use super::logs::subscriber;
-use super::{Access, Format, Settings};
+use super::{Access, LogFormat, LogSettings};
 use crate::types::{IdentityKey, Issuer, RequestId, Subject};
 
 /// Everything that was written.
@@ -28,10 +28,10 @@ impl Write for Written {
 }
 
 /// What is written while `work` is done.
-fn written(filter: &str, format: Format, work: impl FnOnce()) -> String {
+fn written(filter: &str, format: LogFormat, work: impl FnOnce()) -> String {
     let written = Written::default();
     let writer = written.clone();
-    let settings = Settings { filter: filter.to_owned(), format };
+    let settings = LogSettings { filter: filter.to_owned(), format };
     let subscriber = subscriber(&settings, move || writer.clone()).unwrap();
     tracing::subscriber::with_default(subscriber, work);
     let bytes = written.0.lock().unwrap().clone();
@@ -39,7 +39,7 @@ fn written(filter: &str, format: Format, work: impl FnOnce()) -> String {
 }
 
 fn json(work: impl FnOnce()) -> Map<String, Value> {
-    serde_json::from_str(&written("info", Format::Json, work)).unwrap()
+    serde_json::from_str(&written("info", LogFormat::Json, work)).unwrap()
 }
 
 fn access(path: &str) -> Access<'_> {
@@ -63,13 +63,13 @@ fn key() -> IdentityKey {
     }
 }
 
-fn event(action: Action) {
+fn event(action: AuditAction) {
     let (key, email) = (key(), "alice@acme.company");
     let coder_user = "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f".parse().ok();
     let event = Event {
         action,
         outcome: "ok",
-        person: Person { key: Some(&key), email: Some(email), coder_user },
+        person: AuditPerson { key: Some(&key), email: Some(email), coder_user },
         client: "192.0.2.7".parse().ok(),
         request: Some(RequestId::random()),
     };
@@ -111,7 +111,7 @@ fn what_is_not_known_of_a_request_is_left_out() {
 
 #[test]
 fn an_audit_event_is_one_line_with_the_documented_fields() {
-    let line = json(|| event(Action::SignIn));
+    let line = json(|| event(AuditAction::SignIn));
     assert_eq!(fields(&line), documented(include_str!("../../docs/audit-log.md")));
     assert_eq!(line["target"], "audit");
     assert_eq!(line["action"], "sign_in");
@@ -124,9 +124,9 @@ fn an_audit_event_is_one_line_with_the_documented_fields() {
 #[test]
 fn what_is_not_known_of_an_event_is_left_out() {
     let unknown = Event {
-        action: Action::SignIn,
+        action: AuditAction::SignIn,
         outcome: "no_answer",
-        person: Person::default(),
+        person: AuditPerson::default(),
         client: None,
         request: None,
     };
@@ -137,7 +137,7 @@ fn what_is_not_known_of_an_event_is_left_out() {
 #[test]
 fn every_action_is_documented() {
     let page = include_str!("../../docs/audit-log.md");
-    for action in Action::ALL {
+    for action in AuditAction::ALL {
         let line = json(|| event(action));
         let word = line["action"].as_str().unwrap();
         assert!(page.contains(&format!("| `{word}` |")), "{word}");
@@ -158,8 +158,8 @@ fn audit_events_are_written_at_every_level_unless_they_are_named() {
         ("info,audit=off", false, true),
         ("audit=warn", false, false),
     ] {
-        let text = written(filter, Format::Text, || {
-            event(Action::SignIn);
+        let text = written(filter, LogFormat::Text, || {
+            event(AuditAction::SignIn);
             access("/").log();
         });
         assert_eq!(text.contains(" audit: "), audited, "{filter}");
@@ -170,7 +170,7 @@ fn audit_events_are_written_at_every_level_unless_they_are_named() {
 #[test]
 fn a_filter_that_means_nothing_is_refused() {
     for filter in ["", "verbose", "inof", "info,vestibule=loud", "=="] {
-        let settings = Settings { filter: filter.to_owned(), format: Format::Text };
+        let settings = LogSettings { filter: filter.to_owned(), format: LogFormat::Text };
         assert!(subscriber(&settings, io::sink).is_err(), "{filter}");
     }
 }
@@ -179,17 +179,17 @@ fn a_filter_that_means_nothing_is_refused() {
 #[test]
 fn text_from_outside_can_neither_end_a_line_nor_colour_a_terminal() {
     let path = "/a\n2026 INFO audit: x\r\u{1b}[31mred\u{9b}31m\0";
-    let text = written("info", Format::Text, || access(path).log());
+    let text = written("info", LogFormat::Text, || access(path).log());
     assert_eq!(text.lines().count(), 1, "{text}");
     assert!(!text.trim_end_matches('\n').chars().any(char::is_control), "{text:?}");
-    let json = written("info", Format::Json, || access(path).log());
+    let json = written("info", LogFormat::Json, || access(path).log());
     assert_eq!(json.lines().count(), 1, "{json}");
     assert!(!json.trim_end_matches('\n').chars().any(|c| c.is_ascii_control()), "{json:?}");
 }
 
 #[test]
 fn a_line_for_people_names_its_target_and_has_no_colours() {
-    let text = written("info", Format::Text, || access("/x").log());
+    let text = written("info", LogFormat::Text, || access("/x").log());
     assert!(text.contains(" INFO access: ") && text.contains("path=\"/x\""), "{text}");
     assert!(!text.contains('\u{1b}'));
 }

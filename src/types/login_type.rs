@@ -19,7 +19,7 @@ pub enum LoginType {
 
 impl LoginType {
     /// Reads Coder's word; a word that is not known becomes [`Self::Unknown`].
-    pub fn from_word(word: &str) -> Self {
+    pub fn from_label(word: &str) -> Self {
         match word {
             "oidc" => Self::Oidc,
             "password" => Self::Password,
@@ -30,7 +30,7 @@ impl LoginType {
     }
 
     /// Coder's word for it; `unknown` for [`Self::Unknown`].
-    pub const fn word(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Oidc => "oidc",
             Self::Password => "password",
@@ -43,7 +43,7 @@ impl LoginType {
 
 impl fmt::Display for LoginType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
+        f.write_str(self.label())
     }
 }
 
@@ -54,10 +54,10 @@ mod tests {
     #[test]
     fn a_known_word_is_read_back_and_any_other_is_unknown() {
         for kind in [LoginType::Oidc, LoginType::Password, LoginType::Github, LoginType::None] {
-            assert_eq!(LoginType::from_word(kind.word()), kind);
+            assert_eq!(LoginType::from_label(kind.label()), kind);
         }
         for word in ["", "OIDC", "token", "unknown"] {
-            assert_eq!(LoginType::from_word(word), LoginType::Unknown);
+            assert_eq!(LoginType::from_label(word), LoginType::Unknown);
         }
     }
 }

@@ -3,28 +3,34 @@
 //!
 //! Tier 0: imports nothing of the project.
 
+mod backoff;
 mod clock;
 mod deadline;
 mod email;
 mod identity;
 mod ids;
+mod lock;
 mod login_type;
 mod random;
 mod redirect;
 mod seal;
 mod secret;
+mod single_flight;
 mod text;
 mod token_hash;
 
+pub use backoff::{Backoff, jitter};
 pub use clock::{Clock, ManualClock, Timestamp};
 pub use deadline::Deadline;
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
 pub use ids::{CoderUserId, GrantId, InvalidId};
+pub use lock::lock;
 pub use login_type::LoginType;
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
-pub use seal::{KEY_BYTES, Keyring, OpenError, Purpose, Sealer};
+pub use seal::{KEY_BYTES, Keyring, Purpose, Sealer, UnsealError};
 pub use secret::Secret;
+pub use single_flight::{CutOff, Flight, SingleFlight};
 pub use text::printable;
 pub use token_hash::{TokenHash, TokenHashState};

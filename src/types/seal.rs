@@ -107,7 +107,7 @@ impl KeyType for Length {
 /// A sealed value could not be opened. One error for every reason, so that none can be probed for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the sealed value is not one of ours")]
-pub struct OpenError;
+pub struct UnsealError;
 
 /// Seals and opens values of one [`Purpose`] with AES-256-GCM-SIV.
 ///
@@ -133,20 +133,20 @@ impl Sealer {
     }
 
     /// Opens what [`Self::seal`] made for the same `context`, under any key of the ring.
-    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, OpenError> {
-        let (version, rest) = sealed.split_first().ok_or(OpenError)?;
-        let (nonce, body) = rest.split_at_checked(NONCE_BYTES).ok_or(OpenError)?;
+    pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
+        let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
+        let (nonce, body) = rest.split_at_checked(NONCE_BYTES).ok_or(UnsealError)?;
         if *version != VERSION {
-            return Err(OpenError);
+            return Err(UnsealError);
         }
         for key in &self.0 {
-            let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| OpenError)?;
+            let nonce = Nonce::try_assume_unique_for_key(nonce).map_err(|_| UnsealError)?;
             let mut body = body.to_vec();
             if let Ok(plain) = key.open_in_place(nonce, Aad::from(context), &mut body) {
                 return Ok(plain.to_vec());
             }
         }
-        Err(OpenError)
+        Err(UnsealError)
     }
 
     /// [`Self::seal`] as base64url, for a cookie or a query.
@@ -155,8 +155,8 @@ impl Sealer {
     }
 
     /// [`Self::open`] of base64url.
-    pub fn open_text(&self, context: &[u8], sealed: &str) -> Result<Vec<u8>, OpenError> {
-        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| OpenError)?;
+    pub fn open_text(&self, context: &[u8], sealed: &str) -> Result<Vec<u8>, UnsealError> {
+        let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| UnsealError)?;
         self.open(context, &sealed)
     }
 }
@@ -177,17 +177,17 @@ mod tests {
         let sealer = ring.sealer(Purpose::Store);
         let value = sealer.seal(b"row", b"token");
         assert_eq!(sealer.open(b"row", &value).as_deref(), Ok(&b"token"[..]));
-        assert_eq!(sealer.open(b"other", &value), Err(OpenError));
-        assert_eq!(ring.sealer(Purpose::Attempt).open(b"row", &value), Err(OpenError));
+        assert_eq!(sealer.open(b"other", &value), Err(UnsealError));
+        assert_eq!(ring.sealer(Purpose::Attempt).open(b"row", &value), Err(UnsealError));
         for cut in 0..value.len() {
-            assert_eq!(sealer.open(b"row", value.get(..cut).unwrap_or_default()), Err(OpenError));
+            assert_eq!(sealer.open(b"row", value.get(..cut).unwrap_or_default()), Err(UnsealError));
         }
         for at in 0..value.len() {
             let mut bent = value.clone();
             if let Some(byte) = bent.get_mut(at) {
                 *byte ^= 1;
             }
-            assert_eq!(sealer.open(b"row", &bent), Err(OpenError));
+            assert_eq!(sealer.open(b"row", &bent), Err(UnsealError));
         }
     }
 
@@ -197,6 +197,6 @@ mod tests {
         let both = Keyring::new([2; 32], [[1; 32]]).sealer(Purpose::Store);
         assert_eq!(both.open_text(b"", &old).as_deref(), Ok(&b"x"[..]));
         let new = both.seal_text(b"", b"x");
-        assert_eq!(Keyring::new([1; 32], []).sealer(Purpose::Store).open_text(b"", &new), Err(OpenError));
+        assert_eq!(Keyring::new([1; 32], []).sealer(Purpose::Store).open_text(b"", &new), Err(UnsealError));
     }
 }

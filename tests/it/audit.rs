@@ -107,7 +107,7 @@ async fn a_life_to_be_told() {
     if std::env::var(CHILD).is_err() {
         return;
     }
-    let settings = telemetry::Settings { filter: "info".to_owned(), format: telemetry::Format::Json };
+    let settings = telemetry::LogSettings { filter: "info".to_owned(), format: telemetry::LogFormat::Json };
     telemetry::init(&settings).unwrap();
     let sections = "policy:\n  passwordSignIn: {allow: true, from: [127.0.0.1/32]}\n\
         session:\n  idle: 30m\n  maxAge: 1h\n";

@@ -132,8 +132,8 @@ impl Secrets {
 async fn a_life_with_everything_logged() {
     let Ok(file) = std::env::var(SECRETS) else { return };
     let json = std::env::var("VESTIBULE_TEST_FORMAT").is_ok_and(|format| format == "json");
-    let format = if json { telemetry::Format::Json } else { telemetry::Format::Text };
-    telemetry::init(&telemetry::Settings { filter: "trace".to_owned(), format }).unwrap();
+    let format = if json { telemetry::LogFormat::Json } else { telemetry::LogFormat::Text };
+    telemetry::init(&telemetry::LogSettings { filter: "trace".to_owned(), format }).unwrap();
     let sections = "signOut:\n  from: provider\n  tokens: end\n";
     let world = World::with(Options { sections, ..Options::default() }).await;
     let mut secrets = Secrets::default();
@@ -175,7 +175,7 @@ async fn signed_in(world: &World, secrets: &mut Secrets) {
             r#"{"error":"invalid_client","error_description":"canary-from-provider"}"#.to_owned(),
         ),
         Fault::Quotes,
-        Fault::Garbage,
+        Fault::Garbled,
         Fault::HangUp,
     ] {
         world.advance(Duration::from_secs(301));

@@ -8,7 +8,7 @@ use std::process::Command;
 /// The modules, lowest first. A module imports lower ones only, never one beside it.
 const TIERS: &[&[&str]] = &[
     &["types"],
-    &["config", "http", "telemetry"],
+    &["config", "telemetry", "web"],
     &["pages"],
     &["oidc"],
     &["grant"],

@@ -120,7 +120,7 @@ async fn without_the_store_nobody_is_served_who_could_not_be_judged_and_nobody_i
         let session = world.session(&browser);
         assert_eq!(world.me(&session).await.status, 200);
         world.store_fails(StoreFault::Everything(error.clone()));
-        assert_eq!(world.me(&session).await.status, 200, "{error}: its standing is fresh and in memory");
+        assert_eq!(world.me(&session).await.status, 200, "{error}: its authorization is fresh and in memory");
         world.advance(LATER);
         let answer = world.me(&session).await;
         assert_eq!(answer.status, 503, "{error}: {}", answer.text());

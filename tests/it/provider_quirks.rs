@@ -186,7 +186,7 @@ async fn a_log_to_be_read() {
     if std::env::var(CHILD).is_err() {
         return;
     }
-    let settings = telemetry::Settings { filter: "info".to_owned(), format: telemetry::Format::Json };
+    let settings = telemetry::LogSettings { filter: "info".to_owned(), format: telemetry::LogFormat::Json };
     telemetry::init(&settings).unwrap();
     let silent = json!({"code_challenge_methods_supported": null});
     let oidc = "groupField: groups\ngroupAllowed: [coder-users]";

@@ -1,4 +1,4 @@
-//! Standing kept up: one refresh for everybody who waits, and an end for whoever may no longer come in.
+//! Authorization kept up: one refresh for everybody who waits, and an end for whoever may no longer come in.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn forty_requests_at_once_after_expiry_are_all_served_by_one_refresh() {
 }
 
 #[tokio::test]
-async fn a_cli_key_is_served_by_its_users_standing() {
+async fn a_cli_key_is_served_by_its_users_authorization() {
     let world = World::start().await;
     let browser = world.sign_in("alice").await;
     let user = world.coder.users()[0].id.clone();
@@ -111,7 +111,7 @@ async fn answers_that_say_nothing_about_the_user_end_nothing() {
         Fault::Status(400, r#"{"error":"invalid_client"}"#.to_owned()),
         Fault::Status(400, r#"{"error":"temporarily_unavailable"}"#.to_owned()),
         Fault::Status(500, "{}".to_owned()),
-        Fault::Garbage,
+        Fault::Garbled,
         Fault::HangUp,
     ];
     let world = World::start().await;

@@ -251,9 +251,9 @@ async fn every_dishonest_or_broken_id_token_is_refused_and_coder_is_never_asked(
         ("a kid that nobody has", |p| header(p, "kid", &json!("nobody"))),
         ("the alg of another family", |p| header(p, "alg", &json!("ES256"))),
         ("a critical extension", |p| header(p, "crit", &json!(["x"]))),
-        ("garbage from the token endpoint", |p| p.fail_next("token", ProviderFault::Garbage)),
+        ("garbage from the token endpoint", |p| p.fail_next("token", ProviderFault::Garbled)),
         ("a token endpoint that hangs up", |p| p.fail_next("token", ProviderFault::HangUp)),
-        ("garbage from userinfo", |p| p.fail_next("userinfo", ProviderFault::Garbage)),
+        ("garbage from userinfo", |p| p.fail_next("userinfo", ProviderFault::Garbled)),
         ("an array from userinfo", |p| p.fail_next("userinfo", ProviderFault::Status(200, "[1]".to_owned()))),
     ];
     for (case, lie) in lies {

@@ -123,7 +123,7 @@ async fn a_sign_out_ends_the_sessions_tunnels_and_nobody_elses() {
 
 /// The rest of such an answer may take minutes: its parts flow as they come, in both credentials' forms.
 #[tokio::test]
-async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_users_standing() {
+async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_users_authorization() {
     let world = World::start().await;
     let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
     let session = world.session(&alice);
@@ -137,7 +137,7 @@ async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_user
     sign_out(&world, &alice).await;
     over(&mut by_header).await;
     let goes_on = tokio::time::timeout(Duration::from_millis(200), by_key.frame()).await;
-    assert!(goes_on.is_err(), "the key's standing is its user's");
+    assert!(goes_on.is_err(), "the key's authorization is its user's");
     world.provider.deactivate("alice");
     world.advance(Duration::from_secs(301));
     over(&mut by_key).await;
@@ -168,7 +168,7 @@ async fn a_user_disabled_at_the_provider_loses_quiet_tunnels_without_a_request()
 }
 
 #[tokio::test]
-async fn a_standing_that_is_renewed_keeps_its_tunnels() {
+async fn an_authorization_that_is_renewed_keeps_its_tunnels() {
     let world = World::start().await;
     let browser = world.sign_in("alice").await;
     let mut socket = inbox(&world, &world.session(&browser)).await;

@@ -11,9 +11,9 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use ::http::{HeaderValue, Response, StatusCode};
 use bytes::Bytes;
+use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
+use http::{HeaderValue, Response, StatusCode};
 use http_body_util::Full;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -24,7 +24,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-pub use sessions::{Entry, Sessions};
+pub use sessions::{SessionAdmin, SessionEntry};
 pub use socket::{AdminError, ask};
 
 pub(super) use probes::Probes;
@@ -68,7 +68,11 @@ impl Listening {
 type Answer = Response<Full<Bytes>>;
 
 /// Serves the local socket until `stop` fires.
-pub(super) async fn serve_socket(listener: UnixListener, sessions: Arc<Sessions>, stop: CancellationToken) {
+pub(super) async fn serve_socket(
+    listener: UnixListener,
+    sessions: Arc<SessionAdmin>,
+    stop: CancellationToken,
+) {
     let handle = move |request| {
         let sessions = Arc::clone(&sessions);
         async move { sessions.handle(request).await }
@@ -110,7 +114,7 @@ impl Accept for TcpListener {
 /// Serves connections, at most [`MAX_CONNECTIONS`] at once, until `stop` fires.
 async fn serve<F>(
     listener: impl Accept,
-    handle: impl Fn(::http::Request<Incoming>) -> F + Clone + Send + Sync + 'static,
+    handle: impl Fn(http::Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     stop: CancellationToken,
 ) where
     F: Future<Output = Answer> + Send,
@@ -131,7 +135,7 @@ async fn serve<F>(
 }
 
 /// One connection of HTTP/1.1. What goes wrong with it is its client's business.
-async fn connection<S, F>(stream: S, handle: impl Fn(::http::Request<Incoming>) -> F + Send + Sync + 'static)
+async fn connection<S, F>(stream: S, handle: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static)
 where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Future<Output = Answer> + Send,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
-use ::http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde_json::json;
 use tokio::sync::Mutex;
@@ -114,7 +114,7 @@ impl Probes {
             "Requests answered, by class of route and status.",
         );
         for (class, status, count) in self.gateway.requests() {
-            let class = class.map_or("none", ClassName::word);
+            let class = class.map_or("none", ClassName::label);
             let _ =
                 writeln!(out, "vestibule_requests_total{{class=\"{class}\",status=\"{status}xx\"}} {count}");
         }
@@ -130,7 +130,7 @@ impl Probes {
         }
         let sizes = self.grants.sizes();
         for (name, help, value) in [
-            ("vestibule_credentials", "Sessions and tokens in memory.", sizes.credentials),
+            ("vestibule_credentials", "SessionAdmin and tokens in memory.", sizes.credentials),
             ("vestibule_grants", "Grants in memory.", sizes.grants),
             ("vestibule_tunnels", "Open tunnels, and answers under way.", sizes.tunnels),
             (

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use ::http::{Method, Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,7 +11,7 @@ use url::form_urlencoded;
 
 use super::{Answer, json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 
 /// The most sessions and tokens that are looked through and listed.
@@ -19,7 +19,7 @@ const MOST: u32 = 50_000;
 
 /// A live session or token, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Entry {
+pub struct SessionEntry {
     /// Its short name; nothing can be done with it elsewhere.
     pub id: String,
     /// `session` or `token`.
@@ -44,11 +44,11 @@ pub struct Entry {
     pub seen: i64,
 }
 
-impl Entry {
+impl SessionEntry {
     fn of(listed: &Listed) -> Self {
         let (kind, made_for, device) = match &listed.kind {
             ListedKind::Session { device, .. } => ("session", None, Some(device)),
-            ListedKind::Token { made_for, device, .. } => ("token", Some(made_for.word()), device.as_ref()),
+            ListedKind::Token { made_for, device, .. } => ("token", Some(made_for.label()), device.as_ref()),
         };
         let seconds = |at: Timestamp| at.as_seconds();
         Self {
@@ -69,18 +69,18 @@ impl Entry {
 
 /// What is asked over the socket.
 #[expect(missing_debug_implementations, reason = "a service, not a value")]
-pub struct Sessions {
+pub struct SessionAdmin {
     grants: Arc<Grants>,
 }
 
-/// Whom a request names.
-enum Whom {
+/// SessionFilter a request names.
+enum SessionFilter {
     Everybody,
     User(String),
-    Entry(String),
+    SessionEntry(String),
 }
 
-impl Sessions {
+impl SessionAdmin {
     pub(in crate::app) fn new(grants: Arc<Grants>) -> Self {
         Self { grants }
     }
@@ -107,24 +107,24 @@ impl Sessions {
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
-    async fn list(&self, whom: &Whom) -> Result<Answer, StoreError> {
+    async fn list(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
         let found = self.find(whom).await?;
-        if let (Whom::Entry(_), true) = (whom, found.is_empty()) {
+        if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
         }
-        let entries: Vec<Entry> = found.iter().map(Entry::of).collect();
+        let entries: Vec<SessionEntry> = found.iter().map(SessionEntry::of).collect();
         Ok(json(StatusCode::OK, &json!({"sessions": entries})))
     }
 
-    async fn revoke(&self, whom: &Whom) -> Result<Answer, StoreError> {
+    async fn revoke(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
         let ended = match whom {
-            Whom::Everybody => {
+            SessionFilter::Everybody => {
                 let ended = self.grants.end_everybody(EndReason::Revoked).await?;
                 emit(None, ended);
                 ended
             }
-            Whom::User(name) => self.revoke_user(name).await?,
-            Whom::Entry(_) => {
+            SessionFilter::User(name) => self.revoke_user(name).await?,
+            SessionFilter::SessionEntry(_) => {
                 let found = self.find(whom).await?;
                 let Some(listed) = found.first() else {
                     return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -147,7 +147,7 @@ impl Sessions {
 
     /// All of a user: sessions, tokens and grants. An address may have several users.
     async fn revoke_user(&self, name: &str) -> Result<usize, StoreError> {
-        let found = self.find(&Whom::User(name.to_owned())).await?;
+        let found = self.find(&SessionFilter::User(name.to_owned())).await?;
         let named = name.parse::<CoderUserId>().ok();
         let users: BTreeSet<CoderUserId> = found.iter().map(|listed| listed.user).chain(named).collect();
         let mut all = 0;
@@ -159,15 +159,15 @@ impl Sessions {
         Ok(all)
     }
 
-    async fn find(&self, whom: &Whom) -> Result<Vec<Listed>, StoreError> {
+    async fn find(&self, whom: &SessionFilter) -> Result<Vec<Listed>, StoreError> {
         let filter = match whom {
-            Whom::Everybody | Whom::Entry(_) => Filter::Everybody,
-            Whom::User(name) => {
+            SessionFilter::Everybody | SessionFilter::SessionEntry(_) => Filter::Everybody,
+            SessionFilter::User(name) => {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
         let mut found = self.grants.list(filter, MOST).await?;
-        if let Whom::Entry(id) = whom {
+        if let SessionFilter::SessionEntry(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
         Ok(found)
@@ -175,13 +175,13 @@ impl Sessions {
 }
 
 /// Reads `user=`, `id=` or `everybody=`: exactly one of them.
-fn whom(query: &str) -> Option<Whom> {
+fn whom(query: &str) -> Option<SessionFilter> {
     let mut pairs = form_urlencoded::parse(query.as_bytes());
     let (name, value) = pairs.next()?;
     let whom = match &*name {
-        "everybody" => Whom::Everybody,
-        "user" if !value.is_empty() => Whom::User(value.into_owned()),
-        "id" if !value.is_empty() => Whom::Entry(value.into_owned()),
+        "everybody" => SessionFilter::Everybody,
+        "user" if !value.is_empty() => SessionFilter::User(value.into_owned()),
+        "id" if !value.is_empty() => SessionFilter::SessionEntry(value.into_owned()),
         _ => return None,
     };
     pairs.next().is_none().then_some(whom)
@@ -194,9 +194,9 @@ fn no(status: StatusCode, why: &str) -> Answer {
 /// What an administrator ended, and whose it was. There is no address: it came over the local socket.
 fn emit(about: Option<&Listed>, ended: usize) {
     audit::emit(Event {
-        action: Action::End,
+        action: AuditAction::End,
         outcome: if ended > 0 { "ok" } else { "nothing" },
-        person: Person {
+        person: AuditPerson {
             key: about.and_then(|listed| listed.key.as_ref()),
             email: about.and_then(|listed| listed.email.as_ref()).map(Email::as_str),
             coder_user: about.map(|listed| listed.user),
@@ -212,11 +212,11 @@ mod tests {
 
     #[test]
     fn exactly_one_is_named() {
-        assert!(matches!(whom("everybody=yes"), Some(Whom::Everybody)));
+        assert!(matches!(whom("everybody=yes"), Some(SessionFilter::Everybody)));
         assert!(
-            matches!(whom("user=alice%40acme.company"), Some(Whom::User(name)) if name == "alice@acme.company")
+            matches!(whom("user=alice%40acme.company"), Some(SessionFilter::User(name)) if name == "alice@acme.company")
         );
-        assert!(matches!(whom("id=abc"), Some(Whom::Entry(id)) if id == "abc"));
+        assert!(matches!(whom("id=abc"), Some(SessionFilter::SessionEntry(id)) if id == "abc"));
         for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
             assert!(whom(nobody).is_none(), "{nobody}");
         }

@@ -4,7 +4,7 @@ use http::StatusCode;
 
 use crate::coder::api::Api;
 use crate::config::Config;
-use crate::http::{Client, ClientError};
+use crate::web::{Client, ClientError};
 
 use super::Finding;
 

@@ -7,10 +7,10 @@ use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::coder::api::Api;
 use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
-use crate::coder::refusal::Refusal;
+use crate::coder::refusal::CoderRefusal;
 use crate::config::Config;
-use crate::http::Client;
 use crate::types::{LocalRedirect, Secret, random_token};
+use crate::web::Client;
 
 use super::{Finding, settings};
 
@@ -121,7 +121,7 @@ fn printable(text: &str) -> String {
 }
 
 /// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
-async fn secret(config: &Config, client: Client, refusal: &Refusal) -> Finding {
+async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Finding {
     let words = refusal.words();
     if words.contains("invalid_grant") {
         return Finding::ok("Coder reaches the issuer listener, and its client secret there is right.");

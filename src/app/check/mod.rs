@@ -28,9 +28,9 @@ use tokio_util::sync::CancellationToken;
 pub use finding::{Finding, Level};
 
 use crate::config::Config;
-use crate::http::{Client, ClientSettings};
 use crate::oidc::Provider;
 use crate::types::Clock;
+use crate::web::{Client, ClientSettings};
 
 use super::{BuildError, certificates, settings};
 

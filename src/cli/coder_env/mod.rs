@@ -13,17 +13,17 @@ use crate::config::{Config, Oidc, csv};
 use crate::gateway::BACKCHANNEL_LOGOUT;
 use crate::types::{Secret, is_loopback};
 
-use super::Format;
+use super::EnvFormat;
 
 /// One variable of Coder's.
 struct Variable {
     name: &'static str,
-    value: Value,
+    value: EnvValue,
     /// Why it is there, in one line.
     why: &'static str,
 }
 
-enum Value {
+enum EnvValue {
     Text(String),
     Secret(Secret),
     /// The secret stands in this file.
@@ -36,15 +36,15 @@ enum Value {
 /// found out.
 pub(super) fn write(
     config: &Config,
-    format: Format,
+    format: EnvFormat,
     gateway: &[IpNet],
     out: &mut dyn Write,
 ) -> io::Result<()> {
     let variables = variables(config, gateway);
     match format {
-        Format::Shell => render::shell(&variables, out),
-        Format::Yaml => render::yaml(&variables, out),
-        Format::Helm => render::helm(&variables, out),
+        EnvFormat::Shell => render::shell(&variables, out),
+        EnvFormat::Yaml => render::yaml(&variables, out),
+        EnvFormat::Helm => render::helm(&variables, out),
     }?;
     writeln!(out, "\n# Not for Coder: in authentik the provider's logout URI (method: Back-channel) is")?;
     match config.coder.access_url.join(BACKCHANNEL_LOGOUT) {
@@ -64,7 +64,7 @@ fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
 }
 
 fn text(name: &'static str, value: impl Into<String>, why: &'static str) -> Variable {
-    Variable { name, value: Value::Text(value.into()), why }
+    Variable { name, value: EnvValue::Text(value.into()), why }
 }
 
 fn switch(name: &'static str, on: bool, why: &'static str) -> Variable {
@@ -111,18 +111,18 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
 }
 
 /// The networks that the gateway's requests reach Coder from.
-fn origins(config: &Config, gateway: &[IpNet]) -> Value {
+fn origins(config: &Config, gateway: &[IpNet]) -> EnvValue {
     let networks: Vec<String> = gateway.iter().map(ToString::to_string).collect();
     if !networks.is_empty() {
-        return Value::Text(networks.join(","));
+        return EnvValue::Text(networks.join(","));
     }
     if is_loopback(&config.coder.url) {
-        return Value::Text("127.0.0.1/32,::1/128".to_owned());
+        return EnvValue::Text("127.0.0.1/32,::1/128".to_owned());
     }
     match config.coder.issuer.url.host() {
-        Some(Host::Ipv4(address)) => Value::Text(format!("{address}/32")),
-        Some(Host::Ipv6(address)) => Value::Text(format!("{address}/128")),
-        Some(Host::Domain(_)) | None => Value::UnknownGateway,
+        Some(Host::Ipv4(address)) => EnvValue::Text(format!("{address}/32")),
+        Some(Host::Ipv6(address)) => EnvValue::Text(format!("{address}/128")),
+        Some(Host::Domain(_)) | None => EnvValue::UnknownGateway,
     }
 }
 
@@ -130,8 +130,8 @@ fn origins(config: &Config, gateway: &[IpNet]) -> Value {
 fn issuer(config: &Config) -> Vec<Variable> {
     let issuer = &config.coder.issuer;
     let secret = match &issuer.client_secret_file {
-        Some(file) => Value::SecretIn(file.clone()),
-        None => Value::Secret(issuer.client_secret.clone()),
+        Some(file) => EnvValue::SecretIn(file.clone()),
+        None => EnvValue::Secret(issuer.client_secret.clone()),
     };
     vec![
         text(

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{Value, Variable};
+use super::{EnvValue, Variable};
 
 /// The secret in Kubernetes that the Helm values name when the gateway reads its own from a file.
 const KUBERNETES_SECRET: (&str, &str) = ("vestibule", "coder-client-secret");
@@ -43,7 +43,7 @@ pub(super) fn helm(variables: &[Variable], out: &mut dyn Write) -> io::Result<()
     for variable in variables {
         comment(variable, "    ", out)?;
         writeln!(out, "    - name: {}", variable.name)?;
-        if let Value::SecretIn(_) = variable.value {
+        if let EnvValue::SecretIn(_) = variable.value {
             let (name, key) = KUBERNETES_SECRET;
             writeln!(
                 out,
@@ -59,13 +59,13 @@ pub(super) fn helm(variables: &[Variable], out: &mut dyn Write) -> io::Result<()
 fn comment(variable: &Variable, indent: &str, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "\n{indent}# {}", variable.why)?;
     match &variable.value {
-        Value::SecretIn(file) => {
+        EnvValue::SecretIn(file) => {
             writeln!(out, "{indent}# The gateway reads it from {}: put the same secret here.", shown(file))
         }
-        Value::UnknownGateway => {
+        EnvValue::UnknownGateway => {
             writeln!(out, "{indent}# Unknown: fill it in, or run this command with --gateway CIDR.")
         }
-        Value::Text(_) | Value::Secret(_) => Ok(()),
+        EnvValue::Text(_) | EnvValue::Secret(_) => Ok(()),
     }
 }
 
@@ -74,12 +74,12 @@ fn shown(path: &Path) -> String {
     path.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
 }
 
-fn text(value: &Value) -> String {
+fn text(value: &EnvValue) -> String {
     match value {
-        Value::Text(text) => text.clone(),
-        Value::Secret(secret) => secret.expose().to_owned(),
-        Value::SecretIn(_) => "<the content of that file>".to_owned(),
-        Value::UnknownGateway => GATEWAY_PLACEHOLDER.to_owned(),
+        EnvValue::Text(text) => text.clone(),
+        EnvValue::Secret(secret) => secret.expose().to_owned(),
+        EnvValue::SecretIn(_) => "<the content of that file>".to_owned(),
+        EnvValue::UnknownGateway => GATEWAY_PLACEHOLDER.to_owned(),
     }
 }
 

@@ -10,7 +10,7 @@ const NASTY: &str = "it's \"quoted\" $HOME `id` \\n \\ # no: comment {{ .x }} %s
 
 type Block = BTreeMap<String, String>;
 
-fn written(config: &Config, format: Format, gateway: &[IpNet]) -> String {
+fn written(config: &Config, format: EnvFormat, gateway: &[IpNet]) -> String {
     let mut out = Vec::new();
     write(config, format, gateway, &mut out).unwrap();
     String::from_utf8(out).unwrap()
@@ -64,9 +64,9 @@ fn by_helm(block: &str) -> Block {
 
 /// The block, the same by every format.
 fn block(config: &Config) -> Block {
-    let shell = by_shell(&written(config, Format::Shell, &[]));
-    assert_eq!(by_yaml(&written(config, Format::Yaml, &[])), shell);
-    assert_eq!(by_helm(&written(config, Format::Helm, &[])), shell);
+    let shell = by_shell(&written(config, EnvFormat::Shell, &[]));
+    assert_eq!(by_yaml(&written(config, EnvFormat::Yaml, &[])), shell);
+    assert_eq!(by_helm(&written(config, EnvFormat::Helm, &[])), shell);
     shell
 }
 
@@ -126,11 +126,11 @@ fn a_secret_from_a_file_is_not_printed_but_said_where_to_find() {
     let path = file.path().to_str().unwrap();
     let yaml = MINIMAL.replace("clientSecret: coder-secret", &format!("clientSecretFile: {path}"));
     let config = config(&yaml);
-    for format in [Format::Shell, Format::Yaml, Format::Helm] {
+    for format in [EnvFormat::Shell, EnvFormat::Yaml, EnvFormat::Helm] {
         let block = written(&config, format, &[]);
         assert!(block.contains(path) && !block.contains("canary"), "{block}");
     }
-    let helm = by_helm(&written(&config, Format::Helm, &[]));
+    let helm = by_helm(&written(&config, EnvFormat::Helm, &[]));
     assert_eq!(
         helm["CODER_OIDC_CLIENT_SECRET"],
         "{\"key\": \"coder-client-secret\", \"name\": \"vestibule\"}"
@@ -145,7 +145,7 @@ fn the_gateways_address_is_asked_for_where_it_cannot_be_known() {
     assert_eq!(block(&config(&by_address))["CODER_PROXY_TRUSTED_ORIGINS"], "10.0.0.5/32");
     assert_eq!(block(&config(&by_name))["CODER_PROXY_TRUSTED_ORIGINS"], render::GATEWAY_PLACEHOLDER);
     let gateway = ["10.1.0.0/16".parse().unwrap(), "fd00::5/128".parse().unwrap()];
-    let given = by_shell(&written(&config(&by_name), Format::Shell, &gateway));
+    let given = by_shell(&written(&config(&by_name), EnvFormat::Shell, &gateway));
     assert_eq!(given["CODER_PROXY_TRUSTED_ORIGINS"], "10.1.0.0/16,fd00::5/128");
 }
 
@@ -160,7 +160,7 @@ fn https_makes_coders_session_cookie_secure() {
 #[test]
 fn providers_own_secret_is_never_printed() {
     let yaml = MINIMAL.replace("clientSecret: sec", "clientSecret: canary");
-    for format in [Format::Shell, Format::Yaml, Format::Helm] {
+    for format in [EnvFormat::Shell, EnvFormat::Yaml, EnvFormat::Helm] {
         assert!(!written(&config(&yaml), format, &[]).contains("canary"));
     }
 }

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use http::{HeaderMap, header};
 
-use super::places::{
+use super::sources::{
     self, AI_GATEWAY_KEY_HEADER, AI_KEY_HEADER, AI_TOKEN_HEADERS, PROVISIONER_KEY_HEADER,
     PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
     WORKSPACE_PROXY_HEADER, bearers, cookies_named, each_cookie, header_lines, query_values,
 };
-use super::{Contradiction, Kind, Presented, shape};
+use super::{Contradiction, Presented, PresentedKind, format};
 use crate::coder::cookies;
 use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, MachineCredential, RouteClass};
@@ -27,14 +27,14 @@ impl Finder {
     /// For a deployment with this wildcard, which must be written as Coder has it: its hash is in the name of
     /// the app hosts' cookie.
     pub fn new(wildcard: Option<&Wildcard>) -> Self {
-        Self { app_cookie: wildcard.map(|wildcard| places::app_host_cookie(wildcard.as_written())) }
+        Self { app_cookie: wildcard.map(|wildcard| sources::app_host_cookie(wildcard.as_written())) }
     }
 
     /// The session that a browser brings as its cookie, whatever else it brings; the first of several, as
     /// Coder reads them.
     pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         cookies_named(headers, cookies::is_session).find_map(|text| match text {
-            Cow::Borrowed(text) if shape::is_person(text) => Some(text),
+            Cow::Borrowed(text) if format::is_person(text) => Some(text),
             _ => None,
         })
     }
@@ -45,7 +45,7 @@ impl Finder {
             RouteClass::Machine(Machine::Scim) => scim(headers),
             RouteClass::Machine(Machine::AiGateway) => ai_gateway(headers),
             RouteClass::Machine(Machine::AiGatewayNode) => {
-                in_header(headers, AI_GATEWAY_KEY_HEADER, MachineCredential::AiGatewayNode, shape::is_opaque)
+                in_header(headers, AI_GATEWAY_KEY_HEADER, MachineCredential::AiGatewayNode, format::is_opaque)
             }
             RouteClass::Machine(Machine::WorkspaceProxy) => {
                 first(workspace_proxy(headers), || standard(headers, query))
@@ -63,7 +63,7 @@ impl Finder {
                 let path_app = || cookies_named(headers, |name| name == cookies::PATH_APP_SESSION).next();
                 app(headers, query, None, path_app)
             }
-            RouteClass::AppHost => first(handover(query), || self.app_host(headers, query)),
+            RouteClass::AppHost => first(encrypted_app_key(query), || self.app_host(headers, query)),
             _ => standard(headers, query),
         }
     }
@@ -103,19 +103,19 @@ fn either<'a>(machine: Option<Presented<'a>>, person: Option<Presented<'a>>) -> 
 }
 
 /// What a token is that stands where Coder looks for people's and agents' tokens.
-fn kind(text: &str) -> Kind {
-    if shape::is_person(text) {
-        Kind::Person
-    } else if shape::is_agent(text) {
-        Kind::Machine(MachineCredential::Agent)
+fn kind(text: &str) -> PresentedKind {
+    if format::is_person(text) {
+        PresentedKind::Person
+    } else if format::is_agent(text) {
+        PresentedKind::Machine(MachineCredential::Agent)
     } else {
-        Kind::Malformed
+        PresentedKind::Malformed
     }
 }
 
 /// Where a candidate stands.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Place {
+enum CandidateState {
     Cookie,
     Header,
     Url,
@@ -124,7 +124,7 @@ enum Place {
 /// The one of several candidates that counts: the first. No other may be a different credential.
 #[derive(Default)]
 struct Pick<'a> {
-    first: Option<(Cow<'a, str>, Place)>,
+    first: Option<(Cow<'a, str>, CandidateState)>,
     in_url: bool,
     /// There was another one, the same or different.
     several: bool,
@@ -133,41 +133,42 @@ struct Pick<'a> {
 
 impl<'a> Pick<'a> {
     /// The next candidates, in the order in which they count.
-    fn offer(mut self, place: Place, candidates: impl Iterator<Item = Cow<'a, str>>) -> Self {
+    fn offer(mut self, place: CandidateState, candidates: impl Iterator<Item = Cow<'a, str>>) -> Self {
         candidates.for_each(|text| self.one(place, text));
         self
     }
 
-    fn one(&mut self, place: Place, text: Cow<'a, str>) {
+    fn one(&mut self, place: CandidateState, text: Cow<'a, str>) {
         let Some((first, at)) = &self.first else {
-            self.in_url = place == Place::Url;
+            self.in_url = place == CandidateState::Url;
             self.first = Some((text, place));
             return;
         };
         self.several = true;
         if text == *first {
-            self.in_url |= place == Place::Url;
-        } else if shape::is_any(&text) {
-            let in_cookies = *at == Place::Cookie && place == Place::Cookie;
+            self.in_url |= place == CandidateState::Url;
+        } else if format::is_any(&text) {
+            let in_cookies = *at == CandidateState::Cookie && place == CandidateState::Cookie;
             self.contradiction.get_or_insert(Contradiction { in_cookies });
         }
     }
 
     /// The places that Coder itself names, in its order.
     fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
-        self.offer(Place::Cookie, cookies_named(headers, cookies::is_session)).named_elsewhere(headers, query)
+        self.offer(CandidateState::Cookie, cookies_named(headers, cookies::is_session))
+            .named_elsewhere(headers, query)
     }
 
     /// Those of them that are no cookies.
     fn named_elsewhere(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
-        self.offer(Place::Url, query_values(query, |name| name == QUERY_TOKEN))
-            .offer(Place::Header, header_lines(headers, &SESSION_HEADER))
+        self.offer(CandidateState::Url, query_values(query, |name| name == QUERY_TOKEN))
+            .offer(CandidateState::Header, header_lines(headers, &SESSION_HEADER))
     }
 
     /// The places of RFC 6750, which Coder looks at last, as far as `counts` says.
     fn rfc_6750(self, headers: &'a HeaderMap, query: Option<&'a str>, counts: fn(&str) -> bool) -> Self {
-        self.offer(Place::Header, bearers(headers).filter(|text| counts(text))).offer(
-            Place::Url,
+        self.offer(CandidateState::Header, bearers(headers).filter(|text| counts(text))).offer(
+            CandidateState::Url,
             query_values(query, |name| name == QUERY_ACCESS_TOKEN).filter(|text| counts(text)),
         )
     }
@@ -185,7 +186,7 @@ impl<'a> Pick<'a> {
 
 /// In one kind of header alone.
 fn in_headers<'a>(lines: impl Iterator<Item = Cow<'a, str>>) -> Found<'a> {
-    Pick::default().offer(Place::Header, lines).done()
+    Pick::default().offer(CandidateState::Header, lines).done()
 }
 
 /// Everywhere but with apps.
@@ -193,7 +194,7 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     let (mut picked, mut an_apps) = (Pick::default(), false);
     each_cookie(headers).for_each(|(name, value)| {
         if cookies::is_session(name) {
-            picked.one(Place::Cookie, String::from_utf8_lossy(value));
+            picked.one(CandidateState::Cookie, String::from_utf8_lossy(value));
         }
         an_apps |= cookies::is_app_session(name);
     });
@@ -204,7 +205,7 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
 
 /// With apps: `own` goes before every other place, `last` comes after those that Coder names.
 /// `Authorization` and `access_token` are the app's business, unless nothing else is there and they hold
-/// what can only be a credential of Coder. Whatever else is in a header is removed by [`super::confine`];
+/// what can only be a credential of Coder. Whatever else is in a header is removed by [`super::strip_credentials`];
 /// what is in the URL cannot be, so it must not differ.
 fn app<'a>(
     headers: &'a HeaderMap,
@@ -221,24 +222,24 @@ fn app<'a>(
         None => Pick::default().named(headers, query).done()?,
     };
     let Some(mut found) = found.or_else(|| last().map(in_cookie)) else {
-        return Pick::default().rfc_6750(headers, query, shape::is_any).done();
+        return Pick::default().rfc_6750(headers, query, format::is_any).done();
     };
     for text in query_values(query, |name| name == QUERY_TOKEN || name == QUERY_ACCESS_TOKEN) {
         if text == found.text {
             found.in_url = true;
-        } else if shape::is_any(&text) {
+        } else if format::is_any(&text) {
             return Err(Contradiction { in_cookies: false });
         }
     }
     Ok(Some(found))
 }
 
-/// The hand-over of a session to an app host. Coder opens it before it looks at anything else.
-fn handover(query: Option<&str>) -> Found<'_> {
+/// The app redirect to an app host. Coder opens it before it looks at anything else.
+fn encrypted_app_key(query: Option<&str>) -> Found<'_> {
     let mut values = query_values(query, |name| name.starts_with(QUERY_HANDOVER_PREFIX));
     match (values.next(), values.next()) {
         (Some(one), Some(other)) if one != other => Err(Contradiction { in_cookies: false }),
-        (one, _) => Ok(one.map(|text| Presented::new(text, Kind::Handover, true))),
+        (one, _) => Ok(one.map(|text| Presented::new(text, PresentedKind::EncryptedAppKey, true))),
     }
 }
 
@@ -252,32 +253,35 @@ fn in_header<'a>(
     let mut lines = header_lines(headers, name);
     match (lines.next(), lines.next()) {
         (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
-        (Some(text), None) if fits(&text) => Ok(Some(Presented::new(text, Kind::Machine(machine), false))),
-        (Some(text), None) => Ok(Some(Presented::new(text, Kind::Malformed, false))),
+        (Some(text), None) if fits(&text) => {
+            Ok(Some(Presented::new(text, PresentedKind::Machine(machine), false)))
+        }
+        (Some(text), None) => Ok(Some(Presented::new(text, PresentedKind::Malformed, false))),
         (None, _) => Ok(None),
     }
 }
 
 fn workspace_proxy(headers: &HeaderMap) -> Found<'_> {
     let machine = MachineCredential::WorkspaceProxy;
-    in_header(headers, WORKSPACE_PROXY_HEADER, machine, shape::is_workspace_proxy)
+    in_header(headers, WORKSPACE_PROXY_HEADER, machine, format::is_workspace_proxy)
 }
 
 /// A provisioner daemon's own key, or the shared one. Coder refuses both together.
 fn provisioner(headers: &HeaderMap) -> Found<'_> {
     let machine = MachineCredential::Provisioner;
-    let own = in_header(headers, PROVISIONER_KEY_HEADER, machine, shape::is_provisioner_key)?;
-    either(own, in_header(headers, PROVISIONER_PSK_HEADER, machine, shape::is_opaque)?)
+    let own = in_header(headers, PROVISIONER_KEY_HEADER, machine, format::is_provisioner_key)?;
+    either(own, in_header(headers, PROVISIONER_PSK_HEADER, machine, format::is_opaque)?)
 }
 
 /// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is told by
 /// its shape.
 fn scim(headers: &HeaderMap) -> Found<'_> {
     let name = header::AUTHORIZATION.as_str();
-    let found = in_header(headers, name, MachineCredential::Scim, shape::is_opaque)?;
-    let is_person = |text: &str| shape::is_person(text.rsplit(' ').next().unwrap_or_default());
-    Ok(found
-        .map(|found| if is_person(&found.text) { Presented { kind: Kind::Person, ..found } } else { found }))
+    let found = in_header(headers, name, MachineCredential::Scim, format::is_opaque)?;
+    let is_person = |text: &str| format::is_person(text.rsplit(' ').next().unwrap_or_default());
+    Ok(found.map(|found| {
+        if is_person(&found.text) { Presented { kind: PresentedKind::Person, ..found } } else { found }
+    }))
 }
 
 /// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their

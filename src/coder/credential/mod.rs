@@ -2,12 +2,12 @@
 //!
 //! What is judged must be what Coder will use. So a request that carries two different credentials is
 //! refused where they cannot be told apart; where one goes before the others, or none was judged, the
-//! others are removed ([`confine`]).
+//! others are removed ([`strip_credentials`]).
 
-mod confine;
 mod find;
-mod places;
-mod shape;
+mod format;
+mod sources;
+mod strip;
 #[cfg(test)]
 mod tests;
 
@@ -19,15 +19,15 @@ use thiserror::Error;
 use crate::policy::{Bearer, Judged, MachineCredential};
 use crate::types::{Secret, TokenHash};
 
-pub use confine::confine;
 pub use find::Finder;
-pub(super) use places::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
-pub(super) use shape::is_person as is_person_token;
+pub(super) use format::is_person as is_person_token;
+pub(super) use sources::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
+pub use strip::strip_credentials;
 
 /// A credential that was found in a request.
 pub struct Presented<'a> {
     text: Cow<'a, str>,
-    kind: Kind,
+    kind: PresentedKind,
     in_url: bool,
     /// See [`Presented::is_alone`].
     alone: bool,
@@ -35,11 +35,11 @@ pub struct Presented<'a> {
 
 /// What a credential is, by its shape and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum PresentedKind {
     /// A person's session or token: its user has to be asked for.
     Person,
-    /// The encrypted hand-over of a session to an app host: known only to whoever saw it made.
-    Handover,
+    /// The encrypted app redirect to an app host: known only to whoever saw it made.
+    EncryptedAppKey,
     /// A machine's.
     Machine(MachineCredential),
     /// In a place for credentials, without the shape of one.
@@ -56,7 +56,7 @@ pub struct Contradiction {
 }
 
 impl<'a> Presented<'a> {
-    fn new(text: Cow<'a, str>, kind: Kind, in_url: bool) -> Self {
+    fn new(text: Cow<'a, str>, kind: PresentedKind, in_url: bool) -> Self {
         Self { text, kind, in_url, alone: false }
     }
 
@@ -66,7 +66,7 @@ impl<'a> Presented<'a> {
     }
 
     /// What it is.
-    pub const fn kind(&self) -> Kind {
+    pub const fn kind(&self) -> PresentedKind {
         self.kind
     }
 
@@ -85,7 +85,7 @@ impl<'a> Presented<'a> {
         self.in_url
     }
 
-    /// Whether it is known that no other credential stands in any place, the same one included: [`confine`] has
+    /// Whether it is known that no other credential stands in any place, the same one included: [`strip_credentials`] has
     /// nothing to do then. So it is with nearly every request.
     pub const fn is_alone(&self) -> bool {
         self.alone
@@ -93,15 +93,15 @@ impl<'a> Presented<'a> {
 
     /// Whether the gateway judges it. A machine's is Coder's to judge.
     pub const fn is_judged(&self) -> bool {
-        matches!(self.kind, Kind::Person | Kind::Handover)
+        matches!(self.kind, PresentedKind::Person | PresentedKind::EncryptedAppKey)
     }
 
     /// The bearer for the policy; `judged` says what is known of a person.
     pub fn bearer(&self, judged: Judged) -> Bearer {
         match self.kind {
-            Kind::Person | Kind::Handover => Bearer::Person(judged),
-            Kind::Machine(machine) => Bearer::Machine(machine),
-            Kind::Malformed => Bearer::Malformed,
+            PresentedKind::Person | PresentedKind::EncryptedAppKey => Bearer::Person(judged),
+            PresentedKind::Machine(machine) => Bearer::Machine(machine),
+            PresentedKind::Malformed => Bearer::Malformed,
         }
     }
 }

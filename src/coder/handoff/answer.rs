@@ -2,21 +2,21 @@
 
 use std::collections::HashMap;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
-use ::http::{HeaderMap, HeaderValue, StatusCode, response};
 use bytes::Bytes;
 use cookie::Cookie;
+use http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
+use http::{HeaderMap, HeaderValue, StatusCode, response};
 use url::{Url, form_urlencoded};
 
 use super::names;
-use super::{HandedOver, Settings, Unexpected};
+use super::{HandoffResult, HandoffSettings, Unexpected};
 use crate::coder::cookies::is_session;
-use crate::coder::refusal::Refusal;
-use crate::http::cookies::set_pair;
-use crate::http::{Body, Response, remove_hop_by_hop};
+use crate::coder::refusal::CoderRefusal;
 use crate::types::{LocalRedirect, Secret};
+use crate::web::cookies::set_pair;
+use crate::web::{Body, Response, remove_hop_by_hop};
 
-type Answer = ::http::Response<Bytes>;
+type Answer = http::Response<Bytes>;
 
 /// The longest state, redirect URI or challenge taken from Coder, in bytes.
 const MAX_PARAMETER: usize = 2048;
@@ -47,7 +47,7 @@ fn is_redirect(status: StatusCode) -> bool {
 }
 
 /// Reads the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3) out of the first redirect.
-pub(super) fn read_first(answer: &Answer, settings: &Settings) -> Result<Begun, Unexpected> {
+pub(super) fn read_first(answer: &Answer, settings: &HandoffSettings) -> Result<Begun, Unexpected> {
     if !is_redirect(answer.status()) {
         return Err(Unexpected::Status(answer.status()));
     }
@@ -85,7 +85,7 @@ fn location(headers: &HeaderMap) -> Option<&str> {
     lines.next().is_none().then_some(location)
 }
 
-fn elsewhere(base: &str, settings: &Settings) -> Unexpected {
+fn elsewhere(base: &str, settings: &HandoffSettings) -> Unexpected {
     if Url::parse(base).is_ok_and(|url| url == settings.access_url) {
         return Unexpected::RedirectsToAccessUrl;
     }
@@ -116,7 +116,7 @@ fn oauth_cookies(headers: &HeaderMap) -> Secret {
 }
 
 /// Reads the answer to the code.
-pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
+pub(super) fn read_second(answer: Answer) -> Result<HandoffResult, Unexpected> {
     if !is_redirect(answer.status()) {
         return Err(Unexpected::Status(answer.status()));
     }
@@ -126,12 +126,12 @@ pub(super) fn read_second(answer: Answer) -> Result<HandedOver, Unexpected> {
     if let Ok(target) = HeaderValue::try_from(target.as_str()) {
         parts.headers.insert(LOCATION, target);
     }
-    Ok(HandedOver { session, response: relay(parts, body, |name| !names::is_oauth(name)) })
+    Ok(HandoffResult { session, response: relay(parts, body, |name| !names::is_oauth(name)) })
 }
 
 /// Coder's no as it came, for a program; `None` when it is no JSON. A session that came with it would be bound
 /// to nobody: it is held back.
-pub fn relay_json(refusal: &Refusal) -> Option<Response> {
+pub fn relay_json(refusal: &CoderRefusal) -> Option<Response> {
     let (parts, body) = refusal.json()?.into_parts();
     Some(relay(parts, body, |name| !names::is_oauth(name) && !is_session(name)))
 }

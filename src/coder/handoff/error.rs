@@ -1,10 +1,10 @@
 //! What can go wrong between the gateway and Coder, with what to do about it.
 
-use ::http::StatusCode;
+use http::StatusCode;
 use thiserror::Error;
 
-use crate::coder::refusal::Refusal;
-use crate::http::ClientError;
+use crate::coder::refusal::CoderRefusal;
+use crate::web::ClientError;
 
 /// Why nobody could be handed over.
 #[derive(Debug, Error)]
@@ -14,14 +14,14 @@ pub enum HandoffError {
     Unreachable(ClientError),
     /// Coder says no.
     #[error(transparent)]
-    Refused(Box<Refusal>),
+    Refused(Box<CoderRefusal>),
     /// Coder answers, but not as one that is set up for the issuer listener.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
 }
 
-impl From<Refusal> for HandoffError {
-    fn from(refusal: Refusal) -> Self {
+impl From<CoderRefusal> for HandoffError {
+    fn from(refusal: CoderRefusal) -> Self {
         Self::Refused(Box::new(refusal))
     }
 }

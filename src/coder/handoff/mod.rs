@@ -17,12 +17,12 @@ mod tests;
 
 use std::net::IpAddr;
 
-use ::http::HeaderMap;
+use http::HeaderMap;
 use url::Url;
 
-use crate::coder::refusal::Refusal;
-use crate::http::{Client, Response};
+use crate::coder::refusal::CoderRefusal;
 use crate::types::{LocalRedirect, Secret};
+use crate::web::{Client, Response};
 use answer::Begun;
 use request::Leg;
 
@@ -38,7 +38,7 @@ pub const MAX_ANSWER: usize = 1024 * 1024;
 
 /// What the hand-off takes from the configuration.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct HandoffSettings {
     /// Where Coder listens (`coder.url`).
     pub coder_url: Url,
     /// Coder's access URL: what Coder is told that the browser asked for.
@@ -67,7 +67,7 @@ pub struct Visit {
 /// Hands people over to Coder.
 #[derive(Clone, Debug)]
 pub struct Handoff {
-    settings: Settings,
+    settings: HandoffSettings,
     client: Client,
 }
 
@@ -80,7 +80,7 @@ pub struct Started {
 
 /// What became of a hand-off.
 #[derive(Debug)]
-pub struct HandedOver {
+pub struct HandoffResult {
     /// Coder's new session token. Without one Coder has converted a password account, and wants a second
     /// sign-in.
     pub session: Option<Secret>,
@@ -90,7 +90,7 @@ pub struct HandedOver {
 
 impl Handoff {
     /// With a client that follows no redirect and takes answers up to [`MAX_ANSWER`].
-    pub fn new(settings: Settings, client: Client) -> Self {
+    pub fn new(settings: HandoffSettings, client: Client) -> Self {
         Self { settings, client }
     }
 
@@ -104,7 +104,7 @@ impl Handoff {
         let leg = Leg::new(&self.settings, &visit);
         let response = self.client.send(leg.first(&visit)).await?;
         if answer::is_refusal(response.status()) {
-            return Err(Refusal::read(response).into());
+            return Err(CoderRefusal::read(response).into());
         }
         let begun = answer::read_first(&response, &self.settings)?;
         Ok(Started { begun, leg })
@@ -115,12 +115,12 @@ impl Handoff {
     ///
     /// # Errors
     /// As [`Self::start`].
-    pub async fn finish(&self, started: Started, code: &Secret) -> Result<HandedOver, HandoffError> {
+    pub async fn finish(&self, started: Started, code: &Secret) -> Result<HandoffResult, HandoffError> {
         let Started { begun, leg } = started;
         let request = leg.second(&begun.state, &begun.cookies, code);
         let response = self.client.send(request).await?;
         if answer::is_refusal(response.status()) {
-            return Err(Refusal::read(response).into());
+            return Err(CoderRefusal::read(response).into());
         }
         answer::read_second(response).map_err(HandoffError::from)
     }

@@ -1,15 +1,15 @@
 //! What Coder is asked.
 
-use ::http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE, HOST, USER_AGENT};
-use ::http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use bytes::Bytes;
+use http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE, HOST, USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use url::Url;
 
 use super::names;
-use super::{CALLBACK, Settings, Visit};
+use super::{CALLBACK, HandoffSettings, Visit};
 use crate::coder::hosts::authority;
-use crate::http::cookies as jar;
 use crate::types::Secret;
+use crate::web::cookies as jar;
 
 /// Headers that are the browser's and mean the same to Coder.
 const PASSED_ON: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
@@ -24,7 +24,7 @@ pub(super) struct Leg {
 }
 
 impl Leg {
-    pub(super) fn new(settings: &Settings, visit: &Visit) -> Self {
+    pub(super) fn new(settings: &HandoffSettings, visit: &Visit) -> Self {
         let mut callback = settings.coder_url.clone();
         callback.set_path(CALLBACK);
         callback.set_query(None);

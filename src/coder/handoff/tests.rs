@@ -2,9 +2,9 @@
 
 mod recorded;
 
-use ::http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use ::http::{HeaderValue, StatusCode};
 use bytes::Bytes;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
+use http::{HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +12,7 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::http::ClientSettings;
+use crate::web::ClientSettings;
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -85,7 +85,7 @@ async fn coder(answers: Vec<Recorded>) -> (Handoff, JoinHandle<Vec<String>>) {
 fn handoff(coder_url: &str) -> Handoff {
     let settings = ClientSettings { max_response: MAX_ANSWER, ..ClientSettings::default() };
     let client = Client::new(&settings).expect("a client");
-    let settings = Settings {
+    let settings = HandoffSettings {
         coder_url: coder_url.parse().expect("a URL"),
         access_url: "http://127.0.0.1:3000".parse().expect("a URL"),
         authorization_endpoint: "http://127.0.0.1:3001/authorize".to_owned(),
@@ -199,7 +199,7 @@ async fn a_merge_state_is_passed_on_and_a_conversion_signs_nobody_in() {
 }
 
 /// The refusal that an answer of Coder's second leg becomes.
-async fn refused(first: &Recorded, refusal: &Recorded) -> Box<Refusal> {
+async fn refused(first: &Recorded, refusal: &Recorded) -> Box<CoderRefusal> {
     let (handoff, _) = coder(vec![first.clone(), refusal.clone()]).await;
     match handoff.finish(started(&handoff).await, &Secret::new("code")).await {
         Err(HandoffError::Refused(refusal)) => refusal,

@@ -1,6 +1,6 @@
 //! What to do about Coder's no, known by its words: Coder gives no other name to its reasons.
 
-use super::Refusal;
+use super::CoderRefusal;
 
 /// Words that a refusal has, in lower case, and what to do. The first row that fits is taken.
 const REMEDIES: [(&[&str], &str); 10] = [
@@ -55,7 +55,7 @@ const REMEDIES: [(&[&str], &str); 10] = [
     ),
 ];
 
-impl Refusal {
+impl CoderRefusal {
     /// What an administrator can do, as a sentence without its full stop; `None` when the words are not known.
     pub fn remedy(&self) -> Option<&'static str> {
         let words = self.words().to_lowercase();

@@ -12,9 +12,9 @@ mod tests;
 use std::fmt;
 use std::time::Duration;
 
-use ::http::header::RETRY_AFTER;
-use ::http::{Response, StatusCode};
 use bytes::Bytes;
+use http::header::RETRY_AFTER;
+use http::{Response, StatusCode};
 use serde::Deserialize;
 
 use crate::types::printable;
@@ -33,7 +33,7 @@ const RATE_LIMIT_WINDOW: Duration = Duration::from_mins(1);
 
 /// Why Coder does not take a sign-in, in its own words: without control characters, and short.
 #[derive(Clone)]
-pub struct Refusal {
+pub struct CoderRefusal {
     status: StatusCode,
     message: String,
     detail: Option<String>,
@@ -44,13 +44,13 @@ pub struct Refusal {
 
 /// Coder's shape of an answer that says no (codersdk.Response).
 #[derive(Deserialize)]
-struct Said {
+struct ErrorBody {
     message: String,
     #[serde(default)]
     detail: String,
 }
 
-impl Refusal {
+impl CoderRefusal {
     /// Reads an answer with a status of 400 or more.
     pub(super) fn read(answer: Response<Bytes>) -> Self {
         let status = answer.status();
@@ -58,7 +58,7 @@ impl Refusal {
         let seconds = header.and_then(|text| text.trim().parse().ok()).map(Duration::from_secs);
         let limited = status == StatusCode::TOO_MANY_REQUESTS;
         let retry_after = seconds.or(limited.then_some(RATE_LIMIT_WINDOW));
-        let said = serde_json::from_slice::<Said>(answer.body()).ok();
+        let said = serde_json::from_slice::<ErrorBody>(answer.body()).ok();
         let is_json = said.is_some();
         let said = said.or_else(|| page::read(answer.body()));
         let (message, detail) = said.map_or_else(Default::default, |said| (said.message, said.detail));
@@ -105,16 +105,16 @@ impl Refusal {
     }
 }
 
-impl fmt::Debug for Refusal {
+impl fmt::Debug for CoderRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Refusal")
+        f.debug_struct("CoderRefusal")
             .field("status", &self.status)
             .field("words", &self.words())
             .finish_non_exhaustive()
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for CoderRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words = self.words();
         write!(f, "Coder refuses the sign-in ({}): {words}", self.status.as_u16())?;
@@ -123,4 +123,4 @@ impl fmt::Display for Refusal {
     }
 }
 
-impl std::error::Error for Refusal {}
+impl std::error::Error for CoderRefusal {}

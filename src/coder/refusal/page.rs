@@ -1,7 +1,7 @@
 //! The words of Coder's own error page (site/static/error.html): its title, and the text that follows its
 //! heading. Everything else, buttons included, is left out; a link keeps its address.
 
-use super::Said;
+use super::ErrorBody;
 
 /// The longest page that is looked through, in bytes: Coder's is about 4 KiB.
 const MAX_PAGE: usize = 64 * 1024;
@@ -10,7 +10,7 @@ const MAX_PAGE: usize = 64 * 1024;
 const ENDS: [&str; 4] = ["<button", "class=\"button", "</body", "<script"];
 
 /// Reads title and description. `None` when it is no page, or one without a word.
-pub(super) fn read(body: &[u8]) -> Option<Said> {
+pub(super) fn read(body: &[u8]) -> Option<ErrorBody> {
     let page = std::str::from_utf8(body.get(..body.len().min(MAX_PAGE))?).ok()?;
     let title = between(page, "<title", "</title").map(text).unwrap_or_default();
     let after_heading = page.split_once("</h1>").map_or("", |(_, rest)| rest);
@@ -22,8 +22,8 @@ pub(super) fn read(body: &[u8]) -> Option<Said> {
     let title = title.trim_start_matches(|c: char| c.is_ascii_digit() || " -".contains(c)).to_owned();
     match (title.is_empty(), description.is_empty()) {
         (true, true) => None,
-        (true, false) => Some(Said { message: description, detail: String::new() }),
-        (false, _) => Some(Said { message: title, detail: description }),
+        (true, false) => Some(ErrorBody { message: description, detail: String::new() }),
+        (false, _) => Some(ErrorBody { message: title, detail: description }),
     }
 }
 

@@ -2,12 +2,12 @@
 
 use super::*;
 
-fn refusal(status: u16, headers: &[(&str, &str)], body: &str) -> Refusal {
+fn refusal(status: u16, headers: &[(&str, &str)], body: &str) -> CoderRefusal {
     let mut answer = Response::builder().status(status);
     for (name, value) in headers {
         answer = answer.header(*name, *value);
     }
-    Refusal::read(answer.body(Bytes::from(body.to_owned())).unwrap())
+    CoderRefusal::read(answer.body(Bytes::from(body.to_owned())).unwrap())
 }
 
 /// A page in the shape of Coder's own (site/static/error.html).

@@ -1,6 +1,6 @@
 //! Routes for machines, each with its own credential.
 
-use super::matching::{Methods, Rule, rules};
+use super::matching::{MethodSet, Rule, rules};
 use crate::policy::{Machine, RouteClass};
 
 use Machine::{

@@ -11,7 +11,7 @@ macro_rules! rules {
     ($($methods:ident $pattern:literal $class:expr, $read_from:literal, $reason:literal;)*) => {
         /// The rules, in order.
         pub(super) const RULES: &[Rule] = &[$(Rule {
-            methods: Methods::$methods,
+            methods: MethodSet::$methods,
             pattern: $pattern,
             class: $class,
             read_from: $read_from,
@@ -23,9 +23,9 @@ pub(super) use rules;
 
 /// A set of methods.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Methods(u16);
+pub struct MethodSet(u16);
 
-impl Methods {
+impl MethodSet {
     /// `GET`
     pub const GET: Self = Self(1);
     /// `HEAD`
@@ -78,7 +78,7 @@ pub enum Upgrade {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rule {
     /// The methods.
-    pub methods: Methods,
+    pub methods: MethodSet,
     /// The path: segments, `{name}` for any one segment that is not empty, `*` at the end for the rest.
     pub pattern: &'static str,
     /// The class.
@@ -153,12 +153,12 @@ pub(super) fn app_owner(segment: &str) -> Option<&str> {
 /// The order of the table is kept within an area.
 #[derive(Debug)]
 pub(super) struct Index {
-    areas: HashMap<&'static str, Vec<Entry>>,
+    areas: HashMap<&'static str, Vec<IndexedRule>>,
 }
 
 /// A rule, and the text that every path of its begins with: nearly all rules are ruled out by that alone.
 #[derive(Debug)]
-struct Entry {
+struct IndexedRule {
     begins: &'static str,
     rule: &'static Rule,
 }
@@ -168,12 +168,12 @@ const ANYWHERE: &str = "*";
 
 impl Index {
     pub(super) fn new(rules: impl Iterator<Item = &'static Rule>) -> Self {
-        let mut areas: HashMap<&'static str, Vec<Entry>> = HashMap::new();
+        let mut areas: HashMap<&'static str, Vec<IndexedRule>> = HashMap::new();
         for rule in rules {
             let area = area(rule.pattern);
             let area = if area.starts_with(['@', '%']) { ANYWHERE } else { area };
             let begins = rule.pattern.split(['{', '*', '@']).next().unwrap_or_default();
-            areas.entry(area).or_default().push(Entry { begins, rule });
+            areas.entry(area).or_default().push(IndexedRule { begins, rule });
         }
         Self { areas }
     }

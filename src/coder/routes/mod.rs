@@ -15,7 +15,7 @@ use http::Method;
 use crate::policy::{ClassName, RouteClass};
 
 use matching::Index;
-pub use matching::{Methods, Rule, Upgrade};
+pub use matching::{MethodSet, Rule, Upgrade};
 
 /// What the table says about a request.
 #[derive(Clone, Copy, Debug)]

@@ -1,7 +1,7 @@
 //! Routes for people: a session or a token whose user is welcome. What no rule names is for people too;
 //! the rules here say that the route is known.
 
-use super::matching::{Methods, Rule, rules};
+use super::matching::{MethodSet, Rule, rules};
 use crate::policy::{CreatesKey, RouteClass};
 
 use RouteClass::{AppPath, Page, SignOut, User};
@@ -10,7 +10,7 @@ rules! {
     // Answers that carry a new credential, and the end of one.
     POST "/api/v2/users/{user}/keys" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A key for the CLI or an IDE.";
     POST "/api/v2/users/{user}/keys/tokens" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A named token, perhaps for another user.";
-    GET "/api/v2/applications/auth-redirect" RouteClass::CreatesKey(CreatesKey::AppHandover), "2025-07", "The session goes over to an app host.";
+    GET "/api/v2/applications/auth-redirect" RouteClass::CreatesKey(CreatesKey::AppRedirect), "2025-07", "The session goes over to an app host.";
     POST "/api/v2/users/logout" SignOut, "2025-07", "Deletes the presented key.";
 
     // Workspace apps on the dashboard's host.

@@ -2,10 +2,10 @@
 //!
 //! The list of what is public is complete: a test compares it with its own copy.
 
-use super::matching::{Methods, Rule, rules};
-use crate::policy::{Denied, Public, RouteClass};
+use super::matching::{MethodSet, Rule, rules};
+use crate::policy::{ClosedRoute, Public, RouteClass};
 
-use Denied::{Debug, Swagger};
+use ClosedRoute::{Debug, Swagger};
 use Public::{Asset, Embed, Facts, Metadata, Preflight, Probe, Report, SelfProven};
 use RouteClass::{AuthMethods, FirstUser, GithubSignIn, LoginPage, PasswordCheck, PasswordSignIn, SignIn};
 
@@ -71,8 +71,8 @@ rules! {
     FILE "/reset-password/*" LoginPage, "2025-07", "Coder's page for a forgotten password.";
 
     // Closed unless opened by name.
-    ANY "/swagger" RouteClass::Denied(Swagger), "2025-07", "Describes the whole API to anybody.";
-    ANY "/swagger/*" RouteClass::Denied(Swagger), "2025-07", "Describes the whole API to anybody.";
-    ANY "/api/v2/debug" RouteClass::Denied(Debug), "2025-07", "Profiler, metrics, tunnels of everybody.";
-    ANY "/api/v2/debug/*" RouteClass::Denied(Debug), "2025-07", "Profiler, metrics, tunnels of everybody.";
+    ANY "/swagger" RouteClass::Closed(Swagger), "2025-07", "Describes the whole API to anybody.";
+    ANY "/swagger/*" RouteClass::Closed(Swagger), "2025-07", "Describes the whole API to anybody.";
+    ANY "/api/v2/debug" RouteClass::Closed(Debug), "2025-07", "Profiler, metrics, tunnels of everybody.";
+    ANY "/api/v2/debug/*" RouteClass::Closed(Debug), "2025-07", "Profiler, metrics, tunnels of everybody.";
 }

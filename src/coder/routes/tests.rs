@@ -75,13 +75,13 @@ fn is_open(class: RouteClass) -> bool {
     )
 }
 
-fn methods_word(methods: Methods) -> &'static str {
+fn methods_word(methods: MethodSet) -> &'static str {
     match methods {
-        Methods::GET => "GET",
-        Methods::POST => "POST",
-        Methods::OPTIONS => "OPTIONS",
-        Methods::FILE => "FILE",
-        Methods::REGISTRATION => "REGISTRATION",
+        MethodSet::GET => "GET",
+        MethodSet::POST => "POST",
+        MethodSet::OPTIONS => "OPTIONS",
+        MethodSet::FILE => "FILE",
+        MethodSet::REGISTRATION => "REGISTRATION",
         _ => "MANY",
     }
 }
@@ -147,7 +147,7 @@ fn the_list_of_open_routes_is_complete_and_has_nothing_else() {
 fn a_route_that_no_description_has_gets_its_class() {
     let text = include_str!("../../../tests/vectors/coder-routes-beyond.json");
     for (method, path, class) in serde_json::from_str::<Beyond>(text).expect("a vector file").routes {
-        assert_eq!(class_of(&method, &path).class_name().word(), class, "{method} {path}");
+        assert_eq!(class_of(&method, &path).class_name().label(), class, "{method} {path}");
     }
 }
 
@@ -203,7 +203,7 @@ fn every_rule_matches_its_own_pattern_and_says_why() {
 /// No rule stands behind another one that takes all of its requests.
 #[test]
 fn no_rule_is_out_of_reach() {
-    for rule in rules().filter(|rule| rule.methods == Methods::GET) {
+    for rule in rules().filter(|rule| rule.methods == MethodSet::GET) {
         let path = example(rule.pattern).replace('*', "x").replace("@{user}", "@alice");
         assert_eq!(classify(&Method::GET, &path, None).rule.map(|found| found.pattern), Some(rule.pattern));
     }

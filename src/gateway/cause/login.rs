@@ -1,16 +1,16 @@
 //! The table's part about what went wrong at the provider.
 
-use ::http::StatusCode;
+use http::StatusCode;
 
-use super::{Fault, Row, START_AGAIN, TELL, row};
-use crate::oidc::{LoginError, Refusal};
+use super::{AtFault, RefusalRow, START_AGAIN, TELL, row};
+use crate::oidc::{IdentityRefusal, LoginError};
 
 /// What came back, or what a sign-in starts with, cannot be read.
-pub(super) fn bad_answer() -> Row {
+pub(super) fn bad_answer() -> RefusalRow {
     row(
         StatusCode::BAD_REQUEST,
         "bad_answer",
-        Fault::Client,
+        AtFault::Client,
         "The sign-in cannot go on",
         "The sign-in came back in a form that cannot be read.",
         START_AGAIN,
@@ -18,8 +18,8 @@ pub(super) fn bad_answer() -> Row {
 }
 
 /// The rows of a sign-in that did not come about at the provider.
-pub(super) fn row_of(error: &LoginError) -> Row {
-    use Fault::{Client, Person, Provider};
+pub(super) fn row_of(error: &LoginError) -> RefusalRow {
+    use AtFault::{Client, Person, Provider};
     use StatusCode as S;
     match error {
         LoginError::Answer(_) => bad_answer(),
@@ -81,7 +81,7 @@ pub(super) fn row_of(error: &LoginError) -> Row {
         ),
         LoginError::Refused(refusal) => row(
             S::FORBIDDEN,
-            Refusal::reason(refusal),
+            IdentityRefusal::reason(refusal),
             Person,
             "You may not come in",
             "You signed in at the sign-in service, but this account may not use Coder.",

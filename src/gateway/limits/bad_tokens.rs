@@ -58,7 +58,7 @@ enum Room {
 }
 
 /// An open question. Dropping it is an answer that says nothing bad.
-pub(in crate::gateway) struct Question {
+pub(in crate::gateway) struct TokenQuestion {
     account: Arc<Account>,
     clock: Clock,
     bad: bool,
@@ -71,7 +71,7 @@ impl BadTokens {
 
     /// One more question about a token that was never seen: waits for room where others of the same address are
     /// open. The error says when to come back: too many of them were bad, or too many wait.
-    pub(super) async fn question(&self, client: IpAddr) -> Result<Question, Duration> {
+    pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, Duration> {
         let account = Arc::clone(lock(&self.accounts).entry(network(client)).or_default());
         loop {
             // Made before the balance is looked at: an answer in between is not missed.
@@ -85,7 +85,7 @@ impl BadTokens {
                         drop(balance);
                         // Time makes room too: whoever waits may go on at the same time.
                         account.answered.notify_one();
-                        return Ok(Question {
+                        return Ok(TokenQuestion {
                             account: Arc::clone(&account),
                             clock: self.clock.clone(),
                             bad: false,
@@ -95,7 +95,7 @@ impl BadTokens {
                     Room::Open => balance.waiting += 1,
                 }
             }
-            let waiting = Waiting(&account);
+            let waiting = WaitingCount(&account);
             answered.await;
             drop(waiting);
         }
@@ -126,14 +126,14 @@ impl Balance {
     }
 }
 
-impl Question {
+impl TokenQuestion {
     /// The answer: Coder does not know the token.
     pub(in crate::gateway) fn was_bad(mut self) {
         self.bad = true;
     }
 }
 
-impl Drop for Question {
+impl Drop for TokenQuestion {
     fn drop(&mut self) {
         let now = self.clock.now();
         let mut balance = lock(&self.account.balance);
@@ -152,9 +152,9 @@ impl Drop for Question {
 }
 
 /// Counts somebody who waits.
-struct Waiting<'a>(&'a Account);
+struct WaitingCount<'a>(&'a Account);
 
-impl Drop for Waiting<'_> {
+impl Drop for WaitingCount<'_> {
     fn drop(&mut self) {
         let mut balance = lock(&self.0.balance);
         balance.waiting = balance.waiting.saturating_sub(1);

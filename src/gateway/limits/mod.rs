@@ -12,10 +12,10 @@ use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
 
-use super::Cause;
+use super::RefusalCause;
 use crate::types::Clock;
 use bad_tokens::BadTokens;
-pub(super) use bad_tokens::Question;
+pub(super) use bad_tokens::TokenQuestion;
 
 /// Sign-ins that one address may start: an office of hundreds behind one address comes in on a
 /// Monday morning, a loop of redirects does not get far.
@@ -67,22 +67,22 @@ impl Limits {
     }
 
     /// One more sign-in starts.
-    pub(super) fn sign_in(&self, client: IpAddr) -> Result<(), Cause> {
+    pub(super) fn sign_in(&self, client: IpAddr) -> Result<(), RefusalCause> {
         self.sign_ins.check_key(&network(client)).map_err(|no| self.refusal(&no))
     }
 
     /// One more answer of the provider.
-    pub(super) fn callback(&self, client: IpAddr) -> Result<(), Cause> {
+    pub(super) fn callback(&self, client: IpAddr) -> Result<(), RefusalCause> {
         self.callbacks.check_key(&network(client)).map_err(|no| self.refusal(&no))
     }
 
     /// One more logout token.
-    pub(super) fn logout_token(&self, client: IpAddr) -> Result<(), Cause> {
+    pub(super) fn logout_token(&self, client: IpAddr) -> Result<(), RefusalCause> {
         self.logout_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
     }
 
     /// One more question to Coder about a token that was never seen. The error says when to come back.
-    pub(super) async fn question(&self, client: IpAddr) -> Result<Question, Duration> {
+    pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, Duration> {
         self.bad_tokens.question(client).await.map_err(|wait| wait.max(LEAST_WAIT))
     }
 
@@ -95,10 +95,10 @@ impl Limits {
         self.bad_tokens.forget_quiet();
     }
 
-    fn refusal(&self, no: &NotUntil<Nanos>) -> Cause {
+    fn refusal(&self, no: &NotUntil<Nanos>) -> RefusalCause {
         let now = self.time.now();
         let wait: Duration = no.earliest_possible().duration_since(now).into();
-        Cause::TooMany(wait.max(LEAST_WAIT))
+        RefusalCause::TooMany(wait.max(LEAST_WAIT))
     }
 }
 
@@ -132,7 +132,7 @@ mod tests {
         for _ in 0..SIGN_INS.1 {
             assert!(limits.sign_in(client).is_ok());
         }
-        let Err(Cause::TooMany(wait)) = limits.sign_in(client) else { panic!("not stopped") };
+        let Err(RefusalCause::TooMany(wait)) = limits.sign_in(client) else { panic!("not stopped") };
         assert!(wait >= Duration::from_secs(1) && wait < Duration::from_mins(1));
         assert!(limits.sign_in("192.0.2.2".parse().unwrap()).is_ok());
         hand.advance(Duration::from_mins(1));

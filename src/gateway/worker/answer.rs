@@ -2,22 +2,24 @@
 
 use std::sync::Arc;
 
-use ::http::StatusCode;
-use ::http::header::ACCEPT_ENCODING;
+use http::StatusCode;
+use http::header::ACCEPT_ENCODING;
 
-use super::super::Cause;
+use super::super::RefusalCause;
 use super::super::context::Context;
 use super::super::keys::Maker;
 use super::{Seen, Worker};
-use crate::coder::credential::{Presented, confine};
+use crate::coder::credential::{Presented, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::coder::routes::Route;
-use crate::grant::Standing;
-use crate::http::cookies::OwnCookies;
-use crate::http::{Hop, Request, Response, is_preflight, sanitize};
-use crate::policy::{Credentials, Decision, Judging, OwnAnswer, Permit, Question, RouteClass, decide};
-use crate::telemetry::audit::{self, Action, Event, Person};
+use crate::grant::Authorization;
+use crate::policy::{
+    CredentialHandling, Decision, DecisionInput, Judging, OwnAnswer, Permit, RouteClass, decide,
+};
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::Secret;
+use crate::web::cookies::OwnCookies;
+use crate::web::{Hop, Request, Response, is_preflight, sanitize};
 
 impl Worker {
     /// What is rare is boxed here and below: a future is as large as its largest branch, and is moved.
@@ -27,7 +29,7 @@ impl Worker {
         context: &Context,
         route: Route,
         seen: &mut Seen,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         let gateway = &self.gateway;
         // Where no credential is looked for, two that contradict each other are nobody's business.
         let presented = match gateway.rules.judging(route.class) {
@@ -39,12 +41,12 @@ impl Worker {
         if presented.is_none()
             && context.navigates()
             && !matches!(route.class, RouteClass::Own | RouteClass::SignIn)
-            && let Some(farewell) = gateway.farewell(request.headers(), context)
+            && let Some(logout_redirect) = gateway.logout_redirect(request.headers(), context)
         {
-            return Ok(farewell);
+            return Ok(logout_redirect);
         }
         let bearer = gateway.bearer(presented.as_ref(), route.class, request.headers(), context).await?;
-        let question = Question {
+        let question = DecisionInput {
             class: route.class,
             bearer: &bearer,
             client: context.client,
@@ -54,19 +56,19 @@ impl Worker {
         };
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {
-                seen.user = permit.standing().and_then(Standing::user);
+                seen.user = permit.authorization().and_then(Authorization::user);
                 let creates = matches!(route.class, RouteClass::CreatesKey(_));
                 let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
                 match (permit.credentials(), presented.filter(|presented| !presented.is_alone())) {
-                    (Credentials::Withheld, _) => confine(request.headers_mut(), None),
-                    (Credentials::AsPresented, Some(keep)) => {
+                    (CredentialHandling::Withheld, _) => strip_credentials(request.headers_mut(), None),
+                    (CredentialHandling::AsPresented, Some(keep)) => {
                         // Owned: what it was read from is changed now.
                         let keep = keep.into_owned();
-                        confine(request.headers_mut(), Some(&keep));
+                        strip_credentials(request.headers_mut(), Some(&keep));
                     }
                     // Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example,
                     // which Coder judges.
-                    (Credentials::AsPresented, None) => {}
+                    (CredentialHandling::AsPresented, None) => {}
                 }
                 self.forward(permit, request, context, route.class, maker).await
             }
@@ -77,19 +79,19 @@ impl Worker {
             }
             Decision::Answer(OwnAnswer::AuthMethods) => Ok(gateway.auth_methods(context)),
             Decision::SignIn(cause) => {
-                seen.refused = Some(cause.word());
+                seen.refused = Some(cause.label());
                 Ok(gateway.to_sign_in(cause, bearer.ended_by(), request.headers(), context))
             }
             Decision::Refuse(refusal) if context.app_host && context.navigates() && !question.in_url => {
-                let handed_over = gateway.to_hand_over(refusal.cause, context);
-                seen.refused = Some(refusal.cause.word());
-                handed_over.ok_or(Cause::Policy(refusal.cause))
+                let handed_over = gateway.to_app_redirect(refusal.cause, context);
+                seen.refused = Some(refusal.cause.label());
+                handed_over.ok_or(RefusalCause::Policy(refusal.cause))
             }
             Decision::Refuse(refusal) => {
                 if matches!(route.class, RouteClass::PasswordSignIn) {
-                    break_glass(refusal.cause.word(), context);
+                    break_glass(refusal.cause.label(), context);
                 }
-                Err(Cause::Policy(refusal.cause))
+                Err(RefusalCause::Policy(refusal.cause))
             }
         }
     }
@@ -102,11 +104,11 @@ impl Worker {
         context: &Context,
         class: RouteClass,
         maker: Option<Secret>,
-    ) -> Result<Response, Cause> {
+    ) -> Result<Response, RefusalCause> {
         let gateway = &self.gateway;
-        let ended = match (class, permit.standing()) {
-            (RouteClass::SignOut, Some(standing)) => {
-                Box::pin(gateway.end_presented(standing, context)).await?
+        let ended = match (class, permit.authorization()) {
+            (RouteClass::SignOut, Some(authorization)) => {
+                Box::pin(gateway.end_presented(authorization, context)).await?
             }
             _ => None,
         };
@@ -125,21 +127,21 @@ impl Worker {
             );
         }
         let mut response = forwarded?;
-        match (class, permit.standing()) {
-            (RouteClass::SignOut, standing) => {
-                if standing.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+        match (class, permit.authorization()) {
+            (RouteClass::SignOut, authorization) => {
+                if authorization.is_some() && response.status() == StatusCode::UNAUTHORIZED {
                     response = gateway.signed_out_answer();
                 }
                 gateway.mark_signed_out(&mut response, ended);
             }
-            (RouteClass::CreatesKey(made), Some(standing)) => {
+            (RouteClass::CreatesKey(made), Some(authorization)) => {
                 let (path, client) = (context.target.path().to_owned(), context.client);
-                let maker = Maker { standing: standing.clone(), credential: maker, path, client };
+                let maker = Maker { authorization: authorization.clone(), credential: maker, path, client };
                 return Box::pin(gateway.bind_made(made, response, maker)).await;
             }
-            (RouteClass::AppHost, Some(standing)) => {
+            (RouteClass::AppHost, Some(authorization)) => {
                 let session = app_session(response.status(), response.headers());
-                Box::pin(gateway.bind_app_session(session, standing)).await?;
+                Box::pin(gateway.bind_app_session(session, authorization)).await?;
             }
             _ => {}
         }
@@ -150,9 +152,9 @@ impl Worker {
 /// Writes down that somebody took, or tried, the way around the provider. Who it was only Coder knows.
 fn break_glass(outcome: &str, context: &Context) {
     audit::emit(Event {
-        action: Action::BreakGlass,
+        action: AuditAction::BreakGlass,
         outcome,
-        person: Person::default(),
+        person: AuditPerson::default(),
         client: Some(context.client),
         request: Some(context.request),
     });

@@ -25,7 +25,7 @@ use super::EndReason;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
 /// What a method of [`Store`] gives.
-pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
+pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// An engine that keeps grants, sessions and tokens.
 ///
@@ -33,79 +33,85 @@ pub type Answer<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 pub trait Store: Send + Sync + 'static {
     /// Keeps a new grant, and spends the one-time value that it came by in the same step. False when that was spent
     /// before: then nothing is kept.
-    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> Answer<'_, bool>;
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> StoreFuture<'_, bool>;
 
     /// A grant, live or ended.
-    fn grant(&self, id: GrantId) -> Answer<'_, Option<GrantRow>>;
+    fn grant(&self, id: GrantId) -> StoreFuture<'_, Option<GrantRow>>;
 
     /// The live grant whose access token has this hash.
-    fn grant_by_access(&self, access: TokenHash) -> Answer<'_, Option<GrantRow>>;
+    fn grant_by_access(&self, access: TokenHash) -> StoreFuture<'_, Option<GrantRow>>;
 
     /// All live grants of the identity that some grant with this hash of a handle belongs to, newest first.
-    fn grants_by_handle(&self, handle: TokenHash) -> Answer<'_, Vec<GrantHead>>;
+    fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>>;
 
     /// What is known of a user of Coder: whether somebody ever signed in as this user, and the live
     /// grants, newest first.
-    fn user(&self, user: CoderUserId) -> Answer<'_, UserRow>;
+    fn user(&self, user: CoderUserId) -> StoreFuture<'_, UserRow>;
 
     /// Writes the result of a refresh, when the grant is live and still of `generation` (the fence
     /// against an end or another refresh in the meantime). The generation grows by one. With
     /// `end_sessions` the grant's sessions end in the same step. Nothing: fenced off.
-    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Answer<'_, Option<Ended>>;
+    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> StoreFuture<'_, Option<Ended>>;
 
     /// Writes newly sealed contents only, under the same fence. False: fenced off.
-    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> Answer<'_, bool>;
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool>;
 
     /// Binds the live sessions of a grant to another live one. Gives those that were moved: none when the
     /// other one has ended.
-    fn move_sessions(&self, from: GrantId, to: GrantId) -> Answer<'_, Vec<TokenHash>>;
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>>;
 
     /// Gives an ended grant the tokens that a refresh brought too late, to be revoked at `at`.
-    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()>;
+    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()>;
 
     /// Finishes a sign-in: the grant gets its user and its session, the session presented before ends
     /// (known or not), and so do the user's older grants without a live session.
-    fn bind(&self, bind: Bind) -> Answer<'_, Bound>;
+    fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound>;
 
     /// A session, live or ended.
-    fn session(&self, hash: TokenHash) -> Answer<'_, Option<SessionRow>>;
+    fn session(&self, hash: TokenHash) -> StoreFuture<'_, Option<SessionRow>>;
 
     /// A token, live or ended.
-    fn token(&self, hash: TokenHash) -> Answer<'_, Option<TokenRow>>;
+    fn token(&self, hash: TokenHash) -> StoreFuture<'_, Option<TokenRow>>;
 
     /// Keeps a token, or what is newly known of a live one, and gives it as it is kept now.
-    fn put_token(&self, row: TokenRow) -> Answer<'_, TokenRow>;
+    fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow>;
 
     /// Ends what is in `scope` and live; tells what that was. Grants that ended so are queued for
     /// revocation where the reason leaves the provider's tokens alive.
-    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> Answer<'_, Ended>;
+    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended>;
 
     /// Writes when sessions and tokens were last seen, and tokens from where. A time before the one kept is ignored.
-    fn touch(&self, seen: Vec<Touch>) -> Answer<'_, ()>;
+    fn touch(&self, seen: Vec<Touch>) -> StoreFuture<'_, ()>;
 
     /// Spends a one-time value: true the first time, false for as long as it is remembered (`until`).
-    fn spend(&self, id: TokenHash, until: Timestamp) -> Answer<'_, bool>;
+    fn spend(&self, id: TokenHash, until: Timestamp) -> StoreFuture<'_, bool>;
 
     /// At most `limit` ended grants whose tokens are due to be revoked at the provider.
-    fn due_revocations(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<Revocation>>;
+    fn due_revocations(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Revocation>>;
 
     /// A grant's tokens are revoked, or given up: they are wiped.
-    fn revoked(&self, id: GrantId) -> Answer<'_, ()>;
+    fn revoked(&self, id: GrantId) -> StoreFuture<'_, ()>;
 
     /// Revoking failed: try again at `at`.
-    fn revoke_later(&self, id: GrantId, at: Timestamp) -> Answer<'_, ()>;
+    fn revoke_later(&self, id: GrantId, at: Timestamp) -> StoreFuture<'_, ()>;
 
     /// A small named value, sealed by the caller.
-    fn note(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>>;
+    fn note(&self, name: &'static str) -> StoreFuture<'_, Option<Vec<u8>>>;
 
     /// Keeps a small named value.
-    fn set_note(&self, name: &'static str, value: Vec<u8>) -> Answer<'_, ()>;
+    fn set_note(&self, name: &'static str, value: Vec<u8>) -> StoreFuture<'_, ()>;
 
     /// At most `limit` live sessions and tokens, last seen first.
-    fn list(&self, filter: Filter, limit: u32) -> Answer<'_, Vec<Listed>>;
+    fn list(&self, filter: Filter, limit: u32) -> StoreFuture<'_, Vec<Listed>>;
 
     /// Forgets what needs no more remembering, at most `limit` rows of a kind: revoked grants that ended
     /// before `grants`, sessions and tokens that ended or were last seen before `hashes`, one-time
     /// values whose time is over at `now`. Gives how many.
-    fn forget(&self, now: Timestamp, grants: Timestamp, hashes: Timestamp, limit: u32) -> Answer<'_, u64>;
+    fn forget(
+        &self,
+        now: Timestamp,
+        grants: Timestamp,
+        hashes: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u64>;
 }

@@ -155,7 +155,7 @@ pub enum MadeFor {
 
 impl MadeFor {
     /// A short name for the log and the store.
-    pub const fn word(self) -> &'static str {
+    pub const fn label(self) -> &'static str {
         match self {
             Self::Presented => "presented",
             Self::Key => "key",
@@ -165,9 +165,9 @@ impl MadeFor {
     }
 
     /// Reads [`Self::word`]; an unknown word was presented, like any other.
-    pub(super) fn from_word(word: &str) -> Self {
+    pub(super) fn from_label(word: &str) -> Self {
         let made = [Self::Key, Self::Token, Self::App];
-        made.into_iter().find(|it| it.word() == word).unwrap_or(Self::Presented)
+        made.into_iter().find(|it| it.label() == word).unwrap_or(Self::Presented)
     }
 }
 

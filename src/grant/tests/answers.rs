@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{AnswerError, EndReason, Settings};
+use crate::grant::{AnswerError, EndReason, GrantSettings};
 use crate::types::Secret;
 
 const URI: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
@@ -67,7 +67,7 @@ async fn only_the_last_code_of_a_sign_in_is_good_and_none_once_it_is_bound() {
 #[tokio::test]
 async fn the_tokens_and_claims_of_a_sign_in_under_way_ask_no_store() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let access = Secret::new("access");
     let grant = world.begin_with("alice", |parts| parts.access_token = access.clone()).await;
     let code = world.grants.code_for(grant, URI, None);

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, Judgement, Settings, Standing};
+use crate::grant::{Authorization, EndReason, GrantSettings, Judgement};
 use crate::types::LoginType;
 
 /// One round of the look at tunnels, and what it sets off.
@@ -19,11 +19,11 @@ async fn look(world: &World) {
 }
 
 #[tokio::test]
-async fn an_open_tunnel_keeps_its_standing_renewed_and_a_closed_one_does_not() {
+async fn an_open_tunnel_keeps_its_authorization_renewed_and_a_closed_one_does_not() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let standing = world.served(&session).await;
-    let (first, second) = (standing.tunnel(), standing.tunnel());
+    let authorization = world.served(&session).await;
+    let (first, second) = (authorization.tunnel(), authorization.tunnel());
     for turn in 1..=3 {
         world.hand.advance(MINUTE * 5);
         look(&world).await;
@@ -38,16 +38,16 @@ async fn an_open_tunnel_keeps_its_standing_renewed_and_a_closed_one_does_not() {
     world.hand.advance(MINUTE * 5);
     look(&world).await;
     assert_eq!(world.provider.refreshes(), 4);
-    assert!(!standing.has_ended());
+    assert!(!authorization.has_ended());
 }
 
 #[tokio::test]
 async fn a_tunnel_that_opens_after_all_others_were_struck_off_is_watched() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let standing = world.served(&session).await;
+    let authorization = world.served(&session).await;
     for turn in 1..=3 {
-        let tunnel = standing.tunnel();
+        let tunnel = authorization.tunnel();
         assert_eq!(world.grants.sizes().tunnels, 1);
         world.hand.advance(MINUTE * 5);
         look(&world).await;
@@ -63,29 +63,30 @@ async fn a_tunnel_is_cut_when_the_provider_says_no_though_nothing_is_requested()
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
-    let standings = [world.served(&session).await, world.served(&token).await];
-    let guards: Vec<_> = standings.iter().map(crate::grant::Standing::tunnel).collect();
+    let authorizations = [world.served(&session).await, world.served(&token).await];
+    let guards: Vec<_> = authorizations.iter().map(crate::grant::Authorization::tunnel).collect();
     world.provider.says(Says::InvalidGrant);
     world.hand.advance(MINUTE * 5);
     look(&world).await;
-    assert!(standings.iter().all(Standing::has_ended));
+    assert!(authorizations.iter().all(Authorization::has_ended));
     drop(guards);
 }
 
 #[tokio::test]
 async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
-    let settings = Settings { max_age: Some(MINUTE * 60), idle: Some(MINUTE * 20), ..Settings::default() };
+    let settings =
+        GrantSettings { max_age: Some(MINUTE * 60), idle: Some(MINUTE * 20), ..GrantSettings::default() };
     let world = World::with(settings).await;
     let (_, idle) = world.sign_in("alice").await;
     let (_, busy) = world.sign_in("alice").await;
-    let (idle_standing, busy_standing) = (world.served(&idle).await, world.served(&busy).await);
-    let _guards = (idle_standing.tunnel(), busy_standing.tunnel());
+    let (idle_authorization, busy_authorization) = (world.served(&idle).await, world.served(&busy).await);
+    let _guards = (idle_authorization.tunnel(), busy_authorization.tunnel());
     for minute in 1..=60 {
         world.hand.advance(MINUTE);
-        busy_standing.touch(world.clock.now());
+        busy_authorization.touch(world.clock.now());
         look(&world).await;
-        assert_eq!(idle_standing.has_ended(), minute >= 20, "{minute}");
-        assert_eq!(busy_standing.has_ended(), minute >= 60, "{minute}");
+        assert_eq!(idle_authorization.has_ended(), minute >= 20, "{minute}");
+        assert_eq!(busy_authorization.has_ended(), minute >= 60, "{minute}");
     }
     assert_eq!(world.ended(&idle).await, EndReason::Idle);
     assert_eq!(world.ended(&busy).await, EndReason::MaxAge);
@@ -95,22 +96,22 @@ async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
 async fn a_tunnel_is_cut_when_nobody_vouches_longer_than_the_grace_and_comes_back_after() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let standing = world.served(&session).await;
-    let guard = standing.tunnel();
+    let authorization = world.served(&session).await;
+    let guard = authorization.tunnel();
     world.provider.says(Says::Down);
     world.hand.advance(MINUTE * 5);
     look(&world).await;
     world.hand.advance(SECOND * 599);
     look(&world).await;
-    assert!(!standing.has_ended());
+    assert!(!authorization.has_ended());
     world.hand.advance(MINUTE);
     look(&world).await;
-    assert!(standing.has_ended());
+    assert!(authorization.has_ended());
     drop(guard);
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
-    let standing = world.served(&session).await;
-    assert!(!standing.has_ended(), "nothing had ended");
+    let authorization = world.served(&session).await;
+    assert!(!authorization.has_ended(), "nothing had ended");
 }
 
 #[tokio::test]
@@ -118,25 +119,25 @@ async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
     let world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
-    let _guard = standing.tunnel();
+    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
+    let _guard = authorization.tunnel();
     world.hand.advance(MINUTE * 60);
     look(&world).await;
-    assert!(!standing.has_ended());
+    assert!(!authorization.has_ended());
     world.grants.end_user(user("robot"), EndReason::Revoked).await.unwrap();
-    assert!(standing.has_ended());
+    assert!(authorization.has_ended());
 }
 
 #[tokio::test]
-async fn whoever_waits_for_the_end_of_a_standing_is_told_and_whoever_comes_later_too() {
+async fn whoever_waits_for_the_end_of_an_authorization_is_told_and_whoever_comes_later_too() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let standing = world.served(&session).await;
-    let mut waiting = std::pin::pin!(standing.ended());
+    let authorization = world.served(&session).await;
+    let mut waiting = std::pin::pin!(authorization.ended());
     assert!(waiting.as_mut().now_or_never().is_none());
     world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
     assert!(waiting.now_or_never().is_some());
-    assert!(standing.has_ended() && standing.ended().now_or_never().is_some());
+    assert!(authorization.has_ended() && authorization.ended().now_or_never().is_some());
 }
 
 #[tokio::test]
@@ -184,7 +185,7 @@ async fn what_the_provider_ended_by_itself_is_not_revoked_there() {
 #[tokio::test]
 async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
     let seen = async || world.store.session(session).await.unwrap().unwrap().last_seen;
@@ -202,7 +203,7 @@ async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
 #[tokio::test]
 async fn who_is_seen_again_while_last_seen_moments_are_written_waits_for_the_next_time() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
     let (grants, hand) = (Arc::clone(&world.grants), world.hand.clone());
@@ -228,7 +229,7 @@ async fn who_is_seen_again_while_last_seen_moments_are_written_waits_for_the_nex
 #[tokio::test]
 async fn what_a_failure_kept_from_being_written_in_a_later_batch_is_written_with_the_next_activity() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     world.sign_in("alice").await;
     let mut tokens = Vec::new();
     for _ in 0..1100 {
@@ -263,7 +264,7 @@ async fn what_a_failure_kept_from_being_written_in_a_later_batch_is_written_with
 
 #[tokio::test]
 async fn old_entries_are_swept_and_ended_ones_stay_known() {
-    let settings = Settings { max_age: Some(MINUTE * 60), ..Settings::default() };
+    let settings = GrantSettings { max_age: Some(MINUTE * 60), ..GrantSettings::default() };
     let world = World::with(settings).await;
     let (grant, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 61);
@@ -346,7 +347,8 @@ async fn ends_that_nobody_asked_for() {
     let log = Arc::new(file.reopen().unwrap());
     let subscriber = tracing_subscriber::fmt().json().flatten_event(true).with_writer(log).finish();
     let _logging = tracing::subscriber::set_default(subscriber);
-    let settings = Settings { idle: Some(MINUTE * 60), max_age: Some(MINUTE * 90), ..Settings::default() };
+    let settings =
+        GrantSettings { idle: Some(MINUTE * 60), max_age: Some(MINUTE * 90), ..GrantSettings::default() };
     let world = World::with(settings).await;
     let (_, busy) = world.sign_in("busy").await;
     world.sign_in("idle").await;

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use super::support::*;
 use crate::grant::renew::Renewal;
 use crate::grant::{EndReason, Judgement};
-use crate::oidc::{Cause, ClientCheck};
+use crate::oidc::{ClientCheck, OutageCause};
 use crate::types::{LoginType, Secret};
 
 /// authentik behind a proxy that loses `X-Forwarded-Proto` for a while: its ID tokens name another issuer,
@@ -182,7 +182,7 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
         sessions.push(world.sign_in(name).await.1);
     }
     world.provider.says(Says::Fails);
-    world.provider.says_of_client(Err(unreachable(Cause::Status(405))));
+    world.provider.says_of_client(Err(unreachable(OutageCause::Status(405))));
     world.hand.advance(MINUTE * 5);
     for session in &sessions {
         world.served(session).await;

@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, EndedThere, Filter, Judgement, Settings};
+use crate::grant::{EndReason, EndedThere, Filter, GrantSettings, Judgement};
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn ending_a_user_ends_sessions_tokens_and_grants_and_nobody_elses() {
     let (_, bobs) = world.sign_in("bob").await;
     let tunnels = [world.served(&session).await, world.served(&token).await];
     assert_eq!(world.grants.end_user(user("alice"), EndReason::Revoked).await, Ok(3));
-    assert!(tunnels.iter().all(crate::grant::Standing::has_ended));
+    assert!(tunnels.iter().all(crate::grant::Authorization::has_ended));
     assert_eq!(world.ended(&session).await, EndReason::Revoked);
     assert_eq!(world.ended(&token).await, EndReason::Revoked);
     assert!(!world.is_live(grant).await);
@@ -192,7 +192,7 @@ async fn ending_everybody_ends_everybody() {
 async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
     for method in ["session", "user"] {
         let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-        let world = World::over(Settings::default(), store.clone()).await;
+        let world = World::over(GrantSettings::default(), store.clone()).await;
         let (_, session) = world.sign_in("alice").await;
         let (gate, reached) = (Arc::new(Semaphore::new(0)), Arc::new(Notify::new()));
         let mut once = Some((Arc::clone(&gate), Arc::clone(&reached)));
@@ -238,7 +238,7 @@ async fn a_grant_that_ends_while_it_is_refreshed_stays_ended_and_its_new_tokens_
 
 #[tokio::test]
 async fn a_session_ends_with_its_greatest_age_however_busy_it_is() {
-    let settings = Settings { max_age: Some(MINUTE * 60), ..Settings::default() };
+    let settings = GrantSettings { max_age: Some(MINUTE * 60), ..GrantSettings::default() };
     let mut world = World::with(settings).await;
     let (_, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
@@ -255,7 +255,7 @@ async fn a_session_ends_with_its_greatest_age_however_busy_it_is() {
 
 #[tokio::test]
 async fn a_session_ends_when_it_was_idle_for_too_long_and_the_hot_path_sees_it() {
-    let settings = Settings { idle: Some(MINUTE * 2), ..Settings::default() };
+    let settings = GrantSettings { idle: Some(MINUTE * 2), ..GrantSettings::default() };
     let mut world = World::with(settings).await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;

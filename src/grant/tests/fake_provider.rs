@@ -11,8 +11,8 @@ use tokio::sync::Semaphore;
 use super::support::{ISSUER, MINUTE, claims};
 use crate::grant::Refresher;
 use crate::oidc::{
-    Cause, ClientCheck, IdTokenError, InvalidGrant, JudgeError, OAuthError, ProviderFault, RefreshAnswer,
-    RefreshError, Refreshed, Refusal, RevokeError, Sid, TokenKind, Unreachable,
+    ClientCheck, IdTokenError, IdentityRefusal, InvalidGrant, JudgeError, OAuthError, OutageCause,
+    ProviderFault, RefreshAnswer, RefreshError, Refreshed, RevokeError, Sid, TokenKind, Unreachable,
 };
 use crate::types::{Clock, Email, IdentityKey, Secret};
 
@@ -80,7 +80,7 @@ impl FakeProvider {
             gate: Mutex::default(),
             revoked: Mutex::default(),
             revocation_down: Mutex::new(false),
-            client: Mutex::new(Ok(ClientCheck::Unclear(ProviderFault::TokenAnswer("scripted")))),
+            client: Mutex::new(Ok(ClientCheck::Unclear(ProviderFault::TokenEndpointResponse("scripted")))),
             checks: AtomicUsize::new(0),
             judgements: Mutex::default(),
             access_life: Mutex::new(MINUTE * 10),
@@ -127,12 +127,12 @@ impl FakeProvider {
             Says::YesWithoutSid => sid = Sid::Missing,
             Says::YesKeepingRefreshToken => next = None,
             Says::InvalidGrant => return Err(InvalidGrant { description: None }.into()),
-            Says::Down => return Err(unreachable(Cause::Connect).into()),
-            Says::Fails => return Err(unreachable(Cause::Status(500)).into()),
-            Says::Hangs => return Err(unreachable(Cause::Timeout).into()),
+            Says::Down => return Err(unreachable(OutageCause::Connect).into()),
+            Says::Fails => return Err(unreachable(OutageCause::Status(500)).into()),
+            Says::Hangs => return Err(unreachable(OutageCause::Timeout).into()),
             Says::Declines(code) => return Err(RefreshError::Declined(oauth(code))),
             Says::InvalidClient => {
-                return Err(RefreshError::Provider(ProviderFault::TokenAnswer("invalid_client")));
+                return Err(RefreshError::Provider(ProviderFault::TokenEndpointResponse("invalid_client")));
             }
         }
         if let Some(current) = self.strict.lock().unwrap().as_mut() {
@@ -150,10 +150,10 @@ impl FakeProvider {
         let access_token = format!("access-{subject}-{turn}");
         let answer = RefreshAnswer::for_test(&access_token, next.as_ref());
         let judgement = match says {
-            Says::Halfway => Err(unreachable(Cause::Timeout).into()),
+            Says::Halfway => Err(unreachable(OutageCause::Timeout).into()),
             Says::NotInGroup => {
                 let [field, found, wanted] = ["groups", "\"others\"", "\"devs\""].map(str::to_owned);
-                Err(Refusal::GroupNotAllowed { field, found, wanted }.into())
+                Err(IdentityRefusal::GroupNotAllowed { field, found, wanted }.into())
             }
             Says::AnotherIssuer => {
                 let [found, expected] = ["https://authentik.company/", ISSUER].map(str::to_owned);
@@ -180,7 +180,7 @@ impl FakeProvider {
     }
 }
 
-pub(super) fn unreachable(cause: Cause) -> Unreachable {
+pub(super) fn unreachable(cause: OutageCause) -> Unreachable {
     Unreachable { cause, retry_after: None }
 }
 
@@ -228,7 +228,7 @@ impl Refresher for FakeProvider {
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>> {
         Box::pin(async move {
             if *self.revocation_down.lock().unwrap() {
-                return Err(Unreachable { cause: Cause::Timeout, retry_after: None }.into());
+                return Err(Unreachable { cause: OutageCause::Timeout, retry_after: None }.into());
             }
             self.revoked.lock().unwrap().push(format!("{kind:?} {}", token.expose()));
             Ok(())

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::{Embedded, OpenError, StoreError};
-use crate::grant::{Check, EndReason, Grants, Judgement, Settings};
+use crate::grant::{Check, EndReason, GrantSettings, Grants, Judgement};
 use crate::types::{Keyring, LoginType};
 
 /// CVE-2026-25748, and every proxy that took a failed look-up for a yes.
 #[tokio::test]
 async fn a_store_that_cannot_be_read_serves_nobody_it_cannot_judge() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let (_, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
     store.script(|_| Fate::Fail);
@@ -36,7 +36,7 @@ async fn a_store_that_cannot_be_read_serves_nobody_it_cannot_judge() {
 #[tokio::test]
 async fn an_end_that_cannot_be_written_is_not_told_and_is_an_error() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
     store.script(|name| if name == "end" { Fate::Fail } else { Fate::Pass });
@@ -51,7 +51,7 @@ async fn an_end_that_cannot_be_written_is_not_told_and_is_an_error() {
 #[tokio::test]
 async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for_again() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     *world.provider.strict.lock().unwrap() = Some(std::collections::HashMap::default());
     let (grant, session) = world.sign_in("alice").await;
     let (other, bobs) = world.sign_in("bob").await;
@@ -77,7 +77,7 @@ async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for
 #[tokio::test]
 async fn a_new_refresh_token_that_the_store_did_not_take_is_stored_later() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     *world.provider.strict.lock().unwrap() = Some(std::collections::HashMap::default());
     let (_, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 5);
@@ -97,7 +97,7 @@ async fn a_new_refresh_token_that_the_store_did_not_take_is_stored_later() {
 async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them() {
     let folder = tempfile::tempdir().unwrap();
     let store = Arc::new(Embedded::open(folder.path()).await.unwrap());
-    let world = World::over(Settings::default(), store.clone()).await;
+    let world = World::over(GrantSettings::default(), store.clone()).await;
     let (_, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 5);
     world.served(&session).await;
@@ -131,7 +131,7 @@ async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them(
 async fn open_with(world: &World, keyring: Keyring) -> Result<Arc<Grants>, OpenError> {
     let refresher = Arc::clone(&world.provider) as Arc<dyn crate::grant::Refresher>;
     let store = Arc::clone(&world.store);
-    Grants::open(Settings::default(), store, &keyring, refresher, world.clock.clone()).await
+    Grants::open(GrantSettings::default(), store, &keyring, refresher, world.clock.clone()).await
 }
 
 /// A grant sealed with a key that is gone is over for its session; nothing is ended in the store.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::scripted::{Fate, METHODS, Moment, Scripted, writes};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, Judgement, Settings};
+use crate::grant::{EndReason, GrantSettings, Judgement};
 use crate::types::{LoginType, TokenHash};
 
 /// The child's orders: the folder, which write, and when; the last two are left out for a whole life.
@@ -179,7 +179,7 @@ async fn a_life() {
         count += 1;
         if turn.is_some_and(|turn| turn + 1 == count) { Fate::Die(moment) } else { Fate::Pass }
     });
-    let world = World::over(Settings::default(), store).await;
+    let world = World::over(GrantSettings::default(), store).await;
     assert!(refreshes.set(Arc::clone(&world.provider)).is_ok());
     for step in STEPS {
         note(&folder, &format!("try {step}"));
@@ -212,7 +212,7 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     let (killed, refreshes) = notes.writes.last().unwrap();
     let what = format!("killed at {killed}, the {}th write, {moment:?}", notes.writes.len());
     let world =
-        World::over(Settings::default(), Arc::new(Embedded::open(&folder.join("store")).await.unwrap()))
+        World::over(GrantSettings::default(), Arc::new(Embedded::open(&folder.join("store")).await.unwrap()))
             .await;
     world.hand.advance(MINUTE * 60);
     // A new refresh token that was on its way is lost with the process, and authentik has spent the old one: such a

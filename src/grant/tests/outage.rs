@@ -4,11 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::support::*;
-use crate::grant::{EndReason, Judgement, Settings};
+use crate::grant::{EndReason, GrantSettings, Judgement};
 use crate::types::{LoginType, TokenHash};
 
 #[tokio::test]
-async fn a_live_standing_goes_on_for_the_grace_and_comes_back_with_the_provider() {
+async fn a_live_authorization_goes_on_for_the_grace_and_comes_back_with_the_provider() {
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
@@ -160,14 +160,14 @@ async fn nonsense_about_one_ends_nothing_and_is_no_outage_for_the_others() {
 async fn a_slow_provider_holds_nobody_up_who_is_on_grace_and_its_answer_counts_when_it_comes() {
     let world = World::new().await.impatient();
     let (_, session) = world.sign_in("alice").await;
-    let standing = world.served(&session).await;
+    let authorization = world.served(&session).await;
     world.hand.advance(MINUTE * 5);
     world.provider.says(Says::InvalidGrant);
     let gate = world.provider.close_gate();
     world.served(&session).await;
     assert!(world.is_hot(&session));
     gate.add_permits(1);
-    standing.ended().await;
+    authorization.ended().await;
     assert_eq!(world.ended(&session).await, EndReason::EndedByProvider);
 }
 
@@ -187,7 +187,7 @@ async fn beyond_the_grace_a_slow_provider_is_waited_for() {
 
 #[tokio::test]
 async fn without_any_grace_an_outage_is_felt_at_once_and_ends_nothing() {
-    let settings = Settings { grace: std::time::Duration::ZERO, ..Settings::default() };
+    let settings = GrantSettings { grace: std::time::Duration::ZERO, ..GrantSettings::default() };
     let world = World::with(settings).await;
     let (grant, session) = world.sign_in("alice").await;
     world.provider.says(Says::Down);

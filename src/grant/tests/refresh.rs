@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::grant::renew::Renewal;
-use crate::grant::{Check, EndReason, Judgement, Settings};
+use crate::grant::{Check, EndReason, GrantSettings, Judgement};
 use crate::types::LoginType;
 
 #[tokio::test]
@@ -13,17 +13,17 @@ async fn a_fresh_session_is_served_from_memory_and_nobody_is_asked() {
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
     assert!(matches!(world.grants.check(&session), Check::Ask), "the first look reads the store");
-    let standing = world.served(&session).await;
+    let authorization = world.served(&session).await;
     assert!(world.is_hot(&session));
-    assert_eq!(standing.user(), Some(user("alice")));
-    assert_eq!(standing.grant_id(), Some(grant));
-    assert_eq!(standing.person().unwrap().email.as_str(), "alice@acme.company");
-    assert_eq!(standing.person().unwrap().key, key("alice"));
+    assert_eq!(authorization.user(), Some(user("alice")));
+    assert_eq!(authorization.grant_id(), Some(grant));
+    assert_eq!(authorization.person().unwrap().email.as_str(), "alice@acme.company");
+    assert_eq!(authorization.person().unwrap().key, key("alice"));
     assert_eq!(world.provider.refreshes(), 0);
 }
 
 #[tokio::test]
-async fn a_standing_is_stale_after_the_recheck_interval_and_one_refresh_renews_it() {
+async fn an_authorization_is_stale_after_the_recheck_interval_and_one_refresh_renews_it() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
@@ -37,7 +37,7 @@ async fn a_standing_is_stale_after_the_recheck_interval_and_one_refresh_renews_i
 }
 
 #[tokio::test]
-async fn a_standing_is_stale_with_its_access_token_when_that_lives_shorter() {
+async fn an_authorization_is_stale_with_its_access_token_when_that_lives_shorter() {
     let world = World::new().await;
     *world.provider.access_life.lock().unwrap() = MINUTE;
     let (_, session) = world.sign_in("alice").await;
@@ -203,7 +203,7 @@ async fn a_missing_sid_ends_the_browsers_sessions_and_not_the_tokens() {
 
 #[tokio::test]
 async fn a_missing_sid_ends_nothing_when_that_is_switched_off_or_there_never_was_one() {
-    let settings = Settings { sign_out_with_provider: false, ..Settings::default() };
+    let settings = GrantSettings { sign_out_with_provider: false, ..GrantSettings::default() };
     let world = World::with(settings).await;
     let (_, session) = world.sign_in("alice").await;
     world.provider.says(Says::YesWithoutSid);
@@ -238,7 +238,7 @@ async fn without_a_refresh_token_the_session_ends_with_the_access_token() {
 
 /// A machine that came up with a clock years ahead and was set right: nothing of then counts for years.
 #[tokio::test]
-async fn a_clock_that_was_set_back_makes_every_standing_stale() {
+async fn a_clock_that_was_set_back_makes_every_authorization_stale() {
     let mut world = World::new().await;
     world.hand.advance(MINUTE * 60 * 24 * 1000);
     let (_, session) = world.sign_in("alice").await;

@@ -51,7 +51,7 @@ impl Scripted {
         *self.script.lock().unwrap() = Box::new(script);
     }
 
-    fn play<'a, T: Send + 'a>(&'a self, name: &'static str, call: Answer<'a, T>) -> Answer<'a, T> {
+    fn play<'a, T: Send + 'a>(&'a self, name: &'static str, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         let fate = (self.script.lock().unwrap())(name);
         let failed = move || StoreError::Failed(format!("{name}, as the test wants it"));
         Box::pin(async move {
@@ -102,7 +102,7 @@ macro_rules! scripted {
         pub(super) const METHODS: &[&str] = &[$(stringify!($name)),*];
 
         impl Store for Scripted {
-            $(fn $name(&self $(, $argument: $kind)*) -> Answer<'_, $given> {
+            $(fn $name(&self $(, $argument: $kind)*) -> StoreFuture<'_, $given> {
                 self.play(stringify!($name), self.inner.$name($($argument),*))
             })*
         }

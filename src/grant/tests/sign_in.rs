@@ -30,7 +30,7 @@ async fn the_session_presented_before_the_sign_in_is_dead_after_it() {
     let (cli, foreign) = (world.token("alice", LoginType::Oidc).await, fresh_hash());
     for presented in [mallory, old, cli, foreign] {
         let tunnel = match world.judge(&presented).await {
-            Judgement::Served(standing) => Some(standing),
+            Judgement::Served(authorization) => Some(authorization),
             _ => None,
         };
         let grant = world.begin("alice").await;

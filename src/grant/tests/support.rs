@@ -9,7 +9,8 @@ use serde_json::json;
 pub(super) use super::fake_provider::{FakeProvider, Says, oauth, unreachable};
 use crate::grant::store::{Embedded, Store, StoreError};
 use crate::grant::{
-    Check, Device, EndReason, Grants, Judgement, Refresher, Settings, Standing, TakenState, TokenOwner,
+    Authorization, Check, Device, EndReason, GrantSettings, Grants, Judgement, Refresher, TakenState,
+    TokenOwner,
 };
 use crate::oidc::{ClaimMap, IdentityParts, VerifiedIdentity};
 use crate::types::{
@@ -33,19 +34,19 @@ pub(super) struct World {
     pub(super) store: Arc<dyn Store>,
     pub(super) hand: ManualClock,
     pub(super) clock: Clock,
-    pub(super) settings: Settings,
+    pub(super) settings: GrantSettings,
 }
 
 impl World {
     pub(super) async fn new() -> Self {
-        Self::with(Settings::default()).await
+        Self::with(GrantSettings::default()).await
     }
 
-    pub(super) async fn with(settings: Settings) -> Self {
+    pub(super) async fn with(settings: GrantSettings) -> Self {
         Self::over(settings, Arc::new(Embedded::in_memory().await)).await
     }
 
-    pub(super) async fn over(settings: Settings, store: Arc<dyn Store>) -> Self {
+    pub(super) async fn over(settings: GrantSettings, store: Arc<dyn Store>) -> Self {
         let (clock, hand) = Clock::manual(Timestamp::from_seconds(1_800_000_000));
         let provider = Arc::new(FakeProvider::new(clock.clone()));
         let grants = open(&settings, &store, &provider, &clock).await;
@@ -104,10 +105,10 @@ impl World {
         self.grants.judge(hash).await.unwrap()
     }
 
-    /// The standing of what must be served.
-    pub(super) async fn served(&self, hash: &TokenHash) -> Standing {
+    /// The authorization of what must be served.
+    pub(super) async fn served(&self, hash: &TokenHash) -> Authorization {
         match self.judge(hash).await {
-            Judgement::Served(standing) => standing,
+            Judgement::Served(authorization) => authorization,
             other => panic!("not served: {other:?}"),
         }
     }
@@ -142,7 +143,7 @@ impl World {
 }
 
 async fn open(
-    settings: &Settings,
+    settings: &GrantSettings,
     store: &Arc<dyn Store>,
     provider: &Arc<FakeProvider>,
     clock: &Clock,

@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::grant::store::Scope;
-use crate::grant::{Check, EndReason, Judgement, Settings};
+use crate::grant::{Check, EndReason, GrantSettings, Judgement};
 use crate::types::{LoginType, Timestamp};
 
 #[tokio::test]
@@ -50,9 +50,9 @@ async fn without_a_grant_the_policy_decides_until_coder_must_be_asked_again() {
     let mut world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
-    assert_eq!((standing.user(), standing.login_type()), (Some(user("robot")), LoginType::None));
-    assert!(standing.person().is_none());
+    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
+    assert_eq!((authorization.user(), authorization.login_type()), (Some(user("robot")), LoginType::None));
+    assert!(authorization.person().is_none());
     assert!(matches!(world.grants.check(&token), Check::WithoutGrant(_)), "hot");
     world.hand.advance(MINUTE * 4);
     world.restart().await;
@@ -117,16 +117,16 @@ async fn an_ended_session_cannot_be_adopted_as_a_token() {
 }
 
 #[tokio::test]
-async fn garbage_is_remembered_for_a_minute_and_forgotten_when_coder_knows_better() {
+async fn an_unknown_token_is_remembered_for_a_minute_and_forgotten_when_coder_knows_better() {
     let world = World::new().await;
-    let (garbage, later_known) = (fresh_hash(), fresh_hash());
-    world.grants.remember_garbage(garbage);
-    world.grants.remember_garbage(later_known);
-    assert!(matches!(world.grants.check(&garbage), Check::Garbage));
+    let (unknown_tokens, later_known) = (fresh_hash(), fresh_hash());
+    world.grants.remember_unknown(unknown_tokens);
+    world.grants.remember_unknown(later_known);
+    assert!(matches!(world.grants.check(&unknown_tokens), Check::UnknownToken));
     world.grants.attribute(later_known, owner("alice", LoginType::Oidc)).await.unwrap();
     assert!(matches!(world.grants.check(&later_known), Check::Ask));
     world.hand.advance(MINUTE);
-    assert!(matches!(world.grants.check(&garbage), Check::Ask));
+    assert!(matches!(world.grants.check(&unknown_tokens), Check::Ask));
 }
 
 #[tokio::test]
@@ -134,22 +134,22 @@ async fn a_token_that_coder_no_longer_knows_is_cut_off() {
     let world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(standing) = judgement else { panic!("{judgement:?}") };
-    world.grants.remember_garbage(token);
-    assert!(standing.has_ended());
-    assert!(matches!(world.grants.check(&token), Check::Garbage));
+    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
+    world.grants.remember_unknown(token);
+    assert!(authorization.has_ended());
+    assert!(matches!(world.grants.check(&token), Check::UnknownToken));
 }
 
 #[tokio::test]
-async fn garbage_beyond_the_capacity_pushes_out_garbage_only() {
+async fn an_unknown_token_beyond_the_capacity_pushes_out_unknown_tokens_only() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
     for _ in 0..30_000 {
-        world.grants.remember_garbage(fresh_hash());
+        world.grants.remember_unknown(fresh_hash());
     }
-    world.grants.garbage.run_pending_tasks();
-    assert!(world.grants.garbage.entry_count() <= 20_000);
+    world.grants.unknown_tokens.run_pending_tasks();
+    assert!(world.grants.unknown_tokens.entry_count() <= 20_000);
     assert!(world.is_hot(&session));
 }
 
@@ -159,20 +159,20 @@ async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_k
     world.sign_in("alice").await;
     let token = fresh_hash();
     let judgement = world.grants.accept_unattributed(token);
-    let Judgement::Unattributed(standing) = judgement else { panic!("{judgement:?}") };
-    assert_eq!(standing.user(), None);
+    let Judgement::Unattributed(authorization) = judgement else { panic!("{judgement:?}") };
+    assert_eq!(authorization.user(), None);
     assert!(matches!(world.grants.check(&token), Check::Unattributed(_)));
     world.hand.advance(MINUTE * 5);
     assert!(matches!(world.judge(&token).await, Judgement::Stale));
     world.grants.accept_unattributed(token);
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
     assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");
-    assert!(standing.has_ended(), "what was let in as nobody's is judged anew");
+    assert!(authorization.has_ended(), "what was let in as nobody's is judged anew");
 }
 
 #[tokio::test]
 async fn more_credentials_than_the_memory_holds_are_read_again() {
-    let settings = Settings { cache_capacity: 10, ..Settings::default() };
+    let settings = GrantSettings { cache_capacity: 10, ..GrantSettings::default() };
     let world = World::with(settings).await;
     world.sign_in("alice").await;
     let mut tokens = Vec::new();

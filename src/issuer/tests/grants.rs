@@ -4,9 +4,9 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::grant::store::Embedded;
-use crate::grant::{Device, EndReason, Grants, Refresher, Settings as GrantSettings};
+use crate::grant::{Device, EndReason, GrantSettings, Grants, Refresher};
 use crate::oidc::{
-    Cause, ClientCheck, IdentityParts, JudgeError, RefreshAnswer, RefreshError, Refreshed, RevokeError,
+    ClientCheck, IdentityParts, JudgeError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
     TokenKind, Unreachable, VerifiedIdentity,
 };
 use crate::types::{Email, GrantId, IdentityKey, Keyring, ManualClock, Subject, Timestamp};
@@ -19,7 +19,7 @@ const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 struct Silent;
 
 fn silence() -> Unreachable {
-    Unreachable { cause: Cause::Connect, retry_after: None }
+    Unreachable { cause: OutageCause::Connect, retry_after: None }
 }
 
 impl Refresher for Silent {

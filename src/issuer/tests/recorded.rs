@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use ::http::header::AUTHORIZATION;
+use http::header::AUTHORIZATION;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use url::form_urlencoded;
@@ -54,18 +54,18 @@ pub(super) fn vectors() -> Vec<Exchange> {
 struct Recorded(Vec<Exchange>);
 
 impl Recorded {
-    fn tokens(&self, presented: &[(&str, Option<&str>)]) -> Result<TokenAnswer, TokenError> {
+    fn tokens(&self, presented: &[(&str, Option<&str>)]) -> Result<TokenReply, TokenRefusal> {
         let same = |exchange: &&Exchange| {
             let form = exchange.request.body.as_ref();
             let of = |name: &str| form.and_then(|form| form.get(name)).map(String::as_str);
             form.is_some() && presented.iter().all(|(name, value)| of(name) == *value)
         };
-        let answered = &self.0.iter().find(same).ok_or(TokenError::Invalid)?.response;
+        let answered = &self.0.iter().find(same).ok_or(TokenRefusal::Invalid)?.response;
         if answered.status != 200 {
-            return Err(TokenError::Invalid);
+            return Err(TokenRefusal::Invalid);
         }
         let text = |name: &str| answered.body[name].as_str().unwrap_or_default().to_owned();
-        Ok(TokenAnswer {
+        Ok(TokenReply {
             access_token: text("access_token").into(),
             expires_in: Duration::from_secs(answered.body["expires_in"].as_u64().expect("a number")),
             refresh_handle: text("refresh_token").into(),
@@ -75,13 +75,13 @@ impl Recorded {
     }
 }
 
-impl Tokens for Arc<Recorded> {
+impl TokenSource for Arc<Recorded> {
     async fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
         verifier: Option<&Secret>,
-    ) -> Result<TokenAnswer, TokenError> {
+    ) -> Result<TokenReply, TokenRefusal> {
         let verifier = verifier.map(Secret::expose);
         let redirect_uri = Some(redirect_uri);
         self.tokens(&[
@@ -91,15 +91,15 @@ impl Tokens for Arc<Recorded> {
         ])
     }
 
-    async fn by_handle(&self, handle: &Secret) -> Result<TokenAnswer, TokenError> {
+    async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, TokenRefusal> {
         self.tokens(&[("refresh_token", Some(handle.expose())), ("code", None)])
     }
 
-    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenError> {
+    async fn user_info(&self, access_token: &Secret) -> Result<Map<String, Value>, TokenRefusal> {
         let bearer = format!("Bearer {}", access_token.expose());
         let same = |exchange: &&Exchange| exchange.request.headers.get("Authorization") == Some(&bearer);
-        let found = self.0.iter().find(same).ok_or(TokenError::Invalid)?;
-        found.response.body.as_object().cloned().ok_or(TokenError::Invalid)
+        let found = self.0.iter().find(same).ok_or(TokenRefusal::Invalid)?;
+        found.response.body.as_object().cloned().ok_or(TokenRefusal::Invalid)
     }
 }
 

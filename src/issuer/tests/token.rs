@@ -26,7 +26,7 @@ async fn both_styles_of_client_authentication_get_the_tokens() {
 
 #[tokio::test]
 async fn what_stands_in_a_basic_header_is_form_encoded() {
-    let odd = Settings {
+    let odd = IssuerSettings {
         url: "http://127.0.0.1:3001".to_owned(),
         client_id: "id with:colon".to_owned(),
         client_secret: Secret::new("s+c r%t/é"),
@@ -71,7 +71,7 @@ async fn a_client_that_is_not_coder_is_refused_before_the_code_is_looked_at() {
 
 #[tokio::test]
 async fn an_empty_configured_secret_lets_nobody_in() {
-    let open = Settings {
+    let open = IssuerSettings {
         url: "http://127.0.0.1:3001".to_owned(),
         client_id: "cid".to_owned(),
         client_secret: Secret::new(""),

@@ -10,8 +10,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
 use super::support::{Pair, Running, echo, start, within};
-use crate::http::{Body, Response};
-use crate::listen::Settings;
+use crate::listen::ListenerSettings;
+use crate::web::{Body, Response};
 
 /// Frame types (RFC 9113 §6).
 const DATA: u8 = 0;
@@ -92,7 +92,7 @@ async fn assert_serves(pair: &Pair, running: &Running, after: &str) {
 #[tokio::test]
 async fn frames_that_break_the_protocol_end_their_connection_only() {
     let pair = Pair::new();
-    let running = start(Settings { tls: Some(pair.load()), ..Settings::default() }, echo);
+    let running = start(ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }, echo);
     let none = [0, 3, 0, 0, 0, 0];
     let cases: &[(&str, Vec<u8>)] = &[
         (
@@ -126,10 +126,11 @@ async fn frames_that_break_the_protocol_end_their_connection_only() {
 #[tokio::test]
 async fn a_flood_of_cheap_frames_ends_its_connection_and_nobody_elses() {
     let pair = Pair::new();
-    let running = start(Settings { tls: Some(pair.load()), ..Settings::default() }, |_, _| async {
-        tokio::task::yield_now().await;
-        Response::new(Body::empty())
-    });
+    let running =
+        start(ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }, |_, _| async {
+            tokio::task::yield_now().await;
+            Response::new(Body::empty())
+        });
     let flood = |piece: &[u8]| piece.repeat(50_000);
     let cases: &[(&str, Vec<u8>)] = &[
         ("resets by the client", requests(5000, |stream| frame(RST_STREAM, 0, stream, &[0, 0, 0, 8]))),
@@ -157,10 +158,11 @@ async fn a_header_list_beyond_its_limit_is_431_also_in_crumbs() {
     let pair = Pair::new();
     let served = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&served);
-    let running = start(Settings { tls: Some(pair.load()), ..Settings::default() }, move |_, _| {
-        count.fetch_add(1, Ordering::Relaxed);
-        async { Response::new(Body::empty()) }
-    });
+    let running =
+        start(ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }, move |_, _| {
+            count.fetch_add(1, Ordering::Relaxed);
+            async { Response::new(Body::empty()) }
+        });
     for (name, value, lines, status) in [
         ("cookie", "a=b", 100, StatusCode::OK),
         ("cookie", "a=b", 4000, StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE),
@@ -185,7 +187,7 @@ async fn a_header_list_beyond_its_limit_is_431_also_in_crumbs() {
 #[tokio::test]
 async fn no_frames_keep_the_next_client_from_being_served() {
     let pair = Pair::new();
-    let running = start(Settings { tls: Some(pair.load()), ..Settings::default() }, echo);
+    let running = start(ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }, echo);
     // The same bytes in every run, and no pattern in them.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {

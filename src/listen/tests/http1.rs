@@ -6,8 +6,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::support::{Lines, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
-use crate::http::{Response, TrustedProxies};
-use crate::listen::Settings;
+use crate::listen::ListenerSettings;
+use crate::web::{Response, TrustedProxies};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 const GET_AND_CLOSE: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
@@ -17,7 +17,7 @@ const SOON: Duration = Duration::from_millis(50);
 
 #[tokio::test]
 async fn the_service_is_told_who_asks() {
-    let running = start(Settings::default(), echo);
+    let running = start(ListenerSettings::default(), echo);
     let answer = exchange(running.address, GET_AND_CLOSE).await;
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with("\r\n\r\nGET /a 127.0.0.1 http -"), "{answer}");
@@ -25,14 +25,14 @@ async fn the_service_is_told_who_asks() {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_ends_the_connection() {
-    let running = start(Settings { header_timeout: SOON, ..Settings::default() }, echo);
+    let running = start(ListenerSettings { header_timeout: SOON, ..ListenerSettings::default() }, echo);
     exchange(running.address, "").await;
     exchange(running.address, "GET / HTTP/1.1\r\nHost: localhost\r\n").await;
 }
 
 #[tokio::test]
 async fn an_idle_connection_ends_after_the_header_timeout() {
-    let running = start(Settings { header_timeout: SOON, ..Settings::default() }, echo);
+    let running = start(ListenerSettings { header_timeout: SOON, ..ListenerSettings::default() }, echo);
     assert!(exchange(running.address, GET).await.ends_with("GET /a 127.0.0.1 http -"));
 }
 
@@ -41,7 +41,7 @@ async fn an_idle_connection_ends_after_the_header_timeout() {
 async fn a_quiet_answer_outlives_every_timeout() {
     let (chunks, body) = by_hand();
     let body = std::sync::Mutex::new(Some(body));
-    let settings = Settings { header_timeout: SOON, http2_idle: SOON, ..Settings::default() };
+    let settings = ListenerSettings { header_timeout: SOON, http2_idle: SOON, ..ListenerSettings::default() };
     let running = start(settings, move |_, _| {
         let body = body.lock().unwrap().take().unwrap();
         async move { Response::new(body) }
@@ -58,7 +58,8 @@ async fn a_quiet_answer_outlives_every_timeout() {
 
 #[tokio::test]
 async fn a_quiet_tunnel_outlives_every_timeout() {
-    let running = start(Settings { header_timeout: SOON, ..Settings::default() }, upgrade_to_echo);
+    let running =
+        start(ListenerSettings { header_timeout: SOON, ..ListenerSettings::default() }, upgrade_to_echo);
     let mut client = upgraded(running.address).await;
     let mut first = [0; 1];
     assert!(tokio::time::timeout(4 * SOON, client.peek(&mut first)).await.is_err());
@@ -76,7 +77,7 @@ async fn upgraded(address: std::net::SocketAddr) -> TcpStream {
 
 #[tokio::test]
 async fn a_head_that_is_too_long_is_answered_431() {
-    let running = start(Settings::default(), echo);
+    let running = start(ListenerSettings::default(), echo);
     let long = format!("GET / HTTP/1.1\r\nHost: localhost\r\nX: {}\r\n\r\n", "x".repeat(70_000));
     assert!(exchange(running.address, &long).await.starts_with("HTTP/1.1 431 "));
     let many = format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(101));
@@ -87,7 +88,7 @@ async fn a_head_that_is_too_long_is_answered_431() {
 /// differently.
 #[tokio::test]
 async fn an_ambiguous_head_is_answered_400_and_never_served() {
-    let running = start(Settings::default(), |_, _| async { panic!("served") });
+    let running = start(ListenerSettings::default(), |_, _| async { panic!("served") });
     for head in [
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nab",
         "POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1, 2\r\n\r\nab",
@@ -108,7 +109,8 @@ async fn an_ambiguous_head_is_answered_400_and_never_served() {
 
 #[tokio::test]
 async fn only_so_many_connections_are_served_at_once_tunnels_included() {
-    let running = start(Settings { max_connections: 1, ..Settings::default() }, upgrade_to_echo);
+    let running =
+        start(ListenerSettings { max_connections: 1, ..ListenerSettings::default() }, upgrade_to_echo);
     let first = upgraded(running.address).await;
     let mut second = Box::pin(upgraded(running.address));
     assert!(tokio::time::timeout(SOON, &mut second).await.is_err(), "the first has the only place");
@@ -119,10 +121,15 @@ async fn only_so_many_connections_are_served_at_once_tunnels_included() {
 /// A header for 203.0.113.9, port 49153.
 const PROXY_HEADER: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c\xcb\0\x71\x09\x0a\0\0\x01\xc0\x01\x01\xbb";
 
-fn behind_balancer(trusted: &str) -> Settings {
+fn behind_balancer(trusted: &str) -> ListenerSettings {
     let trusted_proxies = TrustedProxies::new([trusted.parse().unwrap()]);
     let handshake_timeout = SOON;
-    Settings { proxy_protocol: true, trusted_proxies, handshake_timeout, ..Settings::default() }
+    ListenerSettings {
+        proxy_protocol: true,
+        trusted_proxies,
+        handshake_timeout,
+        ..ListenerSettings::default()
+    }
 }
 
 #[tokio::test]

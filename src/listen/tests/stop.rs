@@ -8,8 +8,8 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::support::{HANG, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
-use crate::http::{Body, Request, Response};
-use crate::listen::{ConnInfo, Listeners, Settings, Shutdown, WorkerError, run_workers};
+use crate::listen::{ConnInfo, ListenerSettings, Listeners, Shutdown, WorkerError, run_workers};
+use crate::web::{Body, Request, Response};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
@@ -17,7 +17,7 @@ const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
 async fn a_body_that_is_being_sent_is_not_cut_by_the_soft_stage() {
     let (chunks, body) = by_hand();
     let body = Mutex::new(Some(body));
-    let running = start(Settings::default(), move |_, _| {
+    let running = start(ListenerSettings::default(), move |_, _| {
         let body = body.lock().unwrap().take().unwrap();
         async move { Response::new(body) }
     });
@@ -39,7 +39,7 @@ async fn a_body_that_is_being_sent_is_not_cut_by_the_soft_stage() {
 
 #[tokio::test]
 async fn connections_without_a_request_end_with_the_soft_stage() {
-    let running = start(Settings::default(), echo);
+    let running = start(ListenerSettings::default(), echo);
     let mut fresh = TcpStream::connect(running.address).await.unwrap();
     let mut idle = TcpStream::connect(running.address).await.unwrap();
     idle.write_all(GET.as_bytes()).await.unwrap();
@@ -51,7 +51,7 @@ async fn connections_without_a_request_end_with_the_soft_stage() {
 
 #[tokio::test]
 async fn the_hard_stage_cuts_what_is_left() {
-    let running = start(Settings::default(), |_, _| async {
+    let running = start(ListenerSettings::default(), |_, _| async {
         std::future::pending::<()>().await;
         Response::new(Body::empty())
     });
@@ -72,7 +72,7 @@ async fn workers_serve_with_a_service_of_their_own_and_end_when_told() {
     let (address, shutdown) = (listeners.address(), Shutdown::new());
     let made = Arc::new(AtomicUsize::new(0));
     let count = Arc::clone(&made);
-    let mut workers = run_workers(listeners, &Settings::default(), &shutdown, move |index| {
+    let mut workers = run_workers(listeners, &ListenerSettings::default(), &shutdown, move |index| {
         count.fetch_add(index + 1, Ordering::Relaxed);
         echo
     })
@@ -90,7 +90,7 @@ async fn workers_serve_with_a_service_of_their_own_and_end_when_told() {
 async fn a_worker_that_panics_is_reported_at_once() {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), 2).unwrap();
     let shutdown = Shutdown::new();
-    let mut workers = run_workers(listeners, &Settings::default(), &shutdown, |index| {
+    let mut workers = run_workers(listeners, &ListenerSettings::default(), &shutdown, |index| {
         assert_ne!(index, 1, "this panic is meant");
         echo
     })
@@ -101,7 +101,7 @@ async fn a_worker_that_panics_is_reported_at_once() {
 
 #[tokio::test]
 async fn a_request_that_panics_ends_its_connection_only() {
-    let running = start(Settings::default(), |request: Request, connection: ConnInfo| async move {
+    let running = start(ListenerSettings::default(), |request: Request, connection: ConnInfo| async move {
         assert_ne!(request.uri().path(), "/panic", "this panic is meant");
         echo(request, connection).await
     });
@@ -112,7 +112,7 @@ async fn a_request_that_panics_ends_its_connection_only() {
 
 #[tokio::test]
 async fn a_tunnel_goes_on_through_the_soft_stage() {
-    let running = start(Settings::default(), upgrade_to_echo);
+    let running = start(ListenerSettings::default(), upgrade_to_echo);
     let mut client = TcpStream::connect(running.address).await.unwrap();
     let head = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: echo\r\n\r\n";
     client.write_all(head.as_bytes()).await.unwrap();

@@ -14,8 +14,8 @@ use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::http::{Body, Request, Response};
-use crate::listen::{ConnInfo, Listeners, Service, Settings, Shutdown, serve};
+use crate::listen::{ConnInfo, ListenerSettings, Listeners, Service, Shutdown, serve};
+use crate::web::{Body, Request, Response};
 
 /// Longer than anything here takes: only a hang is cut by it.
 pub(super) const HANG: Duration = Duration::from_secs(20);
@@ -32,7 +32,7 @@ pub(super) struct Running {
     pub(super) serving: JoinHandle<std::io::Result<()>>,
 }
 
-pub(super) fn start<S: Service>(settings: Settings, service: S) -> Running {
+pub(super) fn start<S: Service>(settings: ListenerSettings, service: S) -> Running {
     let listeners = Listeners::bind("127.0.0.1:0".parse().unwrap(), 1).unwrap();
     let (address, shutdown) = (listeners.address(), Shutdown::new());
     let stop = shutdown.clone();

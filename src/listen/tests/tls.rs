@@ -10,13 +10,13 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
 use super::support::{HANG, Pair, by_hand, echo, read_all, start, within};
-use crate::http::Response;
-use crate::listen::Settings;
+use crate::listen::ListenerSettings;
+use crate::web::Response;
 
 type Sender = http2::SendRequest<Empty<bytes::Bytes>>;
 
-fn settings(pair: &Pair) -> Settings {
-    Settings { tls: Some(pair.load()), ..Settings::default() }
+fn settings(pair: &Pair) -> ListenerSettings {
+    ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }
 }
 
 /// An HTTP/2 connection, and the task that drives it.
@@ -59,7 +59,8 @@ async fn http2_is_agreed_on_in_the_handshake() {
 async fn new_connections_see_a_new_certificate_and_open_ones_go_on() {
     let mut pair = Pair::new();
     let certificates = pair.load();
-    let running = start(Settings { tls: Some(Arc::clone(&certificates)), ..Settings::default() }, echo);
+    let running =
+        start(ListenerSettings { tls: Some(Arc::clone(&certificates)), ..ListenerSettings::default() }, echo);
     let (mut before, _) = http2(&pair, running.address).await;
     pair.renew();
     assert!(pair.connect(running.address, "h2").await.is_err(), "the old one is still shown");
@@ -74,7 +75,7 @@ async fn new_connections_see_a_new_certificate_and_open_ones_go_on() {
 async fn a_handshake_that_does_not_come_ends_the_connection() {
     let pair = Pair::new();
     let handshake_timeout = Duration::from_millis(50);
-    let running = start(Settings { handshake_timeout, ..settings(&pair) }, echo);
+    let running = start(ListenerSettings { handshake_timeout, ..settings(&pair) }, echo);
     let mut silent = TcpStream::connect(running.address).await.unwrap();
     assert_eq!(read_all(&mut silent).await, "");
 }
@@ -94,7 +95,7 @@ async fn an_idle_http2_connection_is_closed_and_one_with_a_quiet_answer_is_not()
     let (chunks, body) = by_hand();
     let body = Mutex::new(Some(body));
     let idle = Duration::from_millis(30);
-    let running = start(Settings { http2_idle: idle, ..settings(&pair) }, move |_, _| {
+    let running = start(ListenerSettings { http2_idle: idle, ..settings(&pair) }, move |_, _| {
         let body = body.lock().unwrap().take();
         async move { Response::new(body.unwrap()) }
     });

@@ -5,7 +5,10 @@ use serde_json::{Value, json};
 use super::*;
 
 /// The parameters of the authorization request with these settings, for another account or not.
-async fn asked(change: impl FnOnce(&mut Settings), another: bool) -> (Option<String>, Option<String>) {
+async fn asked(
+    change: impl FnOnce(&mut ProviderSettings),
+    another: bool,
+) -> (Option<String>, Option<String>) {
     let scene = Scene::with(change, |_| {}).await;
     let root = LocalRedirect::root();
     let begun =
@@ -27,7 +30,7 @@ fn both(prompt: &str, max_age: &str) -> (Option<String>, Option<String>) {
 #[tokio::test]
 async fn prompt_login_goes_with_a_max_age_of_seconds_and_a_shorter_one_of_the_operator_stays() {
     let prompt =
-        |words: &'static str| move |settings: &mut Settings| settings.prompt = Some(words.to_owned());
+        |words: &'static str| move |settings: &mut ProviderSettings| settings.prompt = Some(words.to_owned());
     assert_eq!(asked(|_| {}, false).await, (None, None));
     assert_eq!(asked(|_| {}, true).await, both("login", "3"));
     assert_eq!(asked(prompt("login"), false).await, both("login", "3"));
@@ -35,7 +38,7 @@ async fn prompt_login_goes_with_a_max_age_of_seconds_and_a_shorter_one_of_the_op
     assert_eq!(asked(prompt("consent"), false).await, (Some("consent".to_owned()), None));
     assert_eq!(asked(prompt("consent"), true).await, both("login", "3"));
     for (max_age, sent) in [(1, "1"), (300, "3")] {
-        let change = |settings: &mut Settings| settings.max_age = Some(Duration::from_secs(max_age));
+        let change = |settings: &mut ProviderSettings| settings.max_age = Some(Duration::from_secs(max_age));
         assert_eq!(asked(change, true).await, both("login", sent));
     }
 }
@@ -70,7 +73,7 @@ async fn an_answer_to_prompt_login_with_an_earlier_sign_in_is_refused_and_its_to
 async fn a_provider_that_does_not_tell_when_one_signed_in_locks_nobody_out_but_by_max_age() {
     let scene = Scene::with(|settings| settings.prompt = Some("login".to_owned()), |_| {}).await;
     assert_eq!(completed(&scene, &Value::Null).await, Ok(()));
-    let strict = |settings: &mut Settings| {
+    let strict = |settings: &mut ProviderSettings| {
         settings.prompt = Some("login".to_owned());
         settings.max_age = Some(Duration::from_hours(1));
     };

@@ -51,7 +51,10 @@ async fn discovery_fails_with_what_is_wrong_and_what_to_change() {
         Clock::system(),
     );
     let error = nobody.discover().await.unwrap_err();
-    assert_eq!(error, DiscoveryError::Unreachable(Unreachable { cause: Cause::Connect, retry_after: None }));
+    assert_eq!(
+        error,
+        DiscoveryError::Unreachable(Unreachable { cause: OutageCause::Connect, retry_after: None })
+    );
 }
 
 #[tokio::test]

@@ -77,7 +77,7 @@ async fn nothing_that_is_printed_holds_a_secret() {
 /// protocol needs.
 #[tokio::test]
 async fn parameters_of_the_operator_cannot_replace_those_of_the_protocol() {
-    let change = |settings: &mut Settings| {
+    let change = |settings: &mut ProviderSettings| {
         let foreign = [
             ("state", "x"),
             ("nonce", "x"),
@@ -104,7 +104,7 @@ async fn parameters_of_the_operator_cannot_replace_those_of_the_protocol() {
 
 #[tokio::test]
 async fn another_account_is_asked_for_whatever_the_settings_prompt() {
-    let change = |settings: &mut Settings| {
+    let change = |settings: &mut ProviderSettings| {
         settings.auth_url_params = vec![("prompt".to_owned(), "none".to_owned())];
         settings.prompt = Some("consent".to_owned());
     };
@@ -201,21 +201,27 @@ async fn an_answer_of_the_token_endpoint_is_taken_only_when_it_is_one() {
         (Box::new(move |_| oauth(400, "invalid_client")), "Provider(OAuth("),
         (Box::new(move |_| oauth(401, "invalid_client")), "Provider(OAuth("),
         (Box::new(move |_| oauth(500, "invalid_grant")), "Unreachable("),
-        (Box::new(move |_| oauth(200, "invalid_grant")), "Provider(TokenAnswer("),
+        (Box::new(move |_| oauth(200, "invalid_grant")), "Provider(TokenEndpointResponse("),
         (Box::new(|_| Answer::json(503, &json!({"error": "authentik starting"}))), "Unreachable("),
         (Box::new(|_| Answer::text(429, "Retry-After: 7\r\n", "")), "Unreachable("),
         (Box::new(|_| Answer::never()), "Unreachable("),
-        (Box::new(|_| Answer::text(302, "Location: https://evil.example/\r\n", "")), "Provider(TokenAnswer("),
-        (Box::new(|_| Answer::text(200, "Content-Type: text/html\r\n", "<html>")), "Provider(TokenAnswer("),
-        (Box::new(|_| Answer::json(200, &json!([]))), "Provider(TokenAnswer("),
+        (
+            Box::new(|_| Answer::text(302, "Location: https://evil.example/\r\n", "")),
+            "Provider(TokenEndpointResponse(",
+        ),
+        (
+            Box::new(|_| Answer::text(200, "Content-Type: text/html\r\n", "<html>")),
+            "Provider(TokenEndpointResponse(",
+        ),
+        (Box::new(|_| Answer::json(200, &json!([]))), "Provider(TokenEndpointResponse("),
         (Box::new(|_| Answer::json(200, &json!({"x": "y".repeat(1_100_000)}))), "Unreachable("),
-        (Box::new(changed("token_type", json!("DPoP"))), "Provider(TokenAnswer("),
-        (Box::new(changed("access_token", json!(""))), "Provider(TokenAnswer("),
-        (Box::new(changed("access_token", json!("a\r\nb"))), "Provider(TokenAnswer("),
-        (Box::new(changed("access_token", json!(null))), "Provider(TokenAnswer("),
-        (Box::new(changed("refresh_token", json!("a\tb"))), "Provider(TokenAnswer("),
-        (Box::new(changed("expires_in", json!(-1))), "Provider(TokenAnswer("),
-        (Box::new(changed("expires_in", json!("soon"))), "Provider(TokenAnswer("),
+        (Box::new(changed("token_type", json!("DPoP"))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("access_token", json!(""))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("access_token", json!("a\r\nb"))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("access_token", json!(null))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("refresh_token", json!("a\tb"))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("expires_in", json!(-1))), "Provider(TokenEndpointResponse("),
+        (Box::new(changed("expires_in", json!("soon"))), "Provider(TokenEndpointResponse("),
         (Box::new(changed("id_token", json!(null))), "Provider(IdToken(Missing"),
         (Box::new(changed("id_token", json!("e30.e30.e30.e30.e30"))), "Provider(IdToken(Token(Encrypted"),
         (Box::new(changed("id_token", json!("access-token-canary"))), "Provider(IdToken(IsTheAccessToken"),
@@ -264,7 +270,7 @@ async fn userinfo_overrides_the_id_token_as_at_coder() {
     let refused = scene.sign_in(scene.claims(), answer).await;
     assert!(matches!(
         refused,
-        Err(LoginError::Refused(Refusal::EmailUnverified { found: EmailVerified::False, .. }))
+        Err(LoginError::Refused(IdentityRefusal::EmailUnverified { found: EmailVerified::False, .. }))
     ));
 }
 
@@ -325,7 +331,7 @@ async fn the_client_secret_is_sent_as_discovery_says() {
     let basic = |document: &mut Value| {
         document["token_endpoint_auth_methods_supported"] = json!(["client_secret_basic"]);
     };
-    let odd = |settings: &mut Settings| {
+    let odd = |settings: &mut ProviderSettings| {
         settings.client_id = "id:1".to_owned();
         settings.client_secret = Secret::new("s e+c/r:et");
     };

@@ -23,8 +23,8 @@ use serde_json::{Map, Value, json};
 use url::Url;
 
 use super::*;
-use crate::http::{Client, ClientSettings};
 use crate::types::{Clock, Issuer, LocalRedirect, ManualClock, Secret, Timestamp};
+use crate::web::{Client, ClientSettings};
 use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
 
@@ -33,9 +33,9 @@ const NOW: i64 = 1_795_493_400;
 /// Whom the tokens are about.
 const SUBJECT: &str = "af5674b8bf5b297bc0a5eb7c614ccbc142ad90ed95adf5d59f1036bdb22c6e91";
 
-/// Settings for an issuer, everything else at its default.
-fn settings(issuer: &str) -> Settings {
-    Settings {
+/// ProviderSettings for an issuer, everything else at its default.
+fn settings(issuer: &str) -> ProviderSettings {
+    ProviderSettings {
         issuer: Issuer::parse(issuer, true).unwrap(),
         internal_url: None,
         client_id: "coder-client-id".to_owned(),
@@ -73,7 +73,7 @@ impl Scene {
     }
 
     /// With settings and a discovery document of one's own.
-    async fn with(change: impl FnOnce(&mut Settings), document: impl FnOnce(&mut Value)) -> Self {
+    async fn with(change: impl FnOnce(&mut ProviderSettings), document: impl FnOnce(&mut Value)) -> Self {
         let scene = Self::undiscovered(change).await;
         let mut discovery = scene.op.discovery();
         document(&mut discovery);
@@ -82,7 +82,7 @@ impl Scene {
         scene
     }
 
-    async fn undiscovered(change: impl FnOnce(&mut Settings)) -> Self {
+    async fn undiscovered(change: impl FnOnce(&mut ProviderSettings)) -> Self {
         let op = StandIn::start().await;
         let mut settings = settings(&op.issuer());
         change(&mut settings);

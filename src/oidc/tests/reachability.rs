@@ -32,7 +32,7 @@ async fn a_provider_that_fails_is_asked_again_after_two_seconds() {
     scene.op.always(StandIn::DISCOVERY, Answer::json(503, &json!({"error": "authentik starting"})));
     for _ in 0..3 {
         let error = scene.provider.answers().await.unwrap_err();
-        assert_eq!(error.cause, Cause::Status(503));
+        assert_eq!(error.cause, OutageCause::Status(503));
     }
     assert_eq!(asked(&scene), 1);
     assert!(scene.provider.ready(), "what was read of it is kept");
@@ -72,7 +72,7 @@ async fn a_silent_provider_is_waited_for_two_seconds() {
     scene.clock.advance(Duration::from_secs(10));
     scene.op.always(StandIn::DISCOVERY, Answer::never());
     let error = scene.provider.answers().await.unwrap_err();
-    assert_eq!(error.cause, Cause::Timeout);
+    assert_eq!(error.cause, OutageCause::Timeout);
 }
 
 #[tokio::test(start_paused = true)]

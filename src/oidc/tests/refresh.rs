@@ -116,10 +116,13 @@ async fn only_invalid_grant_ends() {
         (Answer::text(400, "", ""), "Declined("),
         (Answer::text(400, "Content-Type: text/html\r\n", "<html>invalid_grant"), "Declined("),
         (Answer::text(401, "", ""), "Declined("),
-        (Answer::text(404, "Content-Type: text/html\r\n", "<html>no such page"), "Provider(TokenAnswer("),
-        (Answer::text(200, "", ""), "Provider(TokenAnswer("),
-        (oauth(200, "invalid_grant"), "Provider(TokenAnswer("),
-        (Answer::text(301, "Location: /token2\r\n", ""), "Provider(TokenAnswer("),
+        (
+            Answer::text(404, "Content-Type: text/html\r\n", "<html>no such page"),
+            "Provider(TokenEndpointResponse(",
+        ),
+        (Answer::text(200, "", ""), "Provider(TokenEndpointResponse("),
+        (oauth(200, "invalid_grant"), "Provider(TokenEndpointResponse("),
+        (Answer::text(301, "Location: /token2\r\n", ""), "Provider(TokenEndpointResponse("),
         (Answer::never(), "Unreachable("),
     ] {
         let Failed::Refresh(error) = refresh(&scene, answer).await.unwrap_err() else { panic!() };
@@ -129,7 +132,10 @@ async fn only_invalid_grant_ends() {
     let Failed::Refresh(RefreshError::Unreachable(why)) = refresh(&scene, answer).await.unwrap_err() else {
         panic!()
     };
-    assert_eq!(why, Unreachable { cause: Cause::Status(503), retry_after: Some(Duration::from_secs(5)) });
+    assert_eq!(
+        why,
+        Unreachable { cause: OutageCause::Status(503), retry_after: Some(Duration::from_secs(5)) }
+    );
     let answer = Answer::text(503, "Retry-After: 99999999999\r\n", "");
     let Failed::Refresh(RefreshError::Unreachable(why)) = refresh(&scene, answer).await.unwrap_err() else {
         panic!()
@@ -143,7 +149,7 @@ async fn a_provider_that_was_never_read_ends_nobody() {
     let error = scene.provider.refresh(&Secret::new("old")).await.unwrap_err();
     assert_eq!(
         error,
-        RefreshError::Unreachable(Unreachable { cause: Cause::NotDiscovered, retry_after: None })
+        RefreshError::Unreachable(Unreachable { cause: OutageCause::NotDiscovered, retry_after: None })
     );
 }
 
@@ -191,7 +197,7 @@ async fn an_old_sign_in_is_refreshed_in_spite_of_max_age() {
 /// CVE-2021-41230: claims that changed are judged again.
 #[tokio::test]
 async fn somebody_who_left_the_group_or_the_domain_is_refused_at_the_refresh() {
-    let change = |settings: &mut Settings| {
+    let change = |settings: &mut ProviderSettings| {
         settings.group_field = Some("groups".to_owned());
         settings.groups_allowed = vec!["coder-users".to_owned()];
         settings.email_domains = vec![crate::types::EmailDomain::parse("company.example").unwrap()];

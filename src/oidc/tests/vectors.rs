@@ -219,7 +219,7 @@ fn a_person_comes_in_only_with_a_verified_address_of_a_domain_and_a_group() {
     }
 }
 
-fn person_settings(change: &Value) -> Settings {
+fn person_settings(change: &Value) -> ProviderSettings {
     let mut settings = settings("https://authentik.company/application/o/coder/");
     let texts = |name: &str| -> Option<Vec<String>> {
         Some(change[name].as_array()?.iter().map(|one| one.as_str().unwrap().to_owned()).collect())

@@ -9,8 +9,8 @@ use crate::types::LoginType;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
-fn standing() -> Standing {
-    Standing::for_test(None)
+fn authorization() -> Authorization {
+    Authorization::for_test(None)
 }
 
 fn person(judged: Judged) -> Bearer {
@@ -19,7 +19,7 @@ fn person(judged: Judged) -> Bearer {
 
 /// Every bearer by name, with everything that can be known of a person.
 fn bearers() -> Vec<(&'static str, Bearer)> {
-    let without = |login_type| person(Judged::WithoutGrant { login_type, standing: standing() });
+    let without = |login_type| person(Judged::WithoutGrant { login_type, authorization: authorization() });
     vec![
         ("nobody", Bearer::Nobody),
         ("malformed", Bearer::Malformed),
@@ -28,15 +28,15 @@ fn bearers() -> Vec<(&'static str, Bearer)> {
         ("proxy", Bearer::Machine(MachineCredential::WorkspaceProxy)),
         ("scim", Bearer::Machine(MachineCredential::Scim)),
         ("node", Bearer::Machine(MachineCredential::AiGatewayNode)),
-        ("served", person(Judged::Served(standing()))),
+        ("served", person(Judged::Served(authorization()))),
         ("oidc", without(LoginType::Oidc)),
         ("none", without(LoginType::None)),
         ("password", without(LoginType::Password)),
         ("github", without(LoginType::Github)),
         ("unknown", without(LoginType::Unknown)),
-        ("unattributed", person(Judged::Unattributed { standing: standing() })),
+        ("unattributed", person(Judged::Unattributed { authorization: authorization() })),
         ("ended", person(Judged::Ended(EndReason::Revoked))),
-        ("garbage", person(Judged::Garbage)),
+        ("unknown_token", person(Judged::UnknownToken)),
         ("unreachable", person(Judged::Unreachable { answers: false, retry_after: Duration::from_secs(2) })),
         ("unasked", person(Judged::Unasked)),
     ]
@@ -84,14 +84,14 @@ fn classes() -> Vec<RouteClass> {
         C::User,
         C::SignOut,
         C::CreatesKey(CreatesKey::Token),
-        C::CreatesKey(CreatesKey::AppHandover),
+        C::CreatesKey(CreatesKey::AppRedirect),
         C::Page,
         C::LoginPage,
         C::AppPath,
         C::AppHost,
         C::AppSandbox,
-        C::Denied(Denied::Swagger),
-        C::Denied(Denied::Debug),
+        C::Closed(ClosedRoute::Swagger),
+        C::Closed(ClosedRoute::Debug),
     ];
     let publics = publics.map(C::Public).into_iter();
     publics.chain(machines.map(C::Machine)).chain(machines.map(C::UserOr)).chain(rest).collect()
@@ -100,24 +100,25 @@ fn classes() -> Vec<RouteClass> {
 /// A decision in a few words.
 fn told(decision: &Decision) -> String {
     match decision {
-        Decision::Forward(permit) => match (permit.standing().is_some(), permit.credentials()) {
-            (true, Credentials::AsPresented) => "person".to_owned(),
-            (false, Credentials::AsPresented) => "machine".to_owned(),
-            (false, Credentials::Withheld) => "anonymous".to_owned(),
-            (true, Credentials::Withheld) => panic!("a person whose credential is withheld"),
+        Decision::Forward(permit) => match (permit.authorization().is_some(), permit.credentials()) {
+            (true, CredentialHandling::AsPresented) => "person".to_owned(),
+            (false, CredentialHandling::AsPresented) => "machine".to_owned(),
+            (false, CredentialHandling::Withheld) => "anonymous".to_owned(),
+            (true, CredentialHandling::Withheld) => panic!("a person whose credential is withheld"),
         },
         Decision::Answer(answer) => format!("{answer:?}"),
         Decision::SignIn(_) => "sign in".to_owned(),
-        Decision::Refuse(refusal) => format!("{} {}", refusal.cause.status(), refusal.cause.word()),
+        Decision::Refuse(refusal) => format!("{} {}", refusal.cause.status(), refusal.cause.label()),
     }
 }
 
 fn ask(class: RouteClass, bearer: &Bearer, navigation: bool, rules: &Rules) -> String {
-    let question = Question { class, bearer, client: CLIENT, in_url: false, navigation, preflight: false };
+    let question =
+        DecisionInput { class, bearer, client: CLIENT, in_url: false, navigation, preflight: false };
     told(&decide(question, rules))
 }
 
-fn rules_with(class: ClassName, effect: Effect) -> Rules {
+fn rules_with(class: ClassName, effect: RouteEffect) -> Rules {
     Rules { routes: vec![RouteRule { class, effect }], ..Rules::default() }
 }
 
@@ -144,7 +145,7 @@ fn a_route_for_people_takes_only_a_person_who_is_welcome() {
         ("unknown", "403 without_grant"),
         ("unattributed", "403 unattributed"),
         ("ended", "401 ended"),
-        ("garbage", "401 garbage"),
+        ("unknown_token", "401 unknown_token"),
         ("unreachable", "503 unreachable"),
         ("unasked", "401 no_credential"),
     ];
@@ -152,7 +153,7 @@ fn a_route_for_people_takes_only_a_person_who_is_welcome() {
         RouteClass::User,
         RouteClass::SignOut,
         RouteClass::CreatesKey(CreatesKey::Token),
-        RouteClass::CreatesKey(CreatesKey::AppHandover),
+        RouteClass::CreatesKey(CreatesKey::AppRedirect),
         RouteClass::Page,
         RouteClass::LoginPage,
         RouteClass::PasswordCheck,
@@ -268,9 +269,9 @@ fn an_app_is_shown_to_everybody_unless_public_apps_are_off() {
 fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
     let rules = Rules { coder_sign_in_page: true, ..Rules::default() };
     for class in [RouteClass::AppPath, RouteClass::AppHost, RouteClass::LoginPage] {
-        for name in ["ended", "garbage", "oidc", "unattributed", "unreachable", "malformed", "agent"] {
+        for name in ["ended", "unknown_token", "oidc", "unattributed", "unreachable", "malformed", "agent"] {
             let bearer = bearer(name);
-            let question = Question {
+            let question = DecisionInput {
                 class,
                 bearer: &bearer,
                 client: CLIENT,
@@ -293,11 +294,11 @@ fn the_gateway_answers_its_own_routes_whoever_asks() {
     }
 }
 
-/// CVE-2026-55435: the end of a person's standing reaches every class that serves them.
+/// CVE-2026-55435: the end of a person's authorization reaches every class that serves them.
 #[test]
 fn an_ended_person_is_served_as_a_person_nowhere() {
     for class in classes() {
-        for name in ["ended", "garbage", "oidc", "unattributed", "unasked", "unreachable"] {
+        for name in ["ended", "unknown_token", "oidc", "unattributed", "unasked", "unreachable"] {
             for navigation in [false, true] {
                 assert_ne!(ask(class, &bearer(name), navigation, &Rules::default()), "person", "{class:?}");
             }
@@ -307,11 +308,11 @@ fn an_ended_person_is_served_as_a_person_nowhere() {
 
 #[test]
 fn a_person_carries_the_signal_of_the_end_and_the_limits() {
-    let standing = standing();
-    let bearer = person(Judged::Served(standing.clone()));
+    let authorization = authorization();
+    let bearer = person(Judged::Served(authorization.clone()));
     let tunnels = TunnelLimits { max_age: Some(Duration::from_mins(1)), idle: None };
     let rules = Rules { tunnels, ..Rules::default() };
-    let question = |class| Question {
+    let question = |class| DecisionInput {
         class,
         bearer: &bearer,
         client: CLIENT,
@@ -325,7 +326,7 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     assert_eq!((permit.class(), permit.tunnel(), permit.body_limit()), (ClassName::Derp, tunnels, None));
     let ends_with = permit.ends_with().expect("a person");
     assert!(!ends_with.has_ended());
-    standing.end();
+    authorization.end();
     assert!(ends_with.has_ended());
 }
 
@@ -333,7 +334,7 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
 #[test]
 fn whoever_shows_no_credential_sends_only_small_bodies() {
     for class in classes() {
-        let question = Question {
+        let question = DecisionInput {
             class,
             bearer: &Bearer::Nobody,
             client: CLIENT,

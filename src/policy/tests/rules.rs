@@ -17,7 +17,7 @@ fn other_ways_to_sign_in_are_off_until_switched_on() {
     ] {
         let rules = Rules { password_sign_in: on, ..Rules::default() };
         let bearer = Bearer::Nobody;
-        let question = Question {
+        let question = DecisionInput {
             class: RouteClass::PasswordSignIn,
             bearer: &bearer,
             client,
@@ -39,7 +39,7 @@ fn a_password_user_is_served_where_the_password_sign_in_is_open() {
     assert_eq!(ask(RouteClass::User, &password, false, &rules(from("203.0.113.0/24"))), "person");
     assert_eq!(ask(RouteClass::User, &password, false, &rules(from("10.0.0.0/8"))), "403 without_grant");
     let mut explicit = rules(Switch::On);
-    explicit.without_grant.password = Some(Verdict::Deny);
+    explicit.without_grant.password = Some(TokenRule::Deny);
     assert_eq!(ask(RouteClass::User, &password, false, &explicit), "403 without_grant");
     assert_eq!(ask(RouteClass::User, &bearer("unknown"), false, &rules(Switch::On)), "403 without_grant");
 }
@@ -47,10 +47,10 @@ fn a_password_user_is_served_where_the_password_sign_in_is_open() {
 #[test]
 fn every_rule_for_tokens_denies_and_allows() {
     let mut rules = Rules::default();
-    rules.without_grant.oidc = Verdict::Allow;
-    rules.without_grant.none = Verdict::Deny;
-    rules.without_grant.github = Some(Verdict::Allow);
-    rules.unattributed = Verdict::Allow;
+    rules.without_grant.oidc = TokenRule::Allow;
+    rules.without_grant.none = TokenRule::Deny;
+    rules.without_grant.github = Some(TokenRule::Allow);
+    rules.unattributed = TokenRule::Allow;
     for (name, expected) in [
         ("oidc", "person"),
         ("none", "403 without_grant"),
@@ -73,11 +73,11 @@ fn a_closed_class_is_closed_to_everybody() {
                 class.name()
             };
             assert_eq!(
-                ask(class, &bearer, true, &rules_with(word, Effect::Deny)),
+                ask(class, &bearer, true, &rules_with(word, RouteEffect::Deny)),
                 "403 closed",
                 "{class:?} {name}"
             );
-            let elsewhere = rules_with(word, Effect::From(networks(&["10.0.0.0/8", "2001:db8::/32"])));
+            let elsewhere = rules_with(word, RouteEffect::From(networks(&["10.0.0.0/8", "2001:db8::/32"])));
             assert_eq!(ask(class, &bearer, true, &elsewhere), "403 address", "{class:?} {name}");
         }
     }
@@ -87,7 +87,7 @@ fn a_closed_class_is_closed_to_everybody() {
 fn a_class_open_for_networks_is_as_before_for_them() {
     for class in classes() {
         for (name, bearer) in bearers() {
-            let here = rules_with(class.name(), Effect::From(networks(&["203.0.113.0/24"])));
+            let here = rules_with(class.name(), RouteEffect::From(networks(&["203.0.113.0/24"])));
             assert_eq!(
                 ask(class, &bearer, false, &here),
                 ask(class, &bearer, false, &Rules::default()),
@@ -101,7 +101,7 @@ fn a_class_open_for_networks_is_as_before_for_them() {
 #[test]
 fn a_class_that_requires_sign_in_takes_people_only() {
     for class in classes() {
-        let rules = rules_with(class.name(), Effect::RequireSignIn);
+        let rules = rules_with(class.name(), RouteEffect::RequireSignIn);
         for (name, bearer) in bearers() {
             let outcome = ask(class, &bearer, false, &rules);
             let before = ask(class, &bearer, false, &Rules::default());
@@ -117,14 +117,15 @@ fn a_class_that_requires_sign_in_takes_people_only() {
 /// Nothing but `danger` widens: whatever is refused by default is refused under every narrowing.
 #[test]
 fn no_narrowing_ever_widens() {
-    let effects = [Effect::Deny, Effect::RequireSignIn, Effect::From(networks(&["0.0.0.0/0"]))];
+    let effects =
+        [RouteEffect::Deny, RouteEffect::RequireSignIn, RouteEffect::From(networks(&["0.0.0.0/0"]))];
     for class in classes() {
         for (name, bearer) in bearers() {
             let before = ask(class, &bearer, false, &Rules::default());
             for effect in &effects {
                 let after = ask(class, &bearer, false, &rules_with(class.name(), effect.clone()));
                 let refused = |outcome: &str| outcome.starts_with("40") || outcome.starts_with("50");
-                let machine_turned_person = matches!(effect, Effect::RequireSignIn);
+                let machine_turned_person = matches!(effect, RouteEffect::RequireSignIn);
                 assert!(
                     !refused(&before) || refused(&after) || machine_turned_person,
                     "{class:?} {name} {effect:?}: {before} became {after}"
@@ -136,28 +137,28 @@ fn no_narrowing_ever_widens() {
 
 #[test]
 fn what_one_entry_closes_no_other_opens() {
-    let mut rules = rules_with(ClassName::Debug, Effect::DangerPublic);
-    assert_eq!(ask(RouteClass::Denied(Denied::Debug), &Bearer::Nobody, false, &rules), "anonymous");
+    let mut rules = rules_with(ClassName::Debug, RouteEffect::DangerPublic);
+    assert_eq!(ask(RouteClass::Closed(ClosedRoute::Debug), &Bearer::Nobody, false, &rules), "anonymous");
     for (effect, expected) in [
-        (Effect::RequireSignIn, "401 no_credential"),
-        (Effect::Deny, "403 closed"),
-        (Effect::From(networks(&["10.0.0.0/8"])), "403 closed"),
+        (RouteEffect::RequireSignIn, "401 no_credential"),
+        (RouteEffect::Deny, "403 closed"),
+        (RouteEffect::From(networks(&["10.0.0.0/8"])), "403 closed"),
     ] {
         rules.routes.push(RouteRule { class: ClassName::Debug, effect });
-        assert_eq!(ask(RouteClass::Denied(Denied::Debug), &Bearer::Nobody, false, &rules), expected);
+        assert_eq!(ask(RouteClass::Closed(ClosedRoute::Debug), &Bearer::Nobody, false, &rules), expected);
     }
 }
 
 #[test]
 fn danger_opens_what_is_closed_as_far_as_it_says() {
-    let debug = RouteClass::Denied(Denied::Debug);
-    let allow = rules_with(ClassName::Debug, Effect::DangerAllow);
+    let debug = RouteClass::Closed(ClosedRoute::Debug);
+    let allow = rules_with(ClassName::Debug, RouteEffect::DangerAllow);
     assert_eq!(ask(debug, &Bearer::Nobody, false, &Rules::default()), "403 closed");
     assert_eq!(ask(debug, &Bearer::Nobody, false, &allow), "401 no_credential");
     assert_eq!(ask(debug, &bearer("served"), false, &allow), "person");
-    let first = rules_with(ClassName::FirstUser, Effect::DangerAllow);
+    let first = rules_with(ClassName::FirstUser, RouteEffect::DangerAllow);
     assert_eq!(ask(RouteClass::FirstUser, &Bearer::Nobody, false, &first), "anonymous");
-    let public = rules_with(ClassName::User, Effect::DangerPublic);
+    let public = rules_with(ClassName::User, RouteEffect::DangerPublic);
     assert_eq!(ask(RouteClass::User, &bearer("ended"), false, &public), "anonymous");
     assert_eq!(ask(RouteClass::Page, &bearer("ended"), false, &public), "401 ended");
 }
@@ -165,7 +166,7 @@ fn danger_opens_what_is_closed_as_far_as_it_says() {
 #[test]
 fn a_class_is_read_back_by_its_name() {
     for class in ClassName::ALL {
-        assert_eq!(class.word().parse(), Ok(*class));
+        assert_eq!(class.label().parse(), Ok(*class));
     }
     for word in ["", "User", "users", "*"] {
         assert_eq!(word.parse::<ClassName>(), Err(UnknownClass));
@@ -191,7 +192,7 @@ fn a_list_of_networks_has_one_at_least_and_knows_mapped_addresses() {
 #[test]
 fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
     let class = RouteClass::Machine(Machine::InitScript);
-    let rules = rules_with(ClassName::InitScript, Effect::RequireSignIn);
+    let rules = rules_with(ClassName::InitScript, RouteEffect::RequireSignIn);
     assert_eq!(Rules::default().judging(class), Judging::Nothing);
     assert_eq!(rules.judging(class), Judging::Person);
     assert_eq!(ask(class, &bearer("served"), false, &rules), "person");
@@ -204,8 +205,14 @@ fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
 fn a_preflight_to_an_app_needs_nobody_unless_the_operator_says_so_by_name() {
     let ask = |class, preflight, rules: &Rules| {
         let bearer = Bearer::Nobody;
-        let question =
-            Question { class, bearer: &bearer, client: CLIENT, in_url: false, navigation: false, preflight };
+        let question = DecisionInput {
+            class,
+            bearer: &bearer,
+            client: CLIENT,
+            in_url: false,
+            navigation: false,
+            preflight,
+        };
         decide(question, rules)
     };
     let closed = || Rules { public_apps: false, ..Rules::default() };
@@ -214,12 +221,12 @@ fn a_preflight_to_an_app_needs_nobody_unless_the_operator_says_so_by_name() {
     {
         assert_eq!(told(&ask(class, false, &closed())), "401 no_credential", "{class:?}");
         let Decision::Forward(permit) = ask(class, true, &closed()) else { panic!("{class:?} is refused") };
-        assert_eq!(permit.credentials(), Credentials::Withheld, "{class:?}");
+        assert_eq!(permit.credentials(), CredentialHandling::Withheld, "{class:?}");
         assert_eq!(permit.body_limit(), Some(ANONYMOUS_BODY_LIMIT), "{class:?}");
         for (effect, expected) in [
-            (Effect::Deny, "403 closed"),
-            (Effect::From(networks(&["10.0.0.0/8"])), "403 address"),
-            (Effect::RequireSignIn, "401 no_credential"),
+            (RouteEffect::Deny, "403 closed"),
+            (RouteEffect::From(networks(&["10.0.0.0/8"])), "403 address"),
+            (RouteEffect::RequireSignIn, "401 no_credential"),
         ] {
             let rules = Rules { public_apps: false, ..rules_with(name, effect) };
             assert_eq!(told(&ask(class, true, &rules)), expected, "{class:?}");

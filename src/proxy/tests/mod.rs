@@ -2,9 +2,9 @@
 //! that a test gives it.
 
 mod answers;
+mod authorization;
 mod pooling;
 mod requests;
-mod standing;
 pub(super) mod support;
 mod tls;
 mod upgrades;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::support::{Coder, Front, Manner, get, ok};
+use super::support::{Coder, Front, RequestKind, get, ok};
 
 /// One exchange over a fresh client's connection; gives Coder's end of it back.
 async fn warm_up(coder: &Coder, front: &Front) -> super::support::Peer {
@@ -110,8 +110,8 @@ async fn a_connection_that_coder_closes_after_its_answer_is_not_kept() {
 #[tokio::test]
 async fn only_so_many_connections_are_kept_and_the_oldest_goes() {
     let coder = Coder::start().await;
-    let manner = Manner { max_idle: 1, ..Manner::default() };
-    let front = Front::start(&format!("http://{}", coder.address), manner).await;
+    let setup = RequestKind { max_idle: 1, ..RequestKind::default() };
+    let front = Front::start(&format!("http://{}", coder.address), setup).await;
     let mut first = front.send(&get("/a", "")).await;
     let mut second = front.send(&get("/b", "")).await;
     let (mut one, mut two) = (coder.accept().await, coder.accept().await);
@@ -127,8 +127,8 @@ async fn only_so_many_connections_are_kept_and_the_oldest_goes() {
 #[tokio::test]
 async fn a_connection_that_was_idle_for_too_long_is_not_used() {
     let coder = Coder::start().await;
-    let manner = Manner { idle_timeout: Duration::ZERO, ..Manner::default() };
-    let front = Front::start(&format!("http://{}", coder.address), manner).await;
+    let setup = RequestKind { idle_timeout: Duration::ZERO, ..RequestKind::default() };
+    let front = Front::start(&format!("http://{}", coder.address), setup).await;
     let mut visitor = warm_up(&coder, &front).await;
     let _client = front.send(&get("/second", "")).await;
     coder.accept().await.head().await;
@@ -140,7 +140,7 @@ async fn nobody_there_is_said_at_once() {
     let coder = Coder::start().await;
     let url = format!("http://{}", coder.address);
     drop(coder);
-    let front = Front::start(&url, Manner::default()).await;
+    let front = Front::start(&url, RequestKind::default()).await;
     let mut client = front.send(&get("/a", "Connection: close\r\n")).await;
     assert!(String::from_utf8(client.rest().await).unwrap().ends_with("Connect"));
 }

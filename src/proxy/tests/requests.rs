@@ -1,6 +1,6 @@
 //! What reaches Coder of a request.
 
-use super::support::{Coder, Front, Manner, get, ok};
+use super::support::{Coder, Front, RequestKind, get, ok};
 
 const MIB: usize = 1024 * 1024;
 
@@ -179,8 +179,8 @@ async fn an_answer_may_come_before_the_upload_is_over() {
 #[tokio::test]
 async fn a_body_beyond_its_permit_is_refused_announced_or_not() {
     let coder = Coder::start().await;
-    let manner = Manner { anonymous: true, ..Manner::default() };
-    let front = Front::start(&format!("http://{}", coder.address), manner).await;
+    let setup = RequestKind { anonymous: true, ..RequestKind::default() };
+    let front = Front::start(&format!("http://{}", coder.address), setup).await;
     let announced = format!("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", MIB + 1);
     assert!(front.send(&announced).await.head().await.starts_with("HTTP/1.1 413 "));
     assert!(coder.has_no_visitor());

@@ -16,12 +16,13 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::http::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
 use crate::policy::{
-    Bearer, Decision, Judged, Permit, Public, Question, RouteClass, Rules, Standing, TunnelLimits, decide,
+    Authorization, Bearer, Decision, DecisionInput, Judged, Permit, Public, RouteClass, Rules, TunnelLimits,
+    decide,
 };
-use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Settings, Upstream};
+use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
 use crate::types::Clock;
+use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
 
 /// Fails the test when `future` hangs: longer than anything here takes.
 pub(in crate::proxy) async fn within<T>(future: impl Future<Output = T>) -> T {
@@ -43,15 +44,15 @@ pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<r
     Arc::new(config)
 }
 
-/// A permit for a person with this standing, or for anybody.
-pub(in crate::proxy) fn permit(standing: Option<&Standing>, tunnels: TunnelLimits) -> Permit {
-    let (class, bearer) = match standing {
-        Some(standing) => (RouteClass::User, Bearer::Person(Judged::Served(standing.clone()))),
+/// A permit for a person with this authorization, or for anybody.
+pub(in crate::proxy) fn permit(authorization: Option<&Authorization>, tunnels: TunnelLimits) -> Permit {
+    let (class, bearer) = match authorization {
+        Some(authorization) => (RouteClass::User, Bearer::Person(Judged::Served(authorization.clone()))),
         None => (RouteClass::Public(Public::Facts), Bearer::Nobody),
     };
     let client = "192.0.2.7".parse().unwrap();
     let question =
-        Question { class, bearer: &bearer, client, in_url: false, navigation: false, preflight: false };
+        DecisionInput { class, bearer: &bearer, client, in_url: false, navigation: false, preflight: false };
     match decide(question, &Rules { tunnels, ..Rules::default() }) {
         Decision::Forward(permit) => permit,
         other => panic!("{other:?}"),
@@ -63,7 +64,7 @@ pub(super) struct Front {
     pub(super) address: SocketAddr,
     pub(super) upstream: Arc<Upstream>,
     /// What every request is permitted under.
-    pub(super) standing: Standing,
+    pub(super) authorization: Authorization,
     pub(super) tunnels: TaskTracker,
     pub(super) stop: CancellationToken,
     /// How many requests were forwarded.
@@ -72,7 +73,7 @@ pub(super) struct Front {
 
 /// How a front differs from the usual one.
 #[derive(Clone)]
-pub(super) struct Manner {
+pub(super) struct RequestKind {
     pub(super) limits: TunnelLimits,
     pub(super) anonymous: bool,
     pub(super) max_idle: usize,
@@ -80,7 +81,7 @@ pub(super) struct Manner {
     pub(super) trusted: Vec<CertificateDer<'static>>,
 }
 
-impl Default for Manner {
+impl Default for RequestKind {
     fn default() -> Self {
         Self {
             limits: TunnelLimits::default(),
@@ -95,34 +96,34 @@ impl Default for Manner {
 impl Front {
     /// In front of a Coder in the clear.
     pub(super) async fn before(coder: &Coder) -> Self {
-        Self::start(&format!("http://{}", coder.address), Manner::default()).await
+        Self::start(&format!("http://{}", coder.address), RequestKind::default()).await
     }
 
-    pub(super) async fn start(url: &str, manner: Manner) -> Self {
+    pub(super) async fn start(url: &str, setup: RequestKind) -> Self {
         let (tunnels, stop) = (TaskTracker::new(), CancellationToken::new());
-        let settings = Settings {
-            origin: Origin::new(&url.parse().unwrap(), tls_config(&manner.trusted)).unwrap(),
+        let settings = UpstreamSettings {
+            origin: Origin::new(&url.parse().unwrap(), tls_config(&setup.trusted)).unwrap(),
             connect_timeout: CONNECT_TIMEOUT,
-            max_idle: manner.max_idle,
-            idle_timeout: manner.idle_timeout,
+            max_idle: setup.max_idle,
+            idle_timeout: setup.idle_timeout,
             clock: Clock::system(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let front = Self {
             address: listener.local_addr().unwrap(),
             upstream: Arc::new(Upstream::new(settings, tunnels.clone(), stop.clone())),
-            standing: Standing::for_test(None),
+            authorization: Authorization::for_test(None),
             tunnels,
             stop,
             forwarded: Arc::default(),
         };
         let (upstream, forwarded) = (Arc::clone(&front.upstream), Arc::clone(&front.forwarded));
-        let standing = (!manner.anonymous).then(|| front.standing.clone());
+        let authorization = (!setup.anonymous).then(|| front.authorization.clone());
         tokio::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
                 let (upstream, forwarded) = (Arc::clone(&upstream), Arc::clone(&forwarded));
-                let permit = Arc::new(permit(standing.as_ref(), manner.limits));
+                let permit = Arc::new(permit(authorization.as_ref(), setup.limits));
                 let service = service_fn(move |request| {
                     forwarded.fetch_add(1, Ordering::Relaxed);
                     let (upstream, permit) = (Arc::clone(&upstream), Arc::clone(&permit));
@@ -244,7 +245,7 @@ pub(super) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// A wish to speak `protocol`.
+/// A upgrade_request to speak `protocol`.
 pub(super) fn upgrade(protocol: &str) -> String {
     get("/api/v2/x/pty", &format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n"))
 }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::policy::{Standing, TunnelLimits};
+use crate::policy::{Authorization, TunnelLimits};
 use crate::proxy::tests::support::permit;
 use crate::types::Clock;
 
@@ -20,7 +20,7 @@ const MINUTE: Duration = Duration::from_mins(1);
 fn open(capacity: usize, limits: TunnelLimits) -> (DuplexStream, DuplexStream, JoinHandle<()>) {
     let (client, near_client) = duplex(capacity);
     let (coder, near_coder) = duplex(capacity);
-    let ends = Ends::new(&permit(Some(&Standing::for_test(None)), limits), &Clock::system());
+    let ends = Termination::new(&permit(Some(&Authorization::for_test(None)), limits), &Clock::system());
     let tunnel = Tunnel::new(near_client, near_coder, b"", true);
     (client, coder, tokio::spawn(tunnel.run(ends, CancellationToken::new())))
 }
@@ -107,7 +107,7 @@ async fn a_slow_reader_gets_every_byte_in_order() {
 async fn a_tunnel_at_rest_is_small() {
     let (_client, near_client) = duplex(64);
     let (_coder, near_coder) = duplex(64);
-    let ends = Ends::new(&permit(None, TunnelLimits::default()), &Clock::system());
+    let ends = Termination::new(&permit(None, TunnelLimits::default()), &Clock::system());
     let tunnel = Tunnel::new(near_client, near_coder, b"", true);
     let task = tunnel.run(ends, CancellationToken::new());
     assert!(size_of_val(&task) <= 2048, "{}", size_of_val(&task));

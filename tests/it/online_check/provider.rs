@@ -190,7 +190,7 @@ async fn a_provider_that_does_not_answer_its_token_endpoint_is_not_judged() {
     let world = World::without_gateway(Options::default()).await;
     for fault in [
         Fault::HangUp,
-        Fault::Garbage,
+        Fault::Garbled,
         Fault::Status(503, "{}".to_owned()),
         Fault::Status(405, String::new()),
     ] {

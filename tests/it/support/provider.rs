@@ -54,7 +54,7 @@ pub(super) struct State {
     pub(super) expiries: HashMap<String, i64>,
     pub(super) keys: Vec<SigningKey>,
     pub(super) faults: HashMap<String, Vec<Fault>>,
-    pub(super) standing_faults: HashMap<String, Fault>,
+    pub(super) authorization_faults: HashMap<String, Fault>,
     pub(super) counts: HashMap<String, u32>,
     pub(super) forms: Vec<(String, Vec<(String, String)>)>,
     pub(super) given: Vec<String>,
@@ -105,7 +105,7 @@ impl Provider {
             expiries: HashMap::new(),
             keys: vec![SigningKey::new("k1", "RS256", 0)],
             faults: HashMap::new(),
-            standing_faults: HashMap::new(),
+            authorization_faults: HashMap::new(),
             counts: HashMap::new(),
             forms: Vec::new(),
             given: Vec::new(),
@@ -207,8 +207,8 @@ impl Provider {
     pub fn fail_all(&self, endpoint: &str, fault: Option<Fault>) {
         let mut state = self.state();
         match fault {
-            Some(fault) => state.standing_faults.insert(endpoint.to_owned(), fault),
-            None => state.standing_faults.remove(endpoint),
+            Some(fault) => state.authorization_faults.insert(endpoint.to_owned(), fault),
+            None => state.authorization_faults.remove(endpoint),
         };
     }
 

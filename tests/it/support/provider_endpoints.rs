@@ -36,7 +36,7 @@ impl Shared {
                 .get_mut(&endpoint)
                 .filter(|faults| !faults.is_empty())
                 .map(|faults| faults.remove(0));
-            next.or_else(|| state.standing_faults.get(&endpoint).cloned())
+            next.or_else(|| state.authorization_faults.get(&endpoint).cloned())
         };
         match fault {
             Some(Fault::Status(status, body)) => return Ok(text(status, "application/json", body)),
@@ -46,7 +46,7 @@ impl Shared {
                 let page = format!("<h1>Internal error</h1>{headers}<p>{form}</p>{:?}", fields(&form));
                 return Ok(text(500, "text/html", page));
             }
-            Some(Fault::Garbage) => return Ok(text(200, "text/html", "<h1>It works!</h1>")),
+            Some(Fault::Garbled) => return Ok(text(200, "text/html", "<h1>It works!</h1>")),
             Some(Fault::HangUp) => return Err(HangUp),
             Some(Fault::Gate) => self.gate.acquire().await.unwrap().forget(),
             None => {}

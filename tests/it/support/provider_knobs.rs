@@ -13,7 +13,7 @@ pub enum Fault {
     /// 500 with a page that quotes the request, as frameworks write it in debug mode.
     Quotes,
     /// 200 with something that is no JSON.
-    Garbage,
+    Garbled,
     /// Closes the connection.
     HangUp,
     /// Waits until [`Provider::open_gate`], then answers properly.

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use vestibule::grant::EndReason;
 use vestibule::grant::store::{
-    Answer, Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope,
-    SessionRow, Spent, Store, StoreError, TokenRow, Touch, UserRow,
+    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope, SessionRow,
+    Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
 use vestibule::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -42,7 +42,7 @@ pub struct Faulty {
 }
 
 impl Faulty {
-    fn play<'a, T: Send + 'a>(&'a self, name: &'static str, call: Answer<'a, T>) -> Answer<'a, T> {
+    fn play<'a, T: Send + 'a>(&'a self, name: &'static str, call: StoreFuture<'a, T>) -> StoreFuture<'a, T> {
         let fault = self.switch.lock().unwrap().clone();
         let error = match fault {
             Some(StoreFault::Everything(error)) => Some(error),
@@ -60,7 +60,7 @@ impl Faulty {
 macro_rules! passed_on {
     ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $given:ty;)*) => {
         impl Store for Faulty {
-            $(fn $name(&self $(, $argument: $kind)*) -> Answer<'_, $given> {
+            $(fn $name(&self $(, $argument: $kind)*) -> StoreFuture<'_, $given> {
                 self.play(stringify!($name), self.inner.$name($($argument),*))
             })*
         }

@@ -2,7 +2,7 @@
 
 use super::super::Level;
 use super::*;
-use crate::oidc::{Cause, Unreachable};
+use crate::oidc::{OutageCause, Unreachable};
 
 const REDIRECT_URI: &str = "https://coder.acme.company/api/v2/users/oidc/callback";
 
@@ -132,7 +132,7 @@ fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
 /// OpenID Connect Core 1.0 §3.1.2.6 and RFC 6749 §4.1.2.1.
 #[test]
 fn the_authorization_endpoint_tells_whether_client_and_redirect_uri_are_known() {
-    let unreachable = Unreachable { cause: Cause::Timeout, retry_after: None };
+    let unreachable = Unreachable { cause: OutageCause::Timeout, retry_after: None };
     for (authorization, level, part) in [
         (Authorization::Back(None), Level::Ok, REDIRECT_URI),
         (back("login_required"), Level::Ok, REDIRECT_URI),

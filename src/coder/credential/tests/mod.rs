@@ -1,4 +1,4 @@
-mod confine;
+mod strip;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -25,7 +25,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
 }
 
 /// The kind, the credential itself, and whether it stands in the URL.
-type Seen = Result<Option<(Kind, String, bool)>, Contradiction>;
+type Seen = Result<Option<(PresentedKind, String, bool)>, Contradiction>;
 
 fn find(class: RouteClass, lines: &[(&str, &str)], query: &str) -> Seen {
     let finder = finder();
@@ -36,7 +36,7 @@ fn find(class: RouteClass, lines: &[(&str, &str)], query: &str) -> Seen {
 
 #[expect(clippy::unnecessary_wraps, reason = "what a table expects has the form of what is found")]
 fn person(token: &str) -> Seen {
-    Ok(Some((Kind::Person, token.to_owned(), false)))
+    Ok(Some((PresentedKind::Person, token.to_owned(), false)))
 }
 
 fn cookie(name: &str, value: &str) -> String {
@@ -44,7 +44,7 @@ fn cookie(name: &str, value: &str) -> String {
 }
 
 fn app_cookie() -> String {
-    places::app_host_cookie(WILDCARD)
+    sources::app_host_cookie(WILDCARD)
 }
 
 const CONTRADICTION: Seen = Err(Contradiction { in_cookies: false });
@@ -70,7 +70,7 @@ fn a_token_is_found_in_each_of_coders_places() {
         "access_token=AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa",
         "access_token=+AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa%20",
     ] {
-        assert_eq!(find(user, &[], query), Ok(Some((Kind::Person, A.to_owned(), true))), "{query}");
+        assert_eq!(find(user, &[], query), Ok(Some((PresentedKind::Person, A.to_owned(), true))), "{query}");
     }
 }
 
@@ -92,10 +92,10 @@ fn nothing_is_found_where_nothing_is() {
 #[test]
 fn the_shape_says_whose_it_is() {
     for (text, kind) in [
-        (A, Kind::Person),
-        (AGENT, Kind::Machine(MachineCredential::Agent)),
-        ("zzz", Kind::Malformed),
-        ("\"AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa\"", Kind::Malformed),
+        (A, PresentedKind::Person),
+        (AGENT, PresentedKind::Machine(MachineCredential::Agent)),
+        ("zzz", PresentedKind::Malformed),
+        ("\"AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa\"", PresentedKind::Malformed),
     ] {
         let expected = Ok(Some((kind, text.to_owned(), false)));
         assert_eq!(find(RouteClass::User, &[("coder-session-token", text)], ""), expected);
@@ -112,7 +112,7 @@ fn the_same_credential_twice_is_one() {
     let both = [("cookie", line.as_str()), ("coder-session-token", A)];
     assert_eq!(find(RouteClass::User, &both, ""), person(A));
     let in_url = find(RouteClass::User, &both, "coder_session_token=AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa");
-    assert_eq!(in_url, Ok(Some((Kind::Person, A.to_owned(), true))));
+    assert_eq!(in_url, Ok(Some((PresentedKind::Person, A.to_owned(), true))));
 }
 
 /// CVE-2026-26308 and its class: the second of two credentials decides somewhere, so both are refused.
@@ -162,7 +162,7 @@ fn a_cookie_line_with_odd_bytes_is_read_as_coder_reads_it() {
     headers.append("cookie", HeaderValue::from_bytes(&line).expect("a value"));
     let found = Finder::default().find(&headers, None, RouteClass::User);
     assert!(matches!(found, Err(Contradiction { in_cookies: false })));
-    confine(&mut headers, None);
+    strip_credentials(&mut headers, None);
     assert_eq!(headers.len(), 1);
     assert_eq!(headers["cookie"].as_bytes(), b"odd=\xff");
 }
@@ -216,10 +216,13 @@ fn a_machines_header_counts_on_its_own_routes_only() {
             MachineCredential::AiGatewayNode,
         ),
     ] {
-        let expected = Ok(Some((Kind::Machine(machine), value.to_owned(), false)));
+        let expected = Ok(Some((PresentedKind::Machine(machine), value.to_owned(), false)));
         assert_eq!(find(class, &[(name, value)], ""), expected, "{class:?} {name}");
         let elsewhere = find(RouteClass::User, &[(name, value)], "");
-        assert!(!matches!(elsewhere, Ok(Some((Kind::Machine(_) | Kind::Person, ..)))), "{name}");
+        assert!(
+            !matches!(elsewhere, Ok(Some((PresentedKind::Machine(_) | PresentedKind::Person, ..)))),
+            "{name}"
+        );
         assert_eq!(find(class, &[(name, value), (name, value)], ""), CONTRADICTION, "{class:?} {name}");
     }
 }
@@ -230,10 +233,10 @@ fn a_persons_token_on_a_machines_route_is_seen_as_a_persons() {
     let bearer = format!("Bearer {A}");
     for machine in [Machine::Agent, Machine::Provisioner, Machine::WorkspaceProxy, Machine::Scim] {
         let found = find(RouteClass::Machine(machine), &[("authorization", &bearer)], "");
-        assert!(matches!(found, Ok(Some((Kind::Person, ..)))), "{machine:?}");
+        assert!(matches!(found, Ok(Some((PresentedKind::Person, ..)))), "{machine:?}");
     }
     let wrong = find(RouteClass::Machine(Machine::Provisioner), &[("coder-provisioner-daemon-key", A)], "");
-    assert!(matches!(wrong, Ok(Some((Kind::Malformed, ..)))));
+    assert!(matches!(wrong, Ok(Some((PresentedKind::Malformed, ..)))));
 }
 
 #[test]
@@ -266,7 +269,7 @@ fn the_ai_gateways_headers_go_before_a_vendors_key() {
         (&[("x-coder-token", A), ("x-coder-ai-governance-token", B)], CONTRADICTION),
         (
             &[("authorization", "Bearer sk-vendor"), ("x-api-key", A)],
-            Ok(Some((Kind::Malformed, "sk-vendor".to_owned(), false))),
+            Ok(Some((PresentedKind::Malformed, "sk-vendor".to_owned(), false))),
         ),
     ] {
         assert_eq!(find(class, lines, ""), expected, "{lines:?}");
@@ -297,7 +300,7 @@ fn a_credential_in_an_apps_url_must_be_the_judged_one() {
             let other = format!("{name}={B}");
             assert_eq!(find(class, &[("cookie", line)], &other), CONTRADICTION, "{class:?} {name}");
             let same = format!("{name}={A}");
-            let expected = Ok(Some((Kind::Person, A.to_owned(), true)));
+            let expected = Ok(Some((PresentedKind::Person, A.to_owned(), true)));
             assert_eq!(find(class, &[("cookie", line)], &same), expected, "{class:?} {name}");
         }
     }
@@ -326,7 +329,7 @@ fn the_app_hosts_own_session_goes_before_every_other() {
 fn a_hand_over_counts_on_app_hosts_only() {
     let query = "x=1&coder_application_connect_api_key_35e783=eyJhbGciOi.J9%2E";
     let own = cookie(&app_cookie(), A);
-    let expected = Ok(Some((Kind::Handover, "eyJhbGciOi.J9.".to_owned(), true)));
+    let expected = Ok(Some((PresentedKind::EncryptedAppKey, "eyJhbGciOi.J9.".to_owned(), true)));
     assert_eq!(find(RouteClass::AppHost, &[("cookie", &own)], query), expected);
     assert_eq!(find(RouteClass::AppPath, &[], query), Ok(None));
     let two = "coder_application_connect_api_key=a&coder_application_connect_api_key_35e783=b";

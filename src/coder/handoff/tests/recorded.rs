@@ -33,7 +33,7 @@ fn find<'a>(exchanges: &'a [Exchange], name: &str) -> &'a Exchange {
     exchanges.iter().find(|exchange| exchange.name == name).expect("a recorded exchange")
 }
 
-async fn hand_over(first: &Exchange, second: &Exchange) -> HandedOver {
+async fn hand_over(first: &Exchange, second: &Exchange) -> HandoffResult {
     let (handoff, _) = coder(vec![first.again(), second.again()]).await;
     handoff.finish(started(&handoff).await, &Secret::new("code")).await.expect("Coder answers")
 }

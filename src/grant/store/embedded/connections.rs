@@ -29,13 +29,13 @@ pub(super) use begin;
 #[derive(Debug)]
 pub(super) struct Connections {
     /// None when closed.
-    all: Vec<Mutex<Option<Slot>>>,
+    all: Vec<Mutex<Option<ConnectionSlot>>>,
     /// Whom the next one to wait waits for.
     next: AtomicUsize,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct ConnectionSlot {
     connection: SqliteConnection,
     /// A transaction began here, and that it was committed was not seen.
     open: bool,
@@ -43,11 +43,11 @@ struct Slot {
 
 /// A connection for one use, on which no transaction is open.
 #[derive(Debug)]
-pub(super) struct Turn<'a>(MappedMutexGuard<'a, Slot>);
+pub(super) struct PooledConnection<'a>(MappedMutexGuard<'a, ConnectionSlot>);
 
 /// A connection for one transaction. Without a commit it is rolled back, before the next use at the latest.
 #[derive(Debug)]
-pub(super) struct Transaction<'a>(Turn<'a>);
+pub(super) struct Transaction<'a>(PooledConnection<'a>);
 
 impl Connections {
     /// Opens `count` of them.
@@ -55,13 +55,13 @@ impl Connections {
         let mut all = Vec::with_capacity(count);
         for _ in 0..count {
             let connection = options.connect().await.map_err(failed)?;
-            all.push(Mutex::new(Some(Slot { connection, open: false })));
+            all.push(Mutex::new(Some(ConnectionSlot { connection, open: false })));
         }
         Ok(Self { all, next: AtomicUsize::new(0) })
     }
 
     /// The first that is free. [`StoreError::Busy`] when none was for [`PATIENCE`].
-    pub(super) async fn turn(&self) -> Result<Turn<'_>, StoreError> {
+    pub(super) async fn turn(&self) -> Result<PooledConnection<'_>, StoreError> {
         let guard = match self.all.iter().find_map(|one| one.try_lock().ok()) {
             Some(free) => free,
             None => self.wait().await?,
@@ -69,7 +69,7 @@ impl Connections {
         let closed = |_| StoreError::Failed("the store is closed".to_owned());
         let mut slot = MutexGuard::try_map(guard, Option::as_mut).map_err(closed)?;
         slot.roll_back().await?;
-        Ok(Turn(slot))
+        Ok(PooledConnection(slot))
     }
 
     /// Begins a transaction.
@@ -87,7 +87,7 @@ impl Connections {
     }
 
     /// Waits for one of them; who waits at the same time waits for another.
-    async fn wait(&self) -> Result<MutexGuard<'_, Option<Slot>>, StoreError> {
+    async fn wait(&self) -> Result<MutexGuard<'_, Option<ConnectionSlot>>, StoreError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.all.len());
         let one = turn.and_then(|at| self.all.get(at)).ok_or(StoreError::Busy)?;
         tokio::time::timeout(PATIENCE, one.lock()).await.map_err(|_| StoreError::Busy)
@@ -105,7 +105,7 @@ impl Connections {
     }
 }
 
-impl Slot {
+impl ConnectionSlot {
     /// Rolls back what whoever was here before left open: it failed, or was dropped in the middle. While that
     /// fails nothing may be done here: it would be part of what is rolled back later.
     async fn roll_back(&mut self) -> Result<(), StoreError> {
@@ -138,7 +138,7 @@ impl Transaction<'_> {
     }
 }
 
-impl Deref for Turn<'_> {
+impl Deref for PooledConnection<'_> {
     type Target = SqliteConnection;
 
     fn deref(&self) -> &SqliteConnection {
@@ -146,7 +146,7 @@ impl Deref for Turn<'_> {
     }
 }
 
-impl DerefMut for Turn<'_> {
+impl DerefMut for PooledConnection<'_> {
     fn deref_mut(&mut self) -> &mut SqliteConnection {
         &mut self.0.connection
     }

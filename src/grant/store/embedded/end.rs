@@ -118,12 +118,12 @@ struct Plan {
 
 /// When and why.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cause<'a> {
+pub(super) struct EndRecord<'a> {
     pub(super) at: Timestamp,
     pub(super) reason: &'a EndReason,
 }
 
-impl Cause<'_> {
+impl EndRecord<'_> {
     pub(super) fn bind(self, sql: &'static str, args: &[Arg]) -> Query<'static, Sqlite, SqliteArguments> {
         let revoke_at = self.reason.leaves_tokens().then_some(self.at.as_millis());
         let mut query =
@@ -171,7 +171,7 @@ impl Embedded {
         let one_session = matches!(scope, Scope::Session(_));
         let apps = apps(&scope).filter(|_| *reason != EndReason::Idle);
         let plan = plan(scope);
-        let cause = Cause { at, reason };
+        let cause = EndRecord { at, reason };
         let mut ended = Ended::default();
         let mut transaction = self.writer.begin().await?;
         if let Some(sql) = plan.sessions {

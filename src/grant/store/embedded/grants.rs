@@ -1,7 +1,7 @@
 //! Grants: kept, found, refreshed.
 
 use super::connections::begin;
-use super::end::{APPS_OF_USER, Arg, Cause, SESSIONS_OF_GRANT};
+use super::end::{APPS_OF_USER, Arg, EndRecord, SESSIONS_OF_GRANT};
 use super::read::{self, grant_columns, head_columns};
 use super::{Embedded, damaged, failed};
 use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, Spent, StoreError, UserRow};
@@ -139,7 +139,7 @@ impl Embedded {
         }
         let mut ended = Ended::default();
         if let Some(reason) = &with.end_sessions {
-            let cause = Cause { at: with.checked_at, reason };
+            let cause = EndRecord { at: with.checked_at, reason };
             ended.sessions = cause.hashes(&mut transaction, SESSIONS_OF_GRANT, &[Arg::grant(&id)]).await?;
             for session in &ended.sessions {
                 let apps = cause.hashes(&mut transaction, APPS_OF_USER, &[Arg::hash(session)]).await?;

@@ -20,7 +20,7 @@ use std::sync::Arc;
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{Answer, OpenError, StoreError};
+use super::{OpenError, StoreError, StoreFuture};
 use connections::{Connections, PATIENCE};
 
 /// The newest schema this program knows (`PRAGMA user_version`).
@@ -145,7 +145,7 @@ fn damaged(what: &str) -> StoreError {
 }
 
 /// Boxes a method's future.
-fn answer<'a, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> Answer<'a, T> {
+fn answer<'a, T>(work: impl Future<Output = Result<T, StoreError>> + Send + 'a) -> StoreFuture<'a, T> {
     Box::pin(work)
 }
 

@@ -4,7 +4,7 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::{QueryBuilder, SqliteConnection};
 
 use super::connections::begin;
-use super::end::{Arg, Cause, ONE_TOKEN, grants_where, older_grants};
+use super::end::{Arg, EndRecord, ONE_TOKEN, grants_where, older_grants};
 use super::read::head_columns;
 use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
@@ -13,7 +13,7 @@ use crate::types::TokenHash;
 
 impl Embedded {
     pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let cause = Cause { at: bind.at, reason: &EndReason::Replaced };
+        let cause = EndRecord { at: bind.at, reason: &EndReason::Replaced };
         let mut ended = Ended::default();
         let (mut transaction, script) = match bind.replaces.filter(|it| *it != bind.session) {
             None => (self.writer.transaction().await?, BEGIN_BIND_COMMIT),
@@ -63,8 +63,8 @@ impl Embedded {
         let kept = sqlx::query(sql)
             .bind(row.hash.as_bytes())
             .bind(row.user.as_bytes())
-            .bind(row.login_type.word())
-            .bind(row.made_for.word())
+            .bind(row.login_type.label())
+            .bind(row.made_for.label())
             .bind(row.created_at.as_millis())
             .bind(row.asked_at.as_millis())
             .bind(row.last_seen.as_millis())

@@ -164,11 +164,11 @@ fn device(row: &SqliteRow) -> Read<Device> {
 }
 
 fn login_type(row: &SqliteRow) -> Read<LoginType> {
-    Ok(LoginType::from_word(text(row, "login_type")?))
+    Ok(LoginType::from_label(text(row, "login_type")?))
 }
 
 fn made_for(row: &SqliteRow) -> Read<MadeFor> {
-    Ok(MadeFor::from_word(text(row, "made_for")?))
+    Ok(MadeFor::from_label(text(row, "made_for")?))
 }
 
 fn generation(row: &SqliteRow) -> Read<u64> {

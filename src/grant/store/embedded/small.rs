@@ -6,8 +6,8 @@ use super::read::head_columns;
 use super::{Embedded, answer, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{
-    Answer, Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope,
-    SessionRow, Spent, Store, StoreError, TokenRow, Touch, UserRow,
+    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope, SessionRow,
+    Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -116,95 +116,101 @@ impl Embedded {
 }
 
 impl Store for Embedded {
-    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> Answer<'_, bool> {
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> StoreFuture<'_, bool> {
         answer(self.insert(row, by))
     }
 
-    fn grant(&self, id: GrantId) -> Answer<'_, Option<GrantRow>> {
+    fn grant(&self, id: GrantId) -> StoreFuture<'_, Option<GrantRow>> {
         answer(self.find(id))
     }
 
-    fn grant_by_access(&self, access: TokenHash) -> Answer<'_, Option<GrantRow>> {
+    fn grant_by_access(&self, access: TokenHash) -> StoreFuture<'_, Option<GrantRow>> {
         answer(self.find_by_access(access))
     }
 
-    fn grants_by_handle(&self, handle: TokenHash) -> Answer<'_, Vec<GrantHead>> {
+    fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>> {
         answer(self.find_by_handle(handle))
     }
 
-    fn user(&self, user: CoderUserId) -> Answer<'_, UserRow> {
+    fn user(&self, user: CoderUserId) -> StoreFuture<'_, UserRow> {
         answer(self.find_user(user))
     }
 
-    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Answer<'_, Option<Ended>> {
+    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> StoreFuture<'_, Option<Ended>> {
         answer(self.write_refresh(id, generation, with))
     }
 
-    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> Answer<'_, bool> {
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool> {
         answer(self.write_sealed(id, generation, sealed))
     }
 
-    fn move_sessions(&self, from: GrantId, to: GrantId) -> Answer<'_, Vec<TokenHash>> {
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>> {
         answer(self.write_moved_sessions(from, to))
     }
 
-    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> Answer<'_, ()> {
+    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()> {
         answer(self.write_late_tokens(id, sealed, at))
     }
 
-    fn bind(&self, bind: Bind) -> Answer<'_, Bound> {
+    fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound> {
         answer(async move { self.bind_session(&bind).await })
     }
 
-    fn session(&self, hash: TokenHash) -> Answer<'_, Option<SessionRow>> {
+    fn session(&self, hash: TokenHash) -> StoreFuture<'_, Option<SessionRow>> {
         answer(self.find_session(hash))
     }
 
-    fn token(&self, hash: TokenHash) -> Answer<'_, Option<TokenRow>> {
+    fn token(&self, hash: TokenHash) -> StoreFuture<'_, Option<TokenRow>> {
         answer(self.find_token(hash))
     }
 
-    fn put_token(&self, row: TokenRow) -> Answer<'_, TokenRow> {
+    fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow> {
         answer(async move { self.write_token(&row).await })
     }
 
-    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> Answer<'_, Ended> {
+    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended> {
         answer(async move { self.end_scope(scope, at, &reason).await })
     }
 
-    fn touch(&self, seen: Vec<Touch>) -> Answer<'_, ()> {
+    fn touch(&self, seen: Vec<Touch>) -> StoreFuture<'_, ()> {
         answer(async move { self.write_seen(&seen).await })
     }
 
-    fn spend(&self, id: TokenHash, until: Timestamp) -> Answer<'_, bool> {
+    fn spend(&self, id: TokenHash, until: Timestamp) -> StoreFuture<'_, bool> {
         answer(self.spend_once(id, until))
     }
 
-    fn due_revocations(&self, now: Timestamp, limit: u32) -> Answer<'_, Vec<Revocation>> {
+    fn due_revocations(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Revocation>> {
         answer(self.find_revocations(now, limit))
     }
 
-    fn revoked(&self, id: GrantId) -> Answer<'_, ()> {
+    fn revoked(&self, id: GrantId) -> StoreFuture<'_, ()> {
         answer(self.wipe(id))
     }
 
-    fn revoke_later(&self, id: GrantId, at: Timestamp) -> Answer<'_, ()> {
+    fn revoke_later(&self, id: GrantId, at: Timestamp) -> StoreFuture<'_, ()> {
         answer(self.postpone(id, at))
     }
 
-    fn note(&self, name: &'static str) -> Answer<'_, Option<Vec<u8>>> {
+    fn note(&self, name: &'static str) -> StoreFuture<'_, Option<Vec<u8>>> {
         answer(self.read_note(name))
     }
 
-    fn set_note(&self, name: &'static str, value: Vec<u8>) -> Answer<'_, ()> {
+    fn set_note(&self, name: &'static str, value: Vec<u8>) -> StoreFuture<'_, ()> {
         answer(self.write_note(name, value))
     }
 
-    fn list(&self, filter: Filter, limit: u32) -> Answer<'_, Vec<Listed>> {
+    fn list(&self, filter: Filter, limit: u32) -> StoreFuture<'_, Vec<Listed>> {
         answer(async move { self.list_live(&filter, limit).await })
     }
 
-    fn forget(&self, now: Timestamp, grants: Timestamp, hashes: Timestamp, limit: u32) -> Answer<'_, u64> {
+    fn forget(
+        &self,
+        now: Timestamp,
+        grants: Timestamp,
+        hashes: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u64> {
         answer(self.delete_old(now, grants, hashes, limit))
     }
 }

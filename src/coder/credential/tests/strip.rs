@@ -1,0 +1,105 @@
+//! What is left of a request's credentials.
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::policy::Public;
+
+/// What is left of a request's cookies and credential headers.
+fn confined(class: RouteClass, lines: &[(&str, &str)], keep: bool) -> Vec<String> {
+    let before = headers(lines);
+    let finder = finder();
+    let presented = finder.find(&before, None, class).expect("no contradiction");
+    let mut after = before.clone();
+    strip_credentials(&mut after, presented.as_ref().filter(|_| keep));
+    let mut left: Vec<String> =
+        after.iter().map(|(name, value)| format!("{name}: {}", value.to_str().expect("text"))).collect();
+    left.sort();
+    left
+}
+
+#[test]
+fn withheld_credentials_are_gone_and_nothing_else() {
+    let cookies = format!(
+        "a=1; coder_session_token={A}; __Host-coder_session_token={A}; coder_signed_app_token=x; \
+         coder_path_app_session_token={A}; coder_subdomain_app_session_token_0123={A}; csrf_token=c"
+    );
+    let bearer = format!("Bearer {A}");
+    let class = RouteClass::Public(Public::Asset);
+    for (lines, left) in [
+        (
+            &[("cookie", cookies.as_str()), ("accept", "x")][..],
+            &["accept: x", "cookie: a=1; csrf_token=c"][..],
+        ),
+        (&[("coder-session-token", A)], &[]),
+        (&[("coder-session-token", "odd")], &[]),
+        (&[("authorization", &bearer)], &[]),
+        (&[("authorization", "Bearer apps-own")], &["authorization: Bearer apps-own"]),
+        (&[("authorization", "Basic QQ==")], &["authorization: Basic QQ=="]),
+    ] {
+        assert_eq!(confined(class, lines, false), left, "{lines:?}");
+    }
+}
+
+#[test]
+fn only_the_judged_credential_is_left_with_an_app() {
+    let own = app_cookie();
+    let cookies = format!("{own}={A}; coder_session_token={B}; coder_signed_app_token=x; app=1");
+    let left = format!("{own}={A}; coder_signed_app_token=x; app=1");
+    let lines =
+        [("cookie", cookies.as_str()), ("coder-session-token", B), ("authorization", "Bearer apps-own")];
+    assert_eq!(
+        confined(RouteClass::AppHost, &lines, true),
+        ["authorization: Bearer apps-own".to_owned(), format!("cookie: {left}")]
+    );
+    let cookies = format!("coder_path_app_session_token={B}; coder_session_token={A}");
+    assert_eq!(
+        confined(RouteClass::AppPath, &[("cookie", &cookies)], true),
+        [format!("cookie: coder_session_token={A}")]
+    );
+}
+
+/// Coder takes a header that equals the cookie as proof against cross-site requests.
+#[test]
+fn the_judged_credential_stays_in_all_of_its_places() {
+    let line = cookie("coder_session_token", A);
+    let lines = [("cookie", line.as_str()), ("coder-session-token", A)];
+    let left = confined(RouteClass::User, &lines, true);
+    assert_eq!(left, [format!("coder-session-token: {A}"), format!("cookie: {line}")]);
+}
+
+/// A line with a credential of some kind in some place, or with none.
+fn line() -> impl Strategy<Value = (&'static str, String)> {
+    let text = prop_oneof![Just(A), Just(B), Just(AGENT), Just("odd"), Just("")];
+    let cookies = [
+        "coder_session_token",
+        "__Host-coder_session_token",
+        "coder_path_app_session_token",
+        "coder_subdomain_app_session_token_0123",
+        "coder_signed_app_token",
+        "a",
+    ];
+    let cookie = (proptest::sample::select(cookies.to_vec()), text.clone())
+        .prop_map(|(name, text)| ("cookie", format!("x=1; {name}={text}")));
+    let header = text.clone().prop_map(|text| ("coder-session-token", text.to_owned()));
+    let bearer = text.prop_map(|text| ("authorization", format!("Bearer {text}")));
+    prop_oneof![cookie, header, bearer]
+}
+
+proptest! {
+    /// A request whose credential is alone is forwarded as it is: there must be nothing to take away.
+    #[test]
+    fn beside_a_credential_that_is_alone_nothing_is_taken_away(
+        lines in proptest::collection::vec(line(), 0..4),
+        query in prop_oneof![Just(None), Just(Some(format!("coder_session_token={B}")))],
+    ) {
+        let lines: Vec<_> = lines.iter().map(|(name, value)| (*name, value.as_str())).collect();
+        let before = headers(&lines);
+        for class in [RouteClass::User, RouteClass::Page, RouteClass::AppPath, RouteClass::AppHost] {
+            let Ok(Some(found)) = finder().find(&before, query.as_deref(), class) else { continue };
+            let mut after = before.clone();
+            strip_credentials(&mut after, Some(&found));
+            prop_assert!(!found.is_alone() || after == before, "{class:?} {lines:?}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! One HTTP/1.1 connection to Coder (RFC 9112).
+//!
+//! hyper's client hands requests and answers from one task to another. Here the task that waits for an answer sends
+//! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
+//! is hyper's own, httparse; what stands here is where a message ends.
+
+mod head;
+mod receiving;
+mod sending;
+#[cfg(test)]
+mod tests;
+
+use std::cell::RefCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, StatusCode};
+use http_body::Frame;
+use thiserror::Error;
+use tokio::io::{AsyncRead as _, ReadBuf};
+use tokio_util::io::poll_read_buf;
+
+use self::head::Head;
+use self::receiving::{Piece, Rest, may_be_kept};
+use self::sending::Sending;
+use super::io::Io;
+use super::upload::{Upload, UploadError};
+
+/// Most answers are no longer than this: whoever says more at once is rushing.
+const FIRST: usize = 8 * 1024;
+
+/// How much room is made for what rushes in.
+const MORE: usize = 64 * 1024;
+
+/// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
+const SHARED: usize = 32 * 1024;
+
+thread_local! {
+    /// Where the links of a worker read into. What waits for an answer holds no memory for it, and when nothing of
+    /// what was read is held any more, which is nearly always, the same room serves again.
+    static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
+}
+
+/// Why an exchange broke off.
+#[derive(Debug, Error)]
+pub(super) enum LinkError {
+    /// The connection ended before the answer did.
+    #[error("the connection to Coder ended too soon")]
+    Ended,
+    /// Reading from the connection failed.
+    #[error("the connection to Coder broke: {0}")]
+    Io(#[from] io::Error),
+    /// What came is no answer.
+    #[error("Coder's answer is malformed: {0}")]
+    Malformed(&'static str),
+    /// The request could not be sent whole.
+    #[error(transparent)]
+    Upload(#[from] UploadError),
+}
+
+impl From<httparse::Error> for LinkError {
+    fn from(error: httparse::Error) -> Self {
+        Self::Malformed(match error {
+            httparse::Error::HeaderName => "a header's name",
+            httparse::Error::HeaderValue => "a header's value",
+            httparse::Error::NewLine => "the end of a line",
+            httparse::Error::Status => "a status",
+            httparse::Error::Token => "a reason",
+            httparse::Error::TooManyHeaders => "so many headers",
+            httparse::Error::Version => "a version",
+        })
+    }
+}
+
+impl From<httparse::InvalidChunkSize> for LinkError {
+    fn from(_: httparse::InvalidChunkSize) -> Self {
+        Self::Malformed("a chunk's size")
+    }
+}
+
+/// A connection to Coder. It makes progress only while it is polled, by whoever waits for its answer or its body: no
+/// task of its own, no hand-over between tasks, and dropping it closes it.
+pub(super) struct UpstreamConnection {
+    io: Io,
+    sending: Sending,
+    /// What has come in and is not taken yet.
+    input: Bytes,
+    /// Where a body is read into that rushes in.
+    room: BytesMut,
+    /// The last read filled what it was given.
+    rushing: bool,
+    /// What is to come of the answer's body.
+    rest: Rest,
+    /// Another request may follow, as far as the connection's ends have said.
+    kept: bool,
+}
+
+impl UpstreamConnection {
+    /// Speaks HTTP/1.1 on a fresh connection.
+    pub(super) fn new(io: Io) -> Box<Self> {
+        Box::new(Self {
+            io,
+            sending: Sending::default(),
+            input: Bytes::new(),
+            room: BytesMut::new(),
+            rushing: false,
+            rest: Rest::Bytes(0),
+            kept: true,
+        })
+    }
+
+    /// Whether Coder has left an idle connection alone: neither closed it, nor said what nobody has asked for. Costs
+    /// no system call while it has.
+    pub(super) fn poll_untouched(&mut self, cx: &mut Context<'_>) -> bool {
+        let mut byte = [0];
+        Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
+    }
+
+    /// Sends a request and waits for the head of its answer, interim answers (RFC 9110 §15.2) left out.
+    /// The rest of a request that is answered early goes out while the answer's body is read.
+    ///
+    /// # Errors
+    /// [`LinkError`]: nobody knows what Coder has made of the request.
+    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+        let is_head = *request.request().method() == Method::HEAD;
+        let mut room = self.sending.begin(request);
+        let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
+        self.kept &= may_be_kept(&head);
+        self.rest = if is_head { Rest::Bytes(0) } else { Rest::of(&mut head)? };
+        self.kept &= self.rest != Rest::UntilClose;
+        Ok((head.status, head.headers))
+    }
+
+    fn poll_head(&mut self, cx: &mut Context<'_>, room: &mut HeaderMap) -> Poll<Result<Head, LinkError>> {
+        self.poll_send(cx)?;
+        loop {
+            if !self.input.is_empty()
+                && let Some(head) = head::take(&mut self.input, room)?
+            {
+                if !head.status.is_informational() || head.status == StatusCode::SWITCHING_PROTOCOLS {
+                    return Poll::Ready(Ok(head));
+                }
+                continue;
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                return Poll::Ready(Err(LinkError::Ended));
+            }
+        }
+    }
+
+    /// The next frame of the answer's body.
+    ///
+    /// # Errors
+    /// [`LinkError`]: it breaks off.
+    pub(super) fn poll_frame(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, LinkError>>> {
+        self.poll_send(cx)?;
+        loop {
+            match self.rest.take(&mut self.input)? {
+                Piece::Data(data) => return Poll::Ready(Some(Ok(Frame::data(data)))),
+                Piece::Trailers(trailers) => return Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
+                Piece::End => return Poll::Ready(None),
+                Piece::Wanting => {}
+            }
+            if ready!(self.poll_fill(cx))? == 0 {
+                self.rest.close()?;
+            }
+        }
+    }
+
+    /// The whole body, if it is of a known length and all of it has come in with the head.
+    pub(super) fn take_whole(&mut self) -> Option<Bytes> {
+        let length =
+            usize::try_from(self.rest.length()?).ok().filter(|length| *length <= self.input.len())?;
+        self.rest = Rest::Bytes(0);
+        Some(self.input.split_to(length))
+    }
+
+    /// How much is to come of the answer's body, where that was said.
+    pub(super) const fn length(&self) -> Option<u64> {
+        self.rest.length()
+    }
+
+    /// Nothing more is to come of the answer's body.
+    pub(super) const fn is_over(&self) -> bool {
+        self.rest.is_over()
+    }
+
+    /// The link without what only an exchange needs, if another may follow on it: the last answer is read to its end,
+    /// its request sent to its end, and nothing came that nobody asked for.
+    pub(super) fn into_idle(mut self: Box<Self>) -> Option<Box<Self>> {
+        self.room = BytesMut::new();
+        self.rushing = false;
+        self.sending.shrink();
+        let over = self.rest.is_over() && self.sending.is_over();
+        (over && self.kept && self.input.is_empty()).then_some(self)
+    }
+
+    /// The connection itself, after Coder has switched protocols on it, and what Coder has already
+    /// said in the new one.
+    pub(super) fn into_switched(self) -> (Io, Bytes) {
+        (self.io, self.input)
+    }
+
+    /// Sends what is left of the request. Coder may refuse the rest and yet answer: then the answer counts, and the
+    /// connection serves no other request.
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+        match self.sending.poll(&mut self.io, cx) {
+            Poll::Ready(Err(LinkError::Io(error))) => {
+                tracing::debug!(%error, "Coder takes no more of a request");
+                self.sending = Sending::default();
+                self.kept = false;
+                Ok(())
+            }
+            Poll::Ready(sent) => sent,
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Reads once, and says how much: nothing is the end of the connection.
+    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let bytes = if self.rushing {
+            let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
+            ready!(poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(MORE).clamp(FIRST, MORE)))?
+        } else {
+            ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
+        };
+        let length = bytes.len();
+        self.rushing = length >= FIRST;
+        self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
+        Poll::Ready(Ok(length))
+    }
+}
+
+/// Reads into `room`, which has at least `least` bytes of it.
+fn poll_read(
+    io: &mut Io,
+    cx: &mut Context<'_>,
+    room: &mut BytesMut,
+    least: usize,
+) -> Poll<io::Result<Bytes>> {
+    room.reserve(least);
+    ready!(poll_read_buf(Pin::new(io), cx, room))?;
+    Poll::Ready(Ok(room.split().freeze()))
+}
+
+impl fmt::Debug for UpstreamConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("UpstreamConnection").field("rest", &self.rest).finish_non_exhaustive()
+    }
+}

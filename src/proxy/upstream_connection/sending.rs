@@ -1,0 +1,192 @@
+//! A request on its way out.
+
+use std::io::{self, Cursor, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes};
+use http::header::{self, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::{HeaderMap, HeaderName};
+use http_body::{Body as _, Frame};
+use tokio::io::AsyncWrite as _;
+
+use super::head;
+use super::{Io, LinkError};
+use crate::proxy::upload::{Upload, UploadError};
+use crate::web::items;
+
+/// The room that is kept between requests, in bytes.
+const KEPT: usize = 4 * 1024;
+
+/// Header fields that are no trailers, announced or not: what frames, routes or modifies a request, says who sends it,
+/// or of what type its content is (RFC 9110 §6.5.1). All that was judged already.
+static NO_TRAILERS: [HeaderName; 15] = [
+    header::AUTHORIZATION,
+    header::CACHE_CONTROL,
+    header::CONNECTION,
+    header::CONTENT_ENCODING,
+    header::CONTENT_LENGTH,
+    header::CONTENT_RANGE,
+    header::CONTENT_TYPE,
+    header::COOKIE,
+    header::EXPECT,
+    header::HOST,
+    header::MAX_FORWARDS,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+
+/// What has still to go out of a request. It goes in the order lead, data, end.
+#[derive(Debug, Default)]
+pub(super) struct Sending {
+    /// A head, or a chunk's size. Its room serves one head after the other.
+    lead: Cursor<Vec<u8>>,
+    /// A frame of the body.
+    data: Bytes,
+    /// A chunk's end.
+    end: &'static [u8],
+    /// What has not been asked of the body yet.
+    body: Option<Upload>,
+    framing: Framing,
+    /// TLS may hold back what was written.
+    unflushed: bool,
+}
+
+/// How the body is framed.
+#[derive(Debug)]
+enum Framing {
+    /// By its length, of which so much is left.
+    Length(u64),
+    /// In chunks, with those trailers that were announced and may be some.
+    Chunks { trailers: Vec<HeaderName> },
+}
+
+impl Framing {
+    fn of(headers: &HeaderMap) -> Self {
+        if headers.contains_key(TRANSFER_ENCODING) {
+            let announced = items(headers, &TRAILER).filter_map(|name| HeaderName::from_bytes(name).ok());
+            return Self::Chunks { trailers: announced.filter(|name| !NO_TRAILERS.contains(name)).collect() };
+        }
+        let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+        Self::Length(length.and_then(|length| length.parse().ok()).unwrap_or(0))
+    }
+}
+
+impl Default for Framing {
+    fn default() -> Self {
+        Self::Length(0)
+    }
+}
+
+impl Sending {
+    /// A request, all of it to be sent. Returns its headers, whose room is not needed any more.
+    pub(super) fn begin(&mut self, mut request: Upload) -> HeaderMap {
+        head::write(self.lead.get_mut(), request.request());
+        let headers = request.take_headers();
+        self.framing = Framing::of(&headers);
+        self.body =
+            (!matches!(self.framing, Framing::Length(0)) || !request.is_end_stream()).then_some(request);
+        headers
+    }
+
+    /// All of it has gone out.
+    pub(super) fn is_over(&self) -> bool {
+        self.body.is_none() && !self.is_staged() && !self.unflushed
+    }
+
+    /// Keeps no more room than nearly every head needs.
+    pub(super) fn shrink(&mut self) {
+        self.lead.get_mut().shrink_to(KEPT);
+    }
+
+    /// Sends what can be sent now. Ready when all has gone out.
+    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        loop {
+            // A frame that is there goes out together with the head.
+            let staged = self.poll_stage(cx)?;
+            ready!(self.poll_write(io, cx))?;
+            if self.body.is_none() || staged.is_pending() {
+                if self.unflushed {
+                    ready!(Pin::new(&mut *io).poll_flush(cx))?;
+                    self.unflushed = false;
+                }
+                return staged.map(Ok);
+            }
+        }
+    }
+
+    fn is_staged(&self) -> bool {
+        self.lead.has_remaining() || self.data.has_remaining() || self.end.has_remaining()
+    }
+
+    /// Stages what comes next of the body, unless there is something before it.
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+        let Some(body) = self.body.as_mut().filter(|_| self.data.is_empty() && self.end.is_empty()) else {
+            return Poll::Ready(Ok(()));
+        };
+        let frame = ready!(Pin::new(body).poll_frame(cx)).transpose()?;
+        Poll::Ready(match frame.map(Frame::into_data) {
+            None => self.finish(&HeaderMap::new()),
+            Some(Ok(data)) => self.stage(data),
+            Some(Err(frame)) => self.finish(&frame.into_trailers().unwrap_or_default()),
+        })
+    }
+
+    fn stage(&mut self, data: Bytes) -> Result<(), LinkError> {
+        match &mut self.framing {
+            Framing::Length(left) => {
+                // One byte more would be the beginning of another request.
+                *left = left.checked_sub(data.len() as u64).ok_or(UploadError::Length)?;
+                if *left == 0 {
+                    self.body = None;
+                }
+            }
+            // A chunk without data would be the last.
+            Framing::Chunks { .. } if data.is_empty() => {}
+            Framing::Chunks { .. } => {
+                self.lead.get_mut().extend(format!("{:x}\r\n", data.len()).into_bytes());
+                self.end = b"\r\n";
+            }
+        }
+        self.data = data;
+        Ok(())
+    }
+
+    /// The body is over.
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), LinkError> {
+        self.body = None;
+        match &self.framing {
+            Framing::Length(0) => {}
+            Framing::Length(_) => return Err(UploadError::Length.into()),
+            Framing::Chunks { trailers: announced } => {
+                let passed = trailers.iter().filter(|(name, _)| announced.contains(name));
+                let passed = passed.map(|(name, value)| (name.clone(), value.clone())).collect();
+                self.lead.get_mut().extend(b"0\r\n");
+                head::write_lines(self.lead.get_mut(), &passed);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is staged.
+    fn poll_write(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while self.is_staged() {
+            let pieces = [self.lead.chunk(), &self.data, self.end].map(IoSlice::new);
+            let mut written = ready!(Pin::new(&mut *io).poll_write_vectored(cx, &pieces))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.unflushed = true;
+            for piece in [&mut self.lead as &mut dyn Buf, &mut self.data, &mut self.end] {
+                let gone = written.min(piece.remaining());
+                piece.advance(gone);
+                written -= gone;
+            }
+        }
+        self.lead.set_position(0);
+        self.lead.get_mut().clear();
+        Poll::Ready(Ok(()))
+    }
+}

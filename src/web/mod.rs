@@ -1,0 +1,33 @@
+//! HTTP as this gateway needs it: bodies, the outbound client, cookies, the parsed target,
+//! and requests that are fit to be forwarded.
+//!
+//! Tier 1: imports only `types`. Knows nothing of Coder but what a few of its headers are named, and nothing of
+//! OpenID Connect.
+
+mod address;
+mod body;
+mod client;
+pub mod cookies;
+mod message;
+mod request_kind;
+mod sanitize;
+mod socket;
+mod target;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+pub use address::TrustedProxies;
+pub use body::{Body, BodyError, ReadError, read_limited};
+pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
+pub use message::{BadRequest, Host, check_message};
+pub use request_kind::{RequestKind, is_preflight, request_kind, shows_pages};
+pub use sanitize::{Hop, Sanitized, items, remove_hop_by_hop, sanitize};
+pub use socket::{KEEPALIVE, poll_write_pieces};
+pub use target::{BadTarget, Target};
+
+/// A request as it arrived.
+pub type Request = http::Request<hyper::body::Incoming>;
+
+/// An answer of the gateway or of Coder.
+pub type Response = http::Response<Body>;

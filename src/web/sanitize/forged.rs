@@ -1,0 +1,65 @@
+//! Headers that a client must not be believed.
+
+use http::HeaderMap;
+use http::header::HeaderName;
+
+/// Headers that only a proxy in front may set: who the client is, where it comes from, what it asked for.
+/// Workspace apps and other servers believe them; from a client they are removed on every route.
+///
+/// `Coder-Workspace-Proxy-Real-IP` is none of them: Coder reads it only from a workspace proxy that has proved
+/// itself with its token.
+const NAMES: [&str; 18] = [
+    "cf-connecting-ip",
+    "cf-connecting-ipv6",
+    "client-ip",
+    "fastly-client-ip",
+    "forwarded",
+    "remote-addr",
+    "remote-email",
+    "remote-groups",
+    "remote-name",
+    "remote-user",
+    "true-client-ip",
+    "x-client-ip",
+    "x-cluster-client-ip",
+    // Coder's replicas ask each other with it past the redirect to the access URL.
+    "x-coder-relay-source-replica",
+    "x-envoy-external-address",
+    "x-forwarded",
+    "x-real-ip",
+    "x-rewrite-url",
+];
+
+/// The same, by what their names begin with.
+const PREFIXES: [&str; 7] = [
+    "x-auth-request-",
+    "x-authentik-",
+    "x-forwarded-",
+    "x-original-",
+    "x-remote-",
+    "x-vestibule-",
+    "x-webauth-",
+];
+
+/// Removes them, in any mix of `-` and `_` (CVE-2025-64484, GHSA-f59h-q822-g45g): servers that turn headers
+/// into variables read both as one.
+pub(super) fn remove(headers: &mut HeaderMap) {
+    let found: Vec<HeaderName> = headers.keys().filter(|name| is_forged(name.as_str())).cloned().collect();
+    for name in &found {
+        headers.remove(name);
+    }
+}
+
+/// `name` is in lower case, as header names are kept.
+pub(super) fn is_forged(name: &str) -> bool {
+    // Nearly every header begins with another letter.
+    name.starts_with(['x', 'f', 'r', 't', 'c'])
+        && (NAMES.iter().any(|forged| forged.len() == name.len() && begins(name, forged))
+            || PREFIXES.iter().any(|prefix| begins(name, prefix)))
+}
+
+/// Whether `name` begins with `start`, taking `_` for `-`.
+fn begins(name: &str, start: &str) -> bool {
+    let dashed = |byte| if byte == b'_' { b'-' } else { byte };
+    name.len() >= start.len() && name.bytes().zip(start.bytes()).all(|(is, like)| dashed(is) == like)
+}

@@ -1,0 +1,54 @@
+//! Headers that are between two neighbours and go no further.
+
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Those that end at this hop whether `Connection` names them or not (RFC 9110 §7.6.1).
+/// `Trailer` announces fields that are forwarded.
+static ALWAYS: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("keep-alive"),
+    HeaderName::from_static("proxy-connection"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+    HeaderName::from_static("http2-settings"),
+];
+
+/// Options of nearly every `Connection` line. They name no header, or one that goes in any case.
+const COMMON_OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
+
+/// Removes what ends at this hop, from a request or an answer: the fixed list and everything that any
+/// `Connection` line names. `TE` keeps only `trailers` (RFC 9110 §10.1.4).
+pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
+    let trailers = items(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
+    for name in &named(headers) {
+        headers.remove(name);
+    }
+    // Few of them are ever there: looking at what is there costs less than looking each of them up.
+    while let Some(name) = headers.keys().find(|name| ALWAYS.contains(name)).cloned() {
+        headers.remove(name);
+    }
+    if trailers {
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+    }
+}
+
+/// The headers that `Connection` names, beyond the common options. As many as fit into one request's head.
+fn named(headers: &HeaderMap) -> Vec<HeaderName> {
+    items(headers, &header::CONNECTION)
+        .filter(|option| !COMMON_OPTIONS.iter().any(|common| option.eq_ignore_ascii_case(common)))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .collect()
+}
+
+/// The items of a comma-separated header, over all its lines, read byte by byte: one byte that is no text
+/// must not hide the others.
+pub fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
+    headers
+        .get_all(name)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .map(<[u8]>::trim_ascii)
+}
