@@ -14,10 +14,9 @@ use super::sign_out::SIGNED_OUT;
 use super::{Gateway, RefusalCause, notice, sessions};
 use crate::coder::auth_methods::AuthMethods;
 use crate::coder::names::LOGIN_PAGE;
-use crate::grant::{EndReason, EndedThere, StoreError};
+use crate::grant::{EndReason, EndedThere, StoreError, Verdict};
 use crate::oidc::LogoutToken;
 use crate::pages::{Link, SignInView};
-use crate::policy::Judged;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{IdentityKey, LocalRedirect};
 use crate::web::{Body, Request, Response, read_limited};
@@ -65,13 +64,13 @@ impl Gateway {
         let wanted = single(context.target.query().unwrap_or_default(), "redirect")?;
         let redirect = wanted.map_or_else(LocalRedirect::root, |to| self.local(&to));
         let session = self.browsers_session(headers, context).await?;
-        if matches!(session, Some(Judged::Served(_))) {
+        if matches!(session, Some(Verdict::Authorized(_))) {
             return Ok(redirect_to(StatusCode::SEE_OTHER, redirect.as_str()));
         }
-        let stale = matches!(session, Some(Judged::Ended(_) | Judged::UnknownToken));
+        let stale = matches!(session, Some(Verdict::Ended(_) | Verdict::Declined | Verdict::Unknown));
         let (notice, said) = match self.recall_end(headers) {
             Some((notice, said)) => (Some(notice), Some(said)),
-            None => (stale.then(|| notice::sentence(session.as_ref().and_then(Judged::ended_by))), None),
+            None => (stale.then(|| notice::sentence(session.as_ref().and_then(Verdict::ended_by))), None),
         };
         let password = self.rules.password_sign_in.admits(context.client);
         let view = SignInView {

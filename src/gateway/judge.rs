@@ -14,8 +14,8 @@ use super::sign_in::device;
 use super::{Gateway, RefusalCause};
 use crate::coder::api::TokenLookup;
 use crate::coder::credential::{Presented, PresentedKind};
-use crate::grant::{Authorization, Check, Device, EndReason, Judgement, MadeFor, TokenOwner};
-use crate::policy::{Bearer, Judged, Judging, RouteClass};
+use crate::grant::{AskNext, Device, MadeFor, TokenOwner, Verdict};
+use crate::policy::{Bearer, Judging, RouteClass};
 use crate::types::{Secret, TokenHash};
 
 /// When to ask again after Coder could not be asked.
@@ -35,17 +35,16 @@ impl Gateway {
     ) -> Result<Bearer, RefusalCause> {
         let Some(presented) = presented else { return Ok(Bearer::Nobody) };
         if !presented.is_judged() || self.rules.judging(class) != Judging::Person {
-            return Ok(presented.bearer(Judged::Unasked));
+            return Ok(presented.bearer(Verdict::NeedsAsking(AskNext::Grants)));
         }
         let hash = presented.hash();
-        let judged = if let Some(judged) = judged_now(self.grants.check(&hash)) {
-            judged
-        } else {
+        let mut verdict = self.grants.check(&hash);
+        if matches!(verdict, Verdict::NeedsAsking(_)) {
             // The encrypted hand-over to an app host is nothing that Coder could be asked about.
             let secret = (presented.kind() == PresentedKind::Person).then(|| presented.secret());
-            self.find_out(hash, secret, device(headers, context)).await?
-        };
-        Ok(presented.bearer(judged))
+            verdict = self.find_out(hash, secret, device(headers, context)).await?;
+        }
+        Ok(presented.bearer(verdict))
     }
 
     /// What became of the session that a browser brings as its cookie; `None` where it brings none.
@@ -53,7 +52,7 @@ impl Gateway {
         self: &Arc<Self>,
         headers: &HeaderMap,
         context: &Context,
-    ) -> Result<Option<Judged>, RefusalCause> {
+    ) -> Result<Option<Verdict>, RefusalCause> {
         let Some(token) = self.finder.session_cookie(headers) else { return Ok(None) };
         let from = device(headers, context);
         self.find_out(TokenHash::of(token), Some(token.into()), from).await.map(Some)
@@ -65,12 +64,12 @@ impl Gateway {
         hash: TokenHash,
         secret: Option<Secret>,
         from: Device,
-    ) -> Result<Judged, RefusalCause> {
+    ) -> Result<Verdict, RefusalCause> {
         let gateway = Arc::clone(self);
         let work = async move {
-            let judged = gateway.ask(hash, secret, from.address).await;
+            let verdict = gateway.ask(hash, secret, from.address).await;
             gateway.grants.seen_from(&hash, from);
-            judged
+            verdict
         };
         self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
     }
@@ -80,13 +79,12 @@ impl Gateway {
         hash: TokenHash,
         secret: Option<Secret>,
         client: IpAddr,
-    ) -> Result<Judged, RefusalCause> {
+    ) -> Result<Verdict, RefusalCause> {
         let known = match self.grants.judge(&hash).await? {
-            Judgement::Unknown => false,
-            Judgement::Stale => true,
-            judgement => return Ok(judged(judgement)),
+            Verdict::NeedsAsking(next) => next == AskNext::CoderAgain,
+            verdict => return Ok(verdict),
         };
-        let Some(secret) = secret else { return Ok(Judged::UnknownToken) };
+        let Some(secret) = secret else { return Ok(Verdict::Unknown) };
         let gateway = Arc::clone(self);
         let work = async move { gateway.ask_coder(hash, &secret, known, client).await };
         Ok(self.questions.ask(&self.slow, hash, work).await?)
@@ -100,10 +98,11 @@ impl Gateway {
         secret: &Secret,
         known: bool,
         client: IpAddr,
-    ) -> Result<Judged, NoAnswer> {
+    ) -> Result<Verdict, NoAnswer> {
         // The question before this one may have been about the same token.
-        if let Some(judged) = judged_now(self.grants.check(&hash)) {
-            return Ok(judged);
+        let verdict = self.grants.check(&hash);
+        if !matches!(verdict, Verdict::NeedsAsking(_)) {
+            return Ok(verdict);
         }
         let question = if known {
             None
@@ -111,10 +110,10 @@ impl Gateway {
             match timeout(PATIENCE, self.limits.question(client)).await {
                 Ok(question) => Some(question.map_err(NoAnswer::TooMany)?),
                 // Coder is so slow that the questions before this one have not come to their end.
-                Err(_) => return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN }),
+                Err(_) => return Ok(Verdict::Unreachable { answers: false, retry_after: CODER_AGAIN }),
             }
         };
-        let judgement = match self.api.who(secret, client).await {
+        let verdict = match self.api.who(secret, client).await {
             TokenLookup::Owner(owner) => {
                 let owner = TokenOwner {
                     user: owner.user,
@@ -129,41 +128,13 @@ impl Gateway {
                 if let Some(question) = question {
                     question.was_bad();
                 }
-                return Ok(Judged::UnknownToken);
+                return Ok(Verdict::Unknown);
             }
             TokenLookup::Unreachable => {
-                return Ok(Judged::Unreachable { answers: false, retry_after: CODER_AGAIN });
+                return Ok(Verdict::Unreachable { answers: false, retry_after: CODER_AGAIN });
             }
         };
-        Ok(judged(judgement))
-    }
-}
-
-/// What the memory knows, in the policy's words; `None` when somebody has to be asked.
-fn judged_now(check: Check) -> Option<Judged> {
-    Some(match check {
-        Check::Served(authorization) => Judged::Served(authorization),
-        Check::WithoutGrant(authorization) => without_grant(authorization),
-        Check::Unattributed(authorization) => Judged::Unattributed { authorization },
-        Check::UnknownToken => Judged::UnknownToken,
-        Check::Ask => return None,
-    })
-}
-
-fn without_grant(authorization: Authorization) -> Judged {
-    Judged::WithoutGrant { login_type: authorization.login_type(), authorization }
-}
-
-/// A judgement in the policy's words.
-fn judged(judgement: Judgement) -> Judged {
-    match judgement {
-        Judgement::Served(authorization) => Judged::Served(authorization),
-        Judgement::WithoutGrant(authorization) => without_grant(authorization),
-        Judgement::Unattributed(authorization) => Judged::Unattributed { authorization },
-        Judgement::Ended(reason) => Judged::Ended(reason),
-        // Nothing has ended for good, but signing in again is the way on.
-        Judgement::Declined => Judged::Ended(EndReason::EndedByProvider),
-        Judgement::Unreachable { answers, retry_after } => Judged::Unreachable { answers, retry_after },
-        Judgement::Unknown | Judgement::Stale => Judged::UnknownToken,
+        // Everybody was asked.
+        Ok(if matches!(verdict, Verdict::NeedsAsking(_)) { Verdict::Unknown } else { verdict })
     }
 }

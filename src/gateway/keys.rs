@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::{Gateway, RefusalCause};
 use crate::coder::api::TokenLookup;
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{Authorization, MadeFor, StoreError, TokenOwner};
+use crate::grant::{CredentialHandle, MadeFor, StoreError, TokenOwner};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
@@ -15,10 +15,10 @@ use crate::web::{Body, Response, read_limited};
 
 /// TokenLookup asked for a credential to be made, and where.
 pub(super) struct Maker {
-    /// The authorization that the request was forwarded with.
-    pub(super) authorization: Authorization,
+    /// The credential that the request was forwarded with.
+    pub(super) owner: CredentialHandle,
     /// What it presented: Coder is asked with it about other users.
-    pub(super) credential: Option<Secret>,
+    pub(super) presented: Option<Secret>,
     /// The path, in the form that Coder routes on.
     pub(super) path: String,
     /// The client's address.
@@ -36,7 +36,7 @@ impl Gateway {
         match made {
             CreatesKey::AppRedirect => {
                 if let Some(hash) = key_creation::encrypted_app_key(response.status(), response.headers()) {
-                    self.attribute(hash, &maker.authorization, MadeFor::App).await?;
+                    self.attribute(hash, &maker.owner, MadeFor::App).await?;
                 }
                 Ok(response)
             }
@@ -57,12 +57,10 @@ impl Gateway {
     pub(super) async fn bind_app_session(
         self: &Arc<Self>,
         session: Option<Secret>,
-        authorization: &Authorization,
+        owner: &CredentialHandle,
     ) -> Result<(), RefusalCause> {
         match session {
-            Some(session) => {
-                self.attribute(TokenHash::of(session.expose()), authorization, MadeFor::App).await
-            }
+            Some(session) => self.attribute(TokenHash::of(session.expose()), owner, MadeFor::App).await,
             None => Ok(()),
         }
     }
@@ -71,7 +69,7 @@ impl Gateway {
     /// Coder tells whoever may make a key for them. `None` when it does not: the key is asked about when it is
     /// presented.
     async fn owner_of_new(&self, maker: &Maker) -> Option<TokenOwner> {
-        let user = maker.authorization.user()?;
+        let user = maker.owner.user()?;
         let made_for =
             if maker.path.trim_end_matches('/').ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
         let other = match key_creation::owner(&maker.path)? {
@@ -81,9 +79,9 @@ impl Gateway {
             KeyOwner::Name(name) => Some(name),
         };
         let Some(other) = other else {
-            return Some(TokenOwner { user, login_type: maker.authorization.login_type(), made_for });
+            return Some(TokenOwner { user, login_type: maker.owner.login_type(), made_for });
         };
-        let TokenLookup::Owner(owner) = self.api.user(&other, maker.credential.as_ref()?, maker.client).await
+        let TokenLookup::Owner(owner) = self.api.user(&other, maker.presented.as_ref()?, maker.client).await
         else {
             tracing::warn!("Coder does not say whose a new key is; it is asked when the key is presented");
             return None;
@@ -94,11 +92,11 @@ impl Gateway {
     async fn attribute(
         self: &Arc<Self>,
         hash: TokenHash,
-        authorization: &Authorization,
+        owner: &CredentialHandle,
         made_for: MadeFor,
     ) -> Result<(), RefusalCause> {
-        let Some(user) = authorization.user() else { return Ok(()) };
-        let owner = TokenOwner { user, login_type: authorization.login_type(), made_for };
+        let Some(user) = owner.user() else { return Ok(()) };
+        let owner = TokenOwner { user, login_type: owner.login_type(), made_for };
         let gateway = Arc::clone(self);
         self.bound(async move { gateway.grants.attribute(hash, owner).await }).await
     }

@@ -9,8 +9,7 @@ use futures_util::future::{BoxFuture, Shared};
 use tokio::runtime::Handle;
 
 use super::RefusalCause;
-use crate::grant::StoreError;
-use crate::policy::Judged;
+use crate::grant::{StoreError, Verdict};
 use crate::types::TokenHash;
 
 /// Why there is no answer, for everybody who waits.
@@ -34,7 +33,7 @@ impl From<NoAnswer> for RefusalCause {
     }
 }
 
-type Answer = Result<Judged, NoAnswer>;
+type Answer = Result<Verdict, NoAnswer>;
 type Asked = Shared<BoxFuture<'static, Answer>>;
 
 /// The questions that are open, by the hash of the token.

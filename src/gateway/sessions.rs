@@ -8,9 +8,9 @@ use url::form_urlencoded;
 use super::context::Context;
 use super::sign_in::redirect_to;
 use super::{Gateway, RefusalCause};
-use crate::grant::{Authorization, CredentialKind, EndReason, Filter, Listed, ListedKind, MadeFor};
+use crate::grant::{Authorization, CredentialKind, EndReason, Filter, Listed, ListedKind, MadeFor, Verdict};
 use crate::pages::{Link, SessionRow, SessionsView};
-use crate::policy::{self, Judged};
+use crate::policy;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, Purpose, Secret, TokenHash};
 use crate::web::{Request, RequestKind, Response, read_limited, shows_pages};
@@ -40,7 +40,7 @@ impl Gateway {
         let csrf = self.csrf(&authorization);
         let (sessions, tokens): (Vec<_>, Vec<_>) =
             listed.iter().partition(|listed| matches!(listed.kind, ListedKind::Session { .. }));
-        let person = authorization.person();
+        let person = authorization.credential().person();
         let session_rows: Vec<_> = sessions.into_iter().map(|listed| row(listed, &authorization)).collect();
         let token_rows: Vec<_> = tokens.into_iter().map(|listed| row(listed, &authorization)).collect();
         let view = SessionsView {
@@ -87,14 +87,14 @@ impl Gateway {
         }
         let wanted = field("end").ok_or(RefusalCause::Form)?;
         let ended = self.end_listed(&authorization, &wanted).await?;
-        let person = authorization.person();
+        let person = authorization.credential().person();
         audit::emit(Event {
             action: AuditAction::End,
             outcome: if ended > 0 { "ok" } else { "nothing" },
             person: AuditPerson {
                 key: person.as_ref().map(|person| &person.key),
                 email: person.as_ref().map(|person| person.email.as_str()),
-                coder_user: authorization.user(),
+                coder_user: authorization.credential().user(),
             },
             client: Some(context.client),
             request: Some(context.request),
@@ -119,7 +119,7 @@ impl Gateway {
         authorization: &Authorization,
         wanted: &str,
     ) -> Result<usize, RefusalCause> {
-        let Some(user) = authorization.user() else { return Ok(0) };
+        let Some(user) = authorization.credential().user() else { return Ok(0) };
         if wanted == "all" {
             return Ok(self.grants.end_user(user, EndReason::Revoked).await?);
         }
@@ -136,7 +136,7 @@ impl Gateway {
     }
 
     async fn own_list(&self, authorization: &Authorization) -> Result<Vec<Listed>, RefusalCause> {
-        let Some(user) = authorization.user() else { return Ok(Vec::new()) };
+        let Some(user) = authorization.credential().user() else { return Ok(Vec::new()) };
         Ok(self.grants.list(Filter::User(user), MOST).await?)
     }
 
@@ -147,13 +147,15 @@ impl Gateway {
         context: &Context,
     ) -> Result<Result<Authorization, Response>, RefusalCause> {
         let session = self.browsers_session(headers, context).await?;
-        let ended = session.as_ref().and_then(Judged::ended_by).cloned();
+        let ended = session.as_ref().and_then(Verdict::ended_by).cloned();
         let cause = match session {
             None => policy::Denial::NoCredential,
-            Some(Judged::Served(authorization)) if authorization.kind() == CredentialKind::Session => {
+            Some(Verdict::Authorized(authorization))
+                if authorization.credential().kind() == CredentialKind::Session =>
+            {
                 return Ok(Ok(authorization));
             }
-            Some(Judged::Unreachable { answers, retry_after }) => {
+            Some(Verdict::Unreachable { answers, retry_after }) => {
                 return Err(RefusalCause::Policy(policy::Denial::Unreachable { answers, retry_after }));
             }
             Some(_) => policy::Denial::Ended,
@@ -167,7 +169,7 @@ impl Gateway {
 
     /// Proves that a form was made for this session: a name for it that only the gateway can make.
     fn csrf(&self, authorization: &Authorization) -> Secret {
-        let names = self.keyring.name(Purpose::Form, authorization.hash().as_bytes());
+        let names = self.keyring.name(Purpose::Form, authorization.credential().hash().as_bytes());
         Secret::new(names.into_iter().next().unwrap_or_default())
     }
 }
@@ -203,6 +205,6 @@ fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> 
         address,
         since: listed.created_at,
         seen: listed.last_seen,
-        current: listed.hash == authorization.hash(),
+        current: listed.hash == authorization.credential().hash(),
     }
 }

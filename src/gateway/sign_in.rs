@@ -9,10 +9,9 @@ use url::form_urlencoded;
 use super::context::Context;
 use super::{Gateway, RefusalCause};
 use crate::coder::handoff::{CALLBACK, HandoffError, HandoffResult, Visit};
-use crate::grant::{Device, EndReason, TakenState};
+use crate::grant::{Device, EndReason, TakenState, Verdict};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
 use crate::pages::Link;
-use crate::policy::Judged;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
 use crate::web::{Body, Response};
@@ -57,7 +56,7 @@ impl Gateway {
         let cause = self.with_what_was_wanted(cause, query, headers);
         if over
             && context.navigates()
-            && matches!(self.browsers_session(headers, context).await, Ok(Some(Judged::Served(_))))
+            && matches!(self.browsers_session(headers, context).await, Ok(Some(Verdict::Authorized(_))))
         {
             let to = cause.apart().1.map_or("/", LocalRedirect::as_str);
             return Ok(redirect_to(StatusCode::SEE_OTHER, to));

@@ -12,7 +12,7 @@ use super::context::Context;
 use super::sign_in::redirect_to;
 use super::{Gateway, RefusalCause};
 use crate::coder::answer;
-use crate::grant::{Authorization, CredentialKind, EndReason, EndedSession};
+use crate::grant::{CredentialHandle, CredentialKind, EndReason, EndedSession};
 use crate::pages::{Link, SignOutAtProviderView, SignedOutView};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, RequestId, Secret, random_token};
@@ -34,21 +34,21 @@ impl Gateway {
     /// Ends what is presented, before Coder hears of it: whatever Coder answers, it is over.
     pub(super) async fn end_presented(
         self: &Arc<Self>,
-        authorization: &Authorization,
+        credential: &CredentialHandle,
         context: &Context,
     ) -> Result<Option<EndedSession>, RefusalCause> {
-        let (gateway, authorization, request, client) =
-            (Arc::clone(self), authorization.clone(), context.request, context.client);
+        let (gateway, credential, request, client) =
+            (Arc::clone(self), credential.clone(), context.request, context.client);
         let work = async move {
-            let person = authorization.person();
-            let ended = gateway.end_credential(&authorization).await;
+            let person = credential.person();
+            let ended = gateway.end_credential(&credential).await;
             audit::emit(Event {
                 action: AuditAction::SignOut,
                 outcome: if ended.is_ok() { "ok" } else { "store" },
                 person: AuditPerson {
                     key: person.as_ref().map(|person| &person.key),
                     email: person.as_ref().map(|person| person.email.as_str()),
-                    coder_user: authorization.user(),
+                    coder_user: credential.user(),
                 },
                 client: Some(client),
                 request: Some(request),
@@ -60,16 +60,16 @@ impl Gateway {
 
     async fn end_credential(
         &self,
-        authorization: &Authorization,
+        credential: &CredentialHandle,
     ) -> Result<Option<EndedSession>, RefusalCause> {
-        let hash = authorization.hash();
-        if authorization.kind() == CredentialKind::Token {
+        let hash = credential.hash();
+        if credential.kind() == CredentialKind::Token {
             self.grants.end_token(&hash, EndReason::SignedOut).await?;
             return Ok(None);
         }
         let ended = self.grants.end_session(&hash, EndReason::SignedOut).await?;
         if self.settings.sign_out_ends_tokens
-            && let Some(user) = authorization.user()
+            && let Some(user) = credential.user()
         {
             self.grants.end_user(user, EndReason::SignedOut).await?;
         }

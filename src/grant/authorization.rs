@@ -1,4 +1,4 @@
-//! That somebody may be served now.
+//! What a judged credential is: one that may be served, one that only Coder vouches for, one of nobody known.
 
 use std::fmt;
 use std::sync::Arc;
@@ -23,32 +23,20 @@ pub enum CredentialKind {
     Token,
 }
 
-/// The proof that a credential was judged: for a session or token that may be served now, or, where
-/// [`super::Check`] and [`super::Judgement`] say so, one that the policy decides about.
+/// A credential in memory: whose it is, and when it ends. It proves nothing: [`Authorization`], [`CoderOnlyToken`]
+/// and [`UnattributedToken`] say what was found out about it.
 ///
-/// Made only by this module. Cheap to clone: one reference count.
+/// Cheap to clone: one reference count.
 #[derive(Clone)]
-pub struct Authorization(Arc<Entry>);
+pub struct CredentialHandle(Arc<Entry>);
 
-impl Authorization {
-    pub(super) fn new(entry: Arc<Entry>) -> Self {
-        Self(entry)
-    }
-
-    /// An authorization for a test of another module.
-    #[cfg(test)]
-    pub(crate) fn for_test(user: Option<CoderUserId>) -> Self {
-        let user = user.map(|id| Arc::new(UserState::new(id)));
-        let bearer = EntryOwner::Token(TokenPart::new(user, LoginType::Unknown, Timestamp::MAX));
-        Self(Arc::new(Entry::new(TokenHash::of("test"), bearer, Timestamp::EPOCH, Links::for_test())))
-    }
-
-    /// Coder's user; unknown only of a token that Coder does not attribute.
+impl CredentialHandle {
+    /// Coder's user; `None` only for a token that Coder does not attribute.
     pub fn user(&self) -> Option<CoderUserId> {
         self.0.user().map(|user| user.id)
     }
 
-    /// Who it is at the provider, as last told. None for a user who never signed in here.
+    /// Who the user is at the provider, as last reported. `None` for a user who never signed in here.
     pub fn person(&self) -> Option<Arc<ProviderUser>> {
         match &self.0.bearer {
             EntryOwner::Session(session) => Some(session.grant.person()),
@@ -73,7 +61,7 @@ impl Authorization {
         }
     }
 
-    /// How a token's user signs in to Coder. A session's user does by OpenID Connect.
+    /// How the user signs in to Coder. A session's user does so by OpenID Connect.
     pub fn login_type(&self) -> LoginType {
         match &self.0.bearer {
             EntryOwner::Session(_) => LoginType::Oidc,
@@ -86,16 +74,29 @@ impl Authorization {
         self.0.hash
     }
 
-    /// Whether this authorization has ended, in whatever way: sign-out, a refusal at a refresh, a limit, or nobody to
+    /// Whether it may no longer be used, for whatever reason: sign-out, a refusal at a refresh, a limit, or nobody to
     /// ask for longer than the grace.
     pub fn has_ended(&self) -> bool {
         !self.0.is_live()
     }
 
-    /// Completes as soon as it has. For tunnels, which outlive the check of a request; register them with
+    /// Completes as soon as it has ended. For tunnels, which outlive the check of a request; register them with
     /// [`Self::tunnel`].
     pub async fn ended(&self) {
         self.0.ended().await;
+    }
+
+    /// Registers an open tunnel or a response in progress: until the guard is dropped the credential is judged again
+    /// in the background whenever its authorization goes stale, as a request would have it judged, and its limits are
+    /// checked each second.
+    pub fn tunnel(&self) -> TunnelGuard {
+        self.0.links.tunnels.register(&self.0)
+    }
+
+    /// Notes that there was activity, for the idle limit. Requests do so when they are checked, tunnels when data
+    /// flows.
+    pub fn touch(&self, now: Timestamp) {
+        self.0.touch(now);
     }
 
     /// Ends it, as a sign-out does.
@@ -103,25 +104,57 @@ impl Authorization {
     pub(crate) fn end(&self) {
         self.0.end(&super::EndReason::SignedOut);
     }
-
-    /// Registers an open tunnel or an answer under way: until the guard is dropped the authorization is judged again in
-    /// the background whenever it goes stale, as a request would, and its limits are watched each second.
-    pub fn tunnel(&self) -> TunnelGuard {
-        self.0.links.tunnels.register(&self.0)
-    }
-
-    /// Notes that there was activity, for the idle limit: requests do it by being checked, tunnels
-    /// call it when something flows.
-    pub fn touch(&self, now: Timestamp) {
-        self.0.touch(now);
-    }
 }
 
-impl fmt::Debug for Authorization {
+impl fmt::Debug for CredentialHandle {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Authorization")
+        f.debug_struct("CredentialHandle")
             .field("kind", &self.kind())
             .field("user", &self.user())
             .finish_non_exhaustive()
     }
+}
+
+/// What a verdict says about a credential: a type of its own, made only in this module's parent, around the handle.
+macro_rules! judged {
+    ($(#[$meaning:meta])* $name:ident) => {
+        $(#[$meaning])*
+        #[derive(Clone, Debug)]
+        pub struct $name(CredentialHandle);
+
+        impl $name {
+            pub(super) fn new(entry: Arc<Entry>) -> Self {
+                Self(CredentialHandle(entry))
+            }
+
+            /// The credential itself, without what is proven about it.
+            pub fn credential(&self) -> &CredentialHandle {
+                &self.0
+            }
+
+            /// One for a test of another module.
+            #[cfg(test)]
+            pub(crate) fn for_test(user: Option<CoderUserId>, login_type: LoginType) -> Self {
+                let user = user.map(|id| Arc::new(UserState::new(id)));
+                let bearer = EntryOwner::Token(TokenPart::new(user, login_type, Timestamp::MAX));
+                let (hash, links) = (TokenHash::of("test"), Links::for_test());
+                Self::new(Arc::new(Entry::new(hash, bearer, Timestamp::EPOCH, links)))
+            }
+        }
+    };
+}
+
+judged! {
+    /// The proof that a session or token may be served now: the provider has confirmed a grant of its user.
+    Authorization
+}
+
+judged! {
+    /// A token that is valid at Coder and whose user has no grant here.
+    CoderOnlyToken
+}
+
+judged! {
+    /// A token that is valid at Coder, which does not say whose it is.
+    UnattributedToken
 }

@@ -8,11 +8,12 @@ use futures_util::stream;
 use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
-use super::entry::{Entry, EntryOwner, Look};
+use super::entry::{Entry, EntryOwner};
 use super::live::{ProviderUser, lock};
 use super::store::{Revocation, Scope, StoreError};
 use super::tunnels::JudgeLease;
-use super::{EndReason, Grants, Judgement};
+use super::verdict::Verdict;
+use super::{EndReason, Grants};
 use crate::oidc::{RevokeError, TokenKind};
 use crate::telemetry::audit;
 use crate::types::{Secret, Timestamp};
@@ -104,7 +105,8 @@ impl Grants {
                 EntryOwner::Session(_) => true,
                 EntryOwner::Token(token) => token.user.as_ref().is_some_and(|user| user.signed_in()),
             };
-            ours && entry.is_live() && entry.look(now) == Look::Judge
+            let verdict = || Arc::clone(entry).verdict(now);
+            ours && entry.is_live() && matches!(verdict(), Verdict::NeedsAsking(_))
         };
         for lease in self.links.tunnels.leases(needs_judging) {
             let grants = Arc::clone(self);
@@ -115,9 +117,7 @@ impl Grants {
     async fn judge_tunnel(self: Arc<Self>, lease: JudgeLease) {
         let over = match self.judge_entry(&lease.entry, self.patience()).await {
             // Nothing has ended, but nobody vouches any more: the tunnel goes, and comes back with the provider.
-            Ok(Some(
-                Judgement::Unreachable { .. } | Judgement::Declined | Judgement::Unknown | Judgement::Stale,
-            )) => true,
+            Ok(Some(Verdict::Unreachable { .. } | Verdict::Declined | Verdict::NeedsAsking(_))) => true,
             Ok(_) => false,
             Err(error) => {
                 tracing::error!(%error, "the authorization of an open tunnel cannot be judged");

@@ -3,11 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::authorization::Authorization;
+use super::authorization::UnattributedToken;
 use super::entry::{Entry, EntryOwner, SessionPart, TokenPart};
-use super::judge::Judgement;
 use super::register::Register;
 use super::store::{MadeFor, SessionRow, StoreError, TokenRow, UserRow};
+use super::verdict::{AskNext, Verdict};
 use super::{EndReason, Grants};
 use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 
@@ -38,11 +38,7 @@ pub(super) enum LoadedCredential {
 impl Grants {
     /// Binds a token that Coder told us about to its user, durably, and judges it. A token that has
     /// ended stays ended.
-    pub async fn adopt(
-        self: &Arc<Self>,
-        hash: TokenHash,
-        owner: TokenOwner,
-    ) -> Result<Judgement, StoreError> {
+    pub async fn adopt(self: &Arc<Self>, hash: TokenHash, owner: TokenOwner) -> Result<Verdict, StoreError> {
         self.attribute(hash, owner).await?;
         self.judge(&hash).await
     }
@@ -86,9 +82,9 @@ impl Grants {
     }
 
     /// A token that is valid at Coder, which does not say whose (a scoped one whose making was not
-    /// seen): believed for the recheck interval, not kept. The judgement is [`Judgement::Unattributed`],
+    /// seen): believed for the recheck interval, not kept. The verdict is [`Verdict::Unattributed`],
     /// unless its owner became known in the meantime.
-    pub fn accept_unattributed(&self, hash: TokenHash) -> Judgement {
+    pub fn accept_unattributed(&self, hash: TokenHash) -> Verdict {
         let now = self.clock.now();
         let until = now + self.settings.recheck;
         let mut register = self.register();
@@ -102,9 +98,9 @@ impl Grants {
         match &entry.bearer {
             EntryOwner::Token(token) if token.user.is_none() => {
                 token.set_asked_until(until);
-                Judgement::Unattributed(Authorization::new(entry))
+                Verdict::Unattributed(UnattributedToken::new(entry))
             }
-            _ => Judgement::Unknown,
+            _ => Verdict::NeedsAsking(AskNext::Grants),
         }
     }
 

@@ -7,9 +7,11 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::sync::mpsc::UnboundedSender;
 
+use super::authorization::{Authorization, CoderOnlyToken, UnattributedToken};
 use super::live::{GrantState, UserState, lock};
 use super::store::Touch;
 use super::tunnels::Tunnels;
+use super::verdict::{AskNext, Verdict};
 use super::{Device, EndReason};
 use crate::types::{LoginType, Timestamp, TokenHash};
 
@@ -74,16 +76,6 @@ pub(super) enum EntryOwner {
     Token(TokenPart),
 }
 
-/// What a look at an entry shows, without asking anybody.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Look {
-    Served,
-    WithoutGrant,
-    Unattributed,
-    /// It must be judged: stale, ended, or beyond a limit.
-    Judge,
-}
-
 /// Which limit of a session's life has passed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Limit {
@@ -130,25 +122,31 @@ impl Entry {
         }
     }
 
-    /// The hot path: atomics only.
-    pub(super) fn look(&self, now: Timestamp) -> Look {
-        if self.life.load(Ordering::Acquire) != LIVE {
-            return Look::Judge;
+    /// What is known without asking anybody. The hot path: atomics only.
+    pub(super) fn verdict(self: Arc<Self>, now: Timestamp) -> Verdict {
+        if !self.is_live() {
+            return Verdict::NeedsAsking(AskNext::Grants);
         }
         match &self.bearer {
             EntryOwner::Session(session) => {
                 if now < session.grant.served_until() && self.limit(now).is_none() {
-                    return Look::Served;
+                    return Verdict::Authorized(Authorization::new(self));
                 }
-                Look::Judge
             }
             EntryOwner::Token(token) => match &token.user {
-                Some(user) if now < user.served_until() => Look::Served,
-                Some(user) if !user.signed_in() && now < token.asked_until() => Look::WithoutGrant,
-                None if now < token.asked_until() => Look::Unattributed,
-                _ => Look::Judge,
+                Some(user) if now < user.served_until() => {
+                    return Verdict::Authorized(Authorization::new(self));
+                }
+                Some(user) if !user.signed_in() && now < token.asked_until() => {
+                    return Verdict::CoderOnly(CoderOnlyToken::new(self));
+                }
+                None if now < token.asked_until() => {
+                    return Verdict::Unattributed(UnattributedToken::new(self));
+                }
+                _ => {}
             },
         }
+        Verdict::NeedsAsking(AskNext::Grants)
     }
 
     /// The limit that a session is beyond.

@@ -1,101 +1,55 @@
-//! May this be served now? The hot path, and the judgement for what it cannot answer.
+//! May this be served now? The hot path, and the verdict for what it cannot answer.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::authorization::Authorization;
 use super::credentials::LoadedCredential;
-use super::entry::{Entry, EntryOwner, Limit, Look, SessionPart, TokenPart};
+use super::entry::{Entry, EntryOwner, Limit, SessionPart, TokenPart};
 use super::live::UserState;
 use super::renew::Renewal;
 use super::store::{Scope, StoreError};
+use super::verdict::{AskNext, Verdict};
 use super::{Device, EndReason, Grants};
 use crate::types::{Timestamp, TokenHash};
 
-/// How often a judgement starts over because what it judged was replaced in the meantime.
+/// How often a verdict starts over because what it judged was replaced in the meantime.
 const JUDGE_TRIES: u32 = 8;
 
-/// What the hot path knows.
-#[derive(Clone, Debug)]
-pub enum Check {
-    /// May be served.
-    Served(Authorization),
-    /// Valid at Coder, and its user never signed in here: the policy decides.
-    WithoutGrant(Authorization),
-    /// Valid at Coder, which does not say whose it is: the policy decides.
-    Unattributed(Authorization),
-    /// Coder does not know it, as of a moment ago.
-    UnknownToken,
-    /// [`Grants::judge`] must say.
-    Ask,
-}
-
-/// What was found out about a credential.
-#[derive(Clone, Debug)]
-pub enum Judgement {
-    /// May be served.
-    Served(Authorization),
-    /// Valid at Coder, and its user never signed in here: the policy decides.
-    WithoutGrant(Authorization),
-    /// Valid at Coder, which does not say whose it is: the policy decides.
-    Unattributed(Authorization),
-    /// It is over.
-    Ended(EndReason),
-    /// The provider answers that it does not renew the sign-in, and the grace is over. Nothing has ended
-    /// for good, but signing in again is the way on.
-    Declined,
-    /// The provider gives no answer that counts and the grace is over. Nothing has ended: it goes on when
-    /// the provider is back.
-    Unreachable {
-        /// Whether the provider answers, with tokens by which nobody can be judged.
-        answers: bool,
-        /// When asking again makes sense; at least a second.
-        retry_after: Duration,
-    },
-    /// Not known here: ask Coder, then [`Grants::adopt`], [`Grants::accept_unattributed`] or
-    /// [`Grants::remember_unknown`].
-    Unknown,
-    /// Coder knew it, and was not asked for too long: as with [`Self::Unknown`].
-    Stale,
-}
-
 impl Grants {
-    /// The hot path: one look-up in memory, atomics only. No store, no wait, no contended lock.
-    pub fn check(&self, hash: &TokenHash) -> Check {
+    /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only. No
+    /// store, no wait, no contended lock.
+    pub fn check(&self, hash: &TokenHash) -> Verdict {
         let now = self.clock.now();
         let Some(entry) = self.cache.get(hash) else {
-            let unknown_tokens = self.unknown_tokens.get(hash).is_some_and(|until| now < until);
-            return if unknown_tokens { Check::UnknownToken } else { Check::Ask };
+            let unknown = self.unknown_tokens.get(hash).is_some_and(|until| now < until);
+            return if unknown { Verdict::Unknown } else { Verdict::NeedsAsking(AskNext::Grants) };
         };
-        let look = entry.look(now);
-        if look == Look::Judge {
-            return Check::Ask;
+        let verdict = entry.verdict(now);
+        if let Some(credential) = verdict.credential() {
+            credential.touch(now);
         }
-        entry.touch(now);
-        let authorization = Authorization::new(entry);
-        match look {
-            Look::Served => Check::Served(authorization),
-            Look::WithoutGrant => Check::WithoutGrant(authorization),
-            Look::Unattributed => Check::Unattributed(authorization),
-            Look::Judge => Check::Ask,
-        }
+        verdict
     }
 
-    /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits,
-    /// and has the provider asked when the authorization is stale.
-    pub async fn judge(self: &Arc<Self>, hash: &TokenHash) -> Result<Judgement, StoreError> {
+    /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits, and has the
+    /// provider asked when the authorization is stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
+    pub async fn judge(self: &Arc<Self>, hash: &TokenHash) -> Result<Verdict, StoreError> {
         let patience = self.patience();
         for _ in 0..JUDGE_TRIES {
             let entry = match self.find(hash).await? {
                 LoadedCredential::Entry(entry) => entry,
-                LoadedCredential::Ended(reason) => return Ok(Judgement::Ended(reason)),
-                LoadedCredential::Nothing => return Ok(Judgement::Unknown),
+                LoadedCredential::Ended(reason) => return Ok(Verdict::Ended(reason)),
+                LoadedCredential::Nothing => return Ok(Verdict::NeedsAsking(AskNext::Coder)),
             };
-            if let Some(judgement) = self.judge_entry(&entry, patience).await? {
+            if let Some(verdict) = self.judge_entry(&entry, patience).await? {
                 entry.touch(self.clock.now());
-                return Ok(judgement);
+                return Ok(verdict);
             }
         }
         Err(StoreError::Busy)
@@ -114,25 +68,25 @@ impl Grants {
         self: &Arc<Self>,
         entry: &Arc<Entry>,
         patience: Instant,
-    ) -> Result<Option<Judgement>, StoreError> {
+    ) -> Result<Option<Verdict>, StoreError> {
         let now = self.clock.now();
-        let judgement = match &entry.bearer {
+        let verdict = match &entry.bearer {
             EntryOwner::Session(session) => self.judge_session(entry, session, now, patience).await?,
             EntryOwner::Token(TokenPart { user: Some(user), .. }) => {
                 self.judge_token(entry, user, now, patience).await?
             }
-            EntryOwner::Token(_) => match entry.look(now) {
-                Look::Unattributed => Judgement::Unattributed(Authorization::new(Arc::clone(entry))),
-                _ => Judgement::Stale,
+            EntryOwner::Token(_) => match Arc::clone(entry).verdict(now) {
+                verdict @ Verdict::Unattributed(_) => verdict,
+                _ => Verdict::NeedsAsking(AskNext::CoderAgain),
             },
         };
         if let Some(reason) = entry.ended_by() {
-            return Ok(Some(Judgement::Ended(reason)));
+            return Ok(Some(Verdict::Ended(reason)));
         }
-        if !entry.is_live() && !matches!(judgement, Judgement::Ended(_)) {
+        if !entry.is_live() && !matches!(verdict, Verdict::Ended(_)) {
             return Ok(None);
         }
-        Ok(Some(judgement))
+        Ok(Some(verdict))
     }
 
     async fn judge_session(
@@ -141,27 +95,27 @@ impl Grants {
         session: &SessionPart,
         now: Timestamp,
         patience: Instant,
-    ) -> Result<Judgement, StoreError> {
+    ) -> Result<Verdict, StoreError> {
         if let Some(limit) = entry.limit(now) {
             let reason = match limit {
                 Limit::MaxAge => EndReason::MaxAge,
                 Limit::Idle => EndReason::Idle,
             };
             self.end_beyond(Scope::Session(entry.hash), reason.clone()).await?;
-            return Ok(Judgement::Ended(reason));
+            return Ok(Verdict::Ended(reason));
         }
-        let served = || Judgement::Served(Authorization::new(Arc::clone(entry)));
+        let authorized = || Verdict::Authorized(Authorization::new(Arc::clone(entry)));
         let seen = session.grant.generation();
-        if entry.look(now) == Look::Served {
-            return Ok(served());
+        if let verdict @ Verdict::Authorized(_) = Arc::clone(entry).verdict(now) {
+            return Ok(verdict);
         }
         Ok(match self.renew(&session.grant, seen, patience).await? {
-            Renewal::Fresh | Renewal::Grace => served(),
-            Renewal::Ended(reason) => Judgement::Ended(reason),
+            Renewal::Fresh | Renewal::Grace => authorized(),
+            Renewal::Ended(reason) => Verdict::Ended(reason),
             // The session was retired with it: it is looked up again.
-            Renewal::Moved => Judgement::Stale,
-            Renewal::Declined { .. } => Judgement::Declined,
-            Renewal::Unreachable { answers, retry_after } => Judgement::Unreachable { answers, retry_after },
+            Renewal::Moved => Verdict::NeedsAsking(AskNext::CoderAgain),
+            Renewal::Declined { .. } => Verdict::Declined,
+            Renewal::Unreachable { answers, retry_after } => Verdict::Unreachable { answers, retry_after },
         })
     }
 
@@ -172,30 +126,29 @@ impl Grants {
         user: &Arc<UserState>,
         now: Timestamp,
         patience: Instant,
-    ) -> Result<Judgement, StoreError> {
-        let authorization = || Authorization::new(Arc::clone(entry));
+    ) -> Result<Verdict, StoreError> {
         let grants: Vec<_> = user.grants().into_iter().map(|it| (it.generation(), it)).collect();
-        match entry.look(now) {
-            Look::Served => return Ok(Judgement::Served(authorization())),
-            Look::WithoutGrant => return Ok(Judgement::WithoutGrant(authorization())),
-            _ => {}
+        if let verdict @ (Verdict::Authorized(_) | Verdict::CoderOnly(_)) = Arc::clone(entry).verdict(now) {
+            return Ok(verdict);
         }
         let mut best = None;
         for (seen, grant) in grants {
             match self.renew(&grant, seen, patience).await? {
-                Renewal::Fresh | Renewal::Grace => return Ok(Judgement::Served(authorization())),
+                Renewal::Fresh | Renewal::Grace => {
+                    return Ok(Verdict::Authorized(Authorization::new(Arc::clone(entry))));
+                }
                 Renewal::Ended(_) | Renewal::Moved => {}
-                Renewal::Declined { .. } => best = best.or(Some(Judgement::Declined)),
+                Renewal::Declined { .. } => best = best.or(Some(Verdict::Declined)),
                 // One that may go on by itself is better news than one that was declined.
                 Renewal::Unreachable { answers, retry_after } => {
-                    best = Some(Judgement::Unreachable { answers, retry_after });
+                    best = Some(Verdict::Unreachable { answers, retry_after });
                 }
             }
         }
         Ok(match best {
-            Some(judgement) => judgement,
-            None if user.signed_in() => Judgement::Ended(EndReason::NoLiveGrant),
-            None => Judgement::Stale,
+            Some(verdict) => verdict,
+            None if user.signed_in() => Verdict::Ended(EndReason::NoLiveGrant),
+            None => Verdict::NeedsAsking(AskNext::CoderAgain),
         })
     }
 }

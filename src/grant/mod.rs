@@ -1,13 +1,13 @@
 //! Grants, sessions, tokens, and the authorization that follows from them.
 //!
 //! A *grant* is what the provider gave for one sign-in; a *session* is a browser's, bound to its grant;
-//! a *token* is any other Coder API key, bound to a user of Coder. A [`Authorization`] says that a session or
+//! a *token* is any other Coder API key, bound to a user of Coder. An [`Authorization`] says that a session or
 //! token may be served now: it is made only here, and a grant begins only from a
 //! [`crate::oidc::VerifiedIdentity`].
 //!
 //! | what | file |
 //! | --- | --- |
-//! | the hot path and the judgement behind it | `judge.rs`, `authorization.rs`, `entry.rs` |
+//! | the hot path and the judgement behind it | `judge.rs`, `verdict.rs`, `authorization.rs`, `entry.rs` |
 //! | credentials found, and told about by Coder | `credentials.rs` |
 //! | one refresh in flight per grant, stored before it counts | `renew.rs`, `save.rs`, `flight.rs` |
 //! | what an answer without tokens means: a no, a client set up wrong, an outage | `asking.rs`, `health.rs` |
@@ -50,6 +50,7 @@ pub mod store;
 mod tunnels;
 mod unbound;
 mod vault;
+mod verdict;
 
 #[cfg(test)]
 mod tests;
@@ -62,10 +63,9 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
 pub use answers::{AnswerError, TokenReply};
-pub use authorization::{Authorization, CredentialKind};
+pub use authorization::{Authorization, CoderOnlyToken, CredentialHandle, CredentialKind, UnattributedToken};
 pub use credentials::TokenOwner;
 pub use ending::{CredentialOwner, EndedSession, EndedThere};
-pub use judge::{Check, Judgement};
 pub use live::ProviderUser;
 pub use reason::EndReason;
 pub use refresher::Refresher;
@@ -73,6 +73,7 @@ pub use sign_in::BindError;
 pub use states::TakenState;
 pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError};
 pub use tunnels::TunnelGuard;
+pub use verdict::{AskNext, Verdict};
 
 use crate::types::{Clock, GrantId, Keyring, Timestamp, TokenHash, TokenHashState};
 use asking::Asking;

@@ -2,10 +2,10 @@
 
 use std::net::IpAddr;
 
+use crate::grant::{CredentialHandle, Verdict};
 use crate::types::LoginType;
 
-use super::Authorization;
-use super::bearer::{Bearer, Judged, MachineCredential};
+use super::bearer::{Bearer, MachineCredential};
 use super::class::{ClassName, ClosedRoute, Machine, Public, RouteClass};
 use super::decision::{ANONYMOUS_BODY_LIMIT, Decision, Denial, DeniedRequest, OwnAnswer, Permit};
 use super::rules::{RouteEffect, Rules, TokenRule};
@@ -75,10 +75,8 @@ pub fn decide(question: DecisionInput<'_>, rules: &Rules) -> Decision {
         (Need::Machine(_), Bearer::Malformed) => refuse(Denial::Malformed),
         (Need::Machine(_), _) => refuse(Denial::WrongKind),
         (Need::Person | Need::PersonOr(_) | Need::NobodyOrGood | Need::NobodyOrElseWithheld, bearer) => {
-            match served(bearer, question.client, rules) {
-                Ok(authorization) => {
-                    Decision::Forward(Permit::person(class, authorization.clone(), rules.tunnels))
-                }
+            match admitted(bearer, question.client, rules) {
+                Ok(credential) => Decision::Forward(Permit::person(class, credential.clone(), rules.tunnels)),
                 Err(cause)
                     if matches!(need, Need::NobodyOrElseWithheld) && may_withhold(&question, cause) =>
                 {
@@ -206,31 +204,33 @@ const fn opened(class: ClassName, need: Need) -> Need {
     }
 }
 
-/// The authorization of the person who presents the request, or why there is none.
-fn served<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a Authorization, Denial> {
-    match bearer {
-        Bearer::Nobody => Err(Denial::NoCredential),
-        Bearer::Malformed => Err(Denial::Malformed),
-        Bearer::Machine(_) => Err(Denial::WrongKind),
-        Bearer::Person(judged) => match judged {
-            Judged::Served(authorization) => Ok(authorization),
-            Judged::WithoutGrant { login_type, authorization } => {
-                match without_grant(*login_type, client, rules) {
-                    TokenRule::Allow => Ok(authorization),
-                    TokenRule::Deny => Err(Denial::WithoutGrant(*login_type)),
-                }
+/// The credential of a person that the rules let through, or why there is none.
+fn admitted<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a CredentialHandle, Denial> {
+    let verdict = match bearer {
+        Bearer::Nobody => return Err(Denial::NoCredential),
+        Bearer::Malformed => return Err(Denial::Malformed),
+        Bearer::Machine(_) => return Err(Denial::WrongKind),
+        Bearer::Person(verdict) => verdict,
+    };
+    match verdict {
+        Verdict::Authorized(authorization) => Ok(authorization.credential()),
+        Verdict::CoderOnly(token) => {
+            let login_type = token.credential().login_type();
+            match without_grant(login_type, client, rules) {
+                TokenRule::Allow => Ok(token.credential()),
+                TokenRule::Deny => Err(Denial::WithoutGrant(login_type)),
             }
-            Judged::Unattributed { authorization } => match rules.unattributed {
-                TokenRule::Allow => Ok(authorization),
-                TokenRule::Deny => Err(Denial::Unattributed),
-            },
-            Judged::Ended(_) => Err(Denial::Ended),
-            Judged::UnknownToken => Err(Denial::UnknownToken),
-            Judged::Unreachable { answers, retry_after } => {
-                Err(Denial::Unreachable { answers: *answers, retry_after: *retry_after })
-            }
-            Judged::Unasked => Err(Denial::NoCredential),
+        }
+        Verdict::Unattributed(token) => match rules.unattributed {
+            TokenRule::Allow => Ok(token.credential()),
+            TokenRule::Deny => Err(Denial::Unattributed),
         },
+        Verdict::Ended(_) | Verdict::Declined => Err(Denial::Ended),
+        Verdict::Unknown => Err(Denial::UnknownToken),
+        Verdict::Unreachable { answers, retry_after } => {
+            Err(Denial::Unreachable { answers: *answers, retry_after: *retry_after })
+        }
+        Verdict::NeedsAsking(_) => Err(Denial::NoCredential),
     }
 }
 

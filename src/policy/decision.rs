@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use crate::types::LoginType;
 
+use super::ClassName;
 use super::rules::TunnelLimits;
-use super::{Authorization, ClassName};
+use crate::grant::CredentialHandle;
 
 /// The most that anybody without a credential may send in one request, in bytes: no route that is
 /// open to everybody takes more than a small form (CVE-2026-55078, CVE-2026-55079, CVE-2026-55434).
@@ -39,7 +40,7 @@ pub enum OwnAnswer {
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,
-    authorization: Option<Authorization>,
+    credential: Option<CredentialHandle>,
     credentials: CredentialHandling,
     tunnel: TunnelLimits,
     body_limit: Option<u64>,
@@ -56,10 +57,10 @@ pub enum CredentialHandling {
 
 impl Permit {
     /// For a person: what is open for them ends with their authorization.
-    pub(super) fn person(class: ClassName, authorization: Authorization, tunnel: TunnelLimits) -> Self {
+    pub(super) fn person(class: ClassName, credential: CredentialHandle, tunnel: TunnelLimits) -> Self {
         Self {
             class,
-            authorization: Some(authorization),
+            credential: Some(credential),
             credentials: CredentialHandling::AsPresented,
             tunnel,
             body_limit: None,
@@ -70,7 +71,7 @@ impl Permit {
     pub(super) fn machine(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
-            authorization: None,
+            credential: None,
             credentials: CredentialHandling::AsPresented,
             tunnel: TunnelLimits::default(),
             body_limit,
@@ -81,7 +82,7 @@ impl Permit {
     pub(super) fn anonymous(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
-            authorization: None,
+            credential: None,
             credentials: CredentialHandling::Withheld,
             tunnel: TunnelLimits::default(),
             body_limit,
@@ -96,13 +97,13 @@ impl Permit {
 
     /// With what the answer and any tunnel end: the person's authorization. A sign-out outlives it, being what
     /// ends it.
-    pub fn ends_with(&self) -> Option<&Authorization> {
-        self.authorization.as_ref().filter(|_| self.class != ClassName::SignOut)
+    pub fn ends_with(&self) -> Option<&CredentialHandle> {
+        self.credential.as_ref().filter(|_| self.class != ClassName::SignOut)
     }
 
     /// Whose request it is; `None` for machines and for nobody.
-    pub fn authorization(&self) -> Option<&Authorization> {
-        self.authorization.as_ref()
+    pub fn credential(&self) -> Option<&CredentialHandle> {
+        self.credential.as_ref()
     }
 
     /// What happens to Coder's credentials in the request.

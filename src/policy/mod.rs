@@ -13,8 +13,7 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
-pub use crate::grant::Authorization;
-pub use bearer::{Bearer, Judged, MachineCredential};
+pub use bearer::{Bearer, MachineCredential};
 pub use class::{ClassName, ClosedRoute, CreatesKey, Judging, Machine, Public, RouteClass, UnknownClass};
 pub use decide::{DecisionInput, decide};
 pub use decision::{

@@ -5,8 +5,8 @@ use std::task::{Context, Poll};
 use tokio::time::Instant;
 use tokio_util::sync::ReusableBoxFuture;
 
-use crate::grant::TunnelGuard;
-use crate::policy::{Authorization, Permit, TunnelLimits};
+use crate::grant::{CredentialHandle, TunnelGuard};
+use crate::policy::{Permit, TunnelLimits};
 use crate::types::{Clock, Deadline};
 
 /// Why something was ended.
@@ -44,7 +44,7 @@ pub(super) struct Termination {
 /// Whose authorization it hangs on.
 #[derive(Debug)]
 struct Authorized {
-    authorization: Authorization,
+    credential: CredentialHandle,
     /// What flows keeps the session from being idle; `None` where no session ever is.
     clock: Option<Clock>,
     /// Has the authorization judged again while this lasts, as requests would.
@@ -64,10 +64,10 @@ impl Termination {
     pub(super) fn new(permit: &Permit, clock: &Clock) -> Self {
         let limits = permit.tunnel();
         let now = (limits != TunnelLimits::default()).then(Instant::now);
-        let person = permit.ends_with().map(|authorization| Authorized {
-            authorization: authorization.clone(),
+        let person = permit.ends_with().map(|credential| Authorized {
+            credential: credential.clone(),
             clock: limits.idle.map(|_| clock.clone()),
-            _watched: authorization.tunnel(),
+            _watched: credential.tunnel(),
         });
         Self { person, limits, begun: now, active: now, waiting: EndSignal::default() }
     }
@@ -75,14 +75,14 @@ impl Termination {
     /// Completes when the authorization ends: for a wait that has no bytes to be idle about yet.
     pub(super) async fn authorization_ended(&self) {
         match &self.person {
-            Some(person) => person.authorization.ended().await,
+            Some(person) => person.credential.ended().await,
             None => std::future::pending().await,
         }
     }
 
     /// Whether the authorization has ended.
     pub(super) fn authorization_has_ended(&self) -> bool {
-        self.person.as_ref().is_some_and(|person| person.authorization.has_ended())
+        self.person.as_ref().is_some_and(|person| person.credential.has_ended())
     }
 
     /// Bytes have flowed, in whichever direction.
@@ -90,17 +90,17 @@ impl Termination {
         if self.limits.idle.is_some() {
             self.active = Some(Instant::now());
         }
-        if let Some(Authorized { authorization, clock: Some(clock), .. }) = &self.person {
-            authorization.touch(clock.now());
+        if let Some(Authorized { credential, clock: Some(clock), .. }) = &self.person {
+            credential.touch(clock.now());
         }
     }
 
     /// Ready when it is time to end.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
-        if let Some(Authorized { authorization, .. }) = &self.person {
+        if let Some(Authorized { credential, .. }) = &self.person {
             let waiting = self.waiting.authorization.get_or_insert_with(|| {
-                let authorization = authorization.clone();
-                ReusableBoxFuture::new(async move { authorization.ended().await })
+                let credential = credential.clone();
+                ReusableBoxFuture::new(async move { credential.ended().await })
             });
             if waiting.poll(cx).is_ready() {
                 return Poll::Ready(Cut::Authorization);

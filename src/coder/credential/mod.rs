@@ -16,7 +16,8 @@ use std::fmt;
 
 use thiserror::Error;
 
-use crate::policy::{Bearer, Judged, MachineCredential};
+use crate::grant::Verdict;
+use crate::policy::{Bearer, MachineCredential};
 use crate::types::{Secret, TokenHash};
 
 pub use find::Finder;
@@ -97,9 +98,9 @@ impl<'a> Presented<'a> {
     }
 
     /// The bearer for the policy; `judged` says what is known of a person.
-    pub fn bearer(&self, judged: Judged) -> Bearer {
+    pub fn bearer(&self, verdict: Verdict) -> Bearer {
         match self.kind {
-            PresentedKind::Person | PresentedKind::EncryptedAppKey => Bearer::Person(judged),
+            PresentedKind::Person | PresentedKind::EncryptedAppKey => Bearer::Person(verdict),
             PresentedKind::Machine(machine) => Bearer::Machine(machine),
             PresentedKind::Malformed => Bearer::Malformed,
         }

@@ -12,7 +12,7 @@ use super::{Seen, Worker};
 use crate::coder::credential::{Presented, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::coder::routes::Route;
-use crate::grant::Authorization;
+use crate::grant::CredentialHandle;
 use crate::policy::{
     CredentialHandling, Decision, DecisionInput, Judging, OwnAnswer, Permit, RouteClass, decide,
 };
@@ -56,7 +56,7 @@ impl Worker {
         };
         match decide(question, &gateway.rules) {
             Decision::Forward(permit) => {
-                seen.user = permit.authorization().and_then(Authorization::user);
+                seen.user = permit.credential().and_then(CredentialHandle::user);
                 let creates = matches!(route.class, RouteClass::CreatesKey(_));
                 let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
                 match (permit.credentials(), presented.filter(|presented| !presented.is_alone())) {
@@ -106,9 +106,9 @@ impl Worker {
         maker: Option<Secret>,
     ) -> Result<Response, RefusalCause> {
         let gateway = &self.gateway;
-        let ended = match (class, permit.authorization()) {
-            (RouteClass::SignOut, Some(authorization)) => {
-                Box::pin(gateway.end_presented(authorization, context)).await?
+        let ended = match (class, permit.credential()) {
+            (RouteClass::SignOut, Some(credential)) => {
+                Box::pin(gateway.end_presented(credential, context)).await?
             }
             _ => None,
         };
@@ -127,21 +127,21 @@ impl Worker {
             );
         }
         let mut response = forwarded?;
-        match (class, permit.authorization()) {
-            (RouteClass::SignOut, authorization) => {
-                if authorization.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+        match (class, permit.credential()) {
+            (RouteClass::SignOut, credential) => {
+                if credential.is_some() && response.status() == StatusCode::UNAUTHORIZED {
                     response = gateway.signed_out_answer();
                 }
                 gateway.mark_signed_out(&mut response, ended);
             }
-            (RouteClass::CreatesKey(made), Some(authorization)) => {
+            (RouteClass::CreatesKey(made), Some(credential)) => {
                 let (path, client) = (context.target.path().to_owned(), context.client);
-                let maker = Maker { authorization: authorization.clone(), credential: maker, path, client };
+                let maker = Maker { owner: credential.clone(), presented: maker, path, client };
                 return Box::pin(gateway.bind_made(made, response, maker)).await;
             }
-            (RouteClass::AppHost, Some(authorization)) => {
+            (RouteClass::AppHost, Some(credential)) => {
                 let session = app_session(response.status(), response.headers());
-                Box::pin(gateway.bind_app_session(session, authorization)).await?;
+                Box::pin(gateway.bind_app_session(session, credential)).await?;
             }
             _ => {}
         }

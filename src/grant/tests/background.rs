@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{Authorization, EndReason, GrantSettings, Judgement};
+use crate::grant::{CredentialHandle, EndReason, GrantSettings, Verdict};
 use crate::types::LoginType;
 
 /// One round of the look at tunnels, and what it sets off.
@@ -22,8 +22,8 @@ async fn look(world: &World) {
 async fn an_open_tunnel_keeps_its_authorization_renewed_and_a_closed_one_does_not() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let authorization = world.served(&session).await;
-    let (first, second) = (authorization.tunnel(), authorization.tunnel());
+    let credential = world.served(&session).await;
+    let (first, second) = (credential.tunnel(), credential.tunnel());
     for turn in 1..=3 {
         world.hand.advance(MINUTE * 5);
         look(&world).await;
@@ -38,16 +38,16 @@ async fn an_open_tunnel_keeps_its_authorization_renewed_and_a_closed_one_does_no
     world.hand.advance(MINUTE * 5);
     look(&world).await;
     assert_eq!(world.provider.refreshes(), 4);
-    assert!(!authorization.has_ended());
+    assert!(!credential.has_ended());
 }
 
 #[tokio::test]
 async fn a_tunnel_that_opens_after_all_others_were_struck_off_is_watched() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let authorization = world.served(&session).await;
+    let credential = world.served(&session).await;
     for turn in 1..=3 {
-        let tunnel = authorization.tunnel();
+        let tunnel = credential.tunnel();
         assert_eq!(world.grants.sizes().tunnels, 1);
         world.hand.advance(MINUTE * 5);
         look(&world).await;
@@ -63,12 +63,12 @@ async fn a_tunnel_is_cut_when_the_provider_says_no_though_nothing_is_requested()
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     let token = world.token("alice", LoginType::Oidc).await;
-    let authorizations = [world.served(&session).await, world.served(&token).await];
-    let guards: Vec<_> = authorizations.iter().map(crate::grant::Authorization::tunnel).collect();
+    let credentials = [world.served(&session).await, world.served(&token).await];
+    let guards: Vec<_> = credentials.iter().map(CredentialHandle::tunnel).collect();
     world.provider.says(Says::InvalidGrant);
     world.hand.advance(MINUTE * 5);
     look(&world).await;
-    assert!(authorizations.iter().all(Authorization::has_ended));
+    assert!(credentials.iter().all(CredentialHandle::has_ended));
     drop(guards);
 }
 
@@ -79,14 +79,14 @@ async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
     let world = World::with(settings).await;
     let (_, idle) = world.sign_in("alice").await;
     let (_, busy) = world.sign_in("alice").await;
-    let (idle_authorization, busy_authorization) = (world.served(&idle).await, world.served(&busy).await);
-    let _guards = (idle_authorization.tunnel(), busy_authorization.tunnel());
+    let (idle_credential, busy_credential) = (world.served(&idle).await, world.served(&busy).await);
+    let _guards = (idle_credential.tunnel(), busy_credential.tunnel());
     for minute in 1..=60 {
         world.hand.advance(MINUTE);
-        busy_authorization.touch(world.clock.now());
+        busy_credential.touch(world.clock.now());
         look(&world).await;
-        assert_eq!(idle_authorization.has_ended(), minute >= 20, "{minute}");
-        assert_eq!(busy_authorization.has_ended(), minute >= 60, "{minute}");
+        assert_eq!(idle_credential.has_ended(), minute >= 20, "{minute}");
+        assert_eq!(busy_credential.has_ended(), minute >= 60, "{minute}");
     }
     assert_eq!(world.ended(&idle).await, EndReason::Idle);
     assert_eq!(world.ended(&busy).await, EndReason::MaxAge);
@@ -96,22 +96,22 @@ async fn a_tunnel_is_cut_by_the_limits_of_its_session() {
 async fn a_tunnel_is_cut_when_nobody_vouches_longer_than_the_grace_and_comes_back_after() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let authorization = world.served(&session).await;
-    let guard = authorization.tunnel();
+    let credential = world.served(&session).await;
+    let guard = credential.tunnel();
     world.provider.says(Says::Down);
     world.hand.advance(MINUTE * 5);
     look(&world).await;
     world.hand.advance(SECOND * 599);
     look(&world).await;
-    assert!(!authorization.has_ended());
+    assert!(!credential.has_ended());
     world.hand.advance(MINUTE);
     look(&world).await;
-    assert!(authorization.has_ended());
+    assert!(credential.has_ended());
     drop(guard);
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
-    let authorization = world.served(&session).await;
-    assert!(!authorization.has_ended(), "nothing had ended");
+    let credential = world.served(&session).await;
+    assert!(!credential.has_ended(), "nothing had ended");
 }
 
 #[tokio::test]
@@ -119,25 +119,26 @@ async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
     let world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
-    let _guard = authorization.tunnel();
+    let Verdict::CoderOnly(judged) = judgement else { panic!("{judgement:?}") };
+    let credential = judged.credential();
+    let _guard = credential.tunnel();
     world.hand.advance(MINUTE * 60);
     look(&world).await;
-    assert!(!authorization.has_ended());
+    assert!(!credential.has_ended());
     world.grants.end_user(user("robot"), EndReason::Revoked).await.unwrap();
-    assert!(authorization.has_ended());
+    assert!(credential.has_ended());
 }
 
 #[tokio::test]
 async fn whoever_waits_for_the_end_of_an_authorization_is_told_and_whoever_comes_later_too() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
-    let authorization = world.served(&session).await;
-    let mut waiting = std::pin::pin!(authorization.ended());
+    let credential = world.served(&session).await;
+    let mut waiting = std::pin::pin!(credential.ended());
     assert!(waiting.as_mut().now_or_never().is_none());
     world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
     assert!(waiting.now_or_never().is_some());
-    assert!(authorization.has_ended() && authorization.ended().now_or_never().is_some());
+    assert!(credential.has_ended() && credential.ended().now_or_never().is_some());
 }
 
 #[tokio::test]
@@ -377,7 +378,7 @@ async fn ends_that_nobody_asked_for() {
         new
     };
     assert_eq!(turn(16).await, ["unfinished abandoned"]);
-    assert!(world.is_hot(&busy) || matches!(world.judge(&busy).await, Judgement::Served(_)));
+    assert!(world.is_hot(&busy) || matches!(world.judge(&busy).await, Verdict::Authorized(_)));
     assert_eq!(turn(47).await, ["idle idle", "unused idle"]);
     assert_eq!(turn(29).await, ["busy max_age"]);
     assert_eq!(turn(60 * 24 * 60).await, ["unused unused"]);

@@ -5,7 +5,7 @@ use std::sync::atomic::Ordering;
 
 use super::support::*;
 use crate::grant::renew::Renewal;
-use crate::grant::{EndReason, Judgement};
+use crate::grant::{EndReason, Verdict};
 use crate::oidc::{ClientCheck, OutageCause};
 use crate::types::{LoginType, Secret};
 
@@ -39,7 +39,7 @@ async fn tokens_that_do_not_hold_for_longer_than_the_grace_are_no_silence_and_en
     world.provider.says(Says::AnotherIssuer);
     world.hand.advance(MINUTE * 15);
     let judgement = world.judge(&session).await;
-    assert!(matches!(judgement, Judgement::Unreachable { answers: true, .. }), "{judgement:?}");
+    assert!(matches!(judgement, Verdict::Unreachable { answers: true, .. }), "{judgement:?}");
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     world.served(&session).await;
@@ -95,7 +95,7 @@ async fn a_decline_that_shows_nothing_is_a_grace_and_then_a_new_sign_in_and_ends
     world.served(&session).await;
     world.hand.advance(MINUTE);
     for hash in [&session, &token] {
-        assert!(matches!(world.judge(hash).await, Judgement::Declined));
+        assert!(matches!(world.judge(hash).await, Verdict::Declined));
     }
     assert!(world.is_live(grant).await);
     world.provider.says(Says::Yes);
@@ -147,7 +147,7 @@ async fn a_client_that_the_provider_refuses_ends_nobody() {
         world.hand.advance(MINUTE * 6);
         world.judge(&alice).await;
     }
-    assert!(matches!(world.judge(&alice).await, Judgement::Declined));
+    assert!(matches!(world.judge(&alice).await, Verdict::Declined));
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     world.served(&alice).await;
@@ -168,7 +168,7 @@ async fn a_failure_for_one_person_is_no_outage_and_is_over_with_the_grace() {
         world.served(&bob).await;
         assert_eq!(world.provider.refreshes(), 2, "{failure:?}: bob's was asked for at once");
         world.hand.advance(MINUTE * 10);
-        assert!(matches!(world.judge(&alice).await, Judgement::Declined), "{failure:?}");
+        assert!(matches!(world.judge(&alice).await, Verdict::Declined), "{failure:?}");
         world.served(&bob).await;
     }
 }
@@ -191,7 +191,7 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     assert_eq!(world.provider.refreshes(), 1);
     assert_eq!(world.provider.checks.load(Ordering::SeqCst), 1);
     world.hand.advance(MINUTE * 10);
-    assert!(matches!(world.judge(&sessions[1]).await, Judgement::Unreachable { answers: false, .. }));
+    assert!(matches!(world.judge(&sessions[1]).await, Verdict::Unreachable { answers: false, .. }));
 }
 
 /// Tokens are given, and the keys or userinfo do not answer.

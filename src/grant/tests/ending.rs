@@ -7,7 +7,7 @@ use tokio::sync::{Notify, Semaphore};
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, EndedThere, Filter, GrantSettings, Judgement};
+use crate::grant::{CredentialHandle, EndReason, EndedThere, Filter, GrantSettings, Verdict};
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -54,7 +54,7 @@ async fn ending_a_user_ends_sessions_tokens_and_grants_and_nobody_elses() {
     let (_, bobs) = world.sign_in("bob").await;
     let tunnels = [world.served(&session).await, world.served(&token).await];
     assert_eq!(world.grants.end_user(user("alice"), EndReason::Revoked).await, Ok(3));
-    assert!(tunnels.iter().all(crate::grant::Authorization::has_ended));
+    assert!(tunnels.iter().all(CredentialHandle::has_ended));
     assert_eq!(world.ended(&session).await, EndReason::Revoked);
     assert_eq!(world.ended(&token).await, EndReason::Revoked);
     assert!(!world.is_live(grant).await);
@@ -211,7 +211,7 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
         gate.add_permits(1);
         let judgement = request.await.unwrap();
-        assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{method}: {judgement:?}");
+        assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{method}: {judgement:?}");
         assert!(!world.is_hot(&session), "{method}");
     }
 }
@@ -229,7 +229,7 @@ async fn a_grant_that_ends_while_it_is_refreshed_stays_ended_and_its_new_tokens_
     world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
     gate.add_permits(1);
     let judgement = request.await.unwrap();
-    assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{judgement:?}");
+    assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{judgement:?}");
     assert_eq!(world.provider.refreshes(), 1);
     assert!(!world.is_live(grant).await && !world.is_hot(&session));
     world.grants.revoke_due().await;

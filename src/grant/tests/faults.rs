@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::{Embedded, OpenError, StoreError};
-use crate::grant::{Check, EndReason, GrantSettings, Grants, Judgement};
+use crate::grant::{EndReason, GrantSettings, Grants, Verdict};
 use crate::types::{Keyring, LoginType};
 
 /// CVE-2026-25748, and every proxy that took a failed look-up for a yes.
@@ -17,9 +17,9 @@ async fn a_store_that_cannot_be_read_serves_nobody_it_cannot_judge() {
     let token = world.token("alice", LoginType::Oidc).await;
     store.script(|_| Fate::Fail);
     for hash in [session, token, fresh_hash()] {
-        assert!(matches!(world.grants.check(&hash), Check::Ask));
+        assert!(matches!(world.grants.check(&hash), Verdict::NeedsAsking(_)));
         assert!(world.grants.judge(&hash).await.is_err());
-        assert!(matches!(world.grants.check(&hash), Check::Ask));
+        assert!(matches!(world.grants.check(&hash), Verdict::NeedsAsking(_)));
     }
     assert!(world.grants.adopt(fresh_hash(), owner("alice", LoginType::Oidc)).await.is_err());
     assert!(world.grants.spend("jti", "x", world.clock.now()).await.is_err());
@@ -121,7 +121,7 @@ async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them(
     let refused = open_with(&world, Keyring::new([8; 32], [])).await;
     assert!(matches!(refused, Err(OpenError::WrongKey)));
     let renewed = open_with(&world, Keyring::new([8; 32], [[7; 32]])).await.unwrap();
-    assert!(matches!(renewed.judge(&session).await, Ok(Judgement::Served(_))));
+    assert!(matches!(renewed.judge(&session).await, Ok(Verdict::Authorized(_))));
     assert_eq!(renewed.documents().await, Ok(Some(("{\"issuer\":\"x\"}".into(), "{\"keys\":[]}".into()))));
     renewed.by_handle(&handle).await.unwrap();
     let refused = open_with(&world, Keyring::new([7; 32], [])).await;

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::scripted::{Fate, METHODS, Moment, Scripted, writes};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{EndReason, GrantSettings, Judgement};
+use crate::grant::{AskNext, EndReason, GrantSettings, Verdict};
 use crate::types::{LoginType, TokenHash};
 
 /// The child's orders: the folder, which write, and when; the last two are left out for a whole life.
@@ -129,7 +129,7 @@ async fn live_through(world: &World, step: &str) {
             grants.end_user(user("carol"), EndReason::Revoked).await.unwrap();
             gate.add_permits(1);
             let judgement = asking.await.unwrap().unwrap();
-            assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{judgement:?}");
+            assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{judgement:?}");
             *world.provider.gate.lock().unwrap() = None;
         }
         "revoke" => {
@@ -232,8 +232,8 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     for (who, end) in [("bob", None), ("alice", Some("sign out")), ("carol", Some("end carol"))] {
         let judgement = judge(who).await;
         let what = format!("{what}, {who}: {judgement:?}");
-        let served = matches!(judgement, Judgement::Served(_));
-        let ended = matches!(judgement, Judgement::Ended(EndReason::SignedOut | EndReason::Revoked));
+        let served = matches!(judgement, Verdict::Authorized(_));
+        let ended = matches!(judgement, Verdict::Ended(EndReason::SignedOut | EndReason::Revoked));
         if end.is_some_and(|end| notes.done(end)) {
             assert!(ended, "{what}: it came back");
         } else if end.is_some_and(|end| notes.tried(end)) {
@@ -241,7 +241,7 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
         } else if notes.done(who) {
             assert!(served, "{what}: it is lost");
         } else {
-            let nothing = matches!(judgement, Judgement::Unknown);
+            let nothing = matches!(judgement, Verdict::NeedsAsking(AskNext::Coder));
             assert!(nothing || (served && notes.tried(who)), "{what}: half a sign-in");
         }
         // A sweep forgets the states of attempts that have expired.
@@ -252,12 +252,12 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     *world.provider.strict.lock().unwrap() = None;
     for session in SHARED {
         let judgement = judge(session).await;
-        let served = matches!(judgement, Judgement::Served(_));
-        let unknown = !notes.done("move") && matches!(judgement, Judgement::Unknown);
+        let served = matches!(judgement, Verdict::Authorized(_));
+        let unknown = !notes.done("move") && matches!(judgement, Verdict::NeedsAsking(AskNext::Coder));
         assert!(served || unknown, "{what}, {session}: {judgement:?}");
     }
     if notes.done("key") {
-        assert!(matches!(judge("key").await, Judgement::Served(_)), "{what}: the key is lost");
+        assert!(matches!(judge("key").await, Verdict::Authorized(_)), "{what}: the key is lost");
     }
     let revoked = notes.done("revoke") || (killed == "revoked" && moment != Moment::Before);
     if notes.done("end carol") && !revoked {

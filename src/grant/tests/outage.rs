@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use super::support::*;
-use crate::grant::{EndReason, GrantSettings, Judgement};
+use crate::grant::{EndReason, GrantSettings, Verdict};
 use crate::types::{LoginType, TokenHash};
 
 #[tokio::test]
@@ -25,9 +25,7 @@ async fn a_live_authorization_goes_on_for_the_grace_and_comes_back_with_the_prov
     for hash in [session, token] {
         assert!(!world.is_hot(&hash));
         let judgement = world.judge(&hash).await;
-        let Judgement::Unreachable { retry_after, answers: false } = judgement else {
-            panic!("{judgement:?}")
-        };
+        let Verdict::Unreachable { retry_after, answers: false } = judgement else { panic!("{judgement:?}") };
         assert!(retry_after >= SECOND && retry_after <= SECOND * 30, "{retry_after:?}");
     }
     world.hand.advance(MINUTE * 60 * 24);
@@ -47,7 +45,7 @@ async fn the_grace_goes_on_counting_through_a_restart() {
     world.served(&session).await;
     world.hand.advance(MINUTE);
     world.restart().await;
-    assert!(matches!(world.judge(&session).await, Judgement::Unreachable { .. }));
+    assert!(matches!(world.judge(&session).await, Verdict::Unreachable { .. }));
 }
 
 #[tokio::test]
@@ -106,7 +104,7 @@ async fn what_was_under_way_when_it_went_down_and_what_waited_behind_does_not_pi
     }
     settle(&world).await;
     gate.add_permits(1000);
-    assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
+    assert!(requests.join_all().await.iter().all(|it| matches!(it, Verdict::Authorized(_))));
     assert!(world.provider.refreshes() <= 32, "{}", world.provider.refreshes());
 }
 
@@ -130,7 +128,7 @@ async fn on_its_return_each_grant_refreshes_once_and_not_all_together() {
     }
     settle(&world).await;
     gate.add_permits(1000);
-    assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
+    assert!(requests.join_all().await.iter().all(|it| matches!(it, Verdict::Authorized(_))));
     assert_eq!(world.provider.refreshes() - before, 99);
     assert!(world.provider.most_at_once.load(Ordering::SeqCst) <= 32);
 }
@@ -149,7 +147,7 @@ async fn nonsense_about_one_ends_nothing_and_is_no_outage_for_the_others() {
     }
     assert_eq!(world.provider.refreshes(), 3, "not again at once");
     world.hand.advance(MINUTE * 10);
-    assert!(matches!(world.judge(&sessions[0]).await, Judgement::Unreachable { .. }));
+    assert!(matches!(world.judge(&sessions[0]).await, Verdict::Unreachable { .. }));
     world.served(&sessions[1]).await;
     world.provider.says_about("user-0", Says::Yes);
     world.hand.advance(MINUTE);
@@ -160,14 +158,14 @@ async fn nonsense_about_one_ends_nothing_and_is_no_outage_for_the_others() {
 async fn a_slow_provider_holds_nobody_up_who_is_on_grace_and_its_answer_counts_when_it_comes() {
     let world = World::new().await.impatient();
     let (_, session) = world.sign_in("alice").await;
-    let authorization = world.served(&session).await;
+    let credential = world.served(&session).await;
     world.hand.advance(MINUTE * 5);
     world.provider.says(Says::InvalidGrant);
     let gate = world.provider.close_gate();
     world.served(&session).await;
     assert!(world.is_hot(&session));
     gate.add_permits(1);
-    authorization.ended().await;
+    credential.ended().await;
     assert_eq!(world.ended(&session).await, EndReason::EndedByProvider);
 }
 
@@ -182,7 +180,7 @@ async fn beyond_the_grace_a_slow_provider_is_waited_for() {
     settle(&world).await;
     assert!(!request.is_finished());
     gate.add_permits(1);
-    assert!(matches!(request.await.unwrap(), Judgement::Served(_)));
+    assert!(matches!(request.await.unwrap(), Verdict::Authorized(_)));
 }
 
 #[tokio::test]
@@ -192,7 +190,7 @@ async fn without_any_grace_an_outage_is_felt_at_once_and_ends_nothing() {
     let (grant, session) = world.sign_in("alice").await;
     world.provider.says(Says::Down);
     world.hand.advance(MINUTE * 5);
-    assert!(matches!(world.judge(&session).await, Judgement::Unreachable { .. }));
+    assert!(matches!(world.judge(&session).await, Verdict::Unreachable { .. }));
     assert!(world.is_live(grant).await);
 }
 

@@ -5,20 +5,23 @@ use std::time::Duration;
 
 use super::support::*;
 use crate::grant::renew::Renewal;
-use crate::grant::{Check, EndReason, GrantSettings, Judgement};
+use crate::grant::{EndReason, GrantSettings, Verdict};
 use crate::types::LoginType;
 
 #[tokio::test]
 async fn a_fresh_session_is_served_from_memory_and_nobody_is_asked() {
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
-    assert!(matches!(world.grants.check(&session), Check::Ask), "the first look reads the store");
-    let authorization = world.served(&session).await;
+    assert!(
+        matches!(world.grants.check(&session), Verdict::NeedsAsking(_)),
+        "the first look reads the store"
+    );
+    let credential = world.served(&session).await;
     assert!(world.is_hot(&session));
-    assert_eq!(authorization.user(), Some(user("alice")));
-    assert_eq!(authorization.grant_id(), Some(grant));
-    assert_eq!(authorization.person().unwrap().email.as_str(), "alice@acme.company");
-    assert_eq!(authorization.person().unwrap().key, key("alice"));
+    assert_eq!(credential.user(), Some(user("alice")));
+    assert_eq!(credential.grant_id(), Some(grant));
+    assert_eq!(credential.person().unwrap().email.as_str(), "alice@acme.company");
+    assert_eq!(credential.person().unwrap().key, key("alice"));
     assert_eq!(world.provider.refreshes(), 0);
 }
 
@@ -65,7 +68,7 @@ async fn forty_requests_at_once_after_the_expiry_are_served_by_one_refresh() {
     gate.add_permits(40);
     let judgements = requests.join_all().await;
     assert_eq!(judgements.len(), 40);
-    assert!(judgements.iter().all(|it| matches!(it, Judgement::Served(_))), "{judgements:?}");
+    assert!(judgements.iter().all(|it| matches!(it, Verdict::Authorized(_))), "{judgements:?}");
     assert_eq!(world.provider.refreshes(), 1);
 }
 
@@ -86,7 +89,7 @@ async fn tokens_without_any_life_do_not_lead_to_a_refresh_per_request() {
     }
     settle(&world).await;
     gate.add_permits(40);
-    assert!(requests.join_all().await.iter().all(|it| matches!(it, Judgement::Served(_))));
+    assert!(requests.join_all().await.iter().all(|it| matches!(it, Verdict::Authorized(_))));
     assert_eq!(world.provider.refreshes(), 1);
 }
 

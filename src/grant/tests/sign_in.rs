@@ -1,7 +1,7 @@
 //! From the verified identity to the session, and what a sign-in takes away.
 
 use super::support::*;
-use crate::grant::{BindError, EndReason, Judgement};
+use crate::grant::{AskNext, BindError, EndReason, Verdict};
 use crate::types::LoginType;
 
 #[tokio::test]
@@ -17,8 +17,8 @@ async fn a_grant_that_is_not_bound_serves_nobody() {
     let world = World::new().await;
     let token = world.token("alice", LoginType::Oidc).await;
     world.begin("alice").await;
-    assert!(matches!(world.judge(&token).await, Judgement::WithoutGrant(_)));
-    assert!(matches!(world.judge(&fresh_hash()).await, Judgement::Unknown));
+    assert!(matches!(world.judge(&token).await, Verdict::CoderOnly(_)));
+    assert!(matches!(world.judge(&fresh_hash()).await, Verdict::NeedsAsking(AskNext::Coder)));
 }
 
 /// CVE-2026-34454: session fixation. What the browser presented before the sign-in is dead after it.
@@ -30,16 +30,16 @@ async fn the_session_presented_before_the_sign_in_is_dead_after_it() {
     let (cli, foreign) = (world.token("alice", LoginType::Oidc).await, fresh_hash());
     for presented in [mallory, old, cli, foreign] {
         let tunnel = match world.judge(&presented).await {
-            Judgement::Served(authorization) => Some(authorization),
+            Verdict::Authorized(credential) => Some(credential),
             _ => None,
         };
         let grant = world.begin("alice").await;
         let session = fresh_hash();
         world.grants.bind(grant, session, user("alice"), Some(presented)).await.unwrap();
-        assert!(tunnel.is_none_or(|it| it.has_ended()));
+        assert!(tunnel.is_none_or(|it| it.credential().has_ended()));
         assert_eq!(world.ended(&presented).await, EndReason::Replaced);
         let adopted = world.grants.adopt(presented, owner("alice", LoginType::Oidc)).await.unwrap();
-        assert!(matches!(adopted, Judgement::Ended(_)), "{adopted:?}");
+        assert!(matches!(adopted, Verdict::Ended(_)), "{adopted:?}");
         world.restart().await;
         assert_eq!(world.ended(&presented).await, EndReason::Replaced);
         world.served(&session).await;
@@ -98,7 +98,7 @@ async fn a_sign_in_that_was_ended_meanwhile_cannot_be_finished() {
     let session = fresh_hash();
     let bound = world.grants.bind(grant, session, user("alice"), None).await;
     assert_eq!(bound, Err(BindError::Ended(EndReason::SignedOutAtProvider)));
-    assert!(matches!(world.judge(&session).await, Judgement::Unknown));
+    assert!(matches!(world.judge(&session).await, Verdict::NeedsAsking(AskNext::Coder)));
 }
 
 #[tokio::test]

@@ -9,8 +9,7 @@ use serde_json::json;
 pub(super) use super::fake_provider::{FakeProvider, Says, oauth, unreachable};
 use crate::grant::store::{Embedded, Store, StoreError};
 use crate::grant::{
-    Authorization, Check, Device, EndReason, GrantSettings, Grants, Judgement, Refresher, TakenState,
-    TokenOwner,
+    CredentialHandle, Device, EndReason, GrantSettings, Grants, Refresher, TakenState, TokenOwner, Verdict,
 };
 use crate::oidc::{ClaimMap, IdentityParts, VerifiedIdentity};
 use crate::types::{
@@ -101,14 +100,14 @@ impl World {
         (grant, session)
     }
 
-    pub(super) async fn judge(&self, hash: &TokenHash) -> Judgement {
+    pub(super) async fn judge(&self, hash: &TokenHash) -> Verdict {
         self.grants.judge(hash).await.unwrap()
     }
 
-    /// The authorization of what must be served.
-    pub(super) async fn served(&self, hash: &TokenHash) -> Authorization {
+    /// The credential of what must be served.
+    pub(super) async fn served(&self, hash: &TokenHash) -> CredentialHandle {
         match self.judge(hash).await {
-            Judgement::Served(authorization) => authorization,
+            Verdict::Authorized(authorization) => authorization.credential().clone(),
             other => panic!("not served: {other:?}"),
         }
     }
@@ -117,13 +116,13 @@ impl World {
     pub(super) async fn ended(&self, hash: &TokenHash) -> EndReason {
         assert!(!self.is_hot(hash), "the hot path still serves it");
         match self.judge(hash).await {
-            Judgement::Ended(reason) => reason,
+            Verdict::Ended(reason) => reason,
             other => panic!("not ended: {other:?}"),
         }
     }
 
     pub(super) fn is_hot(&self, hash: &TokenHash) -> bool {
-        matches!(self.grants.check(hash), Check::Served(_))
+        matches!(self.grants.check(hash), Verdict::Authorized(_))
     }
 
     /// A known token of a user.

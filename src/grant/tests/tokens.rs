@@ -2,7 +2,7 @@
 
 use super::support::*;
 use crate::grant::store::Scope;
-use crate::grant::{Check, EndReason, GrantSettings, Judgement};
+use crate::grant::{AskNext, EndReason, GrantSettings, Verdict};
 use crate::types::{LoginType, Timestamp};
 
 #[tokio::test]
@@ -10,9 +10,9 @@ async fn a_token_is_unknown_until_coder_says_whose_it_is_and_then_for_good() {
     let mut world = World::new().await;
     world.sign_in("alice").await;
     let token = fresh_hash();
-    assert!(matches!(world.judge(&token).await, Judgement::Unknown));
+    assert!(matches!(world.judge(&token).await, Verdict::NeedsAsking(AskNext::Coder)));
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
-    assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");
+    assert!(matches!(judgement, Verdict::Authorized(_)), "{judgement:?}");
     assert!(world.is_hot(&token));
     world.restart().await;
     assert_eq!(world.served(&token).await.user(), Some(user("alice")));
@@ -50,18 +50,19 @@ async fn without_a_grant_the_policy_decides_until_coder_must_be_asked_again() {
     let mut world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
-    assert_eq!((authorization.user(), authorization.login_type()), (Some(user("robot")), LoginType::None));
-    assert!(authorization.person().is_none());
-    assert!(matches!(world.grants.check(&token), Check::WithoutGrant(_)), "hot");
+    let Verdict::CoderOnly(judged) = judgement else { panic!("{judgement:?}") };
+    let credential = judged.credential();
+    assert_eq!((credential.user(), credential.login_type()), (Some(user("robot")), LoginType::None));
+    assert!(credential.person().is_none());
+    assert!(matches!(world.grants.check(&token), Verdict::CoderOnly(_)), "hot");
     world.hand.advance(MINUTE * 4);
     world.restart().await;
-    assert!(matches!(world.judge(&token).await, Judgement::WithoutGrant(_)));
+    assert!(matches!(world.judge(&token).await, Verdict::CoderOnly(_)));
     world.hand.advance(MINUTE);
-    assert!(matches!(world.grants.check(&token), Check::Ask));
-    assert!(matches!(world.judge(&token).await, Judgement::Stale));
+    assert!(matches!(world.grants.check(&token), Verdict::NeedsAsking(_)));
+    assert!(matches!(world.judge(&token).await, Verdict::NeedsAsking(AskNext::CoderAgain)));
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    assert!(matches!(judgement, Judgement::WithoutGrant(_)), "{judgement:?}");
+    assert!(matches!(judgement, Verdict::CoderOnly(_)), "{judgement:?}");
     assert_eq!(world.provider.refreshes(), 0);
 }
 
@@ -100,7 +101,7 @@ async fn an_ended_token_stays_ended_whatever_coder_says() {
     assert!(tunnel.has_ended());
     for _ in 0..2 {
         let judgement = world.grants.adopt(token, owner("mallory", LoginType::None)).await.unwrap();
-        assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{judgement:?}");
+        assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{judgement:?}");
         world.restart().await;
     }
     assert_eq!(world.store.token(token).await.unwrap().unwrap().user, user("alice"));
@@ -113,7 +114,7 @@ async fn an_ended_session_cannot_be_adopted_as_a_token() {
     world.sign_in("alice").await;
     world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
     let judgement = world.grants.adopt(session, owner("alice", LoginType::Oidc)).await.unwrap();
-    assert!(matches!(judgement, Judgement::Ended(EndReason::SignedOut)), "{judgement:?}");
+    assert!(matches!(judgement, Verdict::Ended(EndReason::SignedOut)), "{judgement:?}");
 }
 
 #[tokio::test]
@@ -122,11 +123,11 @@ async fn an_unknown_token_is_remembered_for_a_minute_and_forgotten_when_coder_kn
     let (unknown_tokens, later_known) = (fresh_hash(), fresh_hash());
     world.grants.remember_unknown(unknown_tokens);
     world.grants.remember_unknown(later_known);
-    assert!(matches!(world.grants.check(&unknown_tokens), Check::UnknownToken));
+    assert!(matches!(world.grants.check(&unknown_tokens), Verdict::Unknown));
     world.grants.attribute(later_known, owner("alice", LoginType::Oidc)).await.unwrap();
-    assert!(matches!(world.grants.check(&later_known), Check::Ask));
+    assert!(matches!(world.grants.check(&later_known), Verdict::NeedsAsking(_)));
     world.hand.advance(MINUTE);
-    assert!(matches!(world.grants.check(&unknown_tokens), Check::Ask));
+    assert!(matches!(world.grants.check(&unknown_tokens), Verdict::NeedsAsking(_)));
 }
 
 #[tokio::test]
@@ -134,10 +135,11 @@ async fn a_token_that_coder_no_longer_knows_is_cut_off() {
     let world = World::new().await;
     let token = fresh_hash();
     let judgement = world.grants.adopt(token, owner("robot", LoginType::None)).await.unwrap();
-    let Judgement::WithoutGrant(authorization) = judgement else { panic!("{judgement:?}") };
+    let Verdict::CoderOnly(judged) = judgement else { panic!("{judgement:?}") };
+    let credential = judged.credential();
     world.grants.remember_unknown(token);
-    assert!(authorization.has_ended());
-    assert!(matches!(world.grants.check(&token), Check::UnknownToken));
+    assert!(credential.has_ended());
+    assert!(matches!(world.grants.check(&token), Verdict::Unknown));
 }
 
 #[tokio::test]
@@ -159,15 +161,16 @@ async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_k
     world.sign_in("alice").await;
     let token = fresh_hash();
     let judgement = world.grants.accept_unattributed(token);
-    let Judgement::Unattributed(authorization) = judgement else { panic!("{judgement:?}") };
-    assert_eq!(authorization.user(), None);
-    assert!(matches!(world.grants.check(&token), Check::Unattributed(_)));
+    let Verdict::Unattributed(judged) = judgement else { panic!("{judgement:?}") };
+    let credential = judged.credential();
+    assert_eq!(credential.user(), None);
+    assert!(matches!(world.grants.check(&token), Verdict::Unattributed(_)));
     world.hand.advance(MINUTE * 5);
-    assert!(matches!(world.judge(&token).await, Judgement::Stale));
+    assert!(matches!(world.judge(&token).await, Verdict::NeedsAsking(AskNext::CoderAgain)));
     world.grants.accept_unattributed(token);
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
-    assert!(matches!(judgement, Judgement::Served(_)), "{judgement:?}");
-    assert!(authorization.has_ended(), "what was let in as nobody's is judged anew");
+    assert!(matches!(judgement, Verdict::Authorized(_)), "{judgement:?}");
+    assert!(credential.has_ended(), "what was let in as nobody's is judged anew");
 }
 
 #[tokio::test]

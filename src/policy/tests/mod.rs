@@ -4,22 +4,22 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use super::*;
-use crate::grant::EndReason;
+use crate::grant::{AskNext, Authorization, CoderOnlyToken, EndReason, UnattributedToken, Verdict};
 use crate::types::LoginType;
 
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
 
 fn authorization() -> Authorization {
-    Authorization::for_test(None)
+    Authorization::for_test(None, LoginType::Unknown)
 }
 
-fn person(judged: Judged) -> Bearer {
-    Bearer::Person(judged)
+fn person(verdict: Verdict) -> Bearer {
+    Bearer::Person(verdict)
 }
 
 /// Every bearer by name, with everything that can be known of a person.
 fn bearers() -> Vec<(&'static str, Bearer)> {
-    let without = |login_type| person(Judged::WithoutGrant { login_type, authorization: authorization() });
+    let without = |login_type| person(Verdict::CoderOnly(CoderOnlyToken::for_test(None, login_type)));
     vec![
         ("nobody", Bearer::Nobody),
         ("malformed", Bearer::Malformed),
@@ -28,17 +28,20 @@ fn bearers() -> Vec<(&'static str, Bearer)> {
         ("proxy", Bearer::Machine(MachineCredential::WorkspaceProxy)),
         ("scim", Bearer::Machine(MachineCredential::Scim)),
         ("node", Bearer::Machine(MachineCredential::AiGatewayNode)),
-        ("served", person(Judged::Served(authorization()))),
+        ("served", person(Verdict::Authorized(authorization()))),
         ("oidc", without(LoginType::Oidc)),
         ("none", without(LoginType::None)),
         ("password", without(LoginType::Password)),
         ("github", without(LoginType::Github)),
         ("unknown", without(LoginType::Unknown)),
-        ("unattributed", person(Judged::Unattributed { authorization: authorization() })),
-        ("ended", person(Judged::Ended(EndReason::Revoked))),
-        ("unknown_token", person(Judged::UnknownToken)),
-        ("unreachable", person(Judged::Unreachable { answers: false, retry_after: Duration::from_secs(2) })),
-        ("unasked", person(Judged::Unasked)),
+        (
+            "unattributed",
+            person(Verdict::Unattributed(UnattributedToken::for_test(None, LoginType::Unknown))),
+        ),
+        ("ended", person(Verdict::Ended(EndReason::Revoked))),
+        ("unknown_token", person(Verdict::Unknown)),
+        ("unreachable", person(Verdict::Unreachable { answers: false, retry_after: Duration::from_secs(2) })),
+        ("unasked", person(Verdict::NeedsAsking(AskNext::Grants))),
     ]
 }
 
@@ -100,7 +103,7 @@ fn classes() -> Vec<RouteClass> {
 /// A decision in a few words.
 fn told(decision: &Decision) -> String {
     match decision {
-        Decision::Forward(permit) => match (permit.authorization().is_some(), permit.credentials()) {
+        Decision::Forward(permit) => match (permit.credential().is_some(), permit.credentials()) {
             (true, CredentialHandling::AsPresented) => "person".to_owned(),
             (false, CredentialHandling::AsPresented) => "machine".to_owned(),
             (false, CredentialHandling::Withheld) => "anonymous".to_owned(),
@@ -309,7 +312,7 @@ fn an_ended_person_is_served_as_a_person_nowhere() {
 #[test]
 fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     let authorization = authorization();
-    let bearer = person(Judged::Served(authorization.clone()));
+    let bearer = person(Verdict::Authorized(authorization.clone()));
     let tunnels = TunnelLimits { max_age: Some(Duration::from_mins(1)), idle: None };
     let rules = Rules { tunnels, ..Rules::default() };
     let question = |class| DecisionInput {
@@ -326,7 +329,7 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     assert_eq!((permit.class(), permit.tunnel(), permit.body_limit()), (ClassName::Derp, tunnels, None));
     let ends_with = permit.ends_with().expect("a person");
     assert!(!ends_with.has_ended());
-    authorization.end();
+    authorization.credential().end();
     assert!(ends_with.has_ended());
 }
 

@@ -19,7 +19,7 @@ async fn a_websocket_is_closed_with_1008_when_its_authorization_ends() {
     let (front, mut client, mut visitor) = tunnel("websocket").await;
     visitor.say(b"\x81\x05hello").await;
     client.hear("hello").await;
-    front.authorization.end();
+    front.authorization.credential().end();
     let close = client.rest().await;
     assert_eq!(close, b"\x88\x18\x03\xF0your sign-in has ended", "a close frame with 1008");
     assert_eq!(visitor.rest().await, b"");
@@ -30,14 +30,14 @@ async fn inside_a_frame_the_stream_just_ends() {
     let (front, mut client, mut visitor) = tunnel("websocket").await;
     visitor.say(b"\x81\x05hel").await;
     client.hear("hel").await;
-    front.authorization.end();
+    front.authorization.credential().end();
     assert_eq!(client.rest().await, b"", "nothing that would be taken for the rest of the frame");
 }
 
 #[tokio::test]
 async fn another_protocol_just_ends() {
     let (front, mut client, mut visitor) = tunnel("derp").await;
-    front.authorization.end();
+    front.authorization.credential().end();
     assert_eq!(client.rest().await, b"");
     assert_eq!(visitor.rest().await, b"");
 }
@@ -60,7 +60,7 @@ async fn a_client_that_does_not_listen_holds_nothing_up() {
         let frame = [b"\x82\x7F\0\0\0\0\0\x10\0\0".as_slice(), &vec![0; 1 << 20]].concat();
         while tokio::io::AsyncWriteExt::write_all(&mut visitor.0, &frame).await.is_ok() {}
     });
-    front.authorization.end();
+    front.authorization.credential().end();
     front.tunnels.close();
     within(front.tunnels.wait()).await;
     within(flood).await.unwrap();
@@ -76,7 +76,7 @@ async fn an_answer_that_goes_on_breaks_off_when_its_authorization_ends() {
     visitor.head().await;
     visitor.say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n").await;
     client.hear("1\r\nx\r\n").await;
-    front.authorization.end();
+    front.authorization.credential().end();
     assert_eq!(client.rest().await, b"", "and does not look whole");
     assert_eq!(visitor.rest().await, b"");
 }
@@ -88,7 +88,7 @@ async fn a_wait_for_an_answer_ends_with_the_authorization() {
     let mut client = front.send(&get("/a", "Connection: close\r\n")).await;
     let mut visitor = coder.accept().await;
     visitor.head().await;
-    front.authorization.end();
+    front.authorization.credential().end();
     assert!(client.rest().await.ends_with(b"Ended"));
     assert_eq!(visitor.rest().await, b"");
 }

@@ -16,12 +16,12 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
+use crate::grant::{Authorization, Verdict};
 use crate::policy::{
-    Authorization, Bearer, Decision, DecisionInput, Judged, Permit, Public, RouteClass, Rules, TunnelLimits,
-    decide,
+    Bearer, Decision, DecisionInput, Permit, Public, RouteClass, Rules, TunnelLimits, decide,
 };
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
-use crate::types::Clock;
+use crate::types::{Clock, LoginType};
 use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
 
 /// Fails the test when `future` hangs: longer than anything here takes.
@@ -47,7 +47,7 @@ pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<r
 /// A permit for a person with this authorization, or for anybody.
 pub(in crate::proxy) fn permit(authorization: Option<&Authorization>, tunnels: TunnelLimits) -> Permit {
     let (class, bearer) = match authorization {
-        Some(authorization) => (RouteClass::User, Bearer::Person(Judged::Served(authorization.clone()))),
+        Some(authorization) => (RouteClass::User, Bearer::Person(Verdict::Authorized(authorization.clone()))),
         None => (RouteClass::Public(Public::Facts), Bearer::Nobody),
     };
     let client = "192.0.2.7".parse().unwrap();
@@ -112,7 +112,7 @@ impl Front {
         let front = Self {
             address: listener.local_addr().unwrap(),
             upstream: Arc::new(Upstream::new(settings, tunnels.clone(), stop.clone())),
-            authorization: Authorization::for_test(None),
+            authorization: Authorization::for_test(None, LoginType::Unknown),
             tunnels,
             stop,
             forwarded: Arc::default(),

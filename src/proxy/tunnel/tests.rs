@@ -8,9 +8,11 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::*;
-use crate::policy::{Authorization, TunnelLimits};
+use crate::grant::Authorization;
+use crate::policy::TunnelLimits;
 use crate::proxy::tests::support::permit;
 use crate::types::Clock;
+use crate::types::LoginType;
 
 const HOUR: Duration = Duration::from_hours(1);
 const NEARLY_AN_HOUR: Duration = Duration::from_mins(59);
@@ -20,7 +22,10 @@ const MINUTE: Duration = Duration::from_mins(1);
 fn open(capacity: usize, limits: TunnelLimits) -> (DuplexStream, DuplexStream, JoinHandle<()>) {
     let (client, near_client) = duplex(capacity);
     let (coder, near_coder) = duplex(capacity);
-    let ends = Termination::new(&permit(Some(&Authorization::for_test(None)), limits), &Clock::system());
+    let ends = Termination::new(
+        &permit(Some(&Authorization::for_test(None, LoginType::Unknown)), limits),
+        &Clock::system(),
+    );
     let tunnel = Tunnel::new(near_client, near_coder, b"", true);
     (client, coder, tokio::spawn(tunnel.run(ends, CancellationToken::new())))
 }
