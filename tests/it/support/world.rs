@@ -19,9 +19,17 @@ use super::coder::{Coder, Setup, Version};
 use super::provider::Provider;
 use super::server::Server;
 use super::store::{Faulty, StoreFault, Switch};
+use super::within::within;
 
 /// Where every test's clock begins: 2026-11-24 10:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
+
+/// As long as the longest pause between two turns of a background task on whose work a test waits.
+const BACKGROUND_PAUSE: Duration = Duration::from_secs(2);
+
+/// In which rounds of waiting such a pause passes: first when what is under way has had its time, and seldom, so that
+/// no request's own time-out (10 s) passes with them.
+const PASSING: [usize; 3] = [20, 200, 1000];
 
 /// A port that is taken for the gateway: bound, never listening, so that only the gateway's own
 /// sockets (which share ports) can have it.
@@ -183,7 +191,7 @@ impl World {
     pub async fn stop_gateway(&mut self) {
         if let Some(running) = self.running.take() {
             running.shutdown.begin();
-            running.task.await.unwrap();
+            within(running.task).await.unwrap();
         }
     }
 
@@ -196,26 +204,24 @@ impl World {
     pub async fn kill_gateway(&mut self) {
         if let Some(running) = self.running.take() {
             running.shutdown.force();
-            running.task.await.unwrap();
+            within(running.task).await.unwrap();
         }
     }
 
     /// Waits until the gateway knows the provider.
     pub async fn ready(&self) {
-        for _ in 0..10_000 {
-            if self.provider.count("jwks") > 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        panic!("the gateway never asked for the provider's keys");
+        self.until("the gateway asked for the provider's keys", || self.provider.count("jwks") > 0).await;
     }
 
-    /// Waits until something is so, as it is bound to become in the background.
+    /// Waits until something is so, as it is bound to become in the background. The pauses of what goes on there
+    /// are not waited for: see [`World::pass`].
     pub async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        for _ in 0..10_000 {
+        for round in 0..10_000 {
             if is_so() {
                 return;
+            }
+            if PASSING.contains(&round) {
+                self.pass(BACKGROUND_PAUSE).await;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -315,9 +321,18 @@ impl World {
         browser.fetch(http::Method::GET, &self.url("/api/v2/users/me"), "").await.json()
     }
 
-    /// Moves the clock of all three.
+    /// Moves the clock that all three judge by. No timer moves: see [`World::pass`].
     pub fn advance(&self, by: Duration) {
         self.hand.advance(by);
+    }
+
+    /// Lets timers run off that have `by` or less to go, without waiting for it: those of everything on the main
+    /// runtime of the gateway, which is the test's, so that its background tasks take their next turn. The workers
+    /// have runtimes of their own, and real time. No clock moves: see [`World::advance`].
+    pub async fn pass(&self, by: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(by).await;
+        tokio::time::resume();
     }
 }
 
