@@ -8,6 +8,7 @@ use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
 use crate::grant::{EndReason, EndedThere, Filter, GrantSettings, Judgement};
+use crate::types::within::within;
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -206,11 +207,11 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         let grants = Arc::clone(&world.grants);
         let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
         // The store has one connection, so the end comes after the read that was asked for before it.
-        reached.notified().await;
+        within(reached.notified()).await;
         settle(&world).await;
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
         gate.add_permits(1);
-        let judgement = request.await.unwrap();
+        let judgement = within(request).await.unwrap();
         assert!(matches!(judgement, Judgement::Ended(EndReason::Revoked)), "{method}: {judgement:?}");
         assert!(!world.is_hot(&session), "{method}");
     }
