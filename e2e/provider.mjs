@@ -39,8 +39,8 @@ export const subjectOf = (username) => createHash('sha256').update(`install-id-$
  *
  * Returned: `issuer`; `accounts` (set `disabled` on one and it is refused from then on); `accessTokenSeconds` (the life
  * of tokens made from then on); `heedsPromptOnce` (as authentik, answers every `prompt=login` but the first by the
- * session alone; `max_age` counts each time); `ageSessions(seconds)` (whoever is signed in at the provider signed in
- * that much earlier); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
+ * session alone; `max_age` counts each time); `ageSessions(seconds)` (moves the time of every sign-in at the provider
+ * back); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
  * (the query of every authorization request); `secrets` (every code and token made); `close()`.
  */
 export async function startProvider({

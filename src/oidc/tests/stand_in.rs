@@ -29,7 +29,7 @@ impl Answer {
         Self { status, headers: headers.to_owned(), body: body.to_owned(), never: false }
     }
 
-    /// No answer at all. The asker's time-out passes with the request, and is not waited for.
+    /// No answer at all. The client's time-out passes as soon as the request has arrived, so no test waits for it.
     pub(super) fn never() -> Self {
         Self { never: true, ..Self::text(200, "", "") }
     }
@@ -164,7 +164,7 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) -> Option<()> 
             .unwrap_or_else(|| Answer::text(404, "", "no such page"))
     };
     if answer.never {
-        // The asker's timers are of the same runtime.
+        // The client's timers belong to the same runtime.
         tokio::time::pause();
         tokio::time::advance(TIMEOUT).await;
         tokio::time::resume();

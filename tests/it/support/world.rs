@@ -24,11 +24,11 @@ use super::within::within;
 /// Where every test's clock begins: 2026-11-24 10:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
 
-/// As long as the longest pause between two turns of a background task on whose work a test waits.
+/// The longest pause between two turns of a background task for which a test waits.
 const BACKGROUND_PAUSE: Duration = Duration::from_secs(2);
 
-/// In which rounds of waiting such a pause passes: first when what is under way has had its time, and seldom, so that
-/// no request's own time-out (10 s) passes with them.
+/// The rounds of [`World::until`] in which such a pause passes: late, so that a turn under way can finish, and seldom,
+/// so that the time-out of a request (10 s) does not pass with them.
 const PASSING: [usize; 3] = [20, 200, 1000];
 
 /// A port that is taken for the gateway: bound, never listening, so that only the gateway's own
@@ -213,8 +213,8 @@ impl World {
         self.until("the gateway asked for the provider's keys", || self.provider.count("jwks") > 0).await;
     }
 
-    /// Waits until something is so, as it is bound to become in the background. The pauses of what goes on there
-    /// are not waited for: see [`World::pass`].
+    /// Waits until something is so, as it is bound to become in the background. Fires the timers of background tasks
+    /// instead of waiting for them: see [`World::pass`].
     pub async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         for round in 0..10_000 {
             if is_so() {
@@ -321,14 +321,14 @@ impl World {
         browser.fetch(http::Method::GET, &self.url("/api/v2/users/me"), "").await.json()
     }
 
-    /// Moves the clock that all three judge by. No timer moves: see [`World::pass`].
+    /// Moves the clock of provider, Coder and gateway. Timers do not move: see [`World::pass`].
     pub fn advance(&self, by: Duration) {
         self.hand.advance(by);
     }
 
-    /// Lets timers run off that have `by` or less to go, without waiting for it: those of everything on the main
-    /// runtime of the gateway, which is the test's, so that its background tasks take their next turn. The workers
-    /// have runtimes of their own, and real time. No clock moves: see [`World::advance`].
+    /// Fires every timer of the gateway's main runtime that is due within `by`, without waiting for it. That runtime is
+    /// the test's own, so background tasks take their next turn. The workers run in real time, on runtimes of their
+    /// own. The clock does not move: see [`World::advance`].
     pub async fn pass(&self, by: Duration) {
         tokio::time::pause();
         tokio::time::advance(by).await;
