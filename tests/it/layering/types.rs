@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::differences;
-use super::files::{inherent_impls, library};
+use super::files::{Definition, inherent_impls, library};
 
 /// Names that more than one file gives to a type, and why that is right.
 const SHARED_NAMES: &[(&str, &str)] = &[
@@ -94,7 +94,7 @@ fn no_file_holds_only_methods_of_a_type_defined_elsewhere() {
     let mut found = BTreeMap::new();
     for file in library() {
         let foreign = inherent_impls(&file.code);
-        if !foreign.is_empty() && !file.definitions.iter().any(|definition| definition.is_type()) {
+        if !foreign.is_empty() && !file.definitions.iter().any(Definition::is_type) {
             let foreign: Vec<_> = foreign.into_iter().collect();
             found.insert(file.name.clone(), format!("    has methods of {}\n", foreign.join(", ")));
         }
