@@ -39,13 +39,15 @@ export const subjectOf = (username) => createHash('sha256').update(`install-id-$
  *
  * Returned: `issuer`; `accounts` (set `disabled` on one and it is refused from then on); `accessTokenSeconds` (the life
  * of tokens made from then on); `heedsPromptOnce` (as authentik, answers every `prompt=login` but the first by the
- * session alone; `max_age` counts each time); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
+ * session alone; `max_age` counts each time); `ageSessions(seconds)` (moves the time of every sign-in at the provider
+ * back); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
  * (the query of every authorization request); `secrets` (every code and token made); `close()`.
  */
 export async function startProvider({
   port = 9100, clientID = 'cid', clientSecret = 'sec', redirectURIs, logoutURIs = [], backchannelLogoutURI,
   accessTokenSeconds = 300, accounts = ACCOUNTS,
 }) {
+  const rows = new Map();
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   const running = {
@@ -53,6 +55,11 @@ export async function startProvider({
     accounts: accounts.map((account) => ({ ...account, subject: subjectOf(account.username) })),
     accessTokenSeconds,
     heedsPromptOnce: false,
+    ageSessions(seconds) {
+      for (const [key, row] of rows) {
+        if (key.startsWith('Session:') && row.payload.loginTs) row.payload.loginTs -= seconds;
+      }
+    },
     counts: { authorization_code: 0, refresh_token: 0, refused: 0, revocation: 0 },
     authorizations: [],
     secrets: new Set(),
@@ -75,7 +82,7 @@ export async function startProvider({
       backchannel_logout_session_required: true,
     }),
   };
-  const provider = new Provider(running.issuer, configuration(running, client));
+  const provider = new Provider(running.issuer, configuration(running, client, rows));
   watch(provider, running);
 
   const answer = provider.callback();
@@ -121,11 +128,11 @@ function rewritten(url, running) {
   return pathname + url.search;
 }
 
-function configuration(running, client) {
+function configuration(running, client, rows) {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const kid = createHash('md5').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex');
   return {
-    adapter: memory(),
+    adapter: memory(rows),
     clients: [client],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] },
     cookies: { keys: [randomBytes(32).toString('hex')], names: { session: 'authentik_session' } },
@@ -252,8 +259,7 @@ function watch(provider, { counts, secrets }) {
 }
 
 /** Storage in a Map, so that what a restart forgets is forgotten together. */
-function memory() {
-  const rows = new Map();
+function memory(rows) {
   const alive = (row) => (row && row.until > Date.now() ? row.payload : undefined);
   return (model) => ({
     async upsert(id, payload, expiresIn) {

@@ -316,10 +316,15 @@ mod tests {
         fs::File::options().write(true).open(pair.key()).unwrap().set_modified(later).unwrap();
         let stop = CancellationToken::new();
         let watch = tokio::spawn(Arc::clone(&certificates).watch(stop.clone()));
-        while leaf(&certificates) == old {
+        // The files are read on a thread of its own, which takes a moment.
+        for _ in 0..1_000_000 {
+            if leaf(&certificates) != old {
+                break;
+            }
             tokio::time::advance(POLL).await;
             tokio::task::yield_now().await;
         }
+        assert_ne!(leaf(&certificates), old, "the new pair is never shown");
         stop.cancel();
         watch.await.unwrap();
     }

@@ -59,7 +59,7 @@ impl Provider {
     /// A sign-out at the provider; none when it has no such endpoint or is not known yet.
     ///
     /// `return_to` must be registered there as a logout redirect URI; `state` comes back with the browser.
-    /// Neither is sent where the browser would not come back: see [`sends_back`]. Without a hint the client is
+    /// Neither is sent where the browser would not come back: see `sends_back`. Without a hint the client is
     /// named instead; so it is where authentik would refuse a hint for its length.
     pub fn end_session(
         &self,

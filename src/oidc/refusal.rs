@@ -91,9 +91,9 @@ pub enum IdentityRefusal {
     GroupNotAllowed {
         /// The group claim's name.
         field: String,
-        /// The groups that came, as [`listed`] shows them.
+        /// The groups that came, as `listed` shows them.
         found: String,
-        /// The groups of which one is needed, as [`listed`] shows them.
+        /// The groups of which one is needed, as `listed` shows them.
         wanted: String,
     },
 }

@@ -36,7 +36,7 @@ pub enum OwnAnswer {
     AuthMethods,
 }
 
-/// The proof that a request may be forwarded. Only [`super::decide`] makes one.
+/// The proof that a request may be forwarded. Only [`super::decide()`] makes one.
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,

@@ -18,6 +18,8 @@ mod secret;
 mod single_flight;
 mod text;
 mod token_hash;
+#[cfg(test)]
+pub(crate) mod within;
 
 pub use backoff::{Backoff, jitter};
 pub use clock::{Clock, ManualClock, Timestamp};

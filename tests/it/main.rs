@@ -24,6 +24,7 @@ mod canary;
 mod coder_refusals;
 mod commands;
 mod conformance;
+mod contributing;
 mod declined;
 mod gate;
 mod hostile;

@@ -24,6 +24,8 @@ mod provider_endpoints;
 mod provider_knobs;
 #[path = "../it/support/server.rs"]
 mod server;
+#[path = "../it/support/within.rs"]
+mod within;
 
 use std::time::Duration;
 

@@ -164,7 +164,7 @@ impl MadeFor {
         }
     }
 
-    /// Reads [`Self::word`]; an unknown word was presented, like any other.
+    /// Reads [`Self::label`]; an unknown word was presented, like any other.
     pub(super) fn from_label(word: &str) -> Self {
         let made = [Self::Key, Self::Token, Self::App];
         made.into_iter().find(|it| it.label() == word).unwrap_or(Self::Presented)

@@ -8,6 +8,7 @@ use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
 use crate::grant::{CredentialHandle, EndReason, EndedThere, Filter, GrantSettings, Verdict};
+use crate::types::within::within;
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -206,11 +207,11 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         let grants = Arc::clone(&world.grants);
         let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
         // The store has one connection, so the end comes after the read that was asked for before it.
-        reached.notified().await;
+        within(reached.notified()).await;
         settle(&world).await;
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
         gate.add_permits(1);
-        let judgement = request.await.unwrap();
+        let judgement = within(request).await.unwrap();
         assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{method}: {judgement:?}");
         assert!(!world.is_hot(&session), "{method}");
     }
@@ -228,7 +229,7 @@ async fn a_grant_that_ends_while_it_is_refreshed_stays_ended_and_its_new_tokens_
     settle(&world).await;
     world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
     gate.add_permits(1);
-    let judgement = request.await.unwrap();
+    let judgement = within(request).await.unwrap();
     assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{judgement:?}");
     assert_eq!(world.provider.refreshes(), 1);
     assert!(!world.is_live(grant).await && !world.is_hot(&session));

@@ -19,7 +19,7 @@ async fn inside(prefix: &str, change: impl FnOnce(&mut Value)) -> Scene {
     let prefix = prefix.trim_end_matches('/');
     scene.op.always(&format!("{prefix}{}", StandIn::DISCOVERY), Answer::json(200, &discovery));
     scene.op.always(&format!("{prefix}/jwks"), Answer::json(200, &PROVIDER.jwks()));
-    let client = ClientSettings { timeout: Duration::from_secs(2), ..ClientSettings::default() };
+    let client = ClientSettings { timeout: TIMEOUT, ..ClientSettings::default() };
     let clock = Clock::manual(Timestamp::from_seconds(NOW)).0;
     scene.provider = Provider::new(settings, Client::new(&client).unwrap(), clock);
     scene

@@ -28,6 +28,9 @@ use crate::web::{Client, ClientSettings};
 use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
 
+/// How long the provider may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
+
 /// The clock of the tests, in seconds.
 const NOW: i64 = 1_795_493_400;
 /// Whom the tokens are about.
@@ -86,7 +89,7 @@ impl Scene {
         let op = StandIn::start().await;
         let mut settings = settings(&op.issuer());
         change(&mut settings);
-        let client = ClientSettings { timeout: Duration::from_secs(2), ..ClientSettings::default() };
+        let client = ClientSettings { timeout: TIMEOUT, ..ClientSettings::default() };
         let (now, clock) = Clock::manual(Timestamp::from_seconds(NOW));
         let provider = Provider::new(settings, Client::new(&client).unwrap(), now);
         Self { op, provider, clock }

@@ -22,12 +22,8 @@ use crate::policy::{
 };
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
 use crate::types::{Clock, LoginType};
+use crate::types::within::within;
 use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
-
-/// Fails the test when `future` hangs: longer than anything here takes.
-pub(in crate::proxy) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it hangs")
-}
 
 /// Trust in these certificates and no others.
 pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {

@@ -6,7 +6,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 
-use super::support::{Front, Peer, RequestKind, get, ok, switched, upgrade, within};
+use super::support::{Front, Peer, RequestKind, get, ok, switched, upgrade};
+use crate::types::within::within;
 
 /// A Coder that shows a certificate of its own for `localhost`.
 struct SecureCoder {
