@@ -66,7 +66,7 @@ fn check_says_what_is_understood_and_no_secret() {
     for part in [
         "http://127.0.0.1:3000/",
         "http://127.0.0.1:9100/application/o/coder/",
-        "addresses of acme.company",
+        "email addresses in acme.company",
         "http://127.0.0.1:3000/api/v2/users/oidc/callback",
         "warning: policy.routes opens the class swagger",
     ] {
