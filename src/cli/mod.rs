@@ -40,11 +40,9 @@ enum Command {
     /// Run the gateway (the default)
     Serve,
     /// Read the configuration and explain what it means
-    #[command(
-        after_help = "Each finding is ok, hint or wrong, with the likely cause and what to do.\n\
+    #[command(after_help = "Each finding is ok, hint or wrong, with the likely cause and what to do.\n\
                       Exit codes: 0 nothing is wrong, there may be hints; 1 something is wrong; \
-                      64 wrong arguments or configuration."
-    )]
+                      64 wrong arguments or configuration.")]
     Check {
         /// Also ask the provider and Coder, and explain what is wrong
         #[arg(long)]

@@ -99,7 +99,10 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "the variable names a folder only when a developer wants the files")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable names a folder only when a developer wants the files"
+)]
 async fn pages_are_written_to_the_folder_that_is_named() {
     let folder = std::env::var("VESTIBULE_PAGES_DIR").ok();
     for (name, response) in plain_pages(&Pages::new(settings())) {

@@ -49,7 +49,10 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Ok(there) = fs::symlink_metadata(path)
         && !there.file_type().is_socket()
     {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "a file that is not a socket has this name"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is not a socket has this name",
+        ));
     }
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let name: String = random_token().chars().take(8).collect();

@@ -46,7 +46,10 @@ pub(super) fn write(
         EnvFormat::Yaml => render::yaml(&variables, out),
         EnvFormat::Helm => render::helm(&variables, out),
     }?;
-    writeln!(out, "\n# Not for Coder: the logout URI of the provider in authentik (logout method: Back-channel) is")?;
+    writeln!(
+        out,
+        "\n# Not for Coder: the logout URI of the provider in authentik (logout method: Back-channel) is"
+    )?;
     match config.coder.access_url.join(BACKCHANNEL_LOGOUT) {
         Ok(url) => writeln!(out, "# {url}"),
         Err(_) => Ok(()),
@@ -58,7 +61,11 @@ fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     all.extend(issuer(config));
     all.extend(provider(&config.oidc));
     all.extend(config.oidc.coder_only.iter().map(|setting| {
-        text(setting.key.variable, setting.value.clone(), "From the gateway's configuration; only Coder uses it.")
+        text(
+            setting.key.variable,
+            setting.value.clone(),
+            "From the gateway's configuration; only Coder uses it.",
+        )
     }));
     all
 }
@@ -103,8 +110,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         all.push(switch("CODER_SECURE_AUTH_COOKIE", true, why));
     }
     if !config.policy.github_sign_in.allow {
-        let why =
-            "Otherwise a new deployment offers sign-in with GitHub, which the gateway does not allow.";
+        let why = "Otherwise a new deployment offers sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
     all
