@@ -4,7 +4,7 @@ say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 69; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# apt_install PACKAGE...: Debian packages, as root or through a sudo that asks nothing.
+# apt_install PACKAGE...: installs Debian packages, as root or with a sudo that needs no password.
 apt_install() {
   local as=()
   if [ "$(id -u)" != 0 ]; then
@@ -18,13 +18,13 @@ apt_install() {
 }
 
 need_rust() {
-  have cargo || die "no cargo: install Rust from https://rustup.rs and start again"
+  have cargo || die "cargo is missing: install Rust from https://rustup.rs and start again"
   have cc || apt_install gcc libc6-dev
 }
 
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
-# Node.js 20 or newer: the one in PATH, else Debian's, else (Debian 12 has 18) one from npm, kept under target/.
+# Node.js 20 or newer: the one in PATH, otherwise Debian's, otherwise (Debian 12 has 18) one from npm under target/.
 need_node() {
   local tools=$root/target/node-22
   have npm || apt_install nodejs npm
@@ -35,7 +35,7 @@ need_node() {
   [ "$(node_major)" -ge 20 ] || die "please install Node.js 20 or newer"
 }
 
-# The packages of e2e/, only when the lock file is not the one that was installed.
+# Installs the packages of e2e/ if the lock file has changed since the last installation.
 need_e2e_packages() {
   local stamp=$root/e2e/node_modules/.lock-installed
   cmp -s "$root/e2e/package-lock.json" "$stamp" && return
@@ -60,7 +60,7 @@ need_postgres() {
   export PGBIN
 }
 
-# What bench/run needs beside the packages of Rust.
+# The tools that bench/run needs in addition to Rust.
 need_bench_tools() {
   local missing=()
   have nginx || missing+=(nginx-light)
@@ -71,11 +71,11 @@ need_bench_tools() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
-# And for bench/run --counts.
+# The tool that bench/run --counts needs.
 need_valgrind() { have valgrind || apt_install valgrind; }
 
-# llvm-profdata reads what was written by the LLVM of the same version: the toolchain's own
-# (rustup component add llvm-tools), else Debian's.
+# llvm-profdata must have the LLVM version of rustc: the toolchain's own (rustup component add llvm-tools), otherwise
+# Debian's.
 need_profdata() {
   local major own
   major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')
