@@ -195,7 +195,7 @@ impl Pages {
     /// The page that ends a sign-in loop: the browser signed in repeatedly, but never came back with a
     /// session. 403, so that no client follows the redirects any further.
     pub fn sign_in_loop(&self, again: &Link, request: RequestId) -> Response {
-        let frame = Frame::new("Your sign-in does not last", &self.site, request);
+        let frame = Frame::new("You do not stay signed in", &self.site, request);
         let happened = "You signed in three times in a row, and each time your browser came back without \
                         its session.";
         let advice = "Most likely your browser does not keep cookies for this site: allow them, or leave \

@@ -158,8 +158,8 @@ fn issuer(config: &Config) -> Vec<Variable> {
         switch(
             "CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS",
             true,
-            "Skips one check: that the token's issuer is the URL above. It is the provider, so that accounts stay linked \
-             as before. Coder still checks signature and audience.",
+            "Skips one check: that the token's issuer is the URL above. The token's issuer is the provider, so accounts \
+             stay linked as before. Coder still checks signature and audience.",
         ),
     ]
 }
