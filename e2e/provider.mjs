@@ -1,11 +1,11 @@
-// oidc-provider, the certified OpenID provider, set up in authentik's shape: authentik's paths (an issuer with a
-// trailing slash, endpoints beside it), a refresh token with offline_access that rotates at every use, implicit
-// consent, all claims in the ID token, a `sid`, and a sign-in form of its own.
+// oidc-provider, the certified OpenID provider, configured like authentik: authentik's paths (an issuer with a trailing
+// slash, endpoints outside it), a refresh token with offline_access that rotates at every use, implicit consent, all
+// claims in the ID token, a `sid`, and its own sign-in form.
 //
 // As a program:  node provider.mjs --listen 127.0.0.1:9100 --redirect-uri http://HOST:PORT/api/v2/users/oidc/callback
 // As a module:   const provider = await startProvider({ port: 0, redirectURIs: [...] })
 //
-// Nothing is kept: accounts, sessions and the signing key live as long as the process.
+// Accounts, sessions and the signing key live as long as the process.
 
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -19,8 +19,8 @@ const FLOW = '/if/flow/default-authentication-flow/';
 const DISCOVERY = '/.well-known/openid-configuration';
 const END_SESSION = `${SLUG}end-session/`;
 const LONGEST_FORM = 4096; // bytes
-// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak takes it: oidc-provider 9.13.3 itself answers 404, unless
-// its cookies are SameSite=None, which asks for https. So it becomes a GET here; Node.js takes 16 KiB of head.
+// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak accepts it: oidc-provider 9.13.3 itself answers 404, unless
+// its cookies are SameSite=None, which requires https. So it becomes a GET here; Node.js accepts a head of 16 KiB.
 const LONGEST_SIGN_OUT = 12_000; // bytes
 
 /** The accounts: name, email, groups. Everybody's password is `password`. */
@@ -31,7 +31,7 @@ export const ACCOUNTS = [
 ];
 export const PASSWORD = 'password';
 
-/** The subject of an account: 64 hexadecimal digits, as authentik makes it by default. */
+/** The subject of an account: 64 hexadecimal digits, as with authentik's default. */
 export const subjectOf = (username) => createHash('sha256').update(`install-id-${username}`).digest('hex');
 
 /**
@@ -76,7 +76,7 @@ export async function startProvider({
     grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_basic',
     require_auth_time: true,
-    // authentik's ID tokens carry `sid`; oidc-provider gives it to clients with a back-channel logout URI.
+    // authentik's ID tokens have a `sid`; oidc-provider adds it for clients with a back-channel logout URI.
     ...(backchannelLogoutURI && {
       backchannel_logout_uri: backchannelLogoutURI,
       backchannel_logout_session_required: true,
@@ -110,7 +110,7 @@ export async function startProvider({
   return running;
 }
 
-/** oidc-provider has its discovery document at the root, and gives a refresh token only after asking for consent. */
+/** oidc-provider serves its discovery document at the root, and issues a refresh token only after it has asked for consent. */
 function rewritten(url, running) {
   if (url.pathname === SLUG.slice(0, -1) + DISCOVERY) return DISCOVERY;
   const { pathname, searchParams } = url;
@@ -176,7 +176,7 @@ function configuration(running, client, rows) {
       AccessToken: () => running.accessTokenSeconds,
       AuthorizationCode: 60,
       Grant: 30 * 24 * 3600,
-      IdToken: () => running.accessTokenSeconds, // as authentik: the ID token ends with the access token
+      IdToken: () => running.accessTokenSeconds, // as at authentik: the ID token expires with the access token
       Interaction: 600,
       RefreshToken: 30 * 24 * 3600,
       Session: 24 * 3600,
@@ -207,7 +207,7 @@ function claims(account) {
   };
 }
 
-/** The sign-in form, and the consent that nobody is asked for. */
+/** The sign-in form, and the consent without a page. */
 async function flow(provider, running, request, response) {
   const { prompt, params, session, uid } = await provider.interactionDetails(request, response);
   const grantFor = async (accountId) => {

@@ -21,13 +21,13 @@ apt_install() {
 }
 
 need_rust() {
-  have cargo || die "no cargo: install Rust from https://rustup.rs and start again"
+  have cargo || die "cargo is missing: install Rust from https://rustup.rs and start again"
   have cc || apt_install gcc libc6-dev
 }
 
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
-# Node.js 20 or newer: the one in PATH, else Debian's, else (Debian 12 has 18) one from npm, kept under target/.
+# Node.js 20 or newer: the one in PATH, otherwise Debian's, otherwise (Debian 12 has 18) one from npm under target/.
 need_node() {
   local tools=$root/target/node-22
   have npm || apt_install nodejs npm

@@ -1,4 +1,4 @@
-//! What goes on beside requests.
+//! Background tasks and signals.
 
 use std::io;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::grant::{Grants, StoreError};
 use crate::listen::{Certificates, Shutdown};
 use crate::oidc::Provider;
 
-/// How often limits forget addresses that have been quiet.
+/// How often the limits forget idle addresses.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Starts everything that goes on until the hard stage of the stop.
+/// Starts the tasks that run until the hard stage of the stop.
 pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
     let tasks = TaskTracker::new();
     let stop = shutdown.hard().clone();
@@ -43,18 +43,18 @@ pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
     tasks
 }
 
-/// Gives the provider the documents of last time: Coder refuses to start while its issuer has none, and
-/// authentik may be down just then.
+/// Gives `provider` the documents of the last run: Coder refuses to start while its issuer has none, and
+/// authentik may be down at that moment.
 pub(super) async fn restore_documents(grants: &Grants, provider: &Provider) -> Result<(), BuildError> {
     if let Some((discovery, keys)) = grants.documents().await?
         && let Err(error) = provider.restore(&discovery, &keys)
     {
-        tracing::warn!(%error, "the documents kept of last time are not used");
+        tracing::warn!(%error, "cannot use the provider's documents of the last run");
     }
     Ok(())
 }
 
-/// Keeps a copy of the provider's documents whenever they change.
+/// Stores a copy of the provider's documents whenever they change.
 async fn keep_documents(provider: Arc<Provider>, grants: Arc<Grants>, stop: CancellationToken) {
     let mut changes = provider.changes();
     loop {
@@ -63,7 +63,7 @@ async fn keep_documents(provider: Arc<Provider>, grants: Arc<Grants>, stop: Canc
             changed = changes.changed() => if changed.is_err() { return },
         }
         if let Err(error) = keep_once(&provider, &grants).await {
-            tracing::warn!(%error, "the provider's documents cannot be kept for when it is down");
+            tracing::warn!(%error, "cannot store the provider's documents, which are needed when it is down");
         }
     }
 }
@@ -85,7 +85,7 @@ async fn tidy(gateway: Arc<Gateway>, stop: CancellationToken) {
     }
 }
 
-/// The signals that the process listens to.
+/// The signals that the process handles.
 pub(super) struct Signals {
     interrupt: Signal,
     terminate: Signal,
@@ -93,7 +93,7 @@ pub(super) struct Signals {
 }
 
 impl Signals {
-    /// Listens from now on: before it is said that the gateway is up, so that no stop is missed.
+    /// Handles the signals from now on: before the log reports that the gateway listens, so that it misses no signal.
     pub(super) fn listen() -> io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -102,7 +102,7 @@ impl Signals {
         })
     }
 
-    /// The first SIGINT or SIGTERM drains, the second ends, SIGHUP reads the certificate again.
+    /// The first SIGINT or SIGTERM drains, the second one stops at once; SIGHUP reads the certificate again.
     pub(super) async fn follow(mut self, shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
         loop {
             tokio::select! {
@@ -111,7 +111,7 @@ impl Signals {
                 _ = self.terminate.recv() => break,
             }
         }
-        tracing::info!("stopping: answers and tunnels under way have {} seconds", DRAIN.as_secs());
+        tracing::info!("stopping: open responses and tunnels have {} seconds", DRAIN.as_secs());
         tokio::select! {
             _ = self.interrupt.recv() => shutdown.force(),
             _ = self.terminate.recv() => shutdown.force(),

@@ -34,18 +34,18 @@ use crate::types::{Clock, Keyring};
 use crate::web::{Client, ClientSettings, ClientSetupError, TrustedProxies, client_tls};
 use admin::Listening;
 
-/// How long answers under way and tunnels may take once a stop was asked for.
+/// How long responses in progress and tunnels may continue after the first signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
-/// The gateway cannot be put together.
+/// Why the gateway cannot start.
 #[derive(Debug, Error)]
 pub enum BuildError {
-    /// An address cannot be listened on.
+    /// The gateway cannot listen on an address.
     #[error("cannot listen on {0} ({1}): {2}. {remedy}", remedy = address_remedy(.2))]
     Listen(SocketAddr, &'static str, #[source] io::Error),
-    /// The local socket cannot be made.
+    /// The local socket cannot be created.
     #[error(
-        "admin.socket {0} cannot be made: {1}. It needs a folder in which the gateway's user may make files"
+        "admin.socket {0} cannot be created: {1}. The gateway's user needs write permission in its folder"
     )]
     Socket(PathBuf, #[source] io::Error),
     /// Certificate or key cannot be used.
@@ -60,61 +60,61 @@ pub enum BuildError {
     /// The key file cannot be used.
     #[error(transparent)]
     KeyFile(#[from] KeyFileError),
-    /// The HTTP client cannot be made.
+    /// The HTTP client cannot be created.
     #[error(transparent)]
     Client(#[from] ClientSetupError),
-    /// The access URL takes no path.
-    #[error("coder.accessURL cannot be a base for the callback's address")]
+    /// The callback's path cannot be appended to the access URL.
+    #[error("coder.accessURL is not a URL to which the callback's path can be appended")]
     AccessUrl,
-    /// The wildcard access URL.
+    /// The wildcard access URL is malformed.
     #[error("coder.wildcardAccessURL {0}")]
     Wildcard(#[source] InvalidWildcard),
-    /// `coder.url` is no origin.
+    /// `coder.url` is not an origin.
     #[error("coder.url {0}")]
     CoderUrl(#[source] OriginError),
-    /// An algorithm's name.
+    /// A signing algorithm is unknown.
     #[error("oidc.algorithms: {0}")]
     Algorithm(#[source] UnknownAlgorithm),
-    /// A class's name.
+    /// A class of routes is unknown.
     #[error("policy.routes: {0}")]
     Class(#[source] UnknownClass),
-    /// A list of networks.
+    /// A rule has an empty list of networks.
     #[error("policy.routes: {0}")]
     Networks(#[source] NoNetworks),
 }
 
-/// The gateway stopped by itself.
+/// Why the gateway stopped by itself.
 #[derive(Debug, Error)]
 pub enum RunError {
-    /// It could not be put together.
+    /// It could not start.
     #[error(transparent)]
     Build(#[from] BuildError),
-    /// A worker ended.
+    /// A worker thread ended.
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// The issuer listener ended.
-    #[error("the issuer listener cannot go on: {0}")]
+    #[error("the issuer listener cannot continue: {0}")]
     Issuer(#[source] io::Error),
-    /// The system gives no threads.
-    #[error("the system gives no threads: {0}")]
+    /// A thread cannot be started.
+    #[error("cannot start a thread: {0}")]
     Threads(#[source] io::Error),
-    /// The system gives no runtime.
-    #[error("the system gives no runtime: {0}")]
+    /// The runtime or its signal handlers cannot be started.
+    #[error("cannot start the runtime: {0}")]
     Runtime(#[source] io::Error),
 }
 
-/// Where it listens: the real addresses, also when port 0 was asked for.
+/// The addresses that the gateway listens on: the real ones, also for port 0.
 #[derive(Clone, Copy, Debug)]
 pub struct Addresses {
-    /// Where browsers, the CLI and agents arrive.
+    /// For browsers, the CLI and agents.
     pub public: SocketAddr,
-    /// Where Coder asks for tokens.
+    /// The issuer listener, for Coder only.
     pub issuer: SocketAddr,
-    /// Where probes and metrics are served, if they are.
+    /// For probes and metrics, if configured.
     pub admin: Option<SocketAddr>,
 }
 
-/// A gateway that is ready to run. Its sockets are bound: connections wait.
+/// A gateway that is ready to run. Its sockets are bound, so connections wait until it runs.
 #[expect(missing_debug_implementations, reason = "its parts are services, not values")]
 pub struct App {
     config: Config,
@@ -131,14 +131,20 @@ pub struct App {
 }
 
 impl App {
-    /// Binds, opens the store and puts everything together. authentik and Coder need not be up.
+    /// Binds the sockets, opens the store and connects all parts. authentik and Coder need not be up.
     ///
-    /// Must be called on the runtime that slow work is to run on.
+    /// Call it on the runtime for slow work.
+    ///
+    /// # Errors
+    /// [`BuildError`] when an address cannot be bound, or a file, the store or a setting cannot be used.
     pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
         Self::build_around(config, clock, |store| store).await
     }
 
-    /// The same, with something `around` the store: a test's faults.
+    /// Like [`App::build`], with `around` applied to the store, so that tests can add faults.
+    ///
+    /// # Errors
+    /// As [`App::build`].
     pub async fn build_around(
         config: Config,
         clock: Clock,
@@ -180,7 +186,7 @@ impl App {
         })
     }
 
-    /// Where it listens.
+    /// The addresses that it listens on.
     pub fn addresses(&self) -> Addresses {
         Addresses {
             public: self.public.address(),
@@ -189,7 +195,10 @@ impl App {
         }
     }
 
-    /// Runs until `shutdown` begins and everything under way has ended, or part of it fails.
+    /// Runs until `shutdown` begins and all requests and tunnels have ended, or until a part fails.
+    ///
+    /// # Errors
+    /// [`RunError`] when a listener or a worker thread fails.
     pub async fn run(mut self, shutdown: Shutdown) -> Result<(), RunError> {
         let addresses = self.addresses();
         let version = env!("CARGO_PKG_VERSION");
@@ -219,7 +228,7 @@ impl App {
             listen::serve(self.issuer_listeners, listen::ListenerSettings::default(), &stop, answer_coder)
                 .await
         };
-        // In a task: whoever waits here may be a thread of its own, woken for each connection and waking another.
+        // In a task: otherwise the thread that waits here would wake for each connection, only to wake another one.
         let issuer = tokio::spawn(issuer);
         let outcome = tokio::select! {
             ended = workers.ended() => ended.map_err(RunError::Worker),
@@ -236,22 +245,24 @@ impl App {
     }
 }
 
-/// What to do when an address cannot be listened on.
+/// What to do when the gateway cannot listen on an address.
 fn address_remedy(error: &io::Error) -> &'static str {
     match error.kind() {
-        io::ErrorKind::AddrInUse => "End the program that listens there, or choose another port",
+        io::ErrorKind::AddrInUse => "Stop the program that listens there, or choose another port",
         io::ErrorKind::AddrNotAvailable => "Choose an address of this machine, or 0.0.0.0 for all of them",
-        io::ErrorKind::PermissionDenied => "Ports below 1024 need CAP_NET_BIND_SERVICE, or choose another",
+        io::ErrorKind::PermissionDenied => {
+            "Ports below 1024 require CAP_NET_BIND_SERVICE: grant it, or choose another port"
+        }
         _ => "Choose another address",
     }
 }
 
-/// One worker for each core that may be used.
+/// One worker thread for each core that the process may use.
 fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, std::num::NonZeroUsize::get)
 }
 
-/// The certificate to show, where the gateway itself ends TLS.
+/// The server certificate, if the gateway itself terminates TLS.
 fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>, BuildError> {
     let load = |tls: &config::Tls| Certificates::load(tls.certificate.clone(), tls.key.clone());
     Ok(config.listen.tls.as_ref().map(load).transpose()?)
@@ -286,13 +297,13 @@ fn gateway(
     Ok(Gateway::new(settings::gateway(config)?, parts))
 }
 
-/// Runs a configuration until the process is asked to stop: SIGINT or SIGTERM drain, a second one or
-/// [`DRAIN`] ends at once; SIGHUP reads the certificate again.
+/// Runs the gateway until the process gets SIGINT or SIGTERM. The first signal drains, a second one or the end of
+/// [`DRAIN`] stops at once; SIGHUP reads the certificate again.
 ///
 /// # Errors
-/// When it cannot be put together, or part of it fails while it runs.
+/// [`RunError`] when it cannot start, or when a part fails while it runs.
 pub fn run(config: Config) -> Result<(), RunError> {
-    // What waits for neighbours is spread thin: threads that look for work cost more than they do.
+    // This runtime mostly waits for the provider, Coder and the store: more threads would cost more than they help.
     let threads = cores().div_ceil(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(threads)

@@ -1,4 +1,4 @@
-//! From the configuration to the settings of each module. The only place that knows both.
+//! Translates the configuration into the settings of each module.
 
 use std::sync::Arc;
 
@@ -86,7 +86,7 @@ pub(super) fn handoff(config: &Config) -> handoff::HandoffSettings {
     }
 }
 
-/// The client for Coder: as patient as a sign-in there may take, and with room for its pages.
+/// The HTTP client for Coder, with room for Coder's pages.
 pub(super) fn coder_client() -> ClientSettings {
     ClientSettings { max_response: handoff::MAX_ANSWER, ..ClientSettings::default() }
 }

@@ -1,4 +1,4 @@
-//! `vestibule sessions`: who is signed in, asked of the running gateway.
+//! `vestibule sessions`: asks the running gateway who is signed in, and ends sessions and tokens.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -15,9 +15,9 @@ use crate::pages::{browser, shortened};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
-    /// List live sessions and tokens, last seen first
+    /// List live sessions and tokens, most recently seen first
     List {
-        /// Only those of a user: an email address, or the user's id in Coder
+        /// Only this user's: an email address, or the user's id in Coder
         #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
         user: Option<String>,
         /// Print JSON
@@ -26,14 +26,14 @@ pub(super) enum SessionsCommand {
     },
     /// Show one session or token
     Show {
-        /// Its id, as the list shows it
+        /// The id of the session or token, as `list` shows it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// End sessions and tokens at once, and revoke what the provider gave for them
+    /// End sessions and tokens at once, and revoke their tokens at the provider
     Revoke {
         #[command(flatten)]
         whom: SessionSelector,
@@ -46,13 +46,13 @@ pub(super) enum SessionsCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SessionSelector {
-    /// Everything of a user: an email address, or the user's id in Coder
+    /// All sessions and tokens of a user: an email address, or the user's id in Coder
     #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
-    /// One session or token: its id, as the list shows it
+    /// One session or token: its id, as `list` shows it
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
-    /// Everything of everybody
+    /// All sessions and tokens of all users
     #[arg(long)]
     everybody: bool,
 }
@@ -62,7 +62,7 @@ struct SessionList {
     sessions: Vec<SessionEntry>,
 }
 
-/// Asks the gateway at `socket`, and prints what it says.
+/// Asks the gateway at `socket`, and prints its answer.
 pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     match ask(action, socket) {
         Ok(answer) => said(print(action, &answer, out), Exit::Done),
@@ -101,8 +101,8 @@ fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::R
     if let SessionsCommand::Revoke { .. } = action {
         let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
         return match (ended, named(action)) {
-            (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing has ended."),
-            (0, None) => writeln!(out, "Nothing was left to end."),
+            (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing to end."),
+            (0, None) => writeln!(out, "Nothing to end."),
             (1, _) => writeln!(out, "One session, token or grant has ended."),
             (many, _) => writeln!(out, "{many} sessions, tokens and grants have ended."),
         };
@@ -118,7 +118,7 @@ fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::R
     }
 }
 
-/// The user that was named, as it was written.
+/// The user that the arguments name, as the operator wrote it.
 fn named(action: &SessionsCommand) -> Option<String> {
     let (SessionsCommand::List { user, .. }
     | SessionsCommand::Revoke { whom: SessionSelector { user, .. }, .. }) = action
@@ -142,7 +142,7 @@ fn row(entry: &SessionEntry) -> [String; 7] {
     ]
 }
 
-/// A browser by its name: the header begins with the same words for all of them. `show` has all of it.
+/// The name of a browser, because the header begins alike for all browsers. `show` prints the whole header.
 fn device(entry: &SessionEntry) -> String {
     let device = match (&entry.made_for, entry.device.as_str()) {
         (_, "") => "-".to_owned(),
@@ -152,7 +152,7 @@ fn device(entry: &SessionEntry) -> String {
     shortened(&plain(&device))
 }
 
-/// `session`, or `token` with where it was met.
+/// `session`, or `token` with what it was made for.
 fn kind(entry: &SessionEntry) -> String {
     let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
     plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
@@ -191,7 +191,7 @@ fn card(entry: &SessionEntry, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Text from outside, unable to move a terminal's cursor.
+/// Text from outside without control characters, which could move a terminal's cursor.
 fn plain(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }

@@ -51,7 +51,12 @@ fn every_command_refuses_a_wrong_configuration_with_64() {
     for arguments in [&[][..], &["serve"], &["check"], &["check", "--online"], &["coder-env"]] {
         let ran = run_with(&wrong, arguments);
         assert_eq!((ran.exit, ran.out.as_str()), (Exit::Usage, ""), "{arguments:?}");
-        for part in ["several things", ":5: coder.accessURL", "oidc.clientld", "CODER_OIDC_CLIENT_ID"] {
+        for part in [
+            "the configuration has 3 mistakes",
+            ":5: coder.accessURL",
+            "oidc.clientld",
+            "CODER_OIDC_CLIENT_ID",
+        ] {
             assert!(ran.err.contains(part), "{part}: {}", ran.err);
         }
         assert!(!ran.err.contains("canary") && !ran.err.contains("coder-secret"), "{}", ran.err);
@@ -66,7 +71,7 @@ fn check_says_what_is_understood_and_no_secret() {
     for part in [
         "http://127.0.0.1:3000/",
         "http://127.0.0.1:9100/application/o/coder/",
-        "addresses of acme.company",
+        "email addresses in acme.company",
         "http://127.0.0.1:3000/api/v2/users/oidc/callback",
         "warning: policy.routes opens the class swagger",
     ] {

@@ -52,8 +52,8 @@ pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
     is_person_token(made.key.expose()).then_some(made.key)
 }
 
-/// The hand-over that Coder's redirect carries to an app's host, by the hash under which it will be presented
-/// there. Whoever asked for the redirect is its user.
+/// The encrypted key that Coder's redirect carries to an app's host, by the hash under which the browser will present
+/// it there. It belongs to the user who requested the redirect.
 pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
     if !status.is_redirection() {
         return None;

@@ -29,7 +29,7 @@ impl Listeners {
     /// `SO_REUSEPORT` alone would let pass.
     pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
         if address.port() != 0 {
-            // Two gateways with two configurations that share a port would answer by turns.
+            // Otherwise two gateways with different configurations could share a port and each serve some requests.
             socket(address)?.bind(&address.into())?;
         }
         let first = listener(address)?;

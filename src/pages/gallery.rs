@@ -1,4 +1,4 @@
-//! The pages as people see them, written to files to be looked at:
+//! Writes the pages with typical content to files, so that you can look at them:
 //! `VESTIBULE_PAGES_DIR=folder cargo test --lib pages::gallery`.
 
 use super::tests::{html, url};
@@ -64,9 +64,9 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
     let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
     let problem = ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: "Something went wrong here",
+        title: "Something went wrong",
         happened: "The gateway could not finish your request.",
-        advice: "Try again. If it happens again, tell your administrator the request number below.",
+        advice: "Try again. If it happens again, give your administrator the request number below.",
         detail: None,
         next: Some(NextStep { text: "Try again", to: link() }),
     };
@@ -99,12 +99,15 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a folder that only whoever wants to look names")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable names a folder only when a developer wants the files"
+)]
 async fn pages_are_written_to_the_folder_that_is_named() {
     let folder = std::env::var("VESTIBULE_PAGES_DIR").ok();
     for (name, response) in plain_pages(&Pages::new(settings())) {
         let html = html(response).await;
-        assert!(html.ends_with("</html>"), "{name} is not whole");
+        assert!(html.ends_with("</html>"), "{name} is incomplete");
         if let Some(folder) = &folder {
             std::fs::write(format!("{folder}/{name}.html"), html).expect("a folder to write to");
         }

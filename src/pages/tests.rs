@@ -1,4 +1,4 @@
-//! Every page with hostile text, and what all of them have in common.
+//! Every page with hostile text, and the properties that all pages share.
 
 use http::header;
 use http_body_util::BodyExt as _;

@@ -1,4 +1,4 @@
-//! What may be shown, and where a page may lead.
+//! Text that pages may show, and links that they may have.
 
 use std::fmt;
 
@@ -9,16 +9,16 @@ use crate::types::LocalRedirect;
 /// The longest text shown, in characters; the rest becomes an ellipsis.
 const MAX_CHARACTERS: usize = 600;
 
-/// Text for a page. What came from outside can neither break a line nor turn the reading
+/// Text for a page. Text from outside can neither break a line nor change the reading
 /// direction: control characters become spaces, and characters that are invisible or
 /// reorder their neighbours (Unicode bidirectional controls) become U+FFFD.
 ///
-/// Escaping for HTML is the template engine's: it escapes everything that it prints.
+/// The template engine escapes all text for HTML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text(String);
 
 impl Text {
-    /// Makes text fit to be shown.
+    /// Replaces dangerous characters and cuts the text after [`MAX_CHARACTERS`].
     pub(super) fn new(text: &str) -> Self {
         let mut shown: String = text.chars().take(MAX_CHARACTERS).map(visible).collect();
         if text.chars().nth(MAX_CHARACTERS).is_some() {
@@ -54,21 +54,21 @@ fn visible(c: char) -> char {
     }
 }
 
-/// A link to somewhere on this very origin: a path that cannot leave it, and a query whose
-/// values are encoded. No page can be made to lead elsewhere with it.
+/// A link within the gateway's own origin: a path that cannot leave it, and a query with encoded
+/// values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link(String);
 
-/// What stands in a query value as it is (RFC 3986 §2.3).
+/// The characters that a query value keeps as they are (RFC 3986 §2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Link {
-    /// To a path, with the query that it has.
+    /// A link to `path` and its query.
     pub fn to(path: &LocalRedirect) -> Self {
         Self(path.as_str().to_owned())
     }
 
-    /// With one more query parameter; `name` and `value` are percent-encoded.
+    /// Adds a query parameter; `name` and `value` are percent-encoded.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
@@ -78,7 +78,7 @@ impl Link {
         self
     }
 
-    /// Path and query.
+    /// The path and the query.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! What has to be known to show a page.
+//! The values that each page shows.
 
 use http::StatusCode;
 use url::Url;
@@ -9,29 +9,29 @@ use crate::types::Secret;
 /// The sign-in page.
 #[derive(Clone, Debug)]
 pub struct SignInView<'a> {
-    /// Where the sign-in starts, with what brings the browser back to where it was.
+    /// Where the sign-in starts, with the page to return to.
     pub start: Link,
-    /// Where to sign in with a password, when this address may.
+    /// Where to sign in with a password, if the client's address may.
     pub password: Option<Link>,
-    /// Why one is here although one was signed in before, as a sentence.
+    /// Why the earlier session ended, as a sentence.
     pub notice: Option<&'a str>,
 }
 
-/// Somebody was signed in at the provider but is not let in.
+/// The page for a user who is signed in at the provider but may not use Coder.
 #[derive(Clone, Debug)]
 pub struct RefusedView<'a> {
-    /// What happened and what to do: one or two sentences for the person.
+    /// What happened and what to do: one or two sentences for the user.
     pub sentence: &'a str,
-    /// Which claim, setting or mapping decided: for whoever can change it.
+    /// For the administrator: which claim, setting or mapping caused the refusal.
     pub detail: Option<&'a str>,
     /// Where to sign in with another account.
     pub another_account: Link,
 }
 
-/// Something went wrong.
+/// The page for any other problem.
 #[derive(Clone, Debug)]
 pub struct ProblemView<'a> {
-    /// The status to answer with.
+    /// The status of the response.
     pub status: StatusCode,
     /// The heading.
     pub title: &'a str,
@@ -39,30 +39,29 @@ pub struct ProblemView<'a> {
     pub happened: &'a str,
     /// What to do: a sentence.
     pub advice: &'a str,
-    /// More for whoever runs this.
+    /// Details for the administrator.
     pub detail: Option<&'a str>,
-    /// The way on.
+    /// The button that leads on.
     pub next: Option<NextStep<'a>>,
 }
 
 /// A button that leads on.
 #[derive(Clone, Debug)]
 pub struct NextStep<'a> {
-    /// What it says.
+    /// The button's text.
     pub text: &'a str,
     /// Where it leads.
     pub to: Link,
 }
 
-/// Signed out, on purpose.
+/// The page after a sign-out.
 #[derive(Clone, Debug)]
 pub struct SignedOutView {
-    /// Where to sign in again, with what brings the browser to the page that was wanted; nothing goes there by
-    /// itself.
+    /// Where to sign in again, with the page to return to. The browser goes there only when the user clicks.
     pub sign_in: Link,
-    /// Whether the provider was asked to end its session too. Whether it did, no answer of it tells.
+    /// Whether the provider was asked to end its session too. No response shows whether it did.
     pub asked_provider: bool,
-    /// Whether the person's tokens (CLI, IDE) were ended too.
+    /// Whether the user's tokens (CLI, IDE) ended too.
     pub tokens: bool,
 }
 
@@ -74,6 +73,6 @@ pub struct SignOutAtProviderView<'a> {
     pub action: &'a Url,
     /// The form's fields.
     pub fields: &'a [(&'a str, Secret)],
-    /// Where to go instead.
+    /// Where the user can go instead.
     pub stay: Link,
 }

@@ -8,8 +8,8 @@
 //!                   bytes both ways          body, link back to the pool at its end
 //! ```
 //!
-//! A link is driven by whoever waits for its answer: there is no task for it, and a client that goes
-//! away takes its link along. Nothing here times a quiet answer out.
+//! The task that waits for a response drives its connection: there is no other task for it, and when a client
+//! disconnects its connection to Coder closes too. Nothing here times a quiet answer out.
 //!
 //! Tier 5: forwards only with a [`Permit`](crate::policy::Permit) and a
 //! [`Sanitized`](crate::web::Sanitized) request.

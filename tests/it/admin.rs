@@ -106,7 +106,7 @@ async fn one_session_one_user_or_everybody_is_ended_at_once() {
     let nobody = "Nobody is signed in as nobody@acme.company";
     assert_eq!(
         (exit, text),
-        (Exit::Done, format!("{nobody}: nothing has ended.\n")),
+        (Exit::Done, format!("{nobody}: nothing to end.\n")),
         "a slip of the pen is seen"
     );
     let (_, text) = sessions(&world, &["list", "--user", "nobody@acme.company"]).await;

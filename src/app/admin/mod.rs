@@ -1,6 +1,6 @@
-//! The operator's side: probes and metrics over TCP, sessions over a local socket.
+//! The operator's interface: probes and metrics over TCP, sessions over a local socket.
 //!
-//! Whoever can open the socket may end everybody's session: it is the file's mode that says who can.
+//! Anyone who can open the socket can end every session: only the mode of the file protects it.
 
 mod probes;
 mod sessions;
@@ -32,25 +32,25 @@ pub(super) use probes::Probes;
 use super::BuildError;
 use crate::config;
 
-/// Connections served at once on either listener; further ones wait.
+/// The most connections served at once on each listener; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a request's head may take, and a connection be idle.
+/// The longest time for a request's head, and the longest idle time of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The wait after the system could not give a connection.
+/// The pause after an error of `accept`.
 const BACK_OFF: Duration = Duration::from_millis(100);
 
-/// The operator's listeners, bound.
+/// The operator's listeners. They are bound, but not served yet.
 pub(super) struct Listening {
     /// The local socket.
     pub(super) socket: Option<UnixListener>,
-    /// Probes and metrics, where they are wanted.
+    /// Probes and metrics, if configured.
     pub(super) probes: Option<TcpListener>,
 }
 
 impl Listening {
-    /// Binds both.
+    /// Binds the local socket and, if configured, the listener for probes and metrics.
     pub(super) fn bind(config: &config::Admin) -> Result<Self, BuildError> {
         let socket =
             socket::bind(&config.socket).map_err(|error| BuildError::Socket(config.socket.clone(), error))?;
@@ -89,11 +89,11 @@ pub(super) async fn serve_probes(listener: TcpListener, probes: Arc<Probes>, sto
     serve(listener, handle, stop).await;
 }
 
-/// What gives connections.
+/// A listener that accepts connections.
 trait Accept: Send + Sync {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// The next one.
+    /// Waits for the next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
@@ -134,7 +134,7 @@ async fn serve<F>(
     }
 }
 
-/// One connection of HTTP/1.1. What goes wrong with it is its client's business.
+/// Serves one HTTP/1.1 connection. Its errors concern only its client, so nothing is logged.
 async fn connection<S, F>(stream: S, handle: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static)
 where
     S: AsyncRead + AsyncWrite + Unpin,

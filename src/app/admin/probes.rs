@@ -18,13 +18,13 @@ use crate::oidc::Provider;
 use crate::policy::ClassName;
 use crate::telemetry::metrics;
 
-/// How long an answer about readiness holds, so that nobody can keep disk and Coder busy by asking.
+/// How long a readiness result is reused, so that probes cannot keep the disk and Coder busy.
 const HOLDS: Duration = Duration::from_secs(1);
 
-/// The longest that the store or Coder may take to be called ready.
+/// The longest response time with which the store or Coder counts as ready.
 const LONGEST: Duration = Duration::from_secs(5);
 
-/// What is looked at.
+/// The parts that probes and metrics examine.
 pub(in crate::app) struct Probes {
     grants: Arc<Grants>,
     provider: Arc<Provider>,
@@ -33,14 +33,14 @@ pub(in crate::app) struct Probes {
     last: Mutex<Option<(Instant, Ready)>>,
 }
 
-/// Whether requests can be served, and by what not.
+/// Whether the gateway can serve requests, for each part that it needs.
 #[derive(Clone, Copy)]
 struct Ready {
-    /// The store takes writes.
+    /// The store can be written.
     store: bool,
-    /// The provider's documents are known, if only from the last time: without them nobody can sign in,
-    /// and Coder does not start. A provider that is down for a while makes nothing unready: whoever is
-    /// signed in is served.
+    /// The provider's documents are known, if only from the last run: without them no user can sign in,
+    /// and Coder does not start. A provider that is down does not make the gateway unready, because
+    /// signed-in users are still served.
     provider: bool,
     /// Coder answers its health check.
     coder: bool,
@@ -130,7 +130,7 @@ impl Probes {
         }
         let sizes = self.grants.sizes();
         for (name, help, value) in [
-            ("vestibule_credentials", "SessionAdmin and tokens in memory.", sizes.credentials),
+            ("vestibule_credentials", "Sessions and tokens in memory.", sizes.credentials),
             ("vestibule_grants", "Grants in memory.", sizes.grants),
             ("vestibule_tunnels", "Open tunnels, and answers under way.", sizes.tunnels),
             (

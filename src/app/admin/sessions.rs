@@ -1,4 +1,4 @@
-//! Who is signed in, and the end of it: what `vestibule sessions` asks.
+//! Lists and ends sessions and tokens: the gateway's side of `vestibule sessions`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -14,27 +14,28 @@ use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 
-/// The most sessions and tokens that are looked through and listed.
+/// The most sessions and tokens that are searched and listed.
 const MOST: u32 = 50_000;
 
-/// A live session or token, as it is told.
+/// A live session or token in the response.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
-    /// Its short name; nothing can be done with it elsewhere.
+    /// Its short id, which is not a credential.
     pub id: String,
     /// `session` or `token`.
     pub kind: String,
-    /// The user in Coder.
+    /// The user's id in Coder.
     pub coder_user: String,
-    /// The address, when known.
+    /// The user's email address, if known.
     pub email: Option<String>,
-    /// The issuer, when known.
+    /// The issuer of the user's identity, if known.
     pub iss: Option<String>,
-    /// The subject there, when known.
+    /// The subject of the user's identity, if known.
     pub sub: Option<String>,
-    /// Where a token was first met: `presented`, `key`, `token` or `app`; tokens only.
+    /// What a token was made for: `key`, `token`, `app`, or `presented` if the gateway did not see its creation; `None`
+    /// for sessions.
     pub made_for: Option<String>,
-    /// A session's address at its sign-in, the one that a token was last seen at.
+    /// For a session the client's address at the sign-in, for a token the address of its last use.
     pub address: Option<String>,
     /// The `User-Agent` that goes with the address; empty when unknown.
     pub device: String,
@@ -67,13 +68,13 @@ impl SessionEntry {
     }
 }
 
-/// What is asked over the socket.
+/// Answers the requests on the local socket.
 #[expect(missing_debug_implementations, reason = "a service, not a value")]
 pub struct SessionAdmin {
     grants: Arc<Grants>,
 }
 
-/// SessionFilter a request names.
+/// The sessions and tokens that a request names.
 enum SessionFilter {
     Everybody,
     User(String),
@@ -93,7 +94,7 @@ impl SessionAdmin {
             _ => {
                 return no(
                     StatusCode::NOT_FOUND,
-                    "the gateway knows no such question: is it of another version?",
+                    "the gateway does not know this request: does it have another version than this command?",
                 );
             }
         };
@@ -145,7 +146,7 @@ impl SessionAdmin {
         Ok(json(StatusCode::OK, &json!({"ended": ended})))
     }
 
-    /// All of a user: sessions, tokens and grants. An address may have several users.
+    /// Ends all sessions, tokens and grants of a user. Several users may have the same email address.
     async fn revoke_user(&self, name: &str) -> Result<usize, StoreError> {
         let found = self.find(&SessionFilter::User(name.to_owned())).await?;
         let named = name.parse::<CoderUserId>().ok();
@@ -191,7 +192,7 @@ fn no(status: StatusCode, why: &str) -> Answer {
     json(status, &json!({"error": why}))
 }
 
-/// What an administrator ended, and whose it was. There is no address: it came over the local socket.
+/// Writes the audit event of a revocation. It has no client address, because the request came over the local socket.
 fn emit(about: Option<&Listed>, ended: usize) {
     audit::emit(Event {
         action: AuditAction::End,

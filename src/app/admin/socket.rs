@@ -1,4 +1,4 @@
-//! The local socket: bound so that nobody else can ever open it, and asked by the command line.
+//! The local socket: the gateway binds it so that no other user can open it, and the command line asks over it.
 
 use std::fs::{self, Permissions};
 use std::io::{self, Read, Write};
@@ -13,40 +13,46 @@ use tokio::net::UnixListener;
 
 use crate::types::random_token;
 
-/// How long the command line waits for an answer.
+/// How long the command line waits for a response.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// The longest answer that the command line reads, in bytes.
+/// The longest response that the command line reads, in bytes.
 const MAX_ANSWER: u64 = 64 << 20;
 
-/// The gateway could not be asked.
+/// Why the command line got no result from the gateway.
 #[derive(Debug, Error)]
 pub enum AdminError {
-    /// Nobody answers at the socket.
+    /// No gateway listens at the socket, or the user may not open it.
     #[error(
-        "no gateway answers at {path} ({source}): is it running, with the same `admin.socket`, and are you its user?"
+        "no gateway answers at {path} ({source}): is it running with the same `admin.socket`, and are you its user?"
     )]
     Connect {
         /// The socket.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The answer broke off or makes no sense.
+    /// The response is incomplete or malformed.
     #[error("the gateway's answer cannot be read: {0}")]
     Answer(String),
-    /// The gateway says no.
+    /// The gateway refused the request.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Binds the socket with mode 0600. It gets its name only when it has its mode, and takes the place of
-/// one that a killed gateway left behind; anything else of that name is left alone.
+/// Binds the socket with mode 0600. It gets its name only after its mode, and replaces a socket that a killed
+/// gateway left behind; any other file of that name is kept.
+///
+/// # Errors
+/// When the folder cannot be written, or when `path` is a file that is not a socket.
 pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Ok(there) = fs::symlink_metadata(path)
         && !there.file_type().is_socket()
     {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of this name"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is not a socket has this name",
+        ));
     }
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let name: String = random_token().chars().take(8).collect();
@@ -61,9 +67,12 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Asks the running gateway. `target` is path and query, encoded.
+/// Sends a request to the running gateway. `target` is path and query, percent-encoded.
+///
+/// # Errors
+/// [`AdminError`] when the gateway cannot be reached, refuses, or sends a malformed response.
 pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminError> {
-    // Whole: a path of the configuration may be relative, and this may be run elsewhere.
+    // Absolute in the message: the configuration may have a relative path, and this may run in another folder.
     let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
     let connect = |source| AdminError::Connect { path: whole(), source };
     let broken = |error: io::Error| AdminError::Answer(error.to_string());
@@ -79,9 +88,9 @@ pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminErro
     read(&answer)
 }
 
-/// Our own server's answer: its status, and JSON after the head.
+/// Reads the gateway's response: its status, and the JSON after the head.
 fn read(answer: &str) -> Result<Value, AdminError> {
-    let nonsense = || AdminError::Answer("it is not of this program".to_owned());
+    let nonsense = || AdminError::Answer("it is not a response of this program".to_owned());
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(nonsense)?;
     let status = head.split(' ').nth(1).ok_or_else(nonsense)?;
     let body: Value = serde_json::from_str(body).map_err(|_| nonsense())?;

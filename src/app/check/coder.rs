@@ -1,4 +1,4 @@
-//! Coder: whether it is there, sends sign-ins to the issuer listener, and knows its secret there.
+//! Coder: whether it answers, sends sign-ins to the issuer listener, and has the right client secret.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -14,10 +14,10 @@ use crate::web::Client;
 
 use super::{Finding, settings};
 
-/// What to do about a Coder that has other settings than the gateway.
+/// What to do when Coder's settings differ from the gateway's.
 const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
 
-/// Asks for its health and version, then walks a sign-in with a made-up code.
+/// Asks for Coder's health and version, then tries a sign-in with a made-up code.
 pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     let (url, access_url) = (&config.coder.url, &config.coder.access_url);
     let api = Api::new(url, access_url, client.clone());
@@ -31,7 +31,7 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     let Some(info) = api.build_info().await else {
         return vec![Finding::wrong(
             format!("The server at {url} does not report a version of Coder."),
-            "Another server than Coder answers there.",
+            "A server other than Coder answers there.",
             "Correct coder.url.",
         )];
     };
@@ -51,8 +51,8 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     findings
 }
 
-/// The first leg of a sign-in shows which issuer and client Coder has. Its secret shows only when Coder redeems a
-/// code at the issuer listener: a made-up one, which the running gateway refuses after it has looked at the secret.
+/// The first part of a sign-in shows Coder's issuer and client id. Its secret shows only when Coder redeems a code at the
+/// issuer listener: the code is made up, and the running gateway refuses it after it has checked the secret.
 async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
     let handoff = Handoff::new(settings::handoff(config), client.clone());
     let started = match handoff.start(visit()).await {
@@ -69,7 +69,7 @@ async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
     findings
 }
 
-/// Nobody's browser, on this machine.
+/// A visit without a browser, from this machine.
 fn visit() -> Visit {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -85,12 +85,12 @@ fn not_begun(error: &HandoffError) -> Finding {
     match error {
         HandoffError::Refused(refusal) if refusal.status() == StatusCode::TOO_MANY_REQUESTS => Finding::hint(
             "Cannot tell whether Coder sends sign-ins to the issuer listener.",
-            format!("Coder says: {}", refusal.words()),
+            format!("Coder's message: {}", refusal.words()),
             "Run the check again in a minute.",
         ),
         HandoffError::Refused(refusal) => Finding::wrong(
             "Coder does not start a sign-in.",
-            format!("Coder says: {}", refusal.words()),
+            format!("Coder's message: {}", refusal.words()),
             refusal.remedy().map_or_else(|| NEW_ENVIRONMENT.to_owned(), |remedy| format!("{remedy}.")),
         ),
         error => Finding::wrong(
@@ -120,7 +120,7 @@ fn printable(text: &str) -> String {
     crate::types::printable(text, 200)
 }
 
-/// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
+/// How the issuer listener answered Coder, from the message of Coder's refusal (golang.org/x/oauth2 quotes the error code).
 async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Finding {
     let words = refusal.words();
     if words.contains("invalid_grant") {
@@ -141,7 +141,7 @@ async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Find
     }
     Finding::wrong(
         format!("Coder cannot reach the issuer listener at {url}, although it answers this machine."),
-        format!("Coder says: {words}"),
+        format!("Coder's message: {words}"),
         "Set coder.issuer.listen and coder.issuer.url to an address that Coder can reach, and give Coder the \
          environment that `vestibule coder-env` prints.",
     )

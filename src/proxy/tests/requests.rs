@@ -64,7 +64,7 @@ async fn a_second_length_hides_no_second_request() {
     assert_eq!(front.forwarded(), 2);
 }
 
-/// Bare LF, equal repeated lengths: what two parsers may read differently is written anew.
+/// Bare LF, equal repeated lengths: what two parsers may read differently is serialized again.
 #[tokio::test]
 async fn an_odd_head_that_is_read_is_written_plainly() {
     let coder = Coder::start().await;

@@ -191,7 +191,7 @@ impl Coder {
     }
 }
 
-/// The other end of a connection, whoever that is.
+/// The other end of a connection: client or upstream.
 pub(super) struct Peer<S = TcpStream>(pub(super) S);
 
 impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {

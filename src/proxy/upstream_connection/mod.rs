@@ -30,7 +30,7 @@ use self::sending::Sending;
 use super::io::Io;
 use super::upload::{Upload, UploadError};
 
-/// Most answers are no longer than this: whoever says more at once is rushing.
+/// The size of a usual read, in bytes: most responses are no longer than this.
 const FIRST: usize = 8 * 1024;
 
 /// How much room is made for what rushes in.
@@ -82,8 +82,8 @@ impl From<httparse::InvalidChunkSize> for LinkError {
     }
 }
 
-/// A connection to Coder. It makes progress only while it is polled, by whoever waits for its answer or its body: no
-/// task of its own, no hand-over between tasks, and dropping it closes it.
+/// A connection to Coder. It makes progress only while it is polled, by the task that waits for its response or body: it
+/// has no task of its own and needs no channel between tasks, and dropping it closes it.
 pub(super) struct UpstreamConnection {
     io: Io,
     sending: Sending,

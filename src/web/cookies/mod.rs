@@ -51,7 +51,7 @@ fn name(pair: &[u8]) -> Option<&str> {
     std::str::from_utf8(name).ok().map(|name| name.trim_matches(BLANK))
 }
 
-/// Makes one line of several. HTTP/2 may send a line a cookie; whoever speaks HTTP/1.1 knows only one
+/// Makes one line of several. HTTP/2 may send one line for each cookie; HTTP/1.1 allows only one line
 /// (RFC 9113 §8.2.3), and some read only the first.
 pub fn join(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::COOKIE);

@@ -1,4 +1,4 @@
-//! Each product's answers, as they were seen on the wire, and what is said of them.
+//! Each product's answers, as seen on the wire, and the findings for them.
 
 use super::super::Level;
 use super::*;
@@ -35,7 +35,7 @@ fn told(refresh: [Probed; 2], code: [Probed; 2]) -> Told {
     }
 }
 
-/// What is said, besides of the clock.
+/// All findings but the one about the clock.
 fn found(told: &Told, is_authentik: bool) -> Vec<Finding> {
     let mut findings = judge(told, is_authentik, REDIRECT_URI);
     assert_eq!(findings.pop().map(|finding| finding.level), Some(Level::Ok), "the clock");
@@ -76,7 +76,7 @@ fn authentiks_answers_tell_secret_redirect_uri_and_grant_types_apart() {
     }
 }
 
-/// authentik 2026.8.0-rc1: a public client's secret is not looked at.
+/// authentik 2026.8.0-rc1 does not check the secret of a public client.
 #[test]
 fn a_public_client_at_authentik_is_a_hint_and_a_failing_authentik_tells_nothing() {
     let grant = || error("invalid_grant");
@@ -97,7 +97,7 @@ fn a_secret_alone_is_named_where_authentik_knows_the_client_id() {
 }
 
 /// Dex 2.45.1 answers a dead refresh token with `invalid_request`. Keycloak 26.7.3 answers a wrong secret with 401
-/// `unauthorized_client`. Both answer a right client otherwise than a stranger, and that is what is known.
+/// `unauthorized_client`. Both give a right client another answer than a stranger, which is enough.
 #[test]
 fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
     let keycloak = || described("unauthorized_client", "Invalid client or Invalid client credentials");
