@@ -54,6 +54,13 @@ pub enum ForwardError {
     Ended,
 }
 
+impl ForwardError {
+    /// Whether Coder, or the way to it, is at fault.
+    pub const fn is_coders(self) -> bool {
+        matches!(self, Self::Connect | Self::Timeout | Self::Broken | Self::Upgrade)
+    }
+}
+
 /// An answer's head, and the link that its body comes on.
 struct UpstreamAnswer {
     link: Box<UpstreamConnection>,

@@ -22,6 +22,7 @@ mod audit;
 mod backchannel;
 mod canary;
 mod coder_refusals;
+mod client_bodies;
 mod commands;
 mod conformance;
 mod declined;
