@@ -158,9 +158,7 @@ impl Gateway {
                 let again = if begins_a_sign_in(context) { here(context) } else { again };
                 self.pages.provider_unavailable(&again, id)
             }
-            RefusalCause::Forward(error) if error.is_coders() => {
-                self.pages.coder_unavailable(&again, id)
-            }
+            RefusalCause::Forward(error) if error.is_coders() => self.pages.coder_unavailable(&again, id),
             RefusalCause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
             RefusalCause::Loop => {
                 let mut response = self.pages.sign_in_loop(&again, id);

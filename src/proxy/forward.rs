@@ -54,6 +54,12 @@ pub enum ForwardError {
     Ended,
 }
 
+/// The most that is read at once of a response's body, in bytes.
+const MOST: usize = 64 * 1024;
+
+/// The same where many responses share the client's connection and each may wait for a client that does not read.
+const MOST_OF_MANY: usize = 16 * 1024;
+
 impl ForwardError {
     /// Whether Coder, or the way to it, is at fault.
     pub const fn is_coders(self) -> bool {
@@ -111,10 +117,11 @@ impl Upstream {
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
         let ends = Termination::new(permit, &self.clock);
+        let most = if request.is_multiplexed() { MOST_OF_MANY } else { MOST };
         let (request, upgrade_request) = prepare(request, permit.body_limit(), self.stall)?;
         let answer = tokio::select! {
             biased;
-            answer = self.exchange(request) => answer?,
+            answer = self.exchange(request, most) => answer?,
             () = ends.authorization_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
@@ -125,18 +132,18 @@ impl Upstream {
     }
 
     /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
-    async fn exchange(&self, request: Upload) -> Result<UpstreamAnswer, ForwardError> {
+    async fn exchange(&self, request: Upload, most: usize) -> Result<UpstreamAnswer, ForwardError> {
         let Some(mut link) = self.pool.take().await else {
             let mut link = self.fresh().await?;
-            let (status, headers) = link.exchange(request).await?;
+            let (status, headers) = link.exchange(request, most).await?;
             return Ok(UpstreamAnswer { link, status, headers });
         };
-        match link.exchange(request).await {
+        match link.exchange(request, most).await {
             Ok((status, headers)) => Ok(UpstreamAnswer { link, status, headers }),
             // Coder closed the idle connection while the request was on its way.
             Err(LinkError::Unanswered(head)) => {
                 let mut link = self.fresh().await?;
-                let (status, headers) = link.exchange_again(head).await?;
+                let (status, headers) = link.exchange_again(head, most).await?;
                 Ok(UpstreamAnswer { link, status, headers })
             }
             Err(error) => Err(error.into()),

@@ -6,7 +6,7 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 
-use super::support::{Front, Peer, FrontSetup, get, ok, switched, upgrade, within};
+use super::support::{Front, FrontSetup, Peer, get, ok, switched, upgrade, within};
 
 /// A Coder that shows a certificate of its own for `localhost`.
 struct SecureCoder {

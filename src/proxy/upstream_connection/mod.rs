@@ -33,9 +33,6 @@ use super::upload::{Upload, UploadError};
 /// Most answers are no longer than this: whoever says more at once is rushing.
 const FIRST: usize = 8 * 1024;
 
-/// How much room is made for what rushes in.
-const MORE: usize = 64 * 1024;
-
 /// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
 const SHARED: usize = 32 * 1024;
 
@@ -95,6 +92,8 @@ pub(super) struct UpstreamConnection {
     input: Bytes,
     /// Where a body is read into that rushes in.
     room: BytesMut,
+    /// The most room that is made for what rushes in, in bytes.
+    most: usize,
     /// The last read filled what it was given.
     rushing: bool,
     /// What is to come of the answer's body.
@@ -113,6 +112,7 @@ impl UpstreamConnection {
             sending: Sending::default(),
             input: Bytes::new(),
             room: BytesMut::new(),
+            most: FIRST,
             rushing: false,
             rest: Rest::Bytes(0),
             answering: false,
@@ -127,12 +127,18 @@ impl UpstreamConnection {
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    /// Sends a request and waits for the head of its answer, interim answers (RFC 9110 §15.2) left out.
+    /// Sends a request and waits for the head of its response, interim responses (RFC 9110 §15.2) left out. At most
+    /// `most` bytes of its body are read at once.
     /// The rest of a request that is answered early goes out while the answer's body is read.
     ///
     /// # Errors
     /// [`LinkError`]: nobody knows what Coder has made of the request.
-    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+    pub(super) async fn exchange(
+        &mut self,
+        request: Upload,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap), LinkError> {
+        self.most = most;
         let is_head = *request.request().method() == Method::HEAD;
         let room = self.sending.begin(request);
         match self.receive(is_head, room).await {
@@ -150,8 +156,10 @@ impl UpstreamConnection {
     pub(super) async fn exchange_again(
         &mut self,
         head: Vec<u8>,
+        most: usize,
     ) -> Result<(StatusCode, HeaderMap), LinkError> {
         let is_head = head.starts_with(b"HEAD ");
+        self.most = most;
         self.sending.begin_again(head);
         self.receive(is_head, HeaderMap::new()).await
     }
@@ -274,7 +282,12 @@ impl UpstreamConnection {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let bytes = if self.rushing {
             let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
-            ready!(poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(MORE).clamp(FIRST, MORE)))?
+            ready!(poll_read(
+                &mut self.io,
+                cx,
+                &mut self.room,
+                length.unwrap_or(self.most).clamp(FIRST, self.most)
+            ))?
         } else {
             ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
         };
