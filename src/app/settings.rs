@@ -101,6 +101,7 @@ pub(super) fn upstream(
         connect_timeout: proxy::CONNECT_TIMEOUT,
         max_idle: 1024,
         idle_timeout: std::time::Duration::from_mins(1),
+        stall: std::time::Duration::from_mins(1),
         clock,
     })
 }

@@ -270,6 +270,22 @@ impl RefusalCause {
                 "Nobody without a sign-in may send this much.",
                 "Sign in first.",
             ),
+            Self::Forward(ForwardError::ClientBody) => row(
+                S::BAD_REQUEST,
+                "client_body",
+                Client,
+                "The request is not complete",
+                "The request's body broke off, or is not as long as announced.",
+                "Send the request again.",
+            ),
+            Self::Forward(ForwardError::Stalled) => row(
+                S::REQUEST_TIMEOUT,
+                "body_stalled",
+                Client,
+                "The request took too long",
+                "The request's body stopped coming.",
+                "Send the request again.",
+            ),
             Self::Forward(_) => row(
                 S::BAD_GATEWAY,
                 "coder_unreachable",

@@ -19,7 +19,6 @@ use crate::grant::EndReason;
 use crate::oidc::{AuthorizationResponse, LoginError};
 use crate::pages::{Link, NextStep, ProblemView, RefusedView};
 use crate::policy;
-use crate::proxy::ForwardError;
 use crate::types::{LocalRedirect, RequestId};
 use crate::web::{RequestKind, Response};
 
@@ -159,9 +158,7 @@ impl Gateway {
                 let again = if begins_a_sign_in(context) { here(context) } else { again };
                 self.pages.provider_unavailable(&again, id)
             }
-            RefusalCause::Forward(error) if !matches!(error, ForwardError::TooLarge) => {
-                self.pages.coder_unavailable(&again, id)
-            }
+            RefusalCause::Forward(error) if error.is_coders() => self.pages.coder_unavailable(&again, id),
             RefusalCause::TooMany(after) => self.pages.too_many_requests(*after, Some(&again), id),
             RefusalCause::Loop => {
                 let mut response = self.pages.sign_in_loop(&again, id);

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::OwnedSemaphorePermit;
@@ -23,7 +23,7 @@ use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::proxy_protocol::{self, HeaderError};
-use super::streams::{OpenBody, Streams};
+use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
 use crate::web::Request;
@@ -35,8 +35,15 @@ const MAX_HEAD: usize = 64 * 1024;
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Requests that one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 250;
+/// Requests that one HTTP/2 connection may have open: the fewest that RFC 9113 §6.5.2 recommends to allow.
+const MAX_STREAMS: u32 = 100;
+
+/// What one HTTP/2 stream holds for a client that does not read it, in bytes, besides the one piece of a body that is
+/// next. hyper's own default is 400 KiB a stream.
+const MAX_UNSENT_STREAM: usize = 16 * 1024;
+
+/// The same for an HTTP/1.1 connection. hyper has one limit for what is to be sent and for the head of a request.
+const MAX_UNSENT: usize = MAX_HEAD;
 
 /// How often an HTTP/2 peer is asked for a sign of life, and how long it may take.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -53,14 +60,12 @@ pub(super) struct Server<S> {
     hard: CancellationToken,
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
 }
 
 impl<S: Service> Server<S> {
     pub(super) fn new(settings: ListenerSettings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
         Self {
             http1: http1_builder(&settings),
-            http2: http2_builder(),
             tls: settings.tls.as_ref().map(|certificates| TlsAcceptor::from(certificates.server_config())),
             soft: shutdown.soft().child_token(),
             hard: shutdown.hard().child_token(),
@@ -79,7 +84,7 @@ impl<S: Service> Server<S> {
         slot: OwnedSemaphorePermit,
     ) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let mut io = Held::new(stream, slot);
+        let mut io = Held::new(stream, slot, self.settings.stall_timeout);
         let handshakes = async {
             let peer = self.named_peer(&mut io, peer).await?;
             self.secure(io, peer).await
@@ -172,13 +177,13 @@ impl<S: Service> Server<S> {
         let streams = Arc::new(Streams::default());
         let connection = {
             let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
-            self.http2.serve_connection(
+            http2_builder(StreamTasks).serve_connection(
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
                     let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
                     async move {
                         let answer = server.service.call(request, info).await;
-                        Ok::<_, Infallible>(answer.map(|body| OpenBody { body, _open: open }))
+                        Ok::<_, Infallible>(answer.map(|body| open.body(body)))
                     }
                 }),
             )
@@ -195,7 +200,7 @@ impl<S: Service> Server<S> {
                     () = self.hard.cancelled() => Ok(()),
                 }
             }
-            () = streams.idle(self.settings.http2_idle) => {
+            () = streams.idle(self.settings.http2_idle, self.settings.stall_timeout) => {
                 connection.as_mut().graceful_shutdown();
                 // The peer has as long to close as it had to open.
                 timeout(self.settings.handshake_timeout, io.flush_after(connection)).await.unwrap_or(Ok(()))
@@ -214,16 +219,21 @@ enum Secured {
 
 fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
+    builder
+        .header_read_timeout(settings.header_timeout)
+        .max_header_size(MAX_HEAD)
+        .max_buf_size(MAX_UNSENT)
+        .half_close(false);
     builder
 }
 
 /// Extended CONNECT (RFC 8441) stays off: browsers then open websockets over HTTP/1.1.
-fn http2_builder() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2_builder(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+    let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_UNSENT_STREAM)
         .max_header_list_size(MAX_HEADER_LIST)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);

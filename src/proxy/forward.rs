@@ -43,9 +43,28 @@ pub enum ForwardError {
     /// The request's body is longer than its permit allows (413).
     #[error("the request's body is too large")]
     TooLarge,
+    /// The client's body broke off, or has not the length that its head announces (400).
+    #[error("the client did not send the body that it announced")]
+    ClientBody,
+    /// The client's body stopped coming (408).
+    #[error("the client stopped sending its body")]
+    Stalled,
     /// The authorization that the request was permitted under ended before Coder answered.
     #[error("the authorization of the request has ended")]
     Ended,
+}
+
+/// The most that is read at once of a response's body, in bytes.
+const MOST: usize = 64 * 1024;
+
+/// The same where many responses share the client's connection and each may wait for a client that does not read.
+const MOST_OF_MANY: usize = 16 * 1024;
+
+impl ForwardError {
+    /// Whether Coder, or the way to it, is at fault.
+    pub const fn is_coders(self) -> bool {
+        matches!(self, Self::Connect | Self::Timeout | Self::Broken | Self::Upgrade)
+    }
 }
 
 /// An answer's head, and the link that its body comes on.
@@ -60,6 +79,7 @@ struct UpstreamAnswer {
 pub struct Upstream {
     origin: Origin,
     connect_timeout: Duration,
+    stall: Duration,
     pool: Arc<Pool>,
     clock: Clock,
     tunnels: TaskTracker,
@@ -78,14 +98,15 @@ impl Upstream {
             origin: settings.origin,
             clock: settings.clock,
             connect_timeout: settings.connect_timeout,
+            stall: settings.stall,
             tunnels,
             // A child: workers would meet at the lock of the shared one.
             stop: stop.child_token(),
         }
     }
 
-    /// Forwards a request, once, and relays the answer as it comes. No redirect is followed, and nothing is sent twice:
-    /// a pooled connection is looked at before it is used. What the permit's authorization ends, breaks off: the wait for
+    /// Forwards a request and relays the response as it comes. No redirect is followed. Nothing is sent twice but a
+    /// `GET` or `HEAD` without a body that got no byte of a response on a reused connection. What the permit's authorization ends, breaks off: the wait for
     /// an answer, its body, a tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
@@ -96,32 +117,46 @@ impl Upstream {
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
         let ends = Termination::new(permit, &self.clock);
-        let (request, upgrade_request) = prepare(request, permit.body_limit())?;
+        let most = if request.is_multiplexed() { MOST_OF_MANY } else { MOST };
+        let (request, upgrade_request) = prepare(request, permit.body_limit(), self.stall)?;
         let answer = tokio::select! {
             biased;
-            answer = self.exchange(request) => answer?,
+            answer = self.exchange(request, most) => answer?,
             () = ends.authorization_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             self.switch(answer, upgrade_request, ends)
         } else {
-            Ok(self.relay(answer, ends))
+            self.relay(answer, ends)
         }
     }
 
     /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
-    async fn exchange(&self, request: Upload) -> Result<UpstreamAnswer, ForwardError> {
-        let mut link = match self.pool.take().await {
-            Some(link) => link,
-            // Boxed: it is rare, and large.
-            None => UpstreamConnection::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
+    async fn exchange(&self, request: Upload, most: usize) -> Result<UpstreamAnswer, ForwardError> {
+        let Some(mut link) = self.pool.take().await else {
+            let mut link = self.fresh().await?;
+            let (status, headers) = link.exchange(request, most).await?;
+            return Ok(UpstreamAnswer { link, status, headers });
         };
-        let (status, headers) = link.exchange(request).await?;
-        Ok(UpstreamAnswer { link, status, headers })
+        match link.exchange(request, most).await {
+            Ok((status, headers)) => Ok(UpstreamAnswer { link, status, headers }),
+            // Coder closed the idle connection while the request was on its way.
+            Err(LinkError::Unanswered(head)) => {
+                let mut link = self.fresh().await?;
+                let (status, headers) = link.exchange_again(head, most).await?;
+                Ok(UpstreamAnswer { link, status, headers })
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    /// A new connection. Boxed: it is rare, and its future large.
+    async fn fresh(&self) -> Result<Box<UpstreamConnection>, ForwardError> {
+        Ok(UpstreamConnection::new(Box::pin(self.origin.connect(self.connect_timeout)).await?))
     }
 
     /// An ordinary answer.
-    fn relay(&self, answer: UpstreamAnswer, ends: Termination) -> Response {
+    fn relay(&self, answer: UpstreamAnswer, ends: Termination) -> Result<Response, ForwardError> {
         let UpstreamAnswer { mut link, status, mut headers } = answer;
         clean(&mut headers, status);
         let body = match link.take_whole() {
@@ -130,9 +165,13 @@ impl Upstream {
                 self.pool.put(link);
                 Body::full(body)
             }
-            None => Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends))),
+            None => {
+                // Of what is malformed already, no head is passed on.
+                link.check_next()?;
+                Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends)))
+            }
         };
-        respond(status, headers, body)
+        Ok(respond(status, headers, body))
     }
 
     /// The switch to another protocol: only here, after Coder's 101, does anything that the client
@@ -170,11 +209,12 @@ impl Upstream {
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,
+    stall: Duration,
 ) -> Result<(Upload, Option<UpgradeRequest>), ForwardError> {
     let protocol = request.upgrade().map(ToOwned::to_owned);
     let mut request = request.into_request();
     let upgrade_request = protocol.map(|protocol| UpgradeRequest::of(&mut request, &protocol));
-    let upload = Upload::new(request, body_limit).map_err(|_| ForwardError::TooLarge)?;
+    let upload = Upload::new(request, body_limit, stall).map_err(|_| ForwardError::TooLarge)?;
     Ok((upload, upgrade_request))
 }
 
@@ -200,8 +240,11 @@ fn clean(headers: &mut HeaderMap, status: StatusCode) {
 /// Tells a body that is too long from everything else that breaks an exchange off.
 impl From<LinkError> for ForwardError {
     fn from(error: LinkError) -> Self {
-        if matches!(error, LinkError::Upload(UploadError::TooLong)) {
-            return Self::TooLarge;
+        match error {
+            LinkError::Upload(UploadError::TooLong) => return Self::TooLarge,
+            LinkError::Upload(UploadError::Stalled) => return Self::Stalled,
+            LinkError::Upload(UploadError::Broken(_) | UploadError::Length) => return Self::ClientBody,
+            _ => {}
         }
         tracing::debug!(%error, "exchange with Coder broke off");
         Self::Broken

@@ -21,6 +21,7 @@ mod apps;
 mod audit;
 mod backchannel;
 mod canary;
+mod client_bodies;
 mod coder_refusals;
 mod commands;
 mod conformance;

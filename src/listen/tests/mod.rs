@@ -5,3 +5,4 @@ mod http1;
 mod stop;
 mod support;
 mod tls;
+mod unread;

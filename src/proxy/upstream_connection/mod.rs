@@ -33,9 +33,6 @@ use super::upload::{Upload, UploadError};
 /// The size of a usual read, in bytes: most responses are no longer than this.
 const FIRST: usize = 8 * 1024;
 
-/// How much room is made for what rushes in.
-const MORE: usize = 64 * 1024;
-
 /// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
 const SHARED: usize = 32 * 1024;
 
@@ -48,6 +45,10 @@ thread_local! {
 /// Why an exchange broke off.
 #[derive(Debug, Error)]
 pub(super) enum LinkError {
+    /// The connection ended or broke before the first byte of a response to a request that is safe and has no
+    /// body. Its head: it may be sent once more, over a fresh connection (RFC 9110 §9.2.2).
+    #[error("the connection to Coder ended before a response")]
+    Unanswered(Vec<u8>),
     /// The connection ended before the answer did.
     #[error("the connection to Coder ended too soon")]
     Ended,
@@ -91,10 +92,14 @@ pub(super) struct UpstreamConnection {
     input: Bytes,
     /// Where a body is read into that rushes in.
     room: BytesMut,
+    /// The most room that is made for what rushes in, in bytes.
+    most: usize,
     /// The last read filled what it was given.
     rushing: bool,
     /// What is to come of the answer's body.
     rest: Rest,
+    /// A byte has come since the request was sent.
+    answering: bool,
     /// Another request may follow, as far as the connection's ends have said.
     kept: bool,
 }
@@ -107,8 +112,10 @@ impl UpstreamConnection {
             sending: Sending::default(),
             input: Bytes::new(),
             room: BytesMut::new(),
+            most: FIRST,
             rushing: false,
             rest: Rest::Bytes(0),
+            answering: false,
             kept: true,
         })
     }
@@ -120,17 +127,54 @@ impl UpstreamConnection {
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    /// Sends a request and waits for the head of its answer, interim answers (RFC 9110 §15.2) left out.
+    /// Sends a request and waits for the head of its response, interim responses (RFC 9110 §15.2) left out. At most
+    /// `most` bytes of its body are read at once.
     /// The rest of a request that is answered early goes out while the answer's body is read.
     ///
     /// # Errors
     /// [`LinkError`]: nobody knows what Coder has made of the request.
-    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+    pub(super) async fn exchange(
+        &mut self,
+        request: Upload,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap), LinkError> {
+        self.most = most;
         let is_head = *request.request().method() == Method::HEAD;
-        let mut room = self.sending.begin(request);
+        let room = self.sending.begin(request);
+        match self.receive(is_head, room).await {
+            Err(LinkError::Ended | LinkError::Io(_)) if !self.answering => {
+                Err(self.sending.take_repeatable().map_or(LinkError::Ended, LinkError::Unanswered))
+            }
+            received => received,
+        }
+    }
+
+    /// Sends a request once more that another connection left unanswered.
+    ///
+    /// # Errors
+    /// [`LinkError`], as [`Self::exchange`], but never [`LinkError::Unanswered`].
+    pub(super) async fn exchange_again(
+        &mut self,
+        head: Vec<u8>,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap), LinkError> {
+        let is_head = head.starts_with(b"HEAD ");
+        self.most = most;
+        self.sending.begin_again(head);
+        self.receive(is_head, HeaderMap::new()).await
+    }
+
+    /// Waits for the head of the response. Its headers go to `room`.
+    async fn receive(
+        &mut self,
+        is_head: bool,
+        mut room: HeaderMap,
+    ) -> Result<(StatusCode, HeaderMap), LinkError> {
+        self.answering = false;
         let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
         self.kept &= may_be_kept(&head);
-        self.rest = if is_head { Rest::Bytes(0) } else { Rest::of(&mut head)? };
+        let rest = Rest::of(&mut head)?;
+        self.rest = if is_head { Rest::Bytes(0) } else { rest };
         self.kept &= self.rest != Rest::UntilClose;
         Ok((head.status, head.headers))
     }
@@ -174,6 +218,17 @@ impl UpstreamConnection {
         }
     }
 
+    /// Looks at what has come of the body with the head.
+    ///
+    /// # Errors
+    /// [`LinkError::Malformed`] when it is not framed as the head announces.
+    pub(super) fn check_next(&self) -> Result<(), LinkError> {
+        if self.input.is_empty() {
+            return Ok(());
+        }
+        self.rest.clone().take(&mut self.input.clone()).map(drop)
+    }
+
     /// The whole body, if it is of a known length and all of it has come in with the head.
     pub(super) fn take_whole(&mut self) -> Option<Bytes> {
         let length =
@@ -214,7 +269,7 @@ impl UpstreamConnection {
         match self.sending.poll(&mut self.io, cx) {
             Poll::Ready(Err(LinkError::Io(error))) => {
                 tracing::debug!(%error, "Coder takes no more of a request");
-                self.sending = Sending::default();
+                self.sending.give_up();
                 self.kept = false;
                 Ok(())
             }
@@ -227,11 +282,17 @@ impl UpstreamConnection {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let bytes = if self.rushing {
             let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
-            ready!(poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(MORE).clamp(FIRST, MORE)))?
+            ready!(poll_read(
+                &mut self.io,
+                cx,
+                &mut self.room,
+                length.unwrap_or(self.most).clamp(FIRST, self.most)
+            ))?
         } else {
             ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
         };
         let length = bytes.len();
+        self.answering |= length > 0;
         self.rushing = length >= FIRST;
         self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
         Poll::Ready(Ok(length))

@@ -10,7 +10,7 @@ use super::head::{Head, incomplete, take_trailers};
 use crate::web::items;
 
 /// What is still to come of an answer's body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// So many bytes.
     Bytes(u64),

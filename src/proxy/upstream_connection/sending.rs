@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
@@ -52,6 +52,8 @@ pub(super) struct Sending {
     framing: Framing,
     /// TLS may hold back what was written.
     unflushed: bool,
+    /// The request is safe and has no body: its head is kept until the response comes, to be sent once more.
+    repeatable: bool,
 }
 
 /// How the body is framed.
@@ -83,12 +85,37 @@ impl Default for Framing {
 impl Sending {
     /// A request, all of it to be sent. Returns its headers, whose room is not needed any more.
     pub(super) fn begin(&mut self, mut request: Upload) -> HeaderMap {
+        self.forget_head();
+        let is_safe = matches!(*request.request().method(), Method::GET | Method::HEAD);
         head::write(self.lead.get_mut(), request.request());
         let headers = request.take_headers();
         self.framing = Framing::of(&headers);
         self.body =
             (!matches!(self.framing, Framing::Length(0)) || !request.is_end_stream()).then_some(request);
+        self.repeatable = is_safe && self.body.is_none();
         headers
+    }
+
+    /// A request that was sent over another connection in vain, all of it to be sent again.
+    pub(super) fn begin_again(&mut self, head: Vec<u8>) {
+        *self = Self { lead: Cursor::new(head), ..Self::default() };
+    }
+
+    /// The head of a request that may be sent once more (RFC 9110 §9.2.2).
+    pub(super) fn take_repeatable(&mut self) -> Option<Vec<u8>> {
+        self.repeatable.then(|| std::mem::take(&mut self.lead).into_inner())
+    }
+
+    /// Gives up sending: the rest of the request will not go out.
+    pub(super) fn give_up(&mut self) {
+        let lead = std::mem::take(&mut self.lead);
+        *self = Self { lead, repeatable: self.repeatable, ..Self::default() };
+        self.lead.set_position(u64::MAX);
+    }
+
+    fn forget_head(&mut self) {
+        self.lead.set_position(0);
+        self.lead.get_mut().clear();
     }
 
     /// All of it has gone out.
@@ -98,6 +125,7 @@ impl Sending {
 
     /// Keeps no more room than nearly every head needs.
     pub(super) fn shrink(&mut self) {
+        self.forget_head();
         self.lead.get_mut().shrink_to(KEPT);
     }
 
@@ -185,8 +213,9 @@ impl Sending {
                 written -= gone;
             }
         }
-        self.lead.set_position(0);
-        self.lead.get_mut().clear();
+        if !self.repeatable {
+            self.forget_head();
+        }
         Poll::Ready(Ok(()))
     }
 }
