@@ -14,8 +14,9 @@ use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use super::support::{Pair, by_hand, start, within};
+use super::support::{Pair, by_hand, start};
 use crate::listen::{ConnInfo, ListenerSettings};
+use crate::types::within::within;
 use crate::web::{Body, Request, Response};
 
 /// How long a client may read nothing in these tests.
