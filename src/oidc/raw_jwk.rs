@@ -7,13 +7,13 @@ use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The shortest RSA modulus taken, in bits (RFC 7518 §3.3).
+/// The shortest accepted RSA modulus, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus taken, in bits: longer ones only cost time.
+/// The longest accepted RSA modulus, in bits: longer ones only cost time.
 const MAX_RSA_BITS: usize = 8192;
 
-/// The members of a JWK that are read. As a [`Jwk`] is written it has those that Coder's library reads, in one
-/// spelling, and never `x5c`, `x5t` or `x5u`: for an odd one of those go-jose 4 refuses the whole key set.
+/// The members of a JWK that are read. A key that is passed on to Coder has those that Coder's library reads, in one
+/// spelling, and never `x5c`, `x5t` or `x5u`: for a malformed one of those go-jose 4 refuses the whole key set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RawJwk {
     pub(super) kty: String,

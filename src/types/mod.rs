@@ -20,7 +20,7 @@ mod text;
 mod token_hash;
 
 pub use backoff::{Backoff, jitter};
-pub use clock::{Clock, ManualClock, Timestamp};
+pub use clock::{CLOCK_LEEWAY, Clock, ManualClock, Timestamp};
 pub use deadline::Deadline;
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};

@@ -11,7 +11,7 @@ mod tests;
 
 use super::Finding;
 use super::told::Told;
-use crate::oidc::{Authorization, OAuthError, Probed};
+use crate::oidc::{AuthorizationProbe, OAuthError, Probed};
 
 /// From here on ID tokens are refused: the gateway allows clocks to differ by a minute.
 const CLOCK_WRONG: u64 = 60;
@@ -93,17 +93,17 @@ fn may_not_refresh(told: &Told) -> Option<Finding> {
 /// What the authorization endpoint says, of whichever provider.
 fn authorization(told: &Told, redirect_uri: &str) -> Finding {
     match &told.authorization {
-        Authorization::Back(None) => known(redirect_uri),
-        Authorization::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
+        AuthorizationProbe::Back(None) => known(redirect_uri),
+        AuthorizationProbe::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
             known(redirect_uri)
         }
-        Authorization::Back(Some(error)) => Finding::wrong(
+        AuthorizationProbe::Back(Some(error)) => Finding::wrong(
             "The provider refuses sign-ins by this client.",
             format!("{error}."),
             "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
              the provider.",
         ),
-        Authorization::Refused(status) => Finding::wrong(
+        AuthorizationProbe::Refused(status) => Finding::wrong(
             "The provider does not send sign-ins by this client back to the gateway.",
             format!(
                 "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
@@ -111,10 +111,10 @@ fn authorization(told: &Told, redirect_uri: &str) -> Finding {
             ),
             format!("Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID."),
         ),
-        Authorization::Page => {
+        AuthorizationProbe::Page => {
             unknown_redirect("Its authorization endpoint shows a page although prompt=none asks for none.")
         }
-        Authorization::Unreachable(why) => {
+        AuthorizationProbe::Unreachable(why) => {
             unknown_redirect(&format!("Its authorization endpoint was asked: {why}."))
         }
     }

@@ -1,12 +1,12 @@
 //! What the provider is asked about this client, and what it answers.
 
-use crate::oidc::{Authorization, NotReady, ProbeSecret, Probed, Provider};
+use crate::oidc::{AuthorizationProbe, NotReady, ProbeSecret, Probed, Provider};
 
 /// The provider's answers, none of which needs anybody to sign in.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     /// To a sign-in without a page.
-    pub(super) authorization: Authorization,
+    pub(super) authorization: AuthorizationProbe,
     /// How far its clock is ahead, in seconds; `None` when it does not say.
     pub(super) ahead: Option<i64>,
     /// To a made-up refresh token with the configured secret.

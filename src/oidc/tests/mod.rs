@@ -5,6 +5,7 @@ mod afresh;
 mod exchange;
 mod inside;
 mod keys;
+mod libraries;
 mod login;
 mod logout;
 mod properties;
