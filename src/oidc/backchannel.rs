@@ -6,7 +6,8 @@ use serde_json::Value;
 use thiserror::Error;
 
 use super::algorithm::Algorithm;
-use super::id_token::{IdTokenError, TokenTimes, check_audience, check_times, session_id};
+use super::id_token::{TokenTimes, check_audience, check_times, session_id};
+use super::id_token_error::IdTokenError;
 use super::jws::{JwsError, UnverifiedJws, VerifiedClaims};
 use super::keys::KeySet;
 use super::mismatch::differs;
@@ -95,8 +96,12 @@ pub struct LogoutToken {
     pub expires_at: Timestamp,
 }
 
-/// Rules 1 to 3. 1: an encrypted token would be decrypted; none is taken. 2: the signature, by a key
-/// of the provider. 3: `alg` is one of `algorithms`, never none or HMAC; the provider's own is compared afterwards.
+/// Rules 1 to 3: encrypted tokens are refused (1), the signature is by a key of the provider (2), and `alg` is one of
+/// `algorithms`, never none or HMAC (3). The caller compares it with that of the ID tokens.
+///
+/// # Errors
+///
+/// [`LogoutTokenError::Token`] when one of them is broken.
 pub(super) fn signed_claims(
     unverified: &str,
     keys: &KeySet,
@@ -105,8 +110,12 @@ pub(super) fn signed_claims(
     Ok(UnverifiedJws::parse(unverified, algorithms, &LOGOUT_TOKEN_TYPES)?.verify(keys)?)
 }
 
-/// Rules 4 to 7, numbered as in §2.6. Rule 8 (`jti` replay) is the store's; 9 and 10 (`iss` and `sub`,
-/// `sid` of a session of ours) are the search for whom to end.
+/// Rules 4 to 7, numbered as in §2.6. The store checks rule 8 (`jti` replay); rules 9 and 10 (`iss` and `sub`, `sid` of a
+/// session here) are the search for the sessions to end.
+///
+/// # Errors
+///
+/// [`LogoutTokenError`] names the rule that the claims break.
 pub(super) fn check_logout_claims(
     claims: &ClaimMap,
     issuer: &str,

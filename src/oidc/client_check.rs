@@ -60,7 +60,7 @@ async fn present(
     match probe.refresh(secret).await {
         Ok(Probed::Error(error)) => Ok(Ok(error)),
         Ok(Probed::Odd(_)) => {
-            let fault = "it is no refusal of a refresh token that was made up";
+            let fault = "it does not refuse a made-up refresh token";
             Ok(Err(ProviderFault::TokenEndpointResponse(fault)))
         }
         Ok(Probed::Unreachable(unreachable)) => Err(unreachable),

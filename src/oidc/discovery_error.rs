@@ -59,7 +59,7 @@ pub enum DiscoveryError {
     )]
     PkceNotAnnounced,
     /// The provider supports neither method of sending a client secret.
-    #[error("the provider takes neither client_secret_basic nor client_secret_post")]
+    #[error("the provider accepts neither client_secret_basic nor client_secret_post")]
     ClientAuthentication,
     /// The provider signs ID tokens with the client secret only.
     #[error(

@@ -128,7 +128,7 @@ impl fmt::Debug for IdentityParts {
 /// The session at the provider, as a refresh shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sid {
-    /// It goes on, with this `sid`.
+    /// It still exists, with this `sid`.
     Present(String),
     /// The new ID token has no `sid`: at authentik the browser's session there has ended.
     Missing,

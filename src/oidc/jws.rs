@@ -63,7 +63,7 @@ pub enum JwsError {
 }
 
 impl JwsError {
-    /// Whether reading the provider's keys anew may help.
+    /// Whether reading the provider's keys again may help.
     pub(super) fn wants_newer_keys(&self) -> bool {
         matches!(self, Self::UnknownKey)
     }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::authorization_response::BadAnswer;
-use super::id_token::IdTokenError;
+use super::id_token_error::IdTokenError;
 use super::mismatch::differs;
 use super::oauth_error::{INVALID_GRANT, OAuthError};
 use super::provider_fault::ProviderFault;
@@ -37,7 +37,7 @@ pub enum LoginError {
     #[error(transparent)]
     Denied(OAuthError),
     /// The code was used or has expired (authentik's live one minute): signing in again helps.
-    #[error("the provider does not take the code: it was used before, or a minute has passed")]
+    #[error("the provider does not accept the code: it was used before, or a minute has passed")]
     Code,
     /// The provider does not answer.
     #[error(transparent)]

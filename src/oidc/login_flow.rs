@@ -6,7 +6,8 @@ use tracing::{info, warn};
 
 use super::authorization_response::AuthorizationResponse;
 use super::discovery::{Discovery, KnownProvider};
-use super::id_token::{ExpectedIdToken, IdToken, IdTokenError};
+use super::id_token::{ExpectedIdToken, IdToken};
+use super::id_token_error::IdTokenError;
 use super::identity::{IdentityParts, VerifiedIdentity};
 use super::jws::numeric_date;
 use super::login_error::{FailedLogin, LoginError, Named};

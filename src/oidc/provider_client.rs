@@ -10,8 +10,8 @@ use super::settings::ProviderSettings;
 use super::unreachable::{OutageCause, Unreachable};
 use crate::web::Client;
 
-/// The longest document or answer taken from the provider, in bytes.
-const MAX_ANSWER: usize = 1024 * 1024;
+/// The longest answer of the provider that is accepted, in bytes.
+const MAX_PROVIDER_ANSWER: usize = 1024 * 1024;
 
 /// The HTTP client for the provider. It sends requests to the internal address where one is configured, and notices
 /// when the provider does not answer.
@@ -84,7 +84,7 @@ impl ProviderClient {
             self.last_answer.doubt();
             return Err(unreachable);
         }
-        if body.len() > MAX_ANSWER {
+        if body.len() > MAX_PROVIDER_ANSWER {
             return Err(Unreachable::because(OutageCause::TooLarge));
         }
         Ok(Response::from_parts(parts, body))

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::id_token::IdTokenError;
+use super::id_token_error::IdTokenError;
 use super::jws::JwsError;
 use super::oauth_error::OAuthError;
 

@@ -11,7 +11,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use super::discovery::{Discovery, KnownProvider};
-use super::id_token::{ExpectedIdToken, IdToken, IdTokenError};
+use super::id_token::{ExpectedIdToken, IdToken};
+use super::id_token_error::IdTokenError;
 use super::identity::{Refreshed, Sid};
 use super::oauth_error::{INVALID_GRANT, OAuthError};
 use super::person::{AllowedPerson, ClaimMap, judge, merge};
@@ -37,7 +38,7 @@ const UNKNOWN_ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(5);
 /// The provider's definite refusal: the refresh token was used, was revoked or has expired, or the user was deactivated
 /// or deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the provider takes the refresh token no more (invalid_grant)")]
+#[error("the provider no longer accepts the refresh token (invalid_grant)")]
 pub struct InvalidGrant {
     /// The provider's `error_description`, shortened and without control characters.
     pub description: Option<String>,

@@ -174,7 +174,7 @@ impl RelyingParty {
 const REFUSAL_STATUSES: [u16; 3] = [400, 401, 403];
 
 const NO_TOKEN_ANSWER: ProviderFault =
-    ProviderFault::TokenEndpointResponse("it is no token answer of RFC 6749 §5");
+    ProviderFault::TokenEndpointResponse("it is not a token answer of RFC 6749 §5");
 
 /// Sorts the errors of `openidconnect`. Their texts are dropped: they may quote the answer.
 fn classify(

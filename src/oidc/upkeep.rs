@@ -23,7 +23,7 @@ pub(super) struct Upkeep {
     /// Failed readings in a row.
     failures: u32,
     /// The result of the last reading; none before the first one.
-    last: Option<Option<DiscoveryError>>,
+    last: Option<Result<(), DiscoveryError>>,
     warned_of_pkce: bool,
 }
 
@@ -37,7 +37,7 @@ impl Upkeep {
     /// Returns when `stop` is cancelled.
     pub(super) async fn run(mut self, stop: CancellationToken) {
         while let Some(read) = stop.run_until_cancelled(self.discovery.discover()).await {
-            let pause = self.note(read.err());
+            let pause = self.note(read);
             if stop.run_until_cancelled(tokio::time::sleep(pause)).await.is_none() {
                 return;
             }
@@ -45,25 +45,23 @@ impl Upkeep {
     }
 
     /// Logs the result of a reading, and gives the pause before the next one.
-    fn note(&mut self, error: Option<DiscoveryError>) -> Duration {
-        self.log(error.as_ref());
-        if error.is_none() && !self.warned_of_pkce {
+    fn note(&mut self, read: Result<(), DiscoveryError>) -> Duration {
+        self.log(&read);
+        if read.is_ok() && !self.warned_of_pkce {
             self.warned_of_pkce = self.warn_of_pkce();
         }
-        self.failures = if error.is_some() { self.failures + 1 } else { 0 };
-        self.last = Some(error);
+        self.failures = if read.is_err() { self.failures.saturating_add(1) } else { 0 };
+        self.last = Some(read);
         if self.failures > 0 { DISCOVERY_BACKOFF.pause(self.failures) } else { jitter(REREAD_INTERVAL) }
     }
 
     /// Logs the result of a reading at `debug` when it equals the last one.
-    fn log(&self, error: Option<&DiscoveryError>) {
+    fn log(&self, read: &Result<(), DiscoveryError>) {
         let issuer = &self.issuer;
-        match error {
-            _ if self.last.as_ref().is_some_and(|last| last.as_ref() == error) => {
-                debug!(%issuer, "the provider is as before");
-            }
-            Some(error) => warn!(%issuer, %error, "the provider is not usable, trying again"),
-            None => info!(%issuer, "the provider's documents were read"),
+        match read {
+            _ if self.last.as_ref() == Some(read) => debug!(%issuer, "the provider is as before"),
+            Err(error) => warn!(%issuer, %error, "the provider is not usable, trying again"),
+            Ok(()) => info!(%issuer, "the provider's documents were read"),
         }
     }
 

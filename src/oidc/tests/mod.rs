@@ -14,6 +14,7 @@ mod recordings;
 mod refresh;
 mod signer;
 mod stand_in;
+mod token_answer;
 mod user_info;
 mod vectors;
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::super::backchannel;
-use super::super::id_token::{ExpectedIdToken, IdTokenError, verify_id_token};
+use super::super::id_token::{ExpectedIdToken, verify_id_token};
 use super::super::jws;
 use super::super::keys::KeySet;
 use super::super::logout;

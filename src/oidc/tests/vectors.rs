@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::super::id_token::{ExpectedIdToken, IdTokenError, verify_id_token};
+use super::super::id_token::{ExpectedIdToken, verify_id_token};
 use super::super::keys::KeySet;
 use super::super::metadata::Metadata;
 use super::super::person::judge;
