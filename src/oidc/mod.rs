@@ -8,7 +8,7 @@
 //! | --- | --- | --- |
 //! | `Discovery` | reads the documents and keys, one reading at a time | `discovery.rs`; `metadata.rs`, `keys.rs`, `discovery_error.rs` |
 //! | `Upkeep` | keeps them current | `upkeep.rs` |
-//! | `Reachability` | tells whether the provider answers, before a browser is sent there | `reachability.rs`; `last_answer.rs` |
+//! | `Reachability` | finds out whether the provider answers, before a browser is sent there | `reachability.rs`; `last_answer.rs` |
 //! | `ProviderClient` | sends the gateway's own requests, to the internal address where one is configured | `provider_client.rs`; `internal_address.rs`, `error_log.rs`, `unreachable.rs` |
 //! | `AuthorizationRequests` | begins sign-ins | `authorization_request.rs`; `pending_login.rs`, `scopes.rs` |
 //! | `LoginFlow` | completes sign-ins, to a [`VerifiedIdentity`] | `login_flow.rs`; `authorization_response.rs`, `login_error.rs`, `identity.rs` |

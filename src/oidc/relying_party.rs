@@ -1,7 +1,7 @@
 //! `openidconnect`'s client: the authorization URL with PKCE, and the requests of codes and refresh tokens.
 //!
-//! This file and `token_answer.rs` are the only ones that see the library. The client gets no keys: it never verifies a
-//! token here (see the table in [`super`]).
+//! This file and `token_answer.rs` are the only ones that use the library, besides its URL types in `metadata.rs`. The
+//! client gets no keys and verifies no token (see the table in [`super`]), so the linker drops its cryptography.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -76,7 +76,6 @@ pub(super) enum PresentedGrant<'a> {
 }
 
 /// The relying party at a discovered provider (OpenID Connect Core 1.0 §1.2).
-#[derive(Clone)]
 pub(super) struct RelyingParty {
     client: OpenIdConnectClient,
     client_secret: Secret,
