@@ -1,7 +1,6 @@
 //! The gateway's own endpoints, all below `/vestibule/`: a path that Coder does not use.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use http::header::{CACHE_CONTROL, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
@@ -18,14 +17,11 @@ use crate::grant::{EndReason, EndedThere, StoreError, Verdict};
 use crate::oidc::LogoutToken;
 use crate::pages::{Link, SignInView};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
-use crate::types::{IdentityKey, LocalRedirect};
+use crate::types::{CLOCK_LEEWAY, IdentityKey, LocalRedirect};
 use crate::web::{Body, Request, Response, read_limited};
 
 /// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
 pub const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
-
-/// How long after its expiry a logout token may still come, by clocks that differ.
-const LEEWAY: Duration = Duration::from_mins(2);
 
 /// The longest form taken, in bytes: a logout token with many claims has about ten thousand.
 const MAX_FORM: usize = 64 * 1024;
@@ -118,7 +114,8 @@ impl Gateway {
 
     /// Rule 8 of §2.6, and the end of whom the token names. Nobody known is no error.
     async fn end_by_token(&self, token: &LogoutToken, context: &Context) -> Result<Response, RefusalCause> {
-        let until = token.expires_at + LEEWAY;
+        // The token is accepted for one leeway after its expiry; the clock may be set back by another one.
+        let until = token.expires_at + 2 * CLOCK_LEEWAY;
         if !self.grants.spend("logout-jti", &token.jti, until).await? {
             return Ok(refused(context, &"it was sent before (jti)"));
         }

@@ -6,6 +6,11 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+/// How far two clocks that should agree may differ, in either direction: this machine's and the provider's, those of two
+/// replicas, or this machine's before and after it was set. A token is accepted this long after it expired and this long
+/// before it becomes valid. 60 seconds.
+pub const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
+
 /// A moment: milliseconds since the Unix epoch. Arithmetic saturates, so no
 /// number from a token can overflow it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]

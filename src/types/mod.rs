@@ -22,7 +22,7 @@ mod token_hash;
 pub(crate) mod within;
 
 pub use backoff::{Backoff, jitter};
-pub use clock::{Clock, ManualClock, Moment, Timestamp};
+pub use clock::{CLOCK_LEEWAY, Clock, ManualClock, Moment, Timestamp};
 pub use deadline::Deadline;
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};

@@ -11,7 +11,7 @@ mod tests;
 
 use super::Finding;
 use super::told::Told;
-use crate::oidc::{Authorization, OAuthError, Probed};
+use crate::oidc::{AuthorizationProbe, OAuthError, Probed};
 
 /// The difference of the clocks, in seconds, from which the gateway refuses ID tokens.
 const CLOCK_WRONG: u64 = 60;
@@ -94,17 +94,17 @@ fn may_not_refresh(told: &Told) -> Option<Finding> {
 /// What the response of any provider's authorization endpoint means.
 fn authorization(told: &Told, redirect_uri: &str) -> Finding {
     match &told.authorization {
-        Authorization::Back(None) => known(redirect_uri),
-        Authorization::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
+        AuthorizationProbe::Back(None) => known(redirect_uri),
+        AuthorizationProbe::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
             known(redirect_uri)
         }
-        Authorization::Back(Some(error)) => Finding::wrong(
+        AuthorizationProbe::Back(Some(error)) => Finding::wrong(
             "The provider refuses sign-ins by this client.",
             format!("{error}."),
             "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
              the provider.",
         ),
-        Authorization::Refused(status) => Finding::wrong(
+        AuthorizationProbe::Refused(status) => Finding::wrong(
             "The provider does not send sign-ins by this client back to the gateway.",
             format!(
                 "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
@@ -114,10 +114,10 @@ fn authorization(told: &Told, redirect_uri: &str) -> Finding {
                 "Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID with its client id."
             ),
         ),
-        Authorization::Page => {
+        AuthorizationProbe::Page => {
             unknown_redirect("Its authorization endpoint shows a page although prompt=none forbids it.")
         }
-        Authorization::Unreachable(why) => {
+        AuthorizationProbe::Unreachable(why) => {
             unknown_redirect(&format!("The request to its authorization endpoint failed: {why}."))
         }
     }

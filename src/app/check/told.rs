@@ -1,12 +1,12 @@
 //! Asks the provider about this client, and holds its answers.
 
-use crate::oidc::{Authorization, NotReady, ProbeSecret, Probed, Provider};
+use crate::oidc::{AuthorizationProbe, NotReady, ProbeSecret, Probed, Provider};
 
 /// The provider's answers to probes that need no sign-in.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
     /// The answer to a sign-in without a page.
-    pub(super) authorization: Authorization,
+    pub(super) authorization: AuthorizationProbe,
     /// How many seconds the provider's clock is ahead; `None` if its response has no `Date`.
     pub(super) ahead: Option<i64>,
     /// The answer to a made-up refresh token with the configured secret.

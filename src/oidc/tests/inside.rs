@@ -80,7 +80,7 @@ async fn an_endpoint_at_another_origin_than_the_issuers_is_asked_where_it_is() {
         matches!(refused, DiscoveryError::Endpoint("jwks_uri")),
         "plain http as anywhere else: {refused}"
     );
-    let mut settings = scene.provider.settings.clone();
+    let mut settings = (*scene.provider.settings).clone();
     settings.danger_allow_http = true;
     let provider = Provider::new(settings, Client::new(&ClientSettings::default()).unwrap(), Clock::system());
     provider.discover().await.unwrap();

@@ -5,6 +5,7 @@ mod afresh;
 mod exchange;
 mod inside;
 mod keys;
+mod libraries;
 mod login;
 mod logout;
 mod properties;
@@ -13,6 +14,7 @@ mod recordings;
 mod refresh;
 mod signer;
 mod stand_in;
+mod token_answer;
 mod user_info;
 mod vectors;
 

@@ -3,7 +3,7 @@
 use super::super::Finding;
 use super::super::told::Told;
 use super::{NEEDS_A_PAGE, authorization, unknown_redirect};
-use crate::oidc::Authorization;
+use crate::oidc::AuthorizationProbe;
 
 /// The client is unknown, its secret is wrong, or, for a code, its redirect URI is not registered.
 const CLIENT: &str = "invalid_client";
@@ -33,8 +33,8 @@ pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
 /// authentik does not say whether client id or secret is wrong, but its authorization endpoint depends on the id only.
 fn wrong_client(told: &Told) -> Finding {
     let id_is_known = match &told.authorization {
-        Authorization::Back(None) => true,
-        Authorization::Back(Some(error)) => NEEDS_A_PAGE.contains(&error.code.as_str()),
+        AuthorizationProbe::Back(None) => true,
+        AuthorizationProbe::Back(Some(error)) => NEEDS_A_PAGE.contains(&error.code.as_str()),
         _ => false,
     };
     let (which, remedy) = if id_is_known {
@@ -59,8 +59,7 @@ fn wrong_client(told: &Told) -> Finding {
 /// authentik refuses a refresh before it checks the client: the grant type is missing, or the client is public and
 /// authentik never checks it. A code shows which.
 fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &str) -> Vec<Finding> {
-    let no_grants =
-        matches!(&told.authorization, Authorization::Back(Some(error)) if error.code == "invalid_request");
+    let no_grants = matches!(&told.authorization, AuthorizationProbe::Back(Some(error)) if error.code == "invalid_request");
     match (code_as_stranger, told.code.code()) {
         (Some(CLIENT), Some(GRANT)) => vec![right_secret(), no_refresh(), registered(redirect_uri)],
         (Some(CLIENT), Some(CLIENT)) => vec![

@@ -18,8 +18,8 @@ fn described(code: &str, description: &str) -> Probed {
     })
 }
 
-fn back(code: &str) -> Authorization {
-    Authorization::Back(Some(OAuthError { code: code.to_owned(), description: None, status: None }))
+fn back(code: &str) -> AuthorizationProbe {
+    AuthorizationProbe::Back(Some(OAuthError { code: code.to_owned(), description: None, status: None }))
 }
 
 /// Answers: to a refresh with our secret and with a made-up one, to a code with both.
@@ -92,7 +92,7 @@ fn a_secret_alone_is_named_where_authentik_knows_the_client_id() {
     let client = || error("invalid_client");
     let wrong = told([client(), client()], [client(), client()]);
     assert!(found(&wrong, true)[0].cause.contains("knows the client id"));
-    let unknown = Told { authorization: Authorization::Refused(400), ..wrong };
+    let unknown = Told { authorization: AuthorizationProbe::Refused(400), ..wrong };
     assert!(found(&unknown, true)[0].cause.contains("oidc.clientID or"));
 }
 
@@ -134,14 +134,14 @@ fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
 fn the_authorization_endpoint_tells_whether_client_and_redirect_uri_are_known() {
     let unreachable = Unreachable { cause: OutageCause::Timeout, retry_after: None };
     for (authorization, level, part) in [
-        (Authorization::Back(None), Level::Ok, REDIRECT_URI),
+        (AuthorizationProbe::Back(None), Level::Ok, REDIRECT_URI),
         (back("login_required"), Level::Ok, REDIRECT_URI),
         (back("interaction_required"), Level::Ok, REDIRECT_URI),
         (back("invalid_scope"), Level::Wrong, "refuses sign-ins"),
         (back("unauthorized_client"), Level::Wrong, "refuses sign-ins"),
-        (Authorization::Refused(400), Level::Wrong, "does not send"),
-        (Authorization::Page, Level::Hint, "Cannot tell"),
-        (Authorization::Unreachable(unreachable), Level::Hint, "Cannot tell"),
+        (AuthorizationProbe::Refused(400), Level::Wrong, "does not send"),
+        (AuthorizationProbe::Page, Level::Hint, "Cannot tell"),
+        (AuthorizationProbe::Unreachable(unreachable), Level::Hint, "Cannot tell"),
     ] {
         let known =
             told([error("invalid_grant"), error("invalid_client")], [error("invalid_grant"), error("x")]);
