@@ -9,8 +9,8 @@ use super::context::RequestContext;
 use super::links::{BACKCHANNEL_LOGOUT, SESSIONS_PAGE, SIGN_IN_PAGE, SIGNED_OUT};
 use super::query::single_parameter;
 use super::refusals::{Refusal, RefusalCause};
-use super::sessions_page::SessionsPage;
-use super::sign_in_page::SignInPage;
+use super::sessions_page::SessionsEndpoint;
+use super::sign_in_page::SignInEndpoint;
 use super::sign_out::SignOutFlow;
 use crate::coder::auth_methods::AuthMethods;
 use crate::policy::Rules;
@@ -18,8 +18,8 @@ use crate::web::{Request, Response};
 
 /// Serves the gateway's own endpoints.
 pub(super) struct OwnEndpoints {
-    pub(super) sign_in_page: SignInPage,
-    pub(super) sessions_page: SessionsPage,
+    pub(super) sign_in_page: SignInEndpoint,
+    pub(super) sessions_page: SessionsEndpoint,
     pub(super) sign_out: Arc<SignOutFlow>,
     pub(super) backchannel_logout: Arc<BackchannelLogout>,
     pub(super) rules: Arc<Rules>,

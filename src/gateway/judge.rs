@@ -13,7 +13,7 @@ use super::context::RequestContext;
 use super::limits::{LimitExceeded, Limits};
 use super::refusals::RefusalCause;
 use crate::coder::api::{Api, TokenLookup};
-use crate::coder::credential::{Finder, Presented, PresentedKind};
+use crate::coder::credential::{Contradiction, Finder, Presented, PresentedKind};
 use crate::grant::{AskNext, Device, Grants, MadeFor, StoreError, TokenOwner, Verdict};
 use crate::policy::{Bearer, Judging, RouteClass, Rules};
 use crate::types::{CutOff, Secret, SingleFlight, TokenHash};
@@ -71,16 +71,16 @@ impl CredentialJudge {
     /// other do not matter there.
     ///
     /// # Errors
-    /// [`RefusalCause::Contradiction`] when the request carries two different ones.
+    /// [`Contradiction`] when the request carries two different ones.
     pub(super) fn find<'a>(
         &self,
         headers: &'a HeaderMap,
         query: Option<&'a str>,
         class: RouteClass,
-    ) -> Result<Option<Presented<'a>>, RefusalCause> {
+    ) -> Result<Option<Presented<'a>>, Contradiction> {
         match self.rules.judging(class) {
             Judging::Nothing => Ok(None),
-            Judging::Format | Judging::Person => Ok(self.finder.find(headers, query, class)?),
+            Judging::Format | Judging::Person => self.finder.find(headers, query, class),
         }
     }
 
@@ -180,7 +180,7 @@ impl CredentialJudge {
             match timeout(QUESTION_PATIENCE, self.limits.question(client)).await {
                 Ok(question) => Some(question.map_err(LookupError::TooMany)?),
                 // Coder is so slow that the questions before this one are still open.
-                Err(_) => return Ok(CODER_UNREACHABLE),
+                Err(_) => return Ok(CODER_IS_SILENT),
             }
         };
         let verdict = match self.api.who(secret, client).await {
@@ -200,7 +200,7 @@ impl CredentialJudge {
                 }
                 return Ok(Verdict::Unknown);
             }
-            TokenLookup::Unreachable => return Ok(CODER_UNREACHABLE),
+            TokenLookup::Unreachable => return Ok(CODER_IS_SILENT),
         };
         // Nobody is left to ask.
         Ok(if matches!(verdict, Verdict::NeedsAsking(_)) { Verdict::Unknown } else { verdict })
@@ -208,4 +208,4 @@ impl CredentialJudge {
 }
 
 /// The verdict while Coder cannot be asked.
-const CODER_UNREACHABLE: Verdict = Verdict::Unreachable { answers: false, retry_after: CODER_RETRY };
+const CODER_IS_SILENT: Verdict = Verdict::Unreachable { answers: false, retry_after: CODER_RETRY };

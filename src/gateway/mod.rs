@@ -1,7 +1,8 @@
 //! The life of a request, from its head to the line in the log.
 //!
 //! Head -> host -> target -> route -> the one credential -> verdict -> decision -> own endpoint, or forwarding -> log.
-//! Whatever goes wrong becomes a [`refusals::RefusalCause`], and one table says what is shown, logged and counted for it.
+//! Whatever goes wrong becomes a [`refusals::RefusalCause`], and one table says what is shown, logged and counted for
+//! it.
 //!
 //! | what | file |
 //! | --- | --- |
@@ -15,7 +16,9 @@
 //! | where a browser goes that has to sign in | `sign_in_redirect.rs` |
 //! | the sign-out, here, at Coder and at the provider | `sign_out.rs` |
 //! | why the last session ended, shown once | `notice.rs` |
-//! | own endpoints: the sign-in page, the sessions page, back-channel logout | `endpoints.rs`, `sign_in_page.rs`, `sessions_page.rs`, `backchannel_logout.rs` |
+//! | own endpoints: which one a request is for | `endpoints.rs` |
+//! | the sign-in page, the page with a user's own sessions | `sign_in_page.rs`, `sessions_page.rs` |
+//! | back-channel logout | `backchannel_logout.rs` |
 //! | new credentials, attributed to their user | `keys.rs` |
 //! | refusals, and the one table of them | `refusals/` |
 //! | limits by client address | `limits/` |

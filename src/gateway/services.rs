@@ -16,10 +16,10 @@ use super::login_loop::LoginLoopGuard;
 use super::notice::EndNotice;
 use super::pending_logins::PendingLogins;
 use super::refusals::Refusals;
-use super::sessions_page::SessionsPage;
+use super::sessions_page::SessionsEndpoint;
 use super::settings::GatewaySettings;
 use super::sign_in::SignInFlow;
-use super::sign_in_page::SignInPage;
+use super::sign_in_page::SignInEndpoint;
 use super::sign_in_redirect::SignInRedirect;
 use super::sign_out::{LogoutRedirects, SignOutFlow, SignOutSettings};
 use crate::coder::api::Api;
@@ -126,14 +126,14 @@ impl Gateway {
             grants: Arc::clone(&grants),
             slow: slow.clone(),
         };
-        let sign_in_page = SignInPage {
+        let sign_in_page = SignInEndpoint {
             access: access.clone(),
             judge: Arc::clone(&judge),
             rules: Arc::clone(&rules),
             notice,
             pages: pages.clone(),
         };
-        let sessions_page = SessionsPage {
+        let sessions_page = SessionsEndpoint {
             access: access.clone(),
             judge: Arc::clone(&judge),
             sign_in_redirect: Arc::clone(&sign_in_redirect),

@@ -28,8 +28,8 @@ const MAX_LISTED_SESSIONS: u32 = 200;
 /// The longest form that is read, in bytes.
 const MAX_SESSIONS_FORM: usize = 4096;
 
-/// Shows users their own sessions and tokens, and ends them.
-pub(super) struct SessionsPage {
+/// The endpoint where users see and end their own sessions and tokens.
+pub(super) struct SessionsEndpoint {
     pub(super) access: AccessUrl,
     pub(super) judge: Arc<CredentialJudge>,
     pub(super) sign_in_redirect: Arc<SignInRedirect>,
@@ -45,7 +45,7 @@ enum OwnSession {
     ToSignIn(Response),
 }
 
-impl SessionsPage {
+impl SessionsEndpoint {
     /// The page of the user whose session the browser has.
     ///
     /// # Errors

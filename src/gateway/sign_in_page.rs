@@ -20,8 +20,8 @@ use crate::policy::Rules;
 use crate::types::LocalRedirect;
 use crate::web::Response;
 
-/// Shows the sign-in page.
-pub(super) struct SignInPage {
+/// The endpoint of the sign-in page.
+pub(super) struct SignInEndpoint {
     pub(super) access: AccessUrl,
     pub(super) judge: Arc<CredentialJudge>,
     pub(super) rules: Arc<Rules>,
@@ -29,7 +29,7 @@ pub(super) struct SignInPage {
     pub(super) pages: Pages,
 }
 
-impl SignInPage {
+impl SignInEndpoint {
     /// The page; a browser that is signed in is sent on to the page that it wants.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use super::super::row::ProgramAnswer::{Challenge, Detail, Words as ProgramWords}
 use super::super::row::RefusalButton::{SignIn, StartPage};
 use super::super::row::TextPart::Words;
 use super::super::row::{RefusalRow, RefusalText};
-use super::{TRY_SOON_OR_REPORT, provider_outage};
+use super::shared::{TRY_SOON_OR_REPORT, provider_outage};
 use crate::coder::answer::{API_KEY_INVALID, NO_CREDENTIAL};
 use crate::policy::Denial;
 use crate::types::LoginType;
@@ -41,7 +41,7 @@ pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
         Denial::Ended => forbidden
             .heading("Your session has ended")
             .happened(&[Words("Your session ended, here or at the sign-in service.")])
-            .advice(&[Words("Sign in again to go on.")])
+            .advice(&[Words("Sign in again to continue.")])
             .program(Challenge(ENDED_DETAIL))
             .button(SignIn),
         Denial::WithoutGrant(login_type) => {
@@ -85,8 +85,8 @@ pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
             RefusalRow::new(StatusCode::SERVICE_UNAVAILABLE, denial.label(), Provider)
                 .heading("Your sign-in cannot be checked")
                 .happened(&[Words(
-                    "The sign-in service answers, but its answer about your account cannot be verified. You stay signed \
-                     in.",
+                    "The sign-in service answers, but its answer about your account cannot be verified. You \
+                     stay signed in.",
                 )])
                 .advice(TRY_SOON_OR_REPORT)
                 .program(ProgramWords {

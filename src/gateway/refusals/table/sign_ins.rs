@@ -7,7 +7,7 @@ use super::super::row::ProgramAnswer::{Detail, Relayed};
 use super::super::row::RefusalButton::{Again, AnotherAccount};
 use super::super::row::TextPart::{AccessUrl, Reason, ReasonDetail, RequestNumber, Wait, Words};
 use super::super::row::{RefusalRow, RefusalText};
-use super::{REPORT, STORE, TRY_SOON_OR_REPORT, provider_outage};
+use super::shared::{REPORT, STORE, TRY_SOON_OR_REPORT, provider_outage};
 use crate::coder::handoff::HandoffError;
 use crate::grant::BindError;
 use crate::oidc::LoginError;
@@ -15,14 +15,14 @@ use crate::oidc::LoginError;
 const START_AGAIN: RefusalText = &[Words("Start the sign-in again.")];
 
 const START_AGAIN_OR_REPORT: RefusalText = &[
-    Words("Start the sign-in again. If that does not help, tell your administrator the "),
+    Words("Start the sign-in again. If that does not help, give your administrator the "),
     RequestNumber,
     Words("."),
 ];
 
 /// The provider's answer, or the start of a sign-in, cannot be read.
 pub(super) const UNREADABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_REQUEST, "bad_answer", Client)
-    .heading("The sign-in cannot go on")
+    .heading("The sign-in cannot continue")
     .happened(&[Words("The sign-in came back in a form that cannot be read.")])
     .advice(START_AGAIN_OR_REPORT);
 
@@ -77,7 +77,7 @@ pub(super) fn row_of_login(error: &LoginError) -> RefusalRow {
         LoginError::Expired => OVER.happened(&[Words("The sign-in took longer than ten minutes.")]),
         LoginError::State | LoginError::Issuer { .. } => {
             RefusalRow::new(StatusCode::BAD_REQUEST, "state", Client)
-                .heading("The sign-in cannot go on")
+                .heading("The sign-in cannot continue")
                 .happened(&[Words("The answer does not belong to the sign-in that you began here.")])
                 .advice(START_AGAIN_OR_REPORT)
         }
@@ -122,7 +122,7 @@ pub(super) fn row_of_login(error: &LoginError) -> RefusalRow {
 /// The sign-in failed at Coder.
 pub(super) fn row_of_handoff(error: &HandoffError) -> RefusalRow {
     let refusal = match error {
-        HandoffError::Unreachable(_) => return CODER_UNREACHABLE,
+        HandoffError::Unreachable(_) => return HANDOFF_UNREACHABLE,
         HandoffError::Unexpected(_) => return CODER_MISCONFIGURED,
         HandoffError::Refused(refusal) => refusal,
     };
@@ -141,7 +141,7 @@ pub(super) fn row_of_handoff(error: &HandoffError) -> RefusalRow {
     }
 }
 
-const CODER_UNREACHABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_GATEWAY, "coder_unreachable", Coder)
+const HANDOFF_UNREACHABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_GATEWAY, "coder_unreachable", Coder)
     .heading("Coder does not answer")
     .happened(&[Words("The sign-in service signed you in, but Coder does not answer.")])
     .advice(TRY_SOON_OR_REPORT);
