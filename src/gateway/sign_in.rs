@@ -2,7 +2,7 @@
 //!
 //! 1. [`SignInFlow::begin_login`] sends the browser to the provider, with a pending login in its cookie.
 //! 2. [`SignInFlow::complete_login`] accepts the provider's answer once, redeems its code and verifies who it is.
-//! 3. [`SignInFlow::hand_over`] stores the grant, and ends it again when any later step fails.
+//! 3. [`SignInFlow::hand_off`] stores the grant, and ends it again when any later step fails.
 //! 4. [`SignInFlow::exchange_with_coder`] has Coder sign the person in with a one-time code.
 //! 5. [`SignInFlow::bind_session`] binds Coder's new session to the grant; then the browser gets Coder's response.
 
@@ -155,7 +155,7 @@ impl SignInFlow {
                 return Err(cause);
             }
         };
-        let mut response = self.hand_over(attempt, identity, state, visit).await?;
+        let mut response = self.hand_off(attempt, identity, state, visit).await?;
         response.headers_mut().append(SET_COOKIE, forget);
         Ok(response)
     }
@@ -173,8 +173,8 @@ impl SignInFlow {
         Ok((login, response, state.ok_or(RefusalCause::Attempt)?))
     }
 
-    /// Stores the grant and hands the person over to Coder; one audit event says how that ended.
-    async fn hand_over(
+    /// Stores the grant and performs the hand-off to Coder; one audit event says how that ended.
+    async fn hand_off(
         &self,
         attempt: &Attempt,
         identity: VerifiedIdentity,
