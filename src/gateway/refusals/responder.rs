@@ -52,7 +52,7 @@ impl Refusals {
         log(cause, &row, context.request);
         let mut response = if context.navigates() || refusal.answers_form {
             let wanted = refusal.wanted.clone().or_else(|| self.access.redirect_parameter(context));
-            let links = RefusalLinks::new(wanted.unwrap_or_else(LocalRedirect::root), &row, context);
+            let links = RefusalLinks::new(&wanted.unwrap_or_else(LocalRedirect::root), &row, context);
             let mut page = self.page(cause, &row, Some(links), context.request);
             self.set_cookies(cause, &mut page);
             page
@@ -188,15 +188,15 @@ struct RefusalLinks {
 
 impl RefusalLinks {
     /// For a request; `wanted` is the page that its sign-in is to lead to.
-    fn new(wanted: LocalRedirect, row: &RefusalRow, context: &RequestContext) -> Self {
+    fn new(wanted: &LocalRedirect, row: &RefusalRow, context: &RequestContext) -> Self {
         let requested = LocalRedirect::parse_or_root(context.target.raw().as_str());
         let on_callback = !context.app_host && context.target.path() == CALLBACK;
         // A sign-in that did not begin because of an outage is requested once more as it was. Any other one starts
         // again: its answer is of no use a second time.
         let as_it_was = row.reloads && !AuthorizationResponse::is_in(context.query());
-        let again = if on_callback && !as_it_was { sign_in_link(&wanted) } else { Link::to(&requested) };
-        let sign_in = sign_in_link(if on_callback { &wanted } else { &requested });
-        Self { again, another_account: another_account_link(&wanted), sign_in, app_host: context.app_host }
+        let again = if on_callback && !as_it_was { sign_in_link(wanted) } else { Link::to(&requested) };
+        let sign_in = sign_in_link(if on_callback { wanted } else { &requested });
+        Self { again, another_account: another_account_link(wanted), sign_in, app_host: context.app_host }
     }
 }
 

@@ -3,7 +3,7 @@
 //! A browser that goes to a page is sent to sign in where that can help, so it sees the pages of the rows with a
 //! challenge only where it cannot.
 
-use http::StatusCode;
+use http::StatusCode as Status;
 
 use super::super::row::AtFault::{Person, Provider};
 use super::super::row::ProgramAnswer::{Challenge, Detail, Words as ProgramWords};
@@ -28,7 +28,7 @@ pub(in crate::gateway::refusals) const CHALLENGE_DETAILS: [&str; 3] =
 
 /// Looks a denial up.
 pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
-    let forbidden = RefusalRow::new(StatusCode::FORBIDDEN, denial.label(), Person)
+    let forbidden = RefusalRow::new(Status::FORBIDDEN, denial.label(), Person)
         .heading("This is not open to you")
         .happened(NOT_OPEN)
         .advice(&[Words("Ask your administrator if you need it.")])
@@ -82,7 +82,7 @@ pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
             provider_outage(denial.label(), CANNOT_BE_CHECKED, detail).retry(retry_after)
         }
         Denial::Unreachable { answers: true, retry_after } => {
-            RefusalRow::new(StatusCode::SERVICE_UNAVAILABLE, denial.label(), Provider)
+            RefusalRow::new(Status::SERVICE_UNAVAILABLE, denial.label(), Provider)
                 .heading("Your sign-in cannot be checked")
                 .happened(&[Words(
                     "The sign-in service answers, but its answer about your account cannot be verified. You \

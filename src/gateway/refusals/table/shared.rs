@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::StatusCode;
+use http::StatusCode as Status;
 
 use super::super::row::AtFault::{Gateway, Provider};
 use super::super::row::ProgramAnswer;
@@ -21,7 +21,7 @@ pub(super) const TRY_SOON_OR_REPORT: RefusalText =
 pub(super) const REPORT: RefusalText =
     &[Words("Give your administrator the "), RequestNumber, Words("; the log has the reason.")];
 
-pub(super) const STORE: RefusalRow = RefusalRow::new(StatusCode::SERVICE_UNAVAILABLE, "store", Gateway)
+pub(super) const STORE: RefusalRow = RefusalRow::new(Status::SERVICE_UNAVAILABLE, "store", Gateway)
     .heading("The gateway cannot check your sign-in")
     .happened(&[Words("The gateway cannot read or write its own records, so it cannot serve you.")])
     .advice(&[Words("Try again in a moment. The log tells your administrator what to do.")])
@@ -34,7 +34,7 @@ pub(super) const fn provider_outage(
     message: &'static str,
     detail: &'static str,
 ) -> RefusalRow {
-    RefusalRow::new(StatusCode::SERVICE_UNAVAILABLE, label, Provider)
+    RefusalRow::new(Status::SERVICE_UNAVAILABLE, label, Provider)
         .heading("The sign-in service does not answer")
         .happened(&[Words(
             "You cannot sign in right now, because the sign-in service does not answer. Your account and your \

@@ -1,6 +1,6 @@
 //! The rows of a sign-in that fails.
 
-use http::StatusCode;
+use http::StatusCode as Status;
 
 use super::super::row::AtFault::{Client, Coder, Person, Provider};
 use super::super::row::ProgramAnswer::{Detail, Relayed};
@@ -21,13 +21,13 @@ const START_AGAIN_OR_REPORT: RefusalText = &[
 ];
 
 /// The provider's answer, or the start of a sign-in, cannot be read.
-pub(super) const UNREADABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_REQUEST, "bad_answer", Client)
+pub(super) const UNREADABLE: RefusalRow = RefusalRow::new(Status::BAD_REQUEST, "bad_answer", Client)
     .heading("The sign-in cannot continue")
     .happened(&[Words("The sign-in came back in a form that cannot be read.")])
     .advice(START_AGAIN_OR_REPORT);
 
 /// The browser has no such pending login, or has no longer.
-pub(super) const OVER: RefusalRow = RefusalRow::new(StatusCode::BAD_REQUEST, "attempt", Client)
+pub(super) const OVER: RefusalRow = RefusalRow::new(Status::BAD_REQUEST, "attempt", Client)
     .heading("This sign-in is over")
     .happened(&[Words(
         "This sign-in was completed before, took longer than ten minutes, or began in another browser.",
@@ -43,7 +43,7 @@ pub(super) const PROVIDER_NOT_READY: RefusalRow = provider_outage(
 
 /// Coder answers, but not as one that is set up for the gateway.
 pub(super) const CODER_MISCONFIGURED: RefusalRow =
-    RefusalRow::new(StatusCode::BAD_GATEWAY, "coder_misconfigured", Coder)
+    RefusalRow::new(Status::BAD_GATEWAY, "coder_misconfigured", Coder)
         .heading("Coder is not set up for this gateway")
         .happened(NOT_TAKEN)
         .advice(REPORT);
@@ -52,15 +52,16 @@ const NOT_TAKEN: RefusalText =
     &[Words("The sign-in service signed you in, but Coder did not accept the sign-in.")];
 
 /// The login-loop guard stops the browser. 403, so that no client follows the redirects any further.
-pub(super) const LOOP: RefusalRow = RefusalRow::new(StatusCode::FORBIDDEN, "loop", Person)
+pub(super) const LOOP: RefusalRow = RefusalRow::new(Status::FORBIDDEN, "loop", Person)
     .heading("Your sign-in does not last")
     .happened(&[Words(
         "You signed in three times in a row, and each time your browser came back without its session.",
     )])
-    .advice(&[Words(
-        "Most likely your browser does not keep cookies for this site: allow them, or leave private browsing. Otherwise \
-         Coder may have ended your session at once, as it does for a suspended account: ask your administrator.",
-    )])
+    .advice(&[
+        Words("Most likely your browser does not keep cookies for this site: allow them, or leave private browsing. "),
+        Words("Otherwise Coder may have ended your session at once, as it does for a suspended account: "),
+        Words("ask your administrator."),
+    ])
     .detail(&[
         Words("The session cookie is set for the access URL, "),
         AccessUrl,
@@ -76,18 +77,18 @@ pub(super) fn row_of_login(error: &LoginError) -> RefusalRow {
         LoginError::Answer(_) => UNREADABLE,
         LoginError::Expired => OVER.happened(&[Words("The sign-in took longer than ten minutes.")]),
         LoginError::State | LoginError::Issuer { .. } => {
-            RefusalRow::new(StatusCode::BAD_REQUEST, "state", Client)
+            RefusalRow::new(Status::BAD_REQUEST, "state", Client)
                 .heading("The sign-in cannot continue")
                 .happened(&[Words("The answer does not belong to the sign-in that you began here.")])
                 .advice(START_AGAIN_OR_REPORT)
         }
-        LoginError::Code => RefusalRow::new(StatusCode::BAD_REQUEST, "code", Client)
+        LoginError::Code => RefusalRow::new(Status::BAD_REQUEST, "code", Client)
             .heading("This sign-in is over")
             .happened(&[Words(
                 "The sign-in service no longer accepts this sign-in: it was used already, or a minute has passed.",
             )])
             .advice(START_AGAIN),
-        LoginError::Denied(_) => RefusalRow::new(StatusCode::FORBIDDEN, "denied", Person)
+        LoginError::Denied(_) => RefusalRow::new(Status::FORBIDDEN, "denied", Person)
             .heading("You were not signed in")
             .happened(&[Words("The sign-in service refused the sign-in.")])
             .advice(&[Words("Start the sign-in again, or ask your administrator.")])
@@ -97,11 +98,11 @@ pub(super) fn row_of_login(error: &LoginError) -> RefusalRow {
             "The sign-in service did not answer while you were being signed in.",
             "Try again in a moment.",
         ),
-        LoginError::Provider(_) => RefusalRow::new(StatusCode::BAD_GATEWAY, "provider_fault", Provider)
+        LoginError::Provider(_) => RefusalRow::new(Status::BAD_GATEWAY, "provider_fault", Provider)
             .heading("You could not be signed in")
             .happened(&[Words("The answer of the sign-in service about your account could not be verified.")])
             .advice(REPORT),
-        LoginError::NotAsked => RefusalRow::new(StatusCode::FORBIDDEN, "not_asked", Provider)
+        LoginError::NotAsked => RefusalRow::new(Status::FORBIDDEN, "not_asked", Provider)
             .heading("The sign-in service did not ask you to sign in")
             .happened(&[Words(
                 "You had to sign in again, but the sign-in service sent you back without asking who you are.",
@@ -110,7 +111,7 @@ pub(super) fn row_of_login(error: &LoginError) -> RefusalRow {
                 "Wait a few seconds and try again. If that does not help, sign out at the sign-in service first.",
             )])
             .button(AnotherAccount("Try again")),
-        LoginError::Refused(refusal) => RefusalRow::new(StatusCode::FORBIDDEN, refusal.reason(), Person)
+        LoginError::Refused(refusal) => RefusalRow::new(Status::FORBIDDEN, refusal.reason(), Person)
             .heading("You cannot sign in here")
             .happened(&[Reason])
             .detail(&[ReasonDetail])
@@ -141,7 +142,7 @@ pub(super) fn row_of_handoff(error: &HandoffError) -> RefusalRow {
     }
 }
 
-const HANDOFF_UNREACHABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_GATEWAY, "coder_unreachable", Coder)
+const HANDOFF_UNREACHABLE: RefusalRow = RefusalRow::new(Status::BAD_GATEWAY, "coder_unreachable", Coder)
     .heading("Coder does not answer")
     .happened(&[Words("The sign-in service signed you in, but Coder does not answer.")])
     .advice(TRY_SOON_OR_REPORT);
@@ -149,7 +150,7 @@ const HANDOFF_UNREACHABLE: RefusalRow = RefusalRow::new(StatusCode::BAD_GATEWAY,
 /// The session could not be bound to its grant.
 pub(super) fn row_of_bind(error: &BindError) -> RefusalRow {
     match error {
-        BindError::Ended(_) => RefusalRow::new(StatusCode::FORBIDDEN, "ended", Person)
+        BindError::Ended(_) => RefusalRow::new(Status::FORBIDDEN, "ended", Person)
             .heading("This sign-in has ended")
             .happened(&[Words("Your session at the sign-in service ended while you were being signed in.")])
             .advice(START_AGAIN),
