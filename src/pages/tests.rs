@@ -68,7 +68,7 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let fields = [("id_token_hint", Secret::new("\"><script>"))];
     let leave = url("https://authentik.company/application/o/coder/end-session/");
     let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
-    let elsewhere = NextStep { text: HOSTILE, to: NextTarget::AccessUrl };
+    let elsewhere = NextStep { text: "Go to Coder", to: NextTarget::AccessUrl };
     let misdirected =
         ProblemView { status: StatusCode::MISDIRECTED_REQUEST, next: Some(elsewhere), ..problem() };
     let unavailable =
