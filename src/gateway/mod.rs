@@ -1,7 +1,7 @@
 //! The life of a request, from its head to the line in the log.
 //!
 //! Head -> host -> target -> route -> the one credential -> verdict -> decision -> own endpoint, or forwarding -> log.
-//! Whatever goes wrong becomes a [`refusals::RefusalCause`], and one table says what is shown, logged and counted for
+//! Whatever goes wrong becomes a `RefusalCause`, and one table says what is shown, logged and counted for
 //! it.
 //!
 //! | what | file |
