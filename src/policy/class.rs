@@ -82,7 +82,7 @@ pub enum Machine {
     Provisioner,
     /// A workspace proxy or a replica: its token.
     WorkspaceProxy,
-    /// Whoever provisions users by SCIM: the configured header.
+    /// A client that provisions users by SCIM: it presents the configured header.
     Scim,
     /// A client of the AI gateway: a person's token in one of the AI gateway's headers.
     AiGateway,
