@@ -64,7 +64,7 @@ pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<Toke
     (!value.is_empty() && values.next().is_none()).then(|| TokenHash::of(value.trim()))
 }
 
-/// The session that an app's host sets once it has opened a hand-over; its user is the hand-over's.
+/// The session that an app's host sets once it has decrypted the key of an app redirect; its user is the key's.
 pub fn app_session(status: StatusCode, headers: &HeaderMap) -> Option<Secret> {
     if !status.is_redirection() {
         return None;
@@ -138,7 +138,7 @@ mod tests {
 
     /// The hash is the one that the app's host will compute from the request that follows.
     #[test]
-    fn a_hand_over_is_known_again_when_it_is_presented() {
+    fn an_encrypted_app_key_is_known_again_when_it_is_presented() {
         let location = "https://code--dev--bob.apps.example.com/x?a=1&coder_application_connect_api_key_35e783=eyJ.%2Ba-_";
         let redirect = headers(&[("location", location)]);
         let made = encrypted_app_key(StatusCode::SEE_OTHER, &redirect).expect("an encrypted app key");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_without_exactly_one_hand_over_has_none() {
+    fn a_redirect_without_exactly_one_encrypted_app_key_has_none() {
         let name = "coder_application_connect_api_key_35e783";
         for (status, location) in [
             (200, format!("https://a.example.com/?{name}=x")),

@@ -1,4 +1,4 @@
-//! Writes the pages with typical content to files, so that you can look at them:
+//! The pages as people see them, written to files to be looked at (those of refusals: `gateway::refusals::tests`):
 //! `VESTIBULE_PAGES_DIR=folder cargo test --lib pages::gallery`.
 
 use super::tests::{html, url};
@@ -14,18 +14,6 @@ fn settings() -> PageSettings {
         access_url: url("https://coder.company/"),
         sign_in_text: "Log in with authentik".to_owned(),
         icon_url: Some(url("https://authentik.company/static/dist/assets/icons/icon.svg")),
-    }
-}
-
-fn unverified() -> RefusedView<'static> {
-    RefusedView {
-        sentence: "Your email address alice@acme.company is not verified. Verify it where you sign in, or show \
-                   this page to your administrator.",
-        detail: Some(
-            "The claim email_verified must be the JSON value true and is false. In authentik, give the provider \
-             a scope mapping for email that says so, or set oidc.ignoreEmailVerified.",
-        ),
-        another_account: link(),
     }
 }
 
@@ -64,11 +52,13 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
     let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
     let problem = ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: "Something went wrong",
+        heading: "Something went wrong here",
         happened: "The gateway could not finish your request.",
         advice: "Try again. If it happens again, give your administrator the request number below.",
         detail: None,
-        next: Some(NextStep { text: "Try again", to: link() }),
+        next: Some(NextStep { text: "Try again", to: link().into() }),
+        retry_after: None,
+        reload: None,
     };
     let sessions = SessionsView {
         person: "alice@acme.company",
@@ -79,21 +69,12 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
         notice: Some("The session in Firefox on Windows was ended."),
         now: Timestamp::from_seconds(1_795_500_000),
     };
-    let why = "The request names two different credentials.";
     vec![
         ("sign-in", pages.sign_in(&sign_in(None, None), id)),
         ("sign-in-notice", pages.sign_in(&sign_in(Some(ended), Some(link())), id)),
-        ("refused", pages.refused(&unverified(), id)),
         ("problem", pages.problem(&problem, id)),
-        ("provider-unavailable", pages.provider_unavailable(&link(), id)),
-        ("coder-unavailable", pages.coder_unavailable(&link(), id)),
         ("signed-out", pages.signed_out(&signed_out, id)),
         ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
-        ("loop", pages.sign_in_loop(&link(), id)),
-        ("bad-request", pages.bad_request(why, id)),
-        ("not-found", pages.not_found(id)),
-        ("misdirected", pages.misdirected(id)),
-        ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),
         ("sessions", pages.sessions(&sessions, id)),
     ]
 }

@@ -1,5 +1,6 @@
 //! The pages that Vestibule itself shows: small, without a script, under a strict content
-//! security policy, light and dark. Each says what happened, what to do, and the request's id.
+//! security policy, light and dark. Each says what happened, what to do, and the request's id. The texts of a problem
+//! are the caller's.
 //!
 //! No text on a page is trusted: the template engine escapes it, [`Link`] cannot leave this origin,
 //! and [`Text`] replaces characters that change the reading direction.
@@ -26,7 +27,7 @@ use text::Text;
 
 pub use sessions::{SessionRow, SessionsView, browser, shortened};
 pub use text::Link;
-pub use views::{NextStep, ProblemView, RefusedView, SignInView, SignOutAtProviderView, SignedOutView};
+pub use views::{NextStep, NextTarget, ProblemView, SignInView, SignOutAtProviderView, SignedOutView};
 
 /// How long the page about an unreachable provider waits before it reloads.
 pub const RETRY_AFTER: Duration = Duration::from_secs(10);
@@ -118,49 +119,23 @@ impl Pages {
         self.sender.send(StatusCode::OK, &page, allow)
     }
 
-    /// The page for a user who is signed in at the provider but may not use Coder. 403.
-    pub fn refused(&self, view: &RefusedView<'_>, request: RequestId) -> Response {
-        let actions =
-            [PageButton { text: "Sign in with another account", to: view.another_account.as_str() }];
-        let frame = Frame::new("You cannot sign in here", &self.site, request);
-        let text = (view.sentence, "", view.detail);
-        self.message(StatusCode::FORBIDDEN, frame, text, &actions)
-    }
-
-    /// The page for any problem that has no page of its own, with the status of `view`.
+    /// The page about a problem, with the status and texts of `view`.
     pub fn problem(&self, view: &ProblemView<'_>, request: RequestId) -> Response {
-        let way = view.next.as_ref().map(|way| PageButton { text: way.text, to: way.to.as_str() });
-        let frame = Frame::new(view.title, &self.site, request);
+        let button = view.next.as_ref().map(|next| match &next.to {
+            NextTarget::Link(link) => PageButton { text: next.text, to: link.as_str() },
+            NextTarget::AccessUrl => PageButton { text: next.text, to: self.access_url.as_str() },
+        });
+        let mut frame = Frame::new(view.heading, &self.site, request);
+        frame.retry = view.reload.as_ref().map(|to| Retry { after: RETRY_AFTER, to });
         let text = (view.happened, view.advice, view.detail);
-        self.message(view.status, frame, text, way.as_slice())
-    }
-
-    /// The page for a provider that does not answer: it loads `target` every [`RETRY_AFTER`]. 503.
-    pub fn provider_unavailable(&self, target: &Link, request: RequestId) -> Response {
-        let mut frame = Frame::new("The sign-in service does not answer", &self.site, request);
-        frame.retry = Some(Retry { after: RETRY_AFTER, to: target });
-        let happened = "You cannot sign in right now, because the sign-in service does not answer. Your \
-                        account and your workspaces are not affected.";
-        let advice = "Leave this page open: it tries again every 10 seconds and continues when the service \
-                      answers. If it does not, give your administrator the request number below.";
-        let actions = [PageButton { text: "Try now", to: target.as_str() }];
-        let text = (happened, advice, None);
-        let mut response = self.message(StatusCode::SERVICE_UNAVAILABLE, frame, text, &actions);
-        retry_after(&mut response, RETRY_AFTER);
+        let mut response = self.message(view.status, frame, text, button.as_slice());
+        if let Some(after) = view.reload.as_ref().map(|_| RETRY_AFTER).or(view.retry_after) {
+            retry_after(&mut response, after);
+        }
         response
     }
 
-    /// The page for a signed-in user when Coder does not answer; `again` is the page that they asked for. 502.
-    pub fn coder_unavailable(&self, again: &Link, request: RequestId) -> Response {
-        let frame = Frame::new("Coder does not answer", &self.site, request);
-        let happened = "The sign-in gateway works, but Coder behind it does not answer.";
-        let advice = "You are still signed in. Try again in a moment. If Coder still does not answer, give your \
-                      administrator the request number below.";
-        let actions = [PageButton { text: "Try again", to: again.as_str() }];
-        self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions)
-    }
-
-    /// The page after a sign-out. It does not start a new sign-in by itself. 200.
+    /// Signed out here, on purpose. It does not sign in again by itself. 200.
     pub fn signed_out(&self, view: &SignedOutView, request: RequestId) -> Response {
         let happened = if view.tokens {
             "Your session in this browser has ended, and so have your tokens."
@@ -192,69 +167,7 @@ impl Pages {
         self.sender.send(StatusCode::OK, &page, allow)
     }
 
-    /// The page that ends a sign-in loop: the browser signed in repeatedly, but never came back with a
-    /// session. 403, so that no client follows the redirects any further.
-    pub fn sign_in_loop(&self, again: &Link, request: RequestId) -> Response {
-        let frame = Frame::new("You do not stay signed in", &self.site, request);
-        let happened = "You signed in three times in a row, and each time your browser came back without \
-                        its session.";
-        let advice = "Most likely your browser does not keep cookies for this site: allow them, or leave \
-                      private browsing. Otherwise Coder may have ended your session at once, as it does for \
-                      a suspended account: ask your administrator.";
-        let detail = format!(
-            "The session cookie is set for the access URL, {}. Check that browsers reach Coder at exactly \
-             this address, and that the user is active in Coder.",
-            self.access_url
-        );
-        let actions = [PageButton { text: "Try once more", to: again.as_str() }];
-        self.message(StatusCode::FORBIDDEN, frame, (happened, advice, Some(&detail)), &actions)
-    }
-
-    /// The page for a request that cannot be served as it is; `why` is a sentence. 400.
-    pub fn bad_request(&self, why: &str, request: RequestId) -> Response {
-        let frame = Frame::new("This request cannot be served", &self.site, request);
-        let advice = "Check the address, or start from Coder.";
-        let actions = [PageButton { text: "Go to Coder", to: self.access_url.as_str() }];
-        self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), &actions)
-    }
-
-    /// The page for a path under which the gateway has no page. 404.
-    pub fn not_found(&self, request: RequestId) -> Response {
-        let frame = Frame::new("Page not found", &self.site, request);
-        let actions = [PageButton { text: "Go to Coder", to: "/" }];
-        let text = ("There is no page at this address.", "Check the address, or start from Coder.", None);
-        self.message(StatusCode::NOT_FOUND, frame, text, &actions)
-    }
-
-    /// The page for a host that the gateway does not serve (RFC 9110 §15.5.20). 421.
-    pub fn misdirected(&self, request: RequestId) -> Response {
-        let frame = Frame::new("This is not Coder's address", &self.site, request);
-        let happened = "This gateway does not serve the host in your address bar.";
-        let advice = "Use the address below to reach Coder.";
-        let detail = "The gateway serves the host of the access URL and the hosts of the wildcard access URL. \
-                      A proxy in front of it must keep the Host header as the browser sent it.";
-        let actions = [PageButton { text: self.access_url.as_str(), to: self.access_url.as_str() }];
-        let text = (happened, advice, Some(detail));
-        self.message(StatusCode::MISDIRECTED_REQUEST, frame, text, &actions)
-    }
-
-    /// The page for too many attempts from one address (RFC 6585 §4). 429.
-    pub fn too_many_requests(&self, after: Duration, again: Option<&Link>, request: RequestId) -> Response {
-        let frame = Frame::new("Too many attempts", &self.site, request);
-        let happened = "Too many sign-in attempts came from your network in a short time.";
-        let advice = match after.as_secs() {
-            0..=1 => "Wait a moment, then try again.".to_owned(),
-            seconds @ 2..=90 => format!("Wait {seconds} seconds, then try again."),
-            seconds => format!("Wait {} minutes, then try again.", seconds.div_ceil(60)),
-        };
-        let again = again.map(|to| PageButton { text: "Try again", to: to.as_str() });
-        let text = (happened, advice.as_str(), None);
-        let mut response = self.message(StatusCode::TOO_MANY_REQUESTS, frame, text, again.as_slice());
-        retry_after(&mut response, after);
-        response
-    }
-
-    /// A page with what happened, what to do, and details for the administrator.
+    /// A page of what happened, what to do, and what the administrator may want to know.
     fn message(
         &self,
         status: StatusCode,

@@ -1,5 +1,7 @@
 //! The values that each page shows.
 
+use std::time::Duration;
+
 use http::StatusCode;
 use url::Url;
 
@@ -17,32 +19,25 @@ pub struct SignInView<'a> {
     pub notice: Option<&'a str>,
 }
 
-/// The page for a user who is signed in at the provider but may not use Coder.
-#[derive(Clone, Debug)]
-pub struct RefusedView<'a> {
-    /// What happened and what to do: one or two sentences for the user.
-    pub sentence: &'a str,
-    /// For the administrator: which claim, setting or mapping caused the refusal.
-    pub detail: Option<&'a str>,
-    /// Where to sign in with another account.
-    pub another_account: Link,
-}
-
-/// The page for any other problem.
+/// The page about a problem. Its texts are the caller's.
 #[derive(Clone, Debug)]
 pub struct ProblemView<'a> {
     /// The status of the response.
     pub status: StatusCode,
     /// The heading.
-    pub title: &'a str,
-    /// What happened: a sentence.
+    pub heading: &'a str,
+    /// What happened: one or two sentences.
     pub happened: &'a str,
-    /// What to do: a sentence.
+    /// What to do: sentences for the user; empty for none.
     pub advice: &'a str,
     /// Details for the administrator.
     pub detail: Option<&'a str>,
     /// The button that leads on.
     pub next: Option<NextStep<'a>>,
+    /// When a next try makes sense: `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// What the page loads by itself every [`super::RETRY_AFTER`], which is its `Retry-After` then.
+    pub reload: Option<Link>,
 }
 
 /// A button that leads on.
@@ -51,7 +46,22 @@ pub struct NextStep<'a> {
     /// The button's text.
     pub text: &'a str,
     /// Where it leads.
-    pub to: Link,
+    pub to: NextTarget,
+}
+
+/// Where a button leads.
+#[derive(Clone, Debug)]
+pub enum NextTarget {
+    /// Somewhere on the page's own origin.
+    Link(Link),
+    /// To Coder's access URL, also from a page that was requested under another host.
+    AccessUrl,
+}
+
+impl From<Link> for NextTarget {
+    fn from(link: Link) -> Self {
+        Self::Link(link)
+    }
 }
 
 /// The page after a sign-out.

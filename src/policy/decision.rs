@@ -140,7 +140,7 @@ pub enum Denial {
     Ended,
     /// Coder does not know the credential, or no longer.
     UnknownToken,
-    /// No credential of Coder has this shape.
+    /// No credential of Coder's has this format.
     Malformed,
     /// A person's credential where a machine's belongs, or the other way round.
     WrongKind,

@@ -60,13 +60,6 @@ const MOST: usize = 64 * 1024;
 /// The same where many responses share the client's connection and each may wait for a client that does not read.
 const MOST_OF_MANY: usize = 16 * 1024;
 
-impl ForwardError {
-    /// Whether Coder, or the way to it, is at fault.
-    pub const fn is_coders(self) -> bool {
-        matches!(self, Self::Connect | Self::Timeout | Self::Broken | Self::Upgrade)
-    }
-}
-
 /// An answer's head, and the link that its body comes on.
 struct UpstreamAnswer {
     link: Box<UpstreamConnection>,

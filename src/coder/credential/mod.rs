@@ -92,12 +92,12 @@ impl<'a> Presented<'a> {
         self.alone
     }
 
-    /// Whether the gateway judges it. A machine's is Coder's to judge.
-    pub const fn is_judged(&self) -> bool {
+    /// Whether a person presents it: the gateway judges it. A machine's is Coder's to judge.
+    pub const fn is_personal(&self) -> bool {
         matches!(self.kind, PresentedKind::Person | PresentedKind::EncryptedAppKey)
     }
 
-    /// The bearer for the policy; `judged` says what is known of a person.
+    /// The bearer for the policy; `verdict` is what is known of a person's credential.
     pub fn bearer(&self, verdict: Verdict) -> Bearer {
         match self.kind {
             PresentedKind::Person | PresentedKind::EncryptedAppKey => Bearer::Person(verdict),

@@ -62,15 +62,4 @@ impl CoderRefusal {
         let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
         Some(row.1)
     }
-
-    /// What the person can do: a sentence.
-    pub fn advice(&self) -> String {
-        match self.retry_after() {
-            Some(after) => format!("Wait {} seconds, then sign in again.", after.as_secs().max(1)),
-            None if self.status().is_server_error() => {
-                "Tell your administrator the request number below; the log has the reason.".to_owned()
-            }
-            None => "Show this page to your administrator, or sign in with another account.".to_owned(),
-        }
-    }
 }
