@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::*;
-use crate::grant::renew::Renewal;
+use crate::grant::refresh::Renewal;
 use crate::grant::{EndReason, GrantSettings, Verdict};
 use crate::types::LoginType;
 
@@ -100,9 +100,17 @@ async fn who_saw_an_older_generation_takes_the_refresh_that_came_since() {
     world.served(&session).await;
     world.hand.advance(MINUTE * 5);
     let head = world.store.grant(grant).await.unwrap().unwrap().head;
-    let state = world.grants.register().grant(&head);
+    let state = world.grants.services.memory.register().grant(&head);
     for _ in 0..3 {
-        assert_eq!(world.grants.renew(&state, 0, world.grants.patience()).await, Ok(Renewal::Fresh));
+        assert_eq!(
+            world
+                .grants
+                .services
+                .refresher
+                .renew(&state, 0, world.grants.services.refresher.patience())
+                .await,
+            Ok(Renewal::Fresh)
+        );
     }
     assert_eq!(world.provider.refreshes(), 1);
 }
@@ -248,10 +256,10 @@ async fn a_clock_that_was_set_back_makes_every_authorization_stale() {
     let token = world.token("alice", LoginType::Oidc).await;
     world.served(&session).await;
     world.served(&token).await;
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     let right = crate::types::Timestamp::from_seconds(1_800_000_000);
     world.hand.set(right + SECOND);
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     assert!(!world.is_hot(&session) && !world.is_hot(&token));
     world.restart().await;
     assert!(!world.is_hot(&session));
@@ -266,8 +274,8 @@ async fn a_clock_that_trembles_changes_nothing() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     world.hand.set(crate::types::Timestamp::from_seconds(1_800_000_000 - 60));
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     assert!(world.is_hot(&session));
 }

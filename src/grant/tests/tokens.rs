@@ -150,8 +150,8 @@ async fn an_unknown_token_beyond_the_capacity_pushes_out_unknown_tokens_only() {
     for _ in 0..30_000 {
         world.grants.remember_unknown(fresh_hash());
     }
-    world.grants.unknown_tokens.run_pending_tasks();
-    assert!(world.grants.unknown_tokens.entry_count() <= 20_000);
+    world.grants.services.memory.unknown_tokens().run_pending_tasks();
+    assert!(world.grants.services.memory.unknown_tokens().entry_count() <= 20_000);
     assert!(world.is_hot(&session));
 }
 
@@ -187,11 +187,11 @@ async fn more_credentials_than_the_memory_holds_are_read_again() {
         for token in &tokens {
             world.served(token).await;
         }
-        world.grants.cache.run_pending_tasks();
+        world.grants.services.memory.cache().run_pending_tasks();
     }
     // The one that somebody still holds is the same after it fell out of the cache.
-    world.grants.cache.invalidate_all();
+    world.grants.services.memory.cache().invalidate_all();
     let again = world.served(&tokens[0]).await;
-    world.grants.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();
+    world.grants.services.terminator.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();
     assert!(first.has_ended() && again.has_ended());
 }

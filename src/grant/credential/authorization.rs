@@ -3,13 +3,15 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::entry::{Entry, EntryOwner};
+use super::entry::{CredentialEntry, CredentialPart};
 #[cfg(test)]
-use super::entry::{Links, TokenPart};
-use super::live::ProviderUser;
-#[cfg(test)]
-use super::live::UserState;
+use super::entry::{CredentialLinks, TokenPart};
+use super::grant_state::ProviderUser;
 use super::tunnels::TunnelGuard;
+#[cfg(test)]
+use super::user_state::UserState;
+#[cfg(test)]
+use crate::grant::EndReason;
 #[cfg(test)]
 use crate::types::GrantId;
 use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
@@ -28,7 +30,7 @@ pub enum CredentialKind {
 ///
 /// Cheap to clone: one reference count.
 #[derive(Clone)]
-pub struct CredentialHandle(Arc<Entry>);
+pub struct CredentialHandle(Arc<CredentialEntry>);
 
 impl CredentialHandle {
     /// Coder's user; `None` only for a token that Coder does not attribute.
@@ -38,34 +40,34 @@ impl CredentialHandle {
 
     /// Who the user is at the provider, as last reported. `None` for a user who never signed in here.
     pub fn person(&self) -> Option<Arc<ProviderUser>> {
-        match &self.0.bearer {
-            EntryOwner::Session(session) => Some(session.grant.person()),
-            EntryOwner::Token(token) => token.user.as_ref().and_then(|user| user.person()),
+        match &self.0.part {
+            CredentialPart::Session(session) => Some(session.grant.person()),
+            CredentialPart::Token(token) => token.user.as_ref().and_then(|user| user.person()),
         }
     }
 
     /// Session or token.
     pub fn kind(&self) -> CredentialKind {
-        match &self.0.bearer {
-            EntryOwner::Session(_) => CredentialKind::Session,
-            EntryOwner::Token(_) => CredentialKind::Token,
+        match &self.0.part {
+            CredentialPart::Session(_) => CredentialKind::Session,
+            CredentialPart::Token(_) => CredentialKind::Token,
         }
     }
 
     /// A session's grant. A token is served by any grant of its user.
     #[cfg(test)]
-    pub(super) fn grant_id(&self) -> Option<GrantId> {
-        match &self.0.bearer {
-            EntryOwner::Session(session) => Some(session.grant.id),
-            EntryOwner::Token(_) => None,
+    pub(in crate::grant) fn grant_id(&self) -> Option<GrantId> {
+        match &self.0.part {
+            CredentialPart::Session(session) => Some(session.grant.id),
+            CredentialPart::Token(_) => None,
         }
     }
 
     /// How the user signs in to Coder. A session's user does so by OpenID Connect.
     pub fn login_type(&self) -> LoginType {
-        match &self.0.bearer {
-            EntryOwner::Session(_) => LoginType::Oidc,
-            EntryOwner::Token(token) => token.login_type,
+        match &self.0.part {
+            CredentialPart::Session(_) => LoginType::Oidc,
+            CredentialPart::Token(token) => token.login_type,
         }
     }
 
@@ -90,7 +92,7 @@ impl CredentialHandle {
     /// in the background whenever its authorization goes stale, as a request would have it judged, and its limits are
     /// checked each second.
     pub fn tunnel(&self) -> TunnelGuard {
-        self.0.links.tunnels.register(&self.0)
+        TunnelGuard::new(&self.0)
     }
 
     /// Notes that there was activity, for the idle limit. Requests do so when they are checked, tunnels when data
@@ -102,7 +104,7 @@ impl CredentialHandle {
     /// Ends it, as a sign-out does.
     #[cfg(test)]
     pub(crate) fn end(&self) {
-        self.0.end(&super::EndReason::SignedOut);
+        self.0.end(&EndReason::SignedOut);
     }
 }
 
@@ -115,7 +117,7 @@ impl fmt::Debug for CredentialHandle {
     }
 }
 
-/// What a verdict says about a credential: a type of its own, made only in this module's parent, around the handle.
+/// What a verdict says about a credential: a type of its own around the handle, which only `grant` makes.
 macro_rules! judged {
     ($(#[$meaning:meta])* $name:ident) => {
         $(#[$meaning])*
@@ -123,7 +125,7 @@ macro_rules! judged {
         pub struct $name(CredentialHandle);
 
         impl $name {
-            pub(super) fn new(entry: Arc<Entry>) -> Self {
+            pub(in crate::grant) fn new(entry: Arc<CredentialEntry>) -> Self {
                 Self(CredentialHandle(entry))
             }
 
@@ -136,9 +138,9 @@ macro_rules! judged {
             #[cfg(test)]
             pub(crate) fn for_test(user: Option<CoderUserId>, login_type: LoginType) -> Self {
                 let user = user.map(|id| Arc::new(UserState::new(id)));
-                let bearer = EntryOwner::Token(TokenPart::new(user, login_type, Timestamp::MAX));
-                let (hash, links) = (TokenHash::of("test"), Links::for_test());
-                Self::new(Arc::new(Entry::new(hash, bearer, Timestamp::EPOCH, links)))
+                let part = CredentialPart::Token(TokenPart::new(user, login_type, Timestamp::MAX));
+                let (hash, (links, _)) = (TokenHash::of("test"), CredentialLinks::new(None));
+                Self::new(Arc::new(CredentialEntry::new(hash, part, Timestamp::EPOCH, links)))
             }
         }
     };

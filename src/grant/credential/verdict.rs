@@ -1,9 +1,12 @@
 //! What is known of a credential.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use super::EndReason;
 use super::authorization::{Authorization, CoderOnlyToken, CredentialHandle, UnattributedToken};
+use super::entry::{CredentialEntry, CredentialStanding};
+use crate::grant::EndReason;
+use crate::types::Timestamp;
 
 /// What is known of a credential: the one answer of the hot path, of the judgement behind it, and of the question to
 /// Coder. The policy decides by it.
@@ -76,10 +79,10 @@ pub enum Verdict {
 /// Who has to be asked about a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AskNext {
-    /// [`super::Grants::judge`]: it reads the store and has the provider asked.
+    /// [`crate::grant::Grants::judge`]: it reads the store and has the provider asked.
     Grants,
-    /// Coder, then [`super::Grants::adopt`], [`super::Grants::accept_unattributed`] or
-    /// [`super::Grants::remember_unknown`]: the credential was never seen.
+    /// Coder, then [`crate::grant::Grants::adopt`], [`crate::grant::Grants::accept_unattributed`] or
+    /// [`crate::grant::Grants::remember_unknown`]: the credential was never seen.
     Coder,
     /// Coder too: it knew the credential, and was last asked too long ago.
     CoderAgain,
@@ -89,6 +92,16 @@ pub enum AskNext {
 static DECLINED: EndReason = EndReason::EndedByProvider;
 
 impl Verdict {
+    /// What memory alone says of a credential. The hot path.
+    pub(in crate::grant) fn of(entry: Arc<CredentialEntry>, now: Timestamp) -> Self {
+        match entry.standing(now) {
+            CredentialStanding::Authorized => Self::Authorized(Authorization::new(entry)),
+            CredentialStanding::CoderOnly => Self::CoderOnly(CoderOnlyToken::new(entry)),
+            CredentialStanding::Unattributed => Self::Unattributed(UnattributedToken::new(entry)),
+            CredentialStanding::Unclear => Self::NeedsAsking(AskNext::Grants),
+        }
+    }
+
     /// The credential, where it is valid: authorized, only at Coder, or unattributed.
     pub fn credential(&self) -> Option<&CredentialHandle> {
         match self {

@@ -2,57 +2,85 @@
 
 use std::sync::Arc;
 
-use super::flight::Outcome;
-use super::health::Pass;
-use super::live::GrantState;
-use super::renew::emit;
-use super::store::{GrantHead, GrantRow, Replacement, StoreError};
-use super::vault::Contents;
-use super::{EndReason, Grants};
+use super::health::ProviderPass;
+use super::outcome::{RefreshOutcome, conclude, emit};
+use super::provider_link::ProviderLink;
+use super::unsaved::UnsavedAnswers;
+use crate::grant::EndReason;
+use crate::grant::credential::GrantState;
+use crate::grant::memory::GrantMemory;
+use crate::grant::parts::GrantParts;
+use crate::grant::settings::GrantSettings;
+use crate::grant::store::{GrantHead, GrantRow, Replacement, Store, StoreError};
+use crate::grant::terminator::Terminator;
+use crate::grant::vault::{GrantContents, Vault};
 use crate::oidc::{RefreshAnswer, Refreshed, Sid};
-use crate::types::{GrantId, Secret, TokenHash};
+use crate::types::{Clock, GrantId, Secret, TokenHash};
 
-/// An answer of the provider that is not stored whole yet. The old refresh token may be spent: this must be
-/// stored, not asked for again.
-#[derive(Clone)]
-pub(super) struct Unsaved {
-    generation: u64,
-    answer: RefreshAnswer,
+/// Stores what the provider answers to a refresh.
+pub(super) struct AnswerKeeper {
+    store: Arc<dyn Store>,
+    memory: Arc<GrantMemory>,
+    vault: Arc<Vault>,
+    provider: Arc<ProviderLink>,
+    terminator: Arc<Terminator>,
+    clock: Clock,
+    /// `session.signOutWithProvider`.
+    sign_out_with_provider: bool,
+    unsaved: UnsavedAnswers,
 }
 
-impl Grants {
+impl AnswerKeeper {
+    /// A keeper of answers of `provider`.
+    pub(super) fn new(
+        parts: &GrantParts,
+        settings: &GrantSettings,
+        provider: Arc<ProviderLink>,
+        terminator: Arc<Terminator>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(&parts.store),
+            memory: Arc::clone(&parts.memory),
+            vault: Arc::clone(&parts.vault),
+            provider,
+            terminator,
+            clock: parts.clock.clone(),
+            sign_out_with_provider: settings.sign_out_with_provider,
+            unsaved: UnsavedAnswers::default(),
+        }
+    }
+
     /// Stores the new refresh token, judges the person by the answer, and lets it count once it is stored.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the answer counts for nothing yet, and is remembered.
     pub(super) async fn keep(
-        self: &Arc<Self>,
-        grant: &Arc<GrantState>,
+        &self,
+        grant: &GrantState,
         row: GrantRow,
-        contents: Contents,
+        contents: GrantContents,
         answer: RefreshAnswer,
-        pass: &mut Pass<'_>,
-    ) -> Result<Outcome, StoreError> {
-        self.note_unsaved(&row.head, &answer);
+        pass: &mut ProviderPass<'_>,
+    ) -> Result<RefreshOutcome, StoreError> {
+        self.unsaved.remember(&row.head, &answer);
         let Some((head, contents)) = self.keep_refresh_token(row.head, contents, &answer).await? else {
             return self.fenced_off(grant).await;
         };
-        self.note_unsaved(&head, &answer);
-        let refreshed = match self.asking.judge(&grant.slot, &head.key, &answer, pass).await {
+        self.unsaved.remember(&head, &answer);
+        let refreshed = match self.provider.judge(&grant.refreshes, &head.key, &answer, pass).await {
             Ok(refreshed) => refreshed,
             Err(not_renewed) => {
-                let outcome = self.not_renewed(&head, not_renewed).await?;
-                self.lock_unsaved().remove(&grant.id);
+                let outcome = conclude(&self.terminator, &head, not_renewed).await?;
+                self.unsaved.forget(grant.id);
                 return Ok(outcome);
             }
         };
         if self.save(head, contents, refreshed).await? {
-            self.lock_unsaved().remove(&grant.id);
-            return Ok(Outcome::Fresh);
+            self.unsaved.forget(grant.id);
+            return Ok(RefreshOutcome::Fresh);
         }
         self.fenced_off(grant).await
-    }
-
-    fn note_unsaved(&self, head: &GrantHead, answer: &RefreshAnswer) {
-        let unsaved = Unsaved { generation: head.generation, answer: answer.clone() };
-        self.lock_unsaved().insert(head.id, unsaved);
     }
 
     /// Writes the new refresh token before anything else of the answer is looked at: whatever is wrong with
@@ -60,9 +88,9 @@ impl Grants {
     async fn keep_refresh_token(
         &self,
         mut head: GrantHead,
-        mut contents: Contents,
+        mut contents: GrantContents,
         answer: &RefreshAnswer,
-    ) -> Result<Option<(GrantHead, Contents)>, StoreError> {
+    ) -> Result<Option<(GrantHead, GrantContents)>, StoreError> {
         let Some(token) =
             answer.refresh_token().filter(|token| contents.refresh_token.as_ref() != Some(token))
         else {
@@ -74,7 +102,7 @@ impl Grants {
             return Ok(None);
         }
         head.generation += 1;
-        self.register().renewed(&head);
+        self.memory.register().update(&head);
         Ok(Some((head, contents)))
     }
 
@@ -82,7 +110,7 @@ impl Grants {
     async fn save(
         &self,
         head: GrantHead,
-        contents: Contents,
+        contents: GrantContents,
         refreshed: Refreshed,
     ) -> Result<bool, StoreError> {
         let (id, seen) = (head.id, head.generation);
@@ -90,10 +118,10 @@ impl Grants {
         let reason = replacement.end_sessions.clone();
         let Some(ended) = self.store.replace(id, seen, replacement).await? else { return Ok(false) };
         emit(&head, reason.as_ref().map_or("ok", EndReason::label));
-        let mut register = self.register();
-        register.renewed(&head);
+        let mut register = self.memory.register();
+        register.update(&head);
         if let Some(reason) = reason {
-            register.ended(&ended, &reason);
+            register.end(&ended, &reason);
         }
         Ok(true)
     }
@@ -102,11 +130,11 @@ impl Grants {
     fn replacement(
         &self,
         mut head: GrantHead,
-        mut contents: Contents,
+        mut contents: GrantContents,
         refreshed: Refreshed,
     ) -> Result<(GrantHead, Replacement), StoreError> {
         let missing = refreshed.sid == Sid::Missing && head.sid.is_some();
-        let signed_out = missing && self.settings.sign_out_with_provider;
+        let signed_out = missing && self.sign_out_with_provider;
         if let Sid::Present(sid) = refreshed.sid {
             head.sid = Some(sid);
         }
@@ -134,59 +162,73 @@ impl Grants {
     }
 
     /// The grant changed while the provider was asked. When it has ended, the new tokens must go too.
-    async fn fenced_off(self: &Arc<Self>, grant: &Arc<GrantState>) -> Result<Outcome, StoreError> {
+    async fn fenced_off(&self, grant: &GrantState) -> Result<RefreshOutcome, StoreError> {
         let Some(row) = self.store.grant(grant.id).await? else {
-            self.lock_unsaved().remove(&grant.id);
+            self.unsaved.forget(grant.id);
             return Ok(self.over_in_memory(grant, EndReason::Unused));
         };
         self.revoke_unsaved(&row).await?;
         if let Some(reason) = row.head.ended {
             return Ok(self.over_in_memory(grant, reason));
         }
-        let fresh = self.is_fresh_as(grant, &row.head);
-        Ok(if fresh { Outcome::Fresh } else { Outcome::NoAnswer(self.clock.now()) })
+        let fresh = self.memory.is_fresh_as(grant, &row.head);
+        Ok(if fresh { RefreshOutcome::Fresh } else { RefreshOutcome::NoAnswer(self.clock.now()) })
     }
 
-    /// Hands tokens that came too late for an ended grant to the queue of revocations.
+    fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> RefreshOutcome {
+        self.memory.grant_ended(grant, &reason);
+        RefreshOutcome::Ended(reason)
+    }
+
+    /// The answer that is still to be stored for a grant at a generation.
+    pub(super) fn unsaved(&self, id: GrantId, generation: u64) -> Option<RefreshAnswer> {
+        self.unsaved.at(id, generation)
+    }
+
+    /// Queues tokens that came too late for an ended grant for revocation.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the tokens are remembered.
     pub(super) async fn revoke_unsaved(&self, row: &GrantRow) -> Result<(), StoreError> {
         let id = row.head.id;
-        let Some(unsaved) = self.lock_unsaved().get(&id).cloned() else { return Ok(()) };
+        let Some(answer) = self.unsaved.any(id) else { return Ok(()) };
         if row.head.ended.is_some() {
             let old = self.vault.open(id, &row.sealed).ok();
-            let sealed = self.vault.seal(id, &late(old, &unsaved.answer))?;
+            let sealed = self.vault.seal(id, &late(old, &answer))?;
             self.store.revoke_instead(id, sealed, self.clock.now()).await?;
         }
-        self.lock_unsaved().remove(&id);
+        self.unsaved.forget(id);
         Ok(())
     }
 
-    pub(super) fn unsaved(&self, id: GrantId, generation: u64) -> Option<RefreshAnswer> {
-        let unsaved = self.lock_unsaved();
-        unsaved.get(&id).filter(|it| it.generation == generation).map(|it| it.answer.clone())
+    /// The grants whose answers the store did not take when they came.
+    pub(super) fn waiting(&self) -> Vec<GrantId> {
+        self.unsaved.grants()
     }
 
-    /// Tries again to store what the provider gave and the store did not take.
-    pub(super) async fn save_unsaved(self: &Arc<Self>) -> Result<(), StoreError> {
-        let waiting: Vec<GrantId> = self.lock_unsaved().keys().copied().collect();
-        for id in waiting {
-            let Some(row) = self.store.grant(id).await? else {
-                self.lock_unsaved().remove(&id);
-                continue;
-            };
-            if row.head.ended.is_some() {
-                self.revoke_unsaved(&row).await?;
-                continue;
-            }
-            let grant = self.register().grant(&row.head);
-            self.renew(&grant, row.head.generation, self.patience()).await?;
+    /// The grant of an answer that is still to be stored. None when it is gone or has ended: then the tokens are
+    /// queued for revocation.
+    ///
+    /// # Errors
+    ///
+    /// The store failed still.
+    pub(super) async fn live_grant(&self, id: GrantId) -> Result<Option<GrantHead>, StoreError> {
+        let Some(row) = self.store.grant(id).await? else {
+            self.unsaved.forget(id);
+            return Ok(None);
+        };
+        if row.head.ended.is_some() {
+            self.revoke_unsaved(&row).await?;
+            return Ok(None);
         }
-        Ok(())
+        Ok(Some(row.head))
     }
 }
 
 /// The tokens to revoke of a grant that ended while it was refreshed.
-fn late(old: Option<Contents>, answer: &RefreshAnswer) -> Contents {
-    let empty = || Contents {
+fn late(old: Option<GrantContents>, answer: &RefreshAnswer) -> GrantContents {
+    let empty = || GrantContents {
         access_token: Secret::new(""),
         refresh_token: None,
         id_token: Secret::new(""),

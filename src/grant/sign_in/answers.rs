@@ -7,22 +7,23 @@ use thiserror::Error;
 use tokio::time::Instant;
 
 use super::code;
-use super::live::GrantState;
-use super::renew::Renewal;
-use super::store::{GrantHead, StoreError};
-use super::{Grants, vault::Contents};
+use crate::grant::memory::GrantMemory;
+use crate::grant::parts::GrantParts;
+use crate::grant::refresh::{Refresher, Renewal};
+use crate::grant::store::{GrantHead, Store, StoreError};
+use crate::grant::vault::{GrantContents, Vault};
 use crate::oidc::ClaimMap;
-use crate::types::{GrantId, Secret, Timestamp, TokenHash};
+use crate::types::{Clock, GrantId, Secret, Timestamp, TokenHash};
 
 /// The least remaining life of an access token that is answered without refreshing first. Coder
-/// refreshes only after the expiry it was told.
-const LEAST_LIFE: Duration = Duration::from_secs(10);
+/// refreshes only after the expiry that it was given.
+const LEAST_ACCESS_LIFE: Duration = Duration::from_secs(10);
 
 /// The life that an access token is answered with on grace: Coder asks again soon.
 const LIFE_ON_GRACE: Duration = Duration::from_secs(30);
 
-/// The least life that is ever told. Coder takes zero for "never expires".
-const LEAST_TOLD: Duration = Duration::from_secs(1);
+/// The least life that is ever answered. Coder takes zero for "never expires".
+const LEAST_EXPIRES_IN: Duration = Duration::from_secs(1);
 
 /// An answer of the token endpoint.
 #[derive(Clone, Debug)]
@@ -57,18 +58,43 @@ pub enum AnswerError {
     Store(#[from] StoreError),
 }
 
-impl Grants {
+/// Answers Coder, which asks at the issuer for tokens and claims.
+pub(in crate::grant) struct TokenAnswers {
+    store: Arc<dyn Store>,
+    memory: Arc<GrantMemory>,
+    vault: Arc<Vault>,
+    refresher: Arc<Refresher>,
+    clock: Clock,
+}
+
+impl TokenAnswers {
+    /// Answers from memory and the store, refreshed by `refresher`.
+    pub(in crate::grant) fn new(parts: &GrantParts, refresher: Arc<Refresher>) -> Self {
+        Self {
+            store: Arc::clone(&parts.store),
+            memory: Arc::clone(&parts.memory),
+            vault: Arc::clone(&parts.vault),
+            refresher,
+            clock: parts.clock.clone(),
+        }
+    }
+
     /// A one-time code for a grant that is not bound yet: good for 30 s, once, with this `redirect_uri` and the
     /// PKCE verifier of `challenge` (S256). One made for the same grant before is good no longer.
-    pub fn code_for(&self, grant: GrantId, redirect_uri: &str, challenge: Option<&str>) -> Secret {
+    pub(in crate::grant) fn code_for(
+        &self,
+        grant: GrantId,
+        redirect_uri: &str,
+        challenge: Option<&str>,
+    ) -> Secret {
         let code = code::seal(self.vault.codes(), grant, redirect_uri, challenge, self.clock.now());
-        self.register().unbound.set_code(&grant, TokenHash::of(code.expose()));
+        self.memory.register().sign_ins.set_code(&grant, TokenHash::of(code.expose()));
         code
     }
 
     /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
     /// wrong `redirect_uri` or verifier is refused and not spent.
-    pub fn redeem(
+    pub(in crate::grant) fn redeem(
         &self,
         code: &Secret,
         redirect_uri: &str,
@@ -77,27 +103,27 @@ impl Grants {
         let now = self.clock.now();
         let grant = code::open(self.vault.codes(), code, redirect_uri, verifier, now);
         let grant = grant.ok_or(AnswerError::InvalidGrant)?;
-        let redeemed = self.register().unbound.redeem(&grant, &TokenHash::of(code.expose()));
-        let under_way = redeemed.ok_or(AnswerError::InvalidGrant)?;
-        let life = under_way.access_expires_at.since(now);
-        Ok(answer(under_way.contents.clone(), under_way.handle.clone(), life))
+        let redeemed = self.memory.register().sign_ins.redeem(&grant, &TokenHash::of(code.expose()));
+        let sign_in = redeemed.ok_or(AnswerError::InvalidGrant)?;
+        let life = sign_in.access_expires_at.since(now);
+        Ok(answer(sign_in.contents.clone(), sign_in.handle.clone(), life))
     }
 
     /// Answers a user's handle from any live grant of the user, refreshed first when its access token
-    /// is about to expire. All who ask at once get the same answer.
-    pub async fn by_handle(self: &Arc<Self>, handle: &Secret) -> Result<TokenReply, AnswerError> {
+    /// is about to expire. All requests at once get the same answer.
+    pub(in crate::grant) async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
         let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
-        // The longest life first; of equal ones the newest. Everybody who asks sorts alike.
+        // The longest life first; of equal ones the newest. Every request sorts alike.
         heads.sort_by_key(|head| std::cmp::Reverse(head.access_expires_at));
         // Coder asks in the middle of a request that was let through on grace, and may have waited for the provider:
         // it does not wait for the same once more.
         let now = self.clock.now();
-        let expired = heads.first().is_some_and(|head| remaining(head, now) < LEAST_LIFE);
-        let on_grace = |head: &GrantHead| self.register().grant(head).is_on_grace(now);
+        let expired = heads.first().is_some_and(|head| remaining(head, now) < LEAST_ACCESS_LIFE);
+        let on_grace = |head: &GrantHead| self.memory.register().grant(head).is_on_grace(now);
         if let Some(at) = heads.iter().position(on_grace).filter(|_| expired) {
             heads.swap(0, at);
         }
-        let (mut wait, patience) = (None, self.patience());
+        let (mut wait, patience) = (None, self.refresher.patience());
         for head in heads {
             match self.answer_from(head, patience).await {
                 Err(AnswerError::InvalidGrant) => {}
@@ -110,32 +136,34 @@ impl Grants {
 
     /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
     /// token's claims when the provider was not asked for more. None for any other token.
-    pub async fn user_info(&self, access_token: &Secret) -> Result<Option<ClaimMap>, StoreError> {
+    pub(in crate::grant) async fn user_info(
+        &self,
+        access_token: &Secret,
+    ) -> Result<Option<ClaimMap>, StoreError> {
         let access = TokenHash::of(access_token.expose());
-        let under_way = self.register().unbound.by_access(&access);
-        let (claims, expires_at) = if let Some(under_way) = under_way {
-            (under_way.contents.told().clone(), under_way.access_expires_at)
+        let sign_in = self.memory.register().sign_ins.by_access(&access);
+        let (claims, expires_at) = if let Some(sign_in) = sign_in {
+            (sign_in.contents.claims_for_coder().clone(), sign_in.access_expires_at)
         } else if let Some(row) = self.store.grant_by_access(access).await? {
-            (self.vault.open(row.head.id, &row.sealed)?.told().clone(), row.head.access_expires_at)
+            (
+                self.vault.open(row.head.id, &row.sealed)?.claims_for_coder().clone(),
+                row.head.access_expires_at,
+            )
         } else {
             return Ok(None);
         };
         Ok(Some(claims).filter(|_| self.clock.now() < expires_at))
     }
 
-    async fn answer_from(
-        self: &Arc<Self>,
-        head: GrantHead,
-        patience: Instant,
-    ) -> Result<TokenReply, AnswerError> {
+    async fn answer_from(&self, head: GrantHead, patience: Instant) -> Result<TokenReply, AnswerError> {
         let now = self.clock.now();
         let mut renewal = Renewal::Fresh;
-        if remaining(&head, now) < LEAST_LIFE {
-            let grant: Arc<GrantState> = self.register().grant(&head);
+        if remaining(&head, now) < LEAST_ACCESS_LIFE {
+            let grant = self.memory.register().grant(&head);
             renewal = if grant.is_on_grace(now) {
                 Renewal::Grace
             } else {
-                self.renew(&grant, head.generation, patience).await?
+                self.refresher.renew(&grant, head.generation, patience).await?
             };
         }
         let on_grace = match renewal {
@@ -155,10 +183,10 @@ impl Grants {
     }
 }
 
-fn answer(contents: Contents, refresh_handle: Secret, life: Duration) -> TokenReply {
+fn answer(contents: GrantContents, refresh_handle: Secret, life: Duration) -> TokenReply {
     TokenReply {
         access_token: contents.access_token,
-        expires_in: life.max(LEAST_TOLD),
+        expires_in: life.max(LEAST_EXPIRES_IN),
         refresh_handle,
         id_token: contents.id_token,
         scope: contents.scope,

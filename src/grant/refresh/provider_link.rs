@@ -1,10 +1,10 @@
-//! Asking the provider about a grant, and telling apart what it may mean when no tokens come: a no about
-//! this person, a client that is not set up right, a provider that does not answer.
+//! ProviderLink the provider about a grant, and telling apart what it may mean when no tokens come: a refusal of this
+//! user, a client that is not set up right, a provider that does not answer.
 //!
-//! `invalid_grant` is a no. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token
+//! `invalid_grant` is a refusal. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token
 //! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same
-//! names. Such an answer ends a grant only when it is shown that the provider takes our client: it gave
-//! tokens for another grant since, or it answers `invalid_grant` to a refresh token that nobody has. In the
+//! names. Such an answer ends a grant only when it is shown that the provider accepts our client: it gave
+//! tokens for another grant since, or it answers `invalid_grant` to a made-up refresh token. In the
 //! same way an internal error or a silence counts as an outage only when the provider answers nothing else
 //! either.
 
@@ -14,9 +14,10 @@ use std::time::Duration;
 
 use tokio::sync::Mutex;
 
-use super::flight::{RefreshSlot, Trouble};
-use super::health::{Health, Pass};
-use super::{EndReason, Refresher};
+use super::grant_provider::GrantProvider;
+use super::health::{ProviderHealth, ProviderPass};
+use crate::grant::EndReason;
+use crate::grant::credential::{RefreshHistory, RefreshTrouble};
 use crate::oidc::{
     ClientCheck, JudgeError, OAuthError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
     TokenKind, Unreachable,
@@ -34,20 +35,20 @@ const TOO_LATE: Unreachable = Unreachable { cause: OutageCause::Timeout, retry_a
 pub(super) enum NotRenewed {
     /// It is over.
     Over(EndReason),
-    /// Nothing that counts was said; and when to ask again.
-    Later(Trouble, Timestamp),
+    /// The provider gave no answer that counts; and when to ask again.
+    Later(RefreshTrouble, Timestamp),
 }
 
 /// Why a refresh gave no tokens.
 pub(super) enum NoTokens {
-    /// An error that may be about the grant or about our client: [`Asking::settle`] says which.
-    Declined(Decline),
+    /// An error that may be about the grant or about our client: [`ProviderLink::settle`] finds out which.
+    Declined(DeclinedRefresh),
     /// Anything else.
     NotRenewed(NotRenewed),
 }
 
 /// A refresh that was declined by another name than `invalid_grant`.
-pub(super) struct Decline {
+pub(super) struct DeclinedRefresh {
     pub(super) error: OAuthError,
     /// The latest exchange that was known to have given tokens when this one began.
     last_given: u64,
@@ -59,25 +60,25 @@ impl From<NotRenewed> for NoTokens {
     }
 }
 
-/// The provider's side of the grants: how it is, and what it thinks of our client.
-pub(super) struct Asking {
-    refresher: Arc<dyn Refresher>,
-    pub(super) health: Health,
+/// The provider as grants see it: whether it answers, and whether it accepts our client.
+pub(in crate::grant) struct ProviderLink {
+    client: Arc<dyn GrantProvider>,
+    pub(super) health: ProviderHealth,
     clock: Clock,
     /// Numbers the exchanges, from 1.
     exchanges: AtomicU64,
-    /// The latest exchange that gave tokens. One that began after a decline shows that the provider takes
+    /// The latest exchange that gave tokens. One that began after a decline shows that the provider accepts
     /// our client.
     last_given: AtomicU64,
     /// Held while the client is checked: one check at a time.
     checking: Mutex<()>,
 }
 
-impl Asking {
-    pub(super) fn new(refresher: Arc<dyn Refresher>, clock: Clock) -> Self {
+impl ProviderLink {
+    pub(in crate::grant) fn new(client: Arc<dyn GrantProvider>, clock: Clock) -> Self {
         Self {
-            refresher,
-            health: Health::new(),
+            client,
+            health: ProviderHealth::new(),
             clock,
             exchanges: AtomicU64::new(0),
             last_given: AtomicU64::new(0),
@@ -85,22 +86,22 @@ impl Asking {
         }
     }
 
-    /// Presents a grant's refresh token, and takes note of how the provider is.
+    /// Presents a grant's refresh token, and notes whether the provider answers.
     pub(super) async fn refresh(
         &self,
-        slot: &RefreshSlot,
+        history: &RefreshHistory,
         key: &IdentityKey,
         token: &Secret,
-        pass: &mut Pass<'_>,
+        pass: &mut ProviderPass<'_>,
     ) -> Result<RefreshAnswer, NoTokens> {
         let last_given = self.last_given.load(Ordering::Relaxed);
         let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
-        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.refresh(key, token)).await;
+        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.client.refresh(key, token)).await;
         let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(answer) => {
                 // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
                 self.last_given.fetch_max(exchange, Ordering::Relaxed);
-                slot.took_its_token();
+                history.token_accepted();
                 return Ok(answer);
             }
             Err(error) => error,
@@ -113,27 +114,27 @@ impl Asking {
             }
             RefreshError::Declined(error) => {
                 pass.answered();
-                NoTokens::Declined(Decline { error, last_given })
+                NoTokens::Declined(DeclinedRefresh { error, last_given })
             }
             RefreshError::Unreachable(down) if down.may_concern_one_person() => {
-                self.failed_for_one(slot, pass, down).await.into()
+                self.failed_for_one(history, pass, down).await.into()
             }
-            RefreshError::Unreachable(down) => self.down(slot, pass, down.retry_after).into(),
-            RefreshError::Provider(_) => self.later(slot, Trouble::Unusable).into(),
+            RefreshError::Unreachable(down) => self.down(history, pass, down.retry_after).into(),
+            RefreshError::Provider(_) => self.later(history, RefreshTrouble::Unusable).into(),
         })
     }
 
-    /// Says what an error other than `invalid_grant` means for the grant that it came for.
+    /// Finds out what an error other than `invalid_grant` means for the grant that it came for.
     pub(super) async fn settle(
         &self,
-        slot: &RefreshSlot,
+        history: &RefreshHistory,
         key: &IdentityKey,
         token: &Secret,
-        decline: &Decline,
-        pass: &mut Pass<'_>,
+        decline: &DeclinedRefresh,
+        pass: &mut ProviderPass<'_>,
     ) -> Result<RefreshAnswer, NotRenewed> {
-        let first = slot.declined(self.exchanges.load(Ordering::Relaxed));
-        let later = self.later(slot, Trouble::Declined);
+        let first = history.declined(self.exchanges.load(Ordering::Relaxed));
+        let later = self.later(history, RefreshTrouble::Declined);
         let over = || {
             tracing::warn!(
                 sub = %key.subject, code = decline.error.code,
@@ -154,7 +155,7 @@ impl Asking {
             Ok(ClientCheck::Unclear(_)) | Err(_) => return Err(later),
         }
         // Once more: the client may have been set right between the two answers.
-        match self.refresh(slot, key, token, pass).await {
+        match self.refresh(history, key, token, pass).await {
             Err(NoTokens::Declined(_)) => over(),
             Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
             Ok(answer) => Ok(answer),
@@ -164,16 +165,16 @@ impl Asking {
     /// Judges the person by an answer.
     pub(super) async fn judge(
         &self,
-        slot: &RefreshSlot,
+        history: &RefreshHistory,
         key: &IdentityKey,
         answer: &RefreshAnswer,
-        pass: &mut Pass<'_>,
+        pass: &mut ProviderPass<'_>,
     ) -> Result<Refreshed, NotRenewed> {
-        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.refresher.judge(key, answer)).await;
+        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.client.judge(key, answer)).await;
         let error = match judged.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(refreshed) => {
                 pass.answered();
-                slot.answered();
+                history.confirmed();
                 return Ok(refreshed);
             }
             Err(error) => error,
@@ -186,30 +187,52 @@ impl Asking {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
             // The token endpoint answers: nothing there could tell an outage from one person's trouble.
-            JudgeError::Unreachable(down) => self.down(slot, pass, down.retry_after),
-            JudgeError::Provider(_) => self.later(slot, Trouble::Unusable),
+            JudgeError::Unreachable(down) => self.down(history, pass, down.retry_after),
+            JudgeError::Provider(_) => self.later(history, RefreshTrouble::Unusable),
         })
     }
 
+    /// When asking makes sense again, while the provider does not answer.
+    pub(in crate::grant) fn hopeless(&self, now: Timestamp) -> Option<Timestamp> {
+        self.health.hopeless(now)
+    }
+
+    /// Waits until no refresh is in flight.
+    pub(in crate::grant) async fn quiet(&self) {
+        self.health.quiet().await;
+    }
+
     /// Revokes one token.
-    pub(super) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
-        self.refresher.revoke(token, kind).await
+    ///
+    /// # Errors
+    ///
+    /// It is not revoked: the provider gave no answer, or offers no revocation.
+    pub(in crate::grant) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        self.client.revoke(token, kind).await
     }
 
     /// An internal error or a silence: an outage when the provider answers nothing else either.
-    async fn failed_for_one(&self, slot: &RefreshSlot, pass: &mut Pass<'_>, down: Unreachable) -> NotRenewed {
+    async fn failed_for_one(
+        &self,
+        history: &RefreshHistory,
+        pass: &mut ProviderPass<'_>,
+        down: Unreachable,
+    ) -> NotRenewed {
         let _one = self.checking.lock().await;
         let now = self.clock.now();
         if let Some(until) = self.health.hopeless(now).filter(|_| !pass.is_probe()) {
             // Another check has found out while this one waited.
-            return NotRenewed::Later(Trouble::NoAnswer, until.max(slot.failed(now, Trouble::NoAnswer)));
+            return NotRenewed::Later(
+                RefreshTrouble::NoAnswer,
+                until.max(history.failed(now, RefreshTrouble::NoAnswer)),
+            );
         }
         match self.ask_about_client(false).await {
             Ok(_) => {
                 pass.answered();
-                self.later(slot, Trouble::Declined)
+                self.later(history, RefreshTrouble::Declined)
             }
-            Err(_) => self.down(slot, pass, down.retry_after),
+            Err(_) => self.down(history, pass, down.retry_after),
         }
     }
 
@@ -219,17 +242,22 @@ impl Asking {
     }
 
     async fn ask_about_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
-        let checked = self.refresher.check_client(in_doubt);
+        let checked = self.client.check_client(in_doubt);
         tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
     }
 
-    fn down(&self, slot: &RefreshSlot, pass: &mut Pass<'_>, retry_after: Option<Duration>) -> NotRenewed {
+    fn down(
+        &self,
+        history: &RefreshHistory,
+        pass: &mut ProviderPass<'_>,
+        retry_after: Option<Duration>,
+    ) -> NotRenewed {
         let now = self.clock.now();
-        let again = slot.failed(now, Trouble::NoAnswer);
-        NotRenewed::Later(Trouble::NoAnswer, pass.failed(now, retry_after).max(again))
+        let again = history.failed(now, RefreshTrouble::NoAnswer);
+        NotRenewed::Later(RefreshTrouble::NoAnswer, pass.failed(now, retry_after).max(again))
     }
 
-    fn later(&self, slot: &RefreshSlot, trouble: Trouble) -> NotRenewed {
-        NotRenewed::Later(trouble, slot.failed(self.clock.now(), trouble))
+    fn later(&self, history: &RefreshHistory, trouble: RefreshTrouble) -> NotRenewed {
+        NotRenewed::Later(trouble, history.failed(self.clock.now(), trouble))
     }
 }

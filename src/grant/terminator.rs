@@ -2,10 +2,16 @@
 
 use std::sync::Arc;
 
-use super::store::{Ended, GrantHead, Scope, StoreError};
-use super::{EndReason, Grants, ProviderUser};
+use super::EndReason;
+use super::credential::ProviderUser;
+use super::memory::GrantMemory;
+use super::owner::CredentialOwner;
+use super::parts::GrantParts;
+use super::store::{Ended, Scope, Store, StoreError};
+use super::vault::Vault;
+use super::work_runtime::WorkRuntime;
 use crate::telemetry::audit;
-use crate::types::{CoderUserId, GrantId, IdentityKey, Issuer, Secret, Timestamp, TokenHash};
+use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Secret, Timestamp, TokenHash};
 
 /// A session that has just ended, for the sign-out at the provider.
 #[derive(Clone, Debug)]
@@ -20,45 +26,45 @@ pub struct EndedSession {
     pub id_token: Option<Secret>,
 }
 
-/// Whose something was that has ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct CredentialOwner {
-    /// At the provider; unknown for a token whose user never signed in here.
-    pub person: Option<ProviderUser>,
-    /// In Coder; unknown for a sign-in that was not finished.
-    pub user: Option<CoderUserId>,
-}
-
-impl CredentialOwner {
-    fn of(head: &GrantHead) -> Self {
-        Self { person: Some(ProviderUser::of(head)), user: head.user }
-    }
-
-    /// For an audit event.
-    pub fn to_audit(&self) -> audit::AuditPerson<'_> {
-        audit::AuditPerson {
-            key: self.person.as_ref().map(|person| &person.key),
-            email: self.person.as_ref().map(|person| person.email.as_str()),
-            coder_user: self.user,
-        }
-    }
-}
-
-/// What ended by a word of the provider.
+/// What a logout token of the provider ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndedThere {
     /// How many sessions, tokens and grants.
     pub count: usize,
-    /// Whose they were, each once, as far as sessions and grants tell.
+    /// Whose they were, each once, as far as sessions and grants show.
     pub owners: Vec<CredentialOwner>,
 }
 
-impl Grants {
+/// Ends things: in the store first, then in memory, and only then it reports the end.
+pub(super) struct Terminator {
+    store: Arc<dyn Store>,
+    memory: Arc<GrantMemory>,
+    vault: Arc<Vault>,
+    runtime: WorkRuntime,
+    clock: Clock,
+}
+
+impl Terminator {
+    /// One for the memory and the store.
+    pub(super) fn new(parts: &GrantParts) -> Self {
+        Self {
+            store: Arc::clone(&parts.store),
+            memory: Arc::clone(&parts.memory),
+            vault: Arc::clone(&parts.vault),
+            runtime: parts.runtime.clone(),
+            clock: parts.clock.clone(),
+        }
+    }
+
     /// Ends one session. Its grant goes on for the user's tokens; when it serves nobody any more (the
     /// user has no known live token, or another grant with a live session) it ends too, and its tokens
     /// are revoked at the provider. None when there was no such live session.
-    pub async fn end_session(
-        self: &Arc<Self>,
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the session may not have ended.
+    pub(super) async fn end_session(
+        &self,
         hash: &TokenHash,
         reason: EndReason,
     ) -> Result<Option<EndedSession>, StoreError> {
@@ -76,90 +82,56 @@ impl Grants {
         }))
     }
 
-    /// Ends one token for good. Gives how many ended: one or none.
-    pub async fn end_token(
-        self: &Arc<Self>,
-        hash: &TokenHash,
-        reason: EndReason,
-    ) -> Result<usize, StoreError> {
-        Ok(self.end_scope(Scope::Token(*hash), reason).await?.count())
-    }
-
-    /// Ends one grant and its sessions; its tokens are revoked at the provider.
-    pub async fn end_grant(self: &Arc<Self>, grant: GrantId, reason: EndReason) -> Result<usize, StoreError> {
-        Ok(self.end_scope(Scope::Grant(grant), reason).await?.count())
-    }
-
-    /// Ends all of a user of Coder: grants, sessions, tokens. Gives how many.
-    pub async fn end_user(
-        self: &Arc<Self>,
-        user: CoderUserId,
-        reason: EndReason,
-    ) -> Result<usize, StoreError> {
-        Ok(self.end_scope(Scope::User(user), reason).await?.count())
-    }
-
-    /// Ends the browser sessions of one session at the provider, and sign-ins from it that are under
-    /// way. The grants stay for the users' tokens. That nothing ends is no error.
-    pub async fn end_by_sid(
-        self: &Arc<Self>,
+    /// Ends the browser sessions of one session at the provider, and sign-ins from it that are in
+    /// progress. The grants stay for the users' tokens. That nothing ends is no error.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub(super) async fn end_by_sid(
+        &self,
         issuer: &Issuer,
         sid: &str,
         reason: EndReason,
     ) -> Result<EndedThere, StoreError> {
         let scope = Scope::Sid(issuer.clone(), sid.to_owned());
         let ended = self.end_scope(scope, reason).await?;
-        Ok(self.told_of(&ended).await)
-    }
-
-    /// What the provider said before about an identity counts no longer: its grants are refreshed at the next
-    /// request that needs them, and `invalid_grant` ends them then.
-    pub async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
-        let handle = self.vault.handle(key);
-        let grants = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
-        self.register().due(&grants);
-        Ok(())
+        Ok(self.report(&ended).await)
     }
 
     /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
-    /// sign-ins under way included, sessions, tokens. A sign-in after that stays, and so do the tokens that
+    /// sign-ins in progress included, sessions, tokens. A sign-in after that stays, and so do the tokens that
     /// were first met since.
-    pub async fn end_by_subject(
-        self: &Arc<Self>,
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub(super) async fn end_by_subject(
+        &self,
         key: &IdentityKey,
         by: Timestamp,
         reason: EndReason,
     ) -> Result<EndedThere, StoreError> {
         let ended = self.end_scope(Scope::Identity(key.clone(), by), reason).await?;
-        Ok(self.told_of(&ended).await)
+        Ok(self.report(&ended).await)
     }
 
-    /// Ends everything of everybody. Gives how many.
-    pub async fn end_everybody(self: &Arc<Self>, reason: EndReason) -> Result<usize, StoreError> {
-        Ok(self.end_scope(Scope::Everybody, reason).await?.count())
-    }
-
-    /// Ends what is beyond a limit, with an audit event for each grant that it concerns: nobody asked for it, so
-    /// nobody else writes one.
-    pub(super) async fn end_beyond(
-        self: &Arc<Self>,
-        scope: Scope,
-        reason: EndReason,
-    ) -> Result<(), StoreError> {
+    /// Ends what is beyond a limit, with an audit event for each grant that it concerns: no request asked for it, so
+    /// no request writes one.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub(super) async fn end_beyond(&self, scope: Scope, reason: EndReason) -> Result<(), StoreError> {
         let ended = self.end_scope(scope, reason.clone()).await?;
         for owner in self.owners(&ended).await {
-            audit::emit(audit::Event {
-                action: audit::AuditAction::End,
-                outcome: reason.label(),
-                person: owner.to_audit(),
-                client: None,
-                request: None,
-            });
+            owner.audit(audit::AuditAction::End, reason.label());
         }
         Ok(())
     }
 
-    async fn told_of(&self, ended: &Ended) -> EndedThere {
+    /// How much ended, and whose it was.
+    async fn report(&self, ended: &Ended) -> EndedThere {
         let mut owners = self.owners(ended).await;
         let mut seen = Vec::with_capacity(owners.len());
         owners.retain(|owner| {
@@ -195,6 +167,10 @@ impl Grants {
     }
 
     /// Whose a live session or token is.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
     pub(super) async fn owner_of(&self, hash: TokenHash) -> Result<Option<CredentialOwner>, StoreError> {
         if let Some(row) = self.store.session(hash).await?.filter(|row| row.ended.is_none()) {
             return Ok(self.store.grant(row.grant).await?.map(|row| CredentialOwner::of(&row.head)));
@@ -206,16 +182,16 @@ impl Grants {
     }
 
     /// Ends a scope in the store, then in memory, whether or not the caller goes on waiting.
-    pub(super) async fn end_scope(
-        self: &Arc<Self>,
-        scope: Scope,
-        reason: EndReason,
-    ) -> Result<Ended, StoreError> {
-        let grants = Arc::clone(self);
-        self.to_its_end(async move {
-            let ended = grants.store.end(scope, grants.clock.now(), reason.clone()).await?;
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub(super) async fn end_scope(&self, scope: Scope, reason: EndReason) -> Result<Ended, StoreError> {
+        let (store, memory, clock) = (Arc::clone(&self.store), Arc::clone(&self.memory), self.clock.clone());
+        let work = async move {
+            let ended = store.end(scope, clock.now(), reason.clone()).await?;
             if !ended.is_empty() {
-                grants.register().ended(&ended, &reason);
+                memory.register().end(&ended, &reason);
                 tracing::info!(
                     %reason,
                     sessions = ended.sessions.len(),
@@ -225,7 +201,7 @@ impl Grants {
                 );
             }
             Ok(ended)
-        })
-        .await
+        };
+        self.runtime.complete(work).await
     }
 }

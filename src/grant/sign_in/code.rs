@@ -14,16 +14,16 @@ use crate::types::{GrantId, Sealer, Secret, Timestamp, random_token};
 pub(super) const CODE_LIFE: Duration = Duration::from_secs(30);
 
 /// What a code is authenticated with.
-const CONTEXT: &[u8] = b"code";
+const CODE_CONTEXT: &[u8] = b"code";
 
 /// What a code carries, sealed.
 #[derive(Deserialize, Serialize)]
-struct Carried {
+struct CodePayload {
     grant: String,
     redirect_uri: String,
     challenge: Option<String>,
     expires_at: i64,
-    /// Makes every code another one.
+    /// Random: no two codes are the same.
     once: String,
 }
 
@@ -35,7 +35,7 @@ pub(super) fn seal(
     challenge: Option<&str>,
     now: Timestamp,
 ) -> Secret {
-    let carried = Carried {
+    let payload = CodePayload {
         grant: grant.to_string(),
         redirect_uri: redirect_uri.to_owned(),
         challenge: challenge.map(str::to_owned),
@@ -43,8 +43,8 @@ pub(super) fn seal(
         once: random_token(),
     };
     // Strings and a number always become JSON; an empty code would open for nobody.
-    let plain = serde_json::to_vec(&carried).unwrap_or_default();
-    Secret::new(sealer.seal_text(CONTEXT, &plain))
+    let plain = serde_json::to_vec(&payload).unwrap_or_default();
+    Secret::new(sealer.seal_text(CODE_CONTEXT, &plain))
 }
 
 /// The grant of a code that is ours, in time, and presented with the `redirect_uri` and the PKCE
@@ -57,11 +57,11 @@ pub(super) fn open(
     verifier: Option<&Secret>,
     now: Timestamp,
 ) -> Option<GrantId> {
-    let plain = sealer.open_text(CONTEXT, code.expose()).ok()?;
-    let carried: Carried = serde_json::from_slice(&plain).ok()?;
-    let in_time = now < Timestamp::from_millis(carried.expires_at);
-    let bound = carried.redirect_uri == redirect_uri && proven(carried.challenge.as_deref(), verifier);
-    carried.grant.parse().ok().filter(|_| in_time && bound)
+    let plain = sealer.open_text(CODE_CONTEXT, code.expose()).ok()?;
+    let payload: CodePayload = serde_json::from_slice(&plain).ok()?;
+    let in_time = now < Timestamp::from_millis(payload.expires_at);
+    let bound = payload.redirect_uri == redirect_uri && proven(payload.challenge.as_deref(), verifier);
+    payload.grant.parse().ok().filter(|_| in_time && bound)
 }
 
 /// Whether the verifier belongs to the challenge (S256). One without the other is refused: RFC 9700

@@ -8,8 +8,8 @@ use crate::oidc::{
 };
 use crate::types::{IdentityKey, Secret};
 
-/// The provider's token and revocation endpoints: [`Provider`], or a hand in a test.
-pub trait Refresher: Send + Sync + 'static {
+/// The provider's token and revocation endpoints: [`Provider`], or a fake one in a test.
+pub trait GrantProvider: Send + Sync + 'static {
     /// Presents a refresh token.
     fn refresh<'a>(
         &'a self,
@@ -32,7 +32,7 @@ pub trait Refresher: Send + Sync + 'static {
     fn revoke<'a>(&'a self, token: &'a Secret, kind: TokenKind) -> BoxFuture<'a, Result<(), RevokeError>>;
 }
 
-impl Refresher for Provider {
+impl GrantProvider for Provider {
     fn refresh<'a>(
         &'a self,
         _key: &'a IdentityKey,
