@@ -102,8 +102,8 @@ impl Credentials {
         Err(StoreError::Busy)
     }
 
-    /// Reads a credential from the store. None when something ended or was bound meanwhile: what was
-    /// read may be of before that, and must not outlive it in memory.
+    /// Reads a credential from the store. None when something ended or was bound meanwhile: the rows
+    /// may be older than that, and must not outlive it in memory.
     async fn load(&self, hash: &TokenHash) -> Result<Option<LoadedCredential>, StoreError> {
         let epoch = self.memory.register().epoch();
         if let Some(row) = self.store.session(*hash).await? {

@@ -124,7 +124,7 @@ impl Grants {
         self.services.one_time_values.take_state(state, begun_at).await
     }
 
-    /// Stores a state whose sign-in came to nothing.
+    /// Stores a state whose sign-in failed.
     ///
     /// # Errors
     ///
@@ -217,7 +217,7 @@ impl Grants {
         self.services.answers.user_info(access_token).await
     }
 
-    /// Ends one session. Its grant goes on for the user's tokens; when it serves nobody any more (the
+    /// Ends one session. Its grant goes on for the user's tokens; when nothing depends on it any more (the
     /// user has no known live token, or another grant with a live session) it ends too, and its tokens
     /// are revoked at the provider. None when there was no such live session.
     ///
@@ -304,7 +304,7 @@ impl Grants {
         self.services.terminator.end_by_subject(key, by, reason).await
     }
 
-    /// What the provider confirmed before about an identity counts no longer: its grants are refreshed at the next
+    /// Drops what the provider confirmed before about an identity: its grants are refreshed at the next
     /// request that needs them, and `invalid_grant` ends them then.
     ///
     /// # Errors

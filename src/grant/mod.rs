@@ -21,8 +21,8 @@
 //! | a sign-in, and what Coder is answered | `sign_in/` |
 //! | tunnels' authorizations, last seen, revocation, sweeping | `upkeep/` |
 //!
-//! Order that holds everywhere: the store first, then the memory, then the answer. What has ended in
-//! the store ends in memory before the end is reported; a failing store serves nobody it cannot judge.
+//! The order that holds everywhere: the store first, then the memory, then the answer. An end in the store ends the
+//! same in memory before it is reported. When the store fails, nothing is served that it would have to judge.
 //!
 //! Tier 3.
 

@@ -56,7 +56,7 @@ impl Terminator {
         }
     }
 
-    /// Ends one session. Its grant goes on for the user's tokens; when it serves nobody any more (the
+    /// Ends one session. Its grant goes on for the user's tokens; when nothing depends on it any more (the
     /// user has no known live token, or another grant with a live session) it ends too, and its tokens
     /// are revoked at the provider. None when there was no such live session.
     ///

@@ -1,4 +1,4 @@
-//! What is kept of a grant that nobody may read: tokens and claims, sealed for their row.
+//! The secret part of a stored grant: tokens and claims, sealed for their row.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -7,7 +7,7 @@ use super::store::{OpenError, Store, StoreError};
 use crate::oidc::ClaimMap;
 use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret};
 
-/// The note that tells whether the keys fit the store.
+/// The note that shows whether the keys fit the store.
 const KEY_CHECK: &str = "key_check";
 
 /// The note with the provider's last known documents.
@@ -88,7 +88,7 @@ impl Vault {
         &self.codes
     }
 
-    /// The handle of an identity: stable, and nobody without the key can make it.
+    /// The handle of an identity: stable, and impossible to make without the key.
     pub(super) fn handle(&self, key: &IdentityKey) -> Secret {
         let identity = format!("{}\0{}", key.issuer, key.subject);
         let names = self.keyring.name(Purpose::Handle, identity.as_bytes());
@@ -104,8 +104,8 @@ impl Vault {
         Ok(store.set_note(KEY_CHECK, mark).await?)
     }
 
-    /// The provider's last known discovery document and keys. Sealed not for secrecy: nobody who can
-    /// write to the store may give Coder other keys.
+    /// The provider's last known discovery document and keys. Sealed not for secrecy, but so that
+    /// write access to the store is not enough to give Coder other keys.
     pub(super) async fn documents(&self, store: &dyn Store) -> Result<Option<(String, String)>, StoreError> {
         let Some(sealed) = store.note(DOCUMENTS).await? else { return Ok(None) };
         let plain = self.rows.open(DOCUMENTS.as_bytes(), &sealed).map_err(|_| StoreError::Sealed)?;

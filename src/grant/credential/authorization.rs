@@ -1,4 +1,4 @@
-//! What a judged credential is: one that may be served, one that only Coder vouches for, one of nobody known.
+//! The proofs about a judged credential: it may be served, only Coder vouches for it, or its owner is not known.
 
 use std::fmt;
 use std::sync::Arc;
@@ -76,8 +76,8 @@ impl CredentialHandle {
         self.0.hash
     }
 
-    /// Whether it may no longer be used, for whatever reason: sign-out, a refusal at a refresh, a limit, or nobody to
-    /// ask for longer than the grace.
+    /// Whether it may no longer be used, for any reason: sign-out, a refusal at a refresh, a limit, or no answer
+    /// from the provider for longer than the grace.
     pub fn has_ended(&self) -> bool {
         !self.0.is_live()
     }

@@ -23,7 +23,7 @@ const SEEN_EXACTNESS: Duration = Duration::from_secs(1);
 pub(in crate::grant) struct CredentialLinks {
     /// Takes the credentials whose last-seen moment is to be written.
     seen: UnboundedSender<Arc<CredentialEntry>>,
-    /// What is open with each.
+    /// The open tunnels and responses of each.
     pub(super) tunnels: StripedSlab<Arc<CredentialEntry>>,
     /// `session.idle`.
     idle: Option<Duration>,
@@ -95,7 +95,7 @@ pub(in crate::grant) enum CredentialPart {
 pub(in crate::grant) enum CredentialStanding {
     /// The provider has confirmed a grant of its user.
     Authorized,
-    /// Coder vouches for it, and nobody ever signed in as its user.
+    /// Coder vouches for it, and its user never signed in here.
     CoderOnly,
     /// Coder vouches for it without saying whose it is.
     Unattributed,
@@ -122,7 +122,7 @@ pub(in crate::grant) struct CredentialEntry {
     pub(in crate::grant) part: CredentialPart,
     life: AtomicU8,
     reason: OnceLock<EndReason>,
-    /// Those who wait for the end.
+    /// Wakes the tasks that wait for the end.
     waiting: Notify,
     last_seen: AtomicI64,
     /// Where a token was last seen from, until that is written.
@@ -226,8 +226,8 @@ impl CredentialEntry {
 
     fn queue(self: &Arc<Self>) {
         if !self.queued.swap(true, Ordering::Relaxed) {
-            // Nobody listens any more when the process stops: what is not written then is lost, and
-            // only makes an idle session end a little sooner.
+            // The receiver is gone when the process stops. A moment that is not written then only makes an idle
+            // session end a little sooner.
             let _ = self.links.seen.send(Arc::clone(self));
         }
     }
@@ -254,14 +254,14 @@ impl CredentialEntry {
         }
     }
 
-    /// Ends it, and with it what is open.
+    /// Ends it, and its open tunnels.
     pub(in crate::grant) fn end(&self, reason: &EndReason) {
         let _ = self.reason.set(reason.clone());
         self.life.store(LIFE_ENDED, Ordering::Release);
         self.waiting.notify_waiters();
     }
 
-    /// Has it looked up again. What is open with it ends.
+    /// Has it looked up again. Its open tunnels end.
     pub(in crate::grant) fn retire(&self) {
         let _ = self.life.compare_exchange(LIFE_LIVE, LIFE_RETIRED, Ordering::Release, Ordering::Relaxed);
         self.waiting.notify_waiters();

@@ -98,7 +98,7 @@ impl GrantState {
         self.ended.get().is_none()
     }
 
-    /// Takes over what a row says, unless it is older than what is known.
+    /// Takes over a row, unless it is older than this state.
     pub(in crate::grant) fn update(&self, head: &GrantHead, stale_at: Timestamp) {
         if !self.is_live() || head.generation < self.generation() {
             return;

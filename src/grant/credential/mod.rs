@@ -6,7 +6,7 @@
 //! | a grant, and how its last refreshes went | `grant_state.rs`, `refresh_history.rs` |
 //! | a user of Coder | `user_state.rs` |
 //! | the proofs, and the verdict that holds them | `authorization.rs`, `verdict.rs` |
-//! | what is open with a credential | `tunnels.rs`, `striped_slab.rs` |
+//! | open tunnels and responses of a credential | `tunnels.rs`, `striped_slab.rs` |
 
 mod authorization;
 mod entry;

@@ -22,7 +22,7 @@ pub(in crate::grant) enum RefreshTrouble {
     NoAnswer,
     /// It answers, and does not renew this grant.
     Declined,
-    /// It gives tokens by which nobody can be judged.
+    /// It gives tokens that do not show whether the person is still allowed.
     Unusable,
 }
 
@@ -37,7 +37,7 @@ impl RefreshTrouble {
     }
 }
 
-/// What is remembered of a grant's refreshes, in memory only.
+/// How the last refreshes of a grant went. In memory only.
 #[derive(Debug, Default)]
 pub(in crate::grant) struct RefreshHistory(Mutex<Remembered>);
 

@@ -65,7 +65,7 @@ pub enum Verdict {
     Declined,
     /// Nobody can say: the provider or Coder gives no answer that counts, and the grace is over. Nothing has ended.
     Unreachable {
-        /// Whether the provider answers, with tokens by which nobody can be judged.
+        /// Whether the provider answers, with tokens that do not show whether the person is still allowed.
         answers: bool,
         /// When asking again makes sense; at least a second.
         retry_after: Duration,

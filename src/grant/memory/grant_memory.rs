@@ -1,4 +1,4 @@
-//! What is in memory, and what it says of a credential: the hot path.
+//! The memory, and its verdict about a credential: the hot path.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub struct Sizes {
 
 /// The grants, users and credentials that are in use.
 ///
-/// What has ended in the store ends here right after, before the end is reported to anybody.
+/// An end in the store ends the same here right after, before it is reported.
 pub(in crate::grant) struct GrantMemory {
     /// What the hot path looks up.
     cache: CredentialCache<Arc<CredentialEntry>>,
@@ -204,7 +204,7 @@ impl GrantMemory {
         Some(entry)
     }
 
-    /// Takes a credential out, so that it is looked up again. What is open with it ends.
+    /// Takes a credential out, so that it is looked up again. Its open tunnels end.
     pub(in crate::grant) fn retire(&self, entry: &CredentialEntry) {
         self.register().retire(&entry.hash);
         entry.retire();
@@ -225,15 +225,15 @@ impl GrantMemory {
         self.register().end(&ended, reason);
     }
 
-    /// Takes over what the store says of a grant, and says whether that is a confirmation which still counts. A newer
-    /// generation alone is none: a refresh token is kept before the person is judged.
+    /// Takes over a grant's row. True when it holds a confirmation that still counts. A newer generation alone does
+    /// not show that: a refresh token is stored before the person is judged.
     pub(in crate::grant) fn is_fresh_as(&self, grant: &GrantState, head: &GrantHead) -> bool {
         self.register().update(head);
         self.clock.now() < grant.stale_at()
     }
 
-    /// The right to judge each credential with something open, where no request would judge it: its authorization is
-    /// stale or beyond a limit, and no task is at it.
+    /// Leases for the credentials with something open whose authorization is stale or beyond a limit. A credential that
+    /// another task is judging is left out.
     pub(in crate::grant) fn tunnels_to_judge(&self) -> Vec<JudgeLease> {
         let now = self.clock.now();
         JudgeLease::take(&self.links, |entry| entry.needs_judging(now))

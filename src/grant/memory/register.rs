@@ -20,7 +20,7 @@ const CLOCK_SET_BACK_TOLERANCE: Duration = Duration::from_mins(1);
 /// One of each grant, user and credential that is in use.
 #[derive(Debug)]
 pub(in crate::grant) struct Register {
-    /// Grows with every end and every binding: what was read from the store at an earlier epoch must be read again.
+    /// Grows with every end and every binding. Rows read from the store at an earlier epoch must be read again.
     epoch: u64,
     entries: HashMap<TokenHash, Weak<CredentialEntry>, TokenHashState>,
     grants: HashMap<GrantId, RegisteredGrant>,
@@ -51,7 +51,7 @@ struct RegisteredUser {
 }
 
 impl RegisteredUser {
-    /// Takes over a change of a grant. With the user's last grant what is open with a token ends.
+    /// Takes over a change of a grant. With the user's last grant the open tunnels of the tokens end.
     fn settle(&mut self, user: &UserState) {
         if !user.settle() && user.signed_in() {
             for token in drain(&mut self.tokens) {
@@ -77,14 +77,14 @@ impl Register {
         }
     }
 
-    /// Grows with every end and every binding: what was read from the store at an earlier epoch must be read again.
+    /// Grows with every end and every binding. Rows read from the store at an earlier epoch must be read again.
     pub(in crate::grant) fn epoch(&self) -> u64 {
         self.epoch
     }
 
-    /// When the confirmation that a row tells of grows stale: after the recheck interval or with the access
-    /// token; without a refresh token nobody can be asked before the access token expires. A confirmation from
-    /// the future is of a clock that has been set right since, and is stale.
+    /// When the confirmation in a row grows stale: after the recheck interval or with the access
+    /// token; without a refresh token the provider cannot be asked before that expires. A confirmation from
+    /// the future comes from a clock that has been set right since, and is stale.
     fn stale_at(&self, head: &GrantHead) -> Timestamp {
         let now = self.clock.now();
         if head.checked_at > now + CLOCK_SET_BACK_TOLERANCE {
@@ -99,8 +99,8 @@ impl Register {
         head.access_expires_at.min(head.checked_at + self.recheck)
     }
 
-    /// Notices a clock that was set back by more than [`CLOCK_SET_BACK_TOLERANCE`]. What was fresh by the earlier
-    /// clock would stay fresh for as long as that was ahead, so everything is stale now.
+    /// Notices a clock that was set back by more than [`CLOCK_SET_BACK_TOLERANCE`]. Otherwise confirmations
+    /// would stay fresh for as long as that clock was ahead, so everything is stale now.
     pub(in crate::grant) fn watch_the_clock(&mut self) {
         let now = self.clock.now();
         if now + CLOCK_SET_BACK_TOLERANCE < self.latest {
@@ -141,7 +141,7 @@ impl Register {
         made
     }
 
-    /// The one state of a user, with the live grants that the row tells of.
+    /// The one state of a user, with the live grants of the row.
     pub(super) fn user(&mut self, id: CoderUserId, row: &UserRow) -> Arc<UserState> {
         let user = self.known_user(&id).unwrap_or_else(|| {
             let made = Arc::new(UserState::new(id));
@@ -190,7 +190,7 @@ impl Register {
         self.entries.insert(entry.hash, Arc::downgrade(entry));
     }
 
-    /// Takes an entry out, so that it is looked up again. What is open with it ends.
+    /// Takes an entry out, so that it is looked up again. Its open tunnels end.
     pub(super) fn retire(&mut self, hash: &TokenHash) {
         if let Some(entry) = self.entries.remove(hash).and_then(|weak| weak.upgrade()) {
             entry.retire();
@@ -234,7 +234,7 @@ impl Register {
         }
     }
 
-    /// Ends here what has ended in the store.
+    /// Ends in memory what has ended in the store.
     pub(in crate::grant) fn end(&mut self, ended: &Ended, reason: &EndReason) {
         self.epoch += 1;
         for (id, user) in &ended.grants {
@@ -256,7 +256,7 @@ impl Register {
         }
     }
 
-    /// Forgets what is no longer in use, and sign-ins that began before `unbound_before` and were not finished.
+    /// Forgets entries that are no longer in use, and sign-ins that began before `unbound_before` and were not finished.
     pub(in crate::grant) fn sweep(&mut self, unbound_before: Timestamp) {
         self.sign_ins.forget_older(unbound_before);
         let (now, recheck) = (self.clock.now(), self.recheck);

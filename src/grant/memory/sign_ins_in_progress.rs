@@ -3,7 +3,7 @@
 //!
 //! Within a moment Coder asks for the tokens of such a grant and for its claims; both are answered from here. The
 //! store has the grant too, but not its one-time code: that is known here alone, and taken away when it is
-//! redeemed. After a crash nobody knows it, so it is good once, and nothing has to be written for that. (Where several
+//! redeemed. After a crash the code is lost, so it is good once, and nothing has to be written for that. (Where several
 //! processes share a store it would have to be stored: Coder may ask any of them.)
 
 use std::collections::HashMap;
@@ -37,7 +37,7 @@ struct KnownSignIn {
 }
 
 impl SignInsInProgress {
-    /// A sign-in begins. To be called before the store knows of it: then whatever ends it there finds it here.
+    /// A sign-in begins. To be called before the store knows of it, so that an end in the store ends it here too.
     pub(in crate::grant) fn begin(&mut self, id: GrantId, grant: SignInInProgress) {
         self.by_access.insert(grant.access, id);
         self.grants.insert(id, KnownSignIn { grant: Arc::new(grant), code: None });

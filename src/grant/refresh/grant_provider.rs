@@ -24,7 +24,7 @@ pub trait GrantProvider: Send + Sync + 'static {
         answer: &'a RefreshAnswer,
     ) -> BoxFuture<'a, Result<Refreshed, JudgeError>>;
 
-    /// Asks whether the provider takes our client, without any person's token; `in_doubt` says that it has
+    /// Asks whether the provider accepts our client, without any person's token; `in_doubt` means that it has
     /// just refused it.
     fn check_client(&self, in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>>;
 

@@ -21,7 +21,7 @@ struct ProviderOutage {
     trying: bool,
 }
 
-/// What is known of the provider.
+/// Whether the provider answers.
 #[derive(Debug)]
 pub(super) struct ProviderHealth {
     down: Mutex<Option<ProviderOutage>>,
@@ -55,7 +55,7 @@ impl ProviderHealth {
 
     /// Waits until no refresh is in flight.
     pub(super) async fn quiet(&self) {
-        // As many as there are; an error would mean that nobody refreshes any more.
+        // All permits. An error would mean that the semaphore is closed, and that nothing refreshes any more.
         let _ = self.permits.acquire_many(MAX_REFRESHES_IN_FLIGHT).await;
     }
 
@@ -111,7 +111,7 @@ impl ProviderPass<'_> {
     pub(super) fn failed(&mut self, now: Timestamp, asked_for: Option<Duration>) -> Timestamp {
         let mut state = lock(&self.health.down);
         if let Some(down) = state.as_ref().filter(|_| !self.probe) {
-            // One of those that were under way when it went down: counted already.
+            // This refresh was in flight when the provider went down: the failure is counted already.
             return down.next_try.max(now + FIRST_REFRESH_PAUSE);
         }
         let failures = state.as_ref().map_or(1, |down| down.failures.saturating_add(1));
@@ -125,7 +125,7 @@ impl ProviderPass<'_> {
 }
 
 impl Drop for ProviderPass<'_> {
-    /// A probe that asked nobody after all, or learned nothing, leaves the next one its turn.
+    /// A probe that did not ask the provider after all, or got no answer, gives its turn back.
     fn drop(&mut self) {
         if self.probe
             && let Some(down) = lock(&self.health.down).as_mut()

@@ -43,7 +43,7 @@ pub(in crate::grant) enum Renewal {
     },
     /// The grace is over.
     Unreachable {
-        /// Whether the provider answers, with tokens by which nobody can be judged.
+        /// Whether the provider answers, with tokens that do not show whether the person is still allowed.
         answers: bool,
         /// When to ask again.
         retry_after: Duration,

@@ -186,7 +186,7 @@ impl ProviderLink {
         Err(match error {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
-            // The token endpoint answers: nothing there could tell an outage from one person's trouble.
+            // The token endpoint answers: a check there would not tell an outage from one person's trouble.
             JudgeError::Unreachable(down) => self.down(history, pass, down.retry_after),
             JudgeError::Provider(_) => self.later(history, RefreshTrouble::Unusable),
         })

@@ -134,12 +134,12 @@ impl Refresher {
         ends.max().unwrap_or(Timestamp::EPOCH)
     }
 
-    /// When an authorization that nobody renews is over.
+    /// When the grace is over, unless the grant is renewed.
     fn grace_end(&self, grant: &GrantState) -> Timestamp {
         grant.stale_at() + self.grace
     }
 
-    /// What holds of a grant without an answer that counts, when the provider is asked again at `until`.
+    /// How a grant stands without an answer that counts, when the provider is not asked before `until`.
     fn without_answer(&self, grant: &GrantState, until: Timestamp) -> Renewal {
         let now = self.clock.now();
         let until = until.max(now + LEAST_RETRY_AFTER);
@@ -229,7 +229,7 @@ impl Refresher {
         }
     }
 
-    /// Nobody can be asked: the access token's life is the authorization's (GHSA-3rw9-wmc8-8948).
+    /// The provider cannot be asked: the access token's life is the authorization's (GHSA-3rw9-wmc8-8948).
     async fn without_refresh_token(
         &self,
         grant: &GrantState,
@@ -243,13 +243,13 @@ impl Refresher {
         Ok(RefreshOutcome::Ended(EndReason::AccessExpired))
     }
 
-    /// The store knows that it is over, the memory did not yet.
+    /// The grant is over in the store, which the memory did not know yet.
     fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> RefreshOutcome {
         self.memory.grant_ended(grant, &reason);
         RefreshOutcome::Ended(reason)
     }
 
-    /// What the provider confirmed before about an identity counts no longer: its grants are refreshed at the next
+    /// Drops what the provider confirmed before about an identity: its grants are refreshed at the next
     /// request that needs them, and `invalid_grant` ends them then.
     ///
     /// # Errors

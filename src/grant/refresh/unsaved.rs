@@ -26,7 +26,7 @@ impl UnsavedAnswers {
         lock(&self.0).insert(head.id, unsaved);
     }
 
-    /// The answer for a grant, of whichever generation.
+    /// The answer for a grant, of any generation.
     pub(super) fn any(&self, id: GrantId) -> Option<RefreshAnswer> {
         lock(&self.0).get(&id).map(|unsaved| unsaved.answer.clone())
     }

@@ -42,7 +42,7 @@ pub(super) fn seal(
         expires_at: (now + CODE_LIFE).as_millis(),
         once: random_token(),
     };
-    // Strings and a number always become JSON; an empty code would open for nobody.
+    // Strings and a number always become JSON; an empty code would never open.
     let plain = serde_json::to_vec(&payload).unwrap_or_default();
     Secret::new(sealer.seal_text(CODE_CONTEXT, &plain))
 }

@@ -1,11 +1,11 @@
 //! The `state` of a sign-in, and other values that are good once, also after a crash.
 //!
 //! A state is taken before the provider's code is presented anywhere, and stored with what comes of it: in one step
-//! with the grant, or by itself when the sign-in failed. A crash in between leaves a state of which nothing came.
+//! with the grant, or by itself when the sign-in failed. A crash in between leaves a state without a grant.
 //!
 //! That it is taken is known in memory, which is enough for an attempt that this process saw begin: no other has
 //! taken its state. For an older one the store is asked, and updated at once. (So it must be for every attempt where
-//! several processes share a store.) Whatever memory says, the store keeps one grant for a state.
+//! several processes share a store.) In any case the store keeps one grant for a state.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -97,7 +97,7 @@ impl OneTimeValues {
         Ok(first.then_some(TakenState { unwritten: None }))
     }
 
-    /// Stores a state whose sign-in came to nothing.
+    /// Stores a state whose sign-in failed.
     ///
     /// # Errors
     ///

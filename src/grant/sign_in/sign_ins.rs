@@ -92,7 +92,7 @@ impl SignIns {
         Ok(kept?.then_some(id))
     }
 
-    /// What is stored of a new grant, and what Coder is answered with until it is bound.
+    /// The row of a new grant, and what answers Coder until it is bound.
     fn first_row(
         &self,
         id: GrantId,

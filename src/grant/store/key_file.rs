@@ -27,7 +27,7 @@ pub enum KeyFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Others may read it.
@@ -88,7 +88,7 @@ fn read(path: &Path) -> Result<Keyring, KeyFileError> {
     Ok(Keyring::new(*current, older.iter().copied()))
 }
 
-/// Writes a fresh key beside `path` and links it there, which fails when somebody was faster.
+/// Writes a fresh key next to `path` and links it there, which fails when another process was faster.
 fn make(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = folder.join(format!(".key-{}", random_token()));

@@ -130,7 +130,7 @@ async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_the_end_of_an_authorization_is_told_and_whoever_comes_later_too() {
+async fn the_end_of_an_authorization_reaches_those_who_wait_and_those_who_ask_later() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     let credential = world.served(&session).await;

@@ -72,7 +72,7 @@ async fn forty_requests_at_once_after_the_expiry_are_served_by_one_refresh() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// The same with tokens so short that each is stale when it comes: whoever saw the old one is content
+/// The same with tokens so short that each is stale when it comes: a request that saw the old one is content
 /// with the new one.
 #[tokio::test]
 async fn tokens_without_any_life_do_not_lead_to_a_refresh_per_request() {
@@ -180,7 +180,7 @@ async fn invalid_grant_ends_the_session_and_the_users_tokens_for_good() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// CVE-2021-41230: claims are judged anew at each refresh.
+/// CVE-2021-41230: claims are judged again at each refresh.
 #[tokio::test]
 async fn somebody_taken_out_of_the_group_is_refused_with_the_sentence_that_says_so() {
     let mut world = World::new().await;

@@ -170,7 +170,7 @@ async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_k
     world.grants.accept_unattributed(token);
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
     assert!(matches!(judgement, Verdict::Authorized(_)), "{judgement:?}");
-    assert!(credential.has_ended(), "what was let in as nobody's is judged anew");
+    assert!(credential.has_ended(), "what was let in as nobody's is judged again");
 }
 
 #[tokio::test]

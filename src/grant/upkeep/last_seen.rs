@@ -21,12 +21,12 @@ pub(super) struct LastSeenWriter {
 }
 
 impl LastSeenWriter {
-    /// A writer of what comes by the queue.
+    /// A writer of the credentials in the queue `seen`.
     pub(super) fn new(seen: SeenCredentials, store: Arc<dyn Store>) -> Self {
         Self { seen: Mutex::new(seen), store }
     }
 
-    /// Writes what is in the queue. What is seen again meanwhile waits for the next time.
+    /// Writes the moments of the credentials in the queue. One that is seen again meanwhile waits for the next time.
     pub(super) async fn flush(&self) {
         let due = lock(&self.seen).len();
         for taken in (0..due).step_by(FLUSH_SORTED) {

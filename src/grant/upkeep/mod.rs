@@ -1,4 +1,4 @@
-//! What goes on without a request: tunnels' authorizations, last-seen moments, revocation, sweeping.
+//! Work without a request: tunnels' authorizations, last-seen moments, revocation, sweeping.
 
 mod last_seen;
 mod revoker;
@@ -26,7 +26,7 @@ use tunnel_watch::TunnelWatch;
 /// How often the authorizations of tunnels are looked at: one that is beyond a limit ends within this.
 const TUNNELS_EVERY: Duration = Duration::from_secs(1);
 
-/// How often last-seen moments are written: what is in use all the time costs a row each time.
+/// How often last-seen moments are written: a credential in constant use costs a row each time.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
 /// How often due revocations are looked for.

@@ -42,7 +42,8 @@ impl Revoker {
         Self { store, vault, provider, clock: parts.clock.clone() }
     }
 
-    /// Revokes what is due. What fails is tried again, after a restart too, with growing pauses and for a week.
+    /// Revokes what is due. A revocation that fails is tried again, also after a restart, with growing pauses and for a
+    /// week.
     pub(super) async fn revoke_due(&self) {
         let now = self.clock.now();
         if self.provider.hopeless(now).is_some() {

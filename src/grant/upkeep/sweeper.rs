@@ -1,4 +1,4 @@
-//! What is beyond its time ends, and what is old is forgotten.
+//! Ends whatever is beyond its time, and forgets old entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::types::Clock;
 /// How long a sign-in may take from the verified identity to the session: the hand-off to Coder.
 const UNBOUND_FOR: Duration = Duration::from_mins(15);
 
-/// How long a grant without a session is kept live though nobody needs it.
+/// How long a grant without a session stays live while nothing uses it.
 const UNUSED_FOR: Duration = Duration::from_hours(24 * 60);
 
-/// How far the store may be behind the memory about when a session was last seen.
+/// How far the store may be behind the memory about when a session was last seen: two flushes.
 const LAST_SEEN_LAG: Duration = Duration::from_mins(2);
 
 /// How long an ended grant is remembered after its tokens are gone.
@@ -63,7 +63,7 @@ impl Sweeper {
         }
     }
 
-    /// Ends what is beyond its time without a request, and forgets what is old.
+    /// Ends what is beyond its time, and forgets old entries.
     pub(super) async fn sweep(&self) {
         let now = self.clock.now();
         self.one_time_values.sweep(now);

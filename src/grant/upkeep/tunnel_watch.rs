@@ -21,7 +21,7 @@ pub(super) struct TunnelWatch {
 }
 
 impl TunnelWatch {
-    /// A watch over what is open in memory.
+    /// A watch over the open tunnels and responses.
     pub(super) fn new(parts: &GrantParts, judge: Arc<Judge>, refresher: Arc<Refresher>) -> Self {
         Self {
             memory: Arc::clone(&parts.memory),
@@ -32,7 +32,7 @@ impl TunnelWatch {
         }
     }
 
-    /// Judges what has gone stale or beyond a limit, each credential in a task of its own, so that a slow provider
+    /// Judges the credentials that have gone stale or beyond a limit, each in a task of its own, so that a slow provider
     /// delays no other.
     pub(super) fn look(&self) {
         self.memory.register().watch_the_clock();
@@ -44,7 +44,8 @@ impl TunnelWatch {
 
     async fn judge(self, lease: JudgeLease) {
         let over = match self.judge.judge_entry(lease.entry(), self.refresher.patience()).await {
-            // Nothing has ended, but nobody confirms it any more: the tunnel ends, and comes back with the provider.
+            // Nothing has ended for good, but the provider does not confirm it: the tunnel ends, and may be opened again
+            // once the provider answers.
             Ok(Some(Verdict::Unreachable { .. } | Verdict::Declined | Verdict::NeedsAsking(_))) => true,
             Ok(_) => false,
             Err(error) => {

@@ -38,7 +38,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct ConnectionSlot {
     connection: SqliteConnection,
-    /// A transaction began here, and nobody saw it committed.
+    /// A transaction began here whose commit was not seen.
     open: bool,
 }
 
@@ -94,7 +94,7 @@ impl Connections {
         tokio::time::timeout(STORE_PATIENCE, one.lock()).await.map_err(|_| StoreError::Busy)
     }
 
-    /// Closes all, each after the work that it has under way.
+    /// Closes all, each after its work in progress.
     pub(super) async fn close(&self) {
         for one in &self.all {
             if let Some(slot) = one.lock().await.take()

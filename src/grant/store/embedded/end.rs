@@ -43,7 +43,7 @@ macro_rules! grants_where {
     };
 }
 
-/// Ends the grants of sessions that have just ended, which the condition names, when they serve nobody any more: see
+/// Ends the grants of sessions that have just ended, which the condition names, when nothing depends on them any more: see
 /// [`Scope::Session`].
 macro_rules! serve_nobody {
     ($sessions:literal) => {

@@ -1,5 +1,5 @@
-//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that what is written is on the
-//! disk when the call returns, through power loss too.
+//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that a write is on the disk when
+//! the call returns, and survives a power loss.
 //!
 //! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its
 //! two WAL companions, and `lock`, which keeps a second process out: two would not see each other's
@@ -71,7 +71,7 @@ impl Embedded {
         Self { readers: Arc::clone(&writer), writer, _lock: None }
     }
 
-    /// Closes all connections; what is in the write-ahead log goes into the database.
+    /// Closes all connections; the write-ahead log goes into the database.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
