@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::EndReason;
 use super::credential::Verdict;
 use super::credentials::TokenOwner;
-use super::memory::Sizes;
+use super::memory::MemorySizes;
 use super::owner::CredentialOwner;
 use super::refresh::GrantProvider;
 use super::services::GrantServices;
@@ -38,12 +38,12 @@ impl Grants {
         settings: GrantSettings,
         store: Arc<dyn Store>,
         keyring: &Keyring,
-        client: Arc<dyn GrantProvider>,
+        provider: Arc<dyn GrantProvider>,
         clock: Clock,
     ) -> Result<Arc<Self>, OpenError> {
         let vault = Vault::new(keyring);
         vault.check(&*store).await?;
-        Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, client, clock) }))
+        Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, provider, clock) }))
     }
 
     /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only. No
@@ -351,7 +351,7 @@ impl Grants {
     }
 
     /// How much is in memory.
-    pub fn sizes(&self) -> Sizes {
+    pub fn sizes(&self) -> MemorySizes {
         self.services.memory.sizes()
     }
 

@@ -53,7 +53,7 @@ pub use credential::{
 };
 pub use credentials::TokenOwner;
 pub use grants::Grants;
-pub use memory::Sizes;
+pub use memory::MemorySizes;
 pub use owner::CredentialOwner;
 pub use reason::EndReason;
 pub use refresh::GrantProvider;

@@ -46,11 +46,11 @@ impl GrantServices {
         settings: &GrantSettings,
         store: Arc<dyn Store>,
         vault: Vault,
-        client: Arc<dyn GrantProvider>,
+        provider: Arc<dyn GrantProvider>,
         clock: Clock,
     ) -> Self {
         let (memory, seen) = GrantMemory::new(settings, clock.clone());
-        let provider = Arc::new(ProviderLink::new(client, clock.clone()));
+        let provider = Arc::new(ProviderLink::new(provider, clock.clone()));
         let (memory, vault, runtime) = (Arc::new(memory), Arc::new(vault), WorkRuntime::current());
         let parts = GrantParts { store, memory, vault, runtime, clock };
         let terminator = Arc::new(Terminator::new(&parts));

@@ -28,7 +28,7 @@ pub(in crate::grant) type SeenCredentials = UnboundedReceiver<Arc<CredentialEntr
 
 /// How much is in memory.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Sizes {
+pub struct MemorySizes {
     /// Sessions and tokens.
     pub credentials: usize,
     /// Grants.
@@ -240,9 +240,9 @@ impl GrantMemory {
     }
 
     /// How much there is.
-    pub(in crate::grant) fn sizes(&self) -> Sizes {
+    pub(in crate::grant) fn sizes(&self) -> MemorySizes {
         let (credentials, grants) = self.register().sizes();
-        Sizes { credentials, grants, tunnels: self.links.open_tunnels() }
+        MemorySizes { credentials, grants, tunnels: self.links.open_tunnels() }
     }
 
     /// The cache of the hot path.

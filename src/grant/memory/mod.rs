@@ -10,6 +10,6 @@ mod grant_memory;
 mod register;
 mod sign_ins_in_progress;
 
-pub use grant_memory::Sizes;
+pub use grant_memory::MemorySizes;
 pub(in crate::grant) use grant_memory::{GrantMemory, SeenCredentials};
 pub(in crate::grant) use sign_ins_in_progress::SignInInProgress;

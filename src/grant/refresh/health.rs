@@ -48,13 +48,13 @@ impl ProviderHealth {
         Self { down: Mutex::new(None), permits: Semaphore::new(MAX_REFRESHES_IN_FLIGHT as usize) }
     }
 
-    /// Waits for a place among the refreshes in flight.
-    pub(super) async fn place(&self) -> Option<SemaphorePermit<'_>> {
+    /// Waits until one more refresh may be in flight.
+    pub(super) async fn permit(&self) -> Option<SemaphorePermit<'_>> {
         self.permits.acquire().await.ok()
     }
 
     /// Waits until no refresh is in flight.
-    pub(super) async fn quiet(&self) {
+    pub(super) async fn wait_until_idle(&self) {
         // All permits. An error would mean that the semaphore is closed, and that nothing refreshes any more.
         let _ = self.permits.acquire_many(MAX_REFRESHES_IN_FLIGHT).await;
     }
@@ -65,8 +65,8 @@ impl ProviderHealth {
         lock(&self.down).is_some()
     }
 
-    /// When asking makes sense again, while it makes none now.
-    pub(super) fn hopeless(&self, now: Timestamp) -> Option<Timestamp> {
+    /// While the provider is down: when a refresh may ask it again. `None` when one may now.
+    pub(super) fn down_until(&self, now: Timestamp) -> Option<Timestamp> {
         lock(&self.down).as_ref().and_then(|down| down.wait(now))
     }
 
@@ -164,7 +164,7 @@ mod tests {
         let later = probe.failed(again, None);
         assert!(later > again);
         go(&health, later).answered();
-        assert!(health.hopeless(later).is_none());
+        assert!(health.down_until(later).is_none());
         assert!(!waits(&health, later));
     }
 

@@ -33,7 +33,7 @@ const TOO_LATE: Unreachable = Unreachable { cause: OutageCause::Timeout, retry_a
 
 /// Why a grant is not renewed.
 pub(super) enum NotRenewed {
-    /// It is over.
+    /// It has to end.
     Over(EndReason),
     /// The provider gave no answer that counts; and when to ask again.
     Later(RefreshTrouble, Timestamp),
@@ -62,7 +62,7 @@ impl From<NotRenewed> for NoTokens {
 
 /// The provider as grants see it: whether it answers, and whether it accepts our client.
 pub(in crate::grant) struct ProviderLink {
-    client: Arc<dyn GrantProvider>,
+    provider: Arc<dyn GrantProvider>,
     pub(super) health: ProviderHealth,
     clock: Clock,
     /// Numbers the exchanges, from 1.
@@ -75,9 +75,10 @@ pub(in crate::grant) struct ProviderLink {
 }
 
 impl ProviderLink {
-    pub(in crate::grant) fn new(client: Arc<dyn GrantProvider>, clock: Clock) -> Self {
+    /// A link to a provider that is thought to answer.
+    pub(in crate::grant) fn new(provider: Arc<dyn GrantProvider>, clock: Clock) -> Self {
         Self {
-            client,
+            provider,
             health: ProviderHealth::new(),
             clock,
             exchanges: AtomicU64::new(0),
@@ -96,7 +97,7 @@ impl ProviderLink {
     ) -> Result<RefreshAnswer, NoTokens> {
         let last_given = self.last_given.load(Ordering::Relaxed);
         let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
-        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.client.refresh(key, token)).await;
+        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.provider.refresh(key, token)).await;
         let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(answer) => {
                 // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
@@ -170,7 +171,7 @@ impl ProviderLink {
         answer: &RefreshAnswer,
         pass: &mut ProviderPass<'_>,
     ) -> Result<Refreshed, NotRenewed> {
-        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.client.judge(key, answer)).await;
+        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.provider.judge(key, answer)).await;
         let error = match judged.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(refreshed) => {
                 pass.answered();
@@ -192,14 +193,14 @@ impl ProviderLink {
         })
     }
 
-    /// When asking makes sense again, while the provider does not answer.
-    pub(in crate::grant) fn hopeless(&self, now: Timestamp) -> Option<Timestamp> {
-        self.health.hopeless(now)
+    /// While the provider does not answer: when it may be asked again. `None` when it may now.
+    pub(in crate::grant) fn down_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.health.down_until(now)
     }
 
     /// Waits until no refresh is in flight.
-    pub(in crate::grant) async fn quiet(&self) {
-        self.health.quiet().await;
+    pub(in crate::grant) async fn wait_until_idle(&self) {
+        self.health.wait_until_idle().await;
     }
 
     /// Revokes one token.
@@ -208,7 +209,7 @@ impl ProviderLink {
     ///
     /// It is not revoked: the provider gave no answer, or offers no revocation.
     pub(in crate::grant) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
-        self.client.revoke(token, kind).await
+        self.provider.revoke(token, kind).await
     }
 
     /// An internal error or a silence: an outage when the provider answers nothing else either.
@@ -220,7 +221,7 @@ impl ProviderLink {
     ) -> NotRenewed {
         let _one = self.checking.lock().await;
         let now = self.clock.now();
-        if let Some(until) = self.health.hopeless(now).filter(|_| !pass.is_probe()) {
+        if let Some(until) = self.health.down_until(now).filter(|_| !pass.is_probe()) {
             // Another check has found out while this one waited.
             return NotRenewed::Later(
                 RefreshTrouble::NoAnswer,
@@ -242,7 +243,7 @@ impl ProviderLink {
     }
 
     async fn ask_about_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
-        let checked = self.client.check_client(in_doubt);
+        let checked = self.provider.check_client(in_doubt);
         tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
     }
 

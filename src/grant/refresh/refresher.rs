@@ -114,8 +114,8 @@ impl Refresher {
         now: Timestamp,
     ) -> Result<Flight<RefreshOutcome>, Timestamp> {
         let not_before = grant.refreshes.not_before().filter(|at| now < *at);
-        let hopeless = self.provider.health.hopeless(now).max(not_before);
-        let start = || match hopeless {
+        let no_try_before = self.provider.health.down_until(now).max(not_before);
+        let start = || match no_try_before {
             Some(until) => Err(until),
             None => Ok(Arc::clone(self).refresh(Arc::clone(grant), seen)),
         };
@@ -162,10 +162,10 @@ impl Refresher {
 
     /// The work of a refresh.
     async fn refresh(self: Arc<Self>, grant: Arc<GrantState>, seen: u64) -> RefreshOutcome {
-        let Some(_place) = self.provider.health.place().await else {
+        let Some(_permit) = self.provider.health.permit().await else {
             return RefreshOutcome::NoAnswer(self.clock.now());
         };
-        // It may have gone down while this one waited for its place.
+        // The provider may have gone down while this refresh waited for its permit.
         let mut pass = match self.provider.health.admit(self.clock.now()) {
             RefreshAdmission::Go(pass) => pass,
             RefreshAdmission::Wait(until) => return RefreshOutcome::NoAnswer(until),

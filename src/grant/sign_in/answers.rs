@@ -94,6 +94,10 @@ impl TokenAnswers {
 
     /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
     /// wrong `redirect_uri` or verifier is refused and not spent.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError::InvalidGrant`]: the code is none of ours, spent, expired or not presented as it must be.
     pub(in crate::grant) fn redeem(
         &self,
         code: &Secret,
@@ -111,6 +115,10 @@ impl TokenAnswers {
 
     /// Answers a user's handle from any live grant of the user, refreshed first when its access token
     /// is about to expire. All requests at once get the same answer.
+    ///
+    /// # Errors
+    ///
+    /// Nothing live is behind the handle, the provider does not answer, or the store failed.
     pub(in crate::grant) async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
         let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
         // The longest life first; of equal ones the newest. Every request sorts alike.
@@ -136,6 +144,10 @@ impl TokenAnswers {
 
     /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
     /// token's claims when the provider was not asked for more. None for any other token.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
     pub(in crate::grant) async fn user_info(
         &self,
         access_token: &Secret,

@@ -147,9 +147,9 @@ async fn open(
     provider: &Arc<FakeProvider>,
     clock: &Clock,
 ) -> Arc<Grants> {
-    let client = Arc::clone(provider) as Arc<dyn GrantProvider>;
+    let provider = Arc::clone(provider) as Arc<dyn GrantProvider>;
     let keyring = Keyring::new([7; 32], []);
-    Grants::open(settings.clone(), Arc::clone(store), &keyring, client, clock.clone()).await.unwrap()
+    Grants::open(settings.clone(), Arc::clone(store), &keyring, provider, clock.clone()).await.unwrap()
 }
 
 fn parts(world: &World, subject: &str) -> IdentityParts {

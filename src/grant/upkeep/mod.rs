@@ -85,7 +85,7 @@ impl Upkeep {
             every(&stop, SWEEP_EVERY, || self.sweep()),
         );
         // A refresh cut off now would lose the new refresh token: authentik has rotated the old one.
-        if tokio::time::timeout(LAST_REFRESHES, self.provider.quiet()).await.is_err() {
+        if tokio::time::timeout(LAST_REFRESHES, self.provider.wait_until_idle()).await.is_err() {
             tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
         }
         self.flush().await;

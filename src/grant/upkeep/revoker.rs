@@ -46,7 +46,7 @@ impl Revoker {
     /// week.
     pub(super) async fn revoke_due(&self) {
         let now = self.clock.now();
-        if self.provider.hopeless(now).is_some() {
+        if self.provider.down_until(now).is_some() {
             return;
         }
         match self.store.due_revocations(now, REVOKE_BATCH).await {
