@@ -6,8 +6,7 @@ use tokio::time::Instant;
 
 use super::EndReason;
 use super::credential::{
-    AskNext, Authorization, CredentialEntry, CredentialPart, SessionLimit, SessionPart, TokenPart, UserState,
-    Verdict,
+    AskNext, CredentialEntry, CredentialPart, SessionLimit, SessionPart, TokenPart, UserState, Verdict,
 };
 use super::credentials::{Credentials, LoadedCredential};
 use super::parts::GrantParts;
@@ -110,7 +109,7 @@ impl Judge {
             return Ok(verdict);
         }
         Ok(match self.refresher.renew(&session.grant, seen, patience).await? {
-            Renewal::Fresh | Renewal::Grace => Verdict::Authorized(Authorization::new(Arc::clone(entry))),
+            Renewal::Fresh | Renewal::Grace => Verdict::renewed(entry),
             Renewal::Ended(reason) => Verdict::Ended(reason),
             // The session was retired with it: it is looked up again.
             Renewal::Moved => Verdict::NeedsAsking(AskNext::CoderAgain),
@@ -137,7 +136,7 @@ impl Judge {
         for (seen, grant) in grants {
             match self.refresher.renew(&grant, seen, patience).await? {
                 Renewal::Fresh | Renewal::Grace => {
-                    return Ok(Verdict::Authorized(Authorization::new(Arc::clone(entry))));
+                    return Ok(Verdict::renewed(entry));
                 }
                 Renewal::Ended(_) | Renewal::Moved => {}
                 Renewal::Declined { .. } => best = best.or(Some(Verdict::Declined)),

@@ -117,7 +117,7 @@ impl fmt::Debug for CredentialHandle {
     }
 }
 
-/// What a verdict says about a credential: a type of its own around the handle, which only `grant` makes.
+/// What a verdict says about a credential: a type of its own around the handle, which only a verdict makes.
 macro_rules! judged {
     ($(#[$meaning:meta])* $name:ident) => {
         $(#[$meaning])*
@@ -125,7 +125,7 @@ macro_rules! judged {
         pub struct $name(CredentialHandle);
 
         impl $name {
-            pub(in crate::grant) fn new(entry: Arc<CredentialEntry>) -> Self {
+            pub(super) fn new(entry: Arc<CredentialEntry>) -> Self {
                 Self(CredentialHandle(entry))
             }
 

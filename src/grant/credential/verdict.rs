@@ -102,6 +102,17 @@ impl Verdict {
         }
     }
 
+    /// The verdict about a credential after the provider has confirmed a grant of its user, or while that grant is on
+    /// grace.
+    pub(in crate::grant) fn renewed(entry: &Arc<CredentialEntry>) -> Self {
+        Self::Authorized(Authorization::new(Arc::clone(entry)))
+    }
+
+    /// The verdict about a token that Coder has just accepted without saying whose it is.
+    pub(in crate::grant) fn unattributed(entry: Arc<CredentialEntry>) -> Self {
+        Self::Unattributed(UnattributedToken::new(entry))
+    }
+
     /// The credential, where it is valid: authorized, only at Coder, or unattributed.
     pub fn credential(&self) -> Option<&CredentialHandle> {
         match self {

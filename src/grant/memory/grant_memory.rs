@@ -9,7 +9,7 @@ use super::register::Register;
 use crate::grant::EndReason;
 use crate::grant::credential::{
     AskNext, CredentialEntry, CredentialLinks, CredentialPart, GrantState, JudgeLease, SessionPart,
-    TokenPart, UnattributedToken, Verdict,
+    TokenPart, Verdict,
 };
 use crate::grant::settings::GrantSettings;
 use crate::grant::store::{Device, Ended, GrantHead, SessionRow, TokenRow, UserRow};
@@ -120,7 +120,7 @@ impl GrantMemory {
         match &entry.part {
             CredentialPart::Token(token) if token.user.is_none() => {
                 token.set_coder_vouches_until(until);
-                Verdict::Unattributed(UnattributedToken::new(entry))
+                Verdict::unattributed(entry)
             }
             _ => Verdict::NeedsAsking(AskNext::Grants),
         }
