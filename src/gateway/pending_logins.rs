@@ -46,7 +46,7 @@ impl PendingLogins {
     pub(super) fn recall(&self, state: &str, headers: &HeaderMap) -> Option<PendingLogin> {
         let name = base_name(state);
         let full = self.cookies.name(&name);
-        let mut values = cookies::each(headers).filter(|(name, _)| *name == full);
+        let mut values = cookies::each_text(headers).filter(|(name, _)| *name == full);
         let (_, sealed) = values.next()?;
         // Two cookies of one name come only from somebody who plants one.
         if values.next().is_some() {
@@ -63,7 +63,7 @@ impl PendingLogins {
     /// Every attempt cookie of the request with what is in it; `None` for one that does not open.
     fn present(&self, headers: &HeaderMap) -> Vec<(String, Option<PendingLogin>)> {
         let own = self.cookies.name(PREFIX);
-        cookies::each(headers)
+        cookies::each_text(headers)
             .filter_map(|(name, sealed)| {
                 let rest = name.strip_prefix(&own)?;
                 let base = format!("{PREFIX}{rest}");

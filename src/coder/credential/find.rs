@@ -33,10 +33,9 @@ impl Finder {
     /// The session that a browser brings as its cookie, whatever else it brings; the first of several, as
     /// Coder reads them.
     pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        cookies_named(headers, cookies::is_session).find_map(|text| match text {
-            Cow::Borrowed(text) if format::is_person(text) => Some(text),
-            _ => None,
-        })
+        cookies_named(headers, cookies::is_session)
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .find(|text| format::is_person(text))
     }
 
     /// The credential that Coder will use on a route of this class; `query` as it was sent.
@@ -155,8 +154,8 @@ impl<'a> Pick<'a> {
 
     /// The places that Coder itself names, in its order.
     fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
-        self.offer(CandidateState::Cookie, cookies_named(headers, cookies::is_session))
-            .named_elsewhere(headers, query)
+        let sessions = cookies_named(headers, cookies::is_session).map(String::from_utf8_lossy);
+        self.offer(CandidateState::Cookie, sessions).named_elsewhere(headers, query)
     }
 
     /// Those of them that are no cookies.
@@ -210,10 +209,11 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
 fn app<'a>(
     headers: &'a HeaderMap,
     query: Option<&'a str>,
-    own: Option<Cow<'a, str>>,
-    last: impl FnOnce() -> Option<Cow<'a, str>>,
+    own: Option<&'a [u8]>,
+    last: impl FnOnce() -> Option<&'a [u8]>,
 ) -> Found<'a> {
-    let in_cookie = |text: Cow<'a, str>| {
+    let in_cookie = |value: &'a [u8]| {
+        let text = String::from_utf8_lossy(value);
         let kind = kind(&text);
         Presented::new(text, kind, false)
     };

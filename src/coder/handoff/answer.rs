@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use cookie::Cookie;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 use url::{Url, form_urlencoded};
@@ -13,7 +12,7 @@ use super::{HandoffResult, HandoffSettings, Unexpected};
 use crate::coder::cookies::is_session;
 use crate::coder::refusal::CoderRefusal;
 use crate::types::{LocalRedirect, Secret};
-use crate::web::cookies::set_pair;
+use crate::web::cookies::SetCookie;
 use crate::web::{Body, Response, remove_hop_by_hop};
 
 type Answer = http::Response<Bytes>;
@@ -110,9 +109,9 @@ fn parameters(query: &str) -> Result<HashMap<String, String>, Unexpected> {
 
 /// The cookies that Coder wants to see again in the second leg, exactly as it set them.
 fn oauth_cookies(headers: &HeaderMap) -> Secret {
-    let pairs = headers.get_all(SET_COOKIE).iter().filter_map(set_pair);
-    let ours = pairs.filter(|(name, _)| names::is_oauth(name));
-    Secret::new(ours.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
+    let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
+    let ours = set.filter(|set| names::is_oauth(set.name()));
+    Secret::new(ours.map(|set| format!("{}={}", set.name(), set.value())).collect::<Vec<_>>().join("; "))
 }
 
 /// Reads the answer to the code.
@@ -139,13 +138,9 @@ pub fn relay_json(refusal: &CoderRefusal) -> Option<Response> {
 /// The new session token: what the one session cookie that is set, not deleted, holds.
 fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
     let mut found: Option<Secret> = None;
-    for line in headers.get_all(SET_COOKIE) {
-        let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
-        let deleted = cookie.value().is_empty() || cookie.max_age().is_some_and(|age| !age.is_positive());
-        if deleted || !is_session(cookie.name()) {
-            continue;
-        }
-        let token = Secret::new(cookie.value());
+    let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
+    for session in set.filter(|set| is_session(set.name()) && !set.is_deletion()) {
+        let token = Secret::new(session.value());
         if found.replace(token.clone()).is_some_and(|earlier| earlier != token) {
             return Err(Unexpected::TwoSessions);
         }
@@ -162,7 +157,7 @@ fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Re
     let kept: Vec<HeaderValue> = headers
         .get_all(SET_COOKIE)
         .iter()
-        .filter(|line| set_pair(line).is_some_and(|(name, _)| keep(name)))
+        .filter(|line| SetCookie::parse(line).is_some_and(|set| keep(set.name())))
         .cloned()
         .collect();
     headers.remove(SET_COOKIE);

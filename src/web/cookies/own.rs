@@ -53,11 +53,11 @@ impl OwnCookies {
         self.set(base, "", Some(Duration::ZERO))
     }
 
-    /// The value of a cookie; `None` when it is missing or stands twice: two of one name come only from
-    /// somebody who plants one.
+    /// The value of a cookie. `None` when it is missing or occurs twice: a browser sends two of one name only when
+    /// somebody planted one.
     pub fn get<'a>(self, headers: &'a HeaderMap, base: &str) -> Option<&'a str> {
         let full = self.name(base);
-        let mut values = super::each(headers).filter(|(name, _)| *name == full).map(|(_, value)| value);
+        let mut values = super::each_text(headers).filter(|(name, _)| *name == full).map(|(_, value)| value);
         let first = values.next();
         if values.next().is_some() { None } else { first }
     }
