@@ -12,6 +12,7 @@ use url::form_urlencoded;
 use super::{Exit, said};
 use crate::app::admin::{self, AdminError, SessionEntry};
 use crate::pages::{browser, shortened};
+use crate::types::printable;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
@@ -128,6 +129,9 @@ fn named(action: &SessionsCommand) -> Option<String> {
     user.as_deref().map(plain)
 }
 
+/// The longest text printed of one value, in characters: longer than any that the gateway keeps.
+const MAX_CELL: usize = 1000;
+
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
 
 fn row(entry: &SessionEntry) -> [String; 7] {
@@ -193,7 +197,7 @@ fn card(entry: &SessionEntry, out: &mut dyn Write) -> io::Result<()> {
 
 /// Text from outside, unable to move a terminal's cursor.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(text, MAX_CELL)
 }
 
 /// `2026-11-24 10:00:00`, in UTC (days to a date as in the proleptic Gregorian calendar).

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
 use url::form_urlencoded;
 
 use super::context::Context;
@@ -20,7 +20,7 @@ use crate::pages::{Link, SignInView};
 use crate::policy::Judged;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{IdentityKey, LocalRedirect};
-use crate::web::{Body, Request, Response, read_limited};
+use crate::web::{Request, Response, UncachedResponse, read_limited};
 
 /// Where authentik says that a session has ended (Back-Channel Logout 1.0 §2.5).
 pub const BACKCHANNEL_LOGOUT: &str = "/vestibule/backchannel-logout";
@@ -184,8 +184,5 @@ fn refused(context: &Context, why: &dyn std::fmt::Display) -> Response {
 
 /// An answer without a body that nobody keeps (§2.8).
 fn bare(status: StatusCode) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    UncachedResponse::new(status).build()
 }

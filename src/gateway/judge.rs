@@ -13,7 +13,7 @@ use super::questions::NoAnswer;
 use super::sign_in::device;
 use super::{Gateway, RefusalCause};
 use crate::coder::api::TokenLookup;
-use crate::coder::credential::{Presented, PresentedKind};
+use crate::coder::credential::{PresentedCredential, PresentedKind};
 use crate::grant::{Authorization, Check, Device, EndReason, Judgement, MadeFor, TokenOwner};
 use crate::policy::{Bearer, Judged, Judging, RouteClass};
 use crate::types::{Secret, TokenHash};
@@ -28,7 +28,7 @@ impl Gateway {
     /// The bearer of a request. One hash and one look-up when the authorization is fresh.
     pub(super) async fn bearer(
         self: &Arc<Self>,
-        presented: Option<&Presented<'_>>,
+        presented: Option<&PresentedCredential<'_>>,
         class: RouteClass,
         headers: &HeaderMap,
         context: &Context,

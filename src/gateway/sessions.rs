@@ -9,7 +9,7 @@ use super::context::Context;
 use super::sign_in::redirect_to;
 use super::{Gateway, RefusalCause};
 use crate::grant::{Authorization, CredentialKind, EndReason, Filter, Listed, ListedKind, MadeFor};
-use crate::pages::{Link, SessionRow, SessionsView};
+use crate::pages::{Link, ListedSession, SessionsView};
 use crate::policy::{self, Judged};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, Purpose, Secret, TokenHash};
@@ -187,7 +187,7 @@ fn token_name(made_for: MadeFor) -> &'static str {
     }
 }
 
-fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> {
+fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> ListedSession<'a> {
     let (name, client, device) = match &listed.kind {
         ListedKind::Session { device, .. } => (device.user_agent.as_str(), None, Some(device)),
         ListedKind::Token { made_for, device, .. } => {
@@ -196,7 +196,7 @@ fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> 
         }
     };
     let address = device.map(|device| device.address);
-    SessionRow {
+    ListedSession {
         id: name_of(&listed.hash),
         name,
         client: client.filter(|text| !text.is_empty()),

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
+use http::header::{LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, Method, StatusCode};
 use url::form_urlencoded;
 
@@ -15,7 +15,7 @@ use crate::pages::Link;
 use crate::policy::Judged;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
-use crate::web::{Body, Response};
+use crate::web::{Response, UncachedResponse};
 
 impl Gateway {
     /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
@@ -263,12 +263,8 @@ pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, RefusalC
 
 /// A redirect that nobody keeps.
 pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
     let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    response.headers_mut().insert(LOCATION, to);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    UncachedResponse::new(status).header(LOCATION, to).build()
 }
 
 /// Where a request comes from.

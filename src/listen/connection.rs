@@ -18,11 +18,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::proxy_protocol::{self, HeaderError};
+use super::shared::SharedState;
 use super::streams::{OpenBody, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
@@ -30,7 +30,7 @@ use crate::web::Request;
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_REQUEST_HEAD: usize = 64 * 1024;
 
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
@@ -46,7 +46,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Server<S> {
     settings: ListenerSettings,
     service: S,
-    pub(super) shared: Shared,
+    pub(super) shared: SharedState,
     pub(super) shutdown: Shutdown,
     /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
     pub(super) soft: CancellationToken,
@@ -57,7 +57,12 @@ pub(super) struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(settings: ListenerSettings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
+    pub(super) fn new(
+        settings: ListenerSettings,
+        shared: SharedState,
+        shutdown: &Shutdown,
+        service: S,
+    ) -> Self {
         Self {
             http1: http1_builder(&settings),
             http2: http2_builder(),
@@ -214,7 +219,7 @@ enum Secured {
 
 fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
+    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_REQUEST_HEAD).half_close(false);
     builder
 }
 

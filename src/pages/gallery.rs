@@ -29,8 +29,8 @@ fn unverified() -> RefusedView<'static> {
     }
 }
 
-fn rows() -> (Vec<SessionRow<'static>>, Vec<SessionRow<'static>>) {
-    let row = |name, address: &str, since: i64, seen: i64, current| SessionRow {
+fn rows() -> (Vec<ListedSession<'static>>, Vec<ListedSession<'static>>) {
+    let row = |name, address: &str, since: i64, seen: i64, current| ListedSession {
         id: "0123456789ab".to_owned(),
         name,
         client: None,

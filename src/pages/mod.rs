@@ -20,11 +20,12 @@ use http::StatusCode;
 use url::Url;
 
 use crate::types::{RequestId, Secret};
-use crate::web::Response;
-use frame::{Allow, Frame, PolicyOrigin, Retry, Sender, retry_after};
+use crate::web::{Response, UncachedResponse};
+use frame::{Allow, Frame, PolicyOrigin, Retry, Sender};
+use sessions::SessionsPage;
 use text::Text;
 
-pub use sessions::{SessionRow, SessionsView, browser, shortened};
+pub use sessions::{ListedSession, SessionsView, browser, shortened};
 pub use text::Link;
 pub use views::{NextStep, ProblemView, RefusedView, SignInView, SignOutAtProviderView, SignedOutView};
 
@@ -115,7 +116,7 @@ impl Pages {
             icon: self.icon.as_ref().map(|(icon, _)| icon),
         };
         let allow = self.icon.as_ref().map_or(Allow::Nothing, |(_, origin)| Allow::Images(origin));
-        self.sender.send(StatusCode::OK, &page, allow)
+        self.sender.answer(StatusCode::OK, &page, allow).build()
     }
 
     /// Signed in at the provider, but not let in. 403.
@@ -124,7 +125,7 @@ impl Pages {
             [PageButton { text: "Sign in with another account", to: view.another_account.as_str() }];
         let frame = Frame::new("You cannot sign in here", &self.site, request);
         let text = (view.sentence, "", view.detail);
-        self.message(StatusCode::FORBIDDEN, frame, text, &actions)
+        self.message(StatusCode::FORBIDDEN, frame, text, &actions).build()
     }
 
     /// Anything that has no page of its own.
@@ -132,7 +133,7 @@ impl Pages {
         let way = view.next.as_ref().map(|way| PageButton { text: way.text, to: way.to.as_str() });
         let frame = Frame::new(view.title, &self.site, request);
         let text = (view.happened, view.advice, view.detail);
-        self.message(view.status, frame, text, way.as_slice())
+        self.message(view.status, frame, text, way.as_slice()).build()
     }
 
     /// The provider does not answer: loads `target` again every [`RETRY_AFTER`]. 503.
@@ -145,9 +146,7 @@ impl Pages {
                       lasts, tell your administrator the request number below.";
         let actions = [PageButton { text: "Try now", to: target.as_str() }];
         let text = (happened, advice, None);
-        let mut response = self.message(StatusCode::SERVICE_UNAVAILABLE, frame, text, &actions);
-        retry_after(&mut response, RETRY_AFTER);
-        response
+        self.message(StatusCode::SERVICE_UNAVAILABLE, frame, text, &actions).retry_after(RETRY_AFTER).build()
     }
 
     /// Coder does not answer to somebody whose sign-in is kept; `again` is what they asked for. 502.
@@ -157,7 +156,7 @@ impl Pages {
         let advice = "You stay signed in. Try again in a moment. If this lasts, tell your administrator the \
                       request number below.";
         let actions = [PageButton { text: "Try again", to: again.as_str() }];
-        self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions)
+        self.message(StatusCode::BAD_GATEWAY, frame, (happened, advice, None), &actions).build()
     }
 
     /// Signed out here, on purpose. It does not sign in again by itself. 200.
@@ -176,7 +175,7 @@ impl Pages {
         };
         let actions = [PageButton { text: "Sign in again", to: view.sign_in.as_str() }];
         let frame = Frame::new("You are signed out", &self.site, request);
-        self.message(StatusCode::OK, frame, (happened, advice, None), &actions)
+        self.message(StatusCode::OK, frame, (happened, advice, None), &actions).build()
     }
 
     /// The form that ends the session at the provider. 200.
@@ -189,7 +188,7 @@ impl Pages {
         };
         let origin = PolicyOrigin::of(view.action);
         let allow = origin.as_ref().map_or(Allow::Nothing, Allow::FormsTo);
-        self.sender.send(StatusCode::OK, &page, allow)
+        self.sender.answer(StatusCode::OK, &page, allow).build()
     }
 
     /// Signing in succeeded again and again, and again the browser came without a session. 403,
@@ -207,7 +206,7 @@ impl Pages {
             self.access_url
         );
         let actions = [PageButton { text: "Try once more", to: again.as_str() }];
-        self.message(StatusCode::FORBIDDEN, frame, (happened, advice, Some(&detail)), &actions)
+        self.message(StatusCode::FORBIDDEN, frame, (happened, advice, Some(&detail)), &actions).build()
     }
 
     /// A request that cannot be served as it is; `why` is a sentence. 400.
@@ -215,7 +214,7 @@ impl Pages {
         let frame = Frame::new("This request cannot be served", &self.site, request);
         let advice = "Look at the address again, or start from Coder.";
         let actions = [PageButton { text: "Go to Coder", to: self.access_url.as_str() }];
-        self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), &actions)
+        self.message(StatusCode::BAD_REQUEST, frame, (why, advice, None), &actions).build()
     }
 
     /// Nothing is here. 404.
@@ -223,7 +222,7 @@ impl Pages {
         let frame = Frame::new("Nothing is here", &self.site, request);
         let actions = [PageButton { text: "Go to Coder", to: "/" }];
         let text = ("There is no such page.", "Look at the address again, or start from Coder.", None);
-        self.message(StatusCode::NOT_FOUND, frame, text, &actions)
+        self.message(StatusCode::NOT_FOUND, frame, text, &actions).build()
     }
 
     /// A host name that is not served here (RFC 9110 §15.5.20). 421.
@@ -235,7 +234,7 @@ impl Pages {
                       Behind another proxy, the Host header must arrive as the browser sent it.";
         let actions = [PageButton { text: self.access_url.as_str(), to: self.access_url.as_str() }];
         let text = (happened, advice, Some(detail));
-        self.message(StatusCode::MISDIRECTED_REQUEST, frame, text, &actions)
+        self.message(StatusCode::MISDIRECTED_REQUEST, frame, text, &actions).build()
     }
 
     /// Too many attempts from one address (RFC 6585 §4). 429.
@@ -249,9 +248,13 @@ impl Pages {
         };
         let again = again.map(|to| PageButton { text: "Try again", to: to.as_str() });
         let text = (happened, advice.as_str(), None);
-        let mut response = self.message(StatusCode::TOO_MANY_REQUESTS, frame, text, again.as_slice());
-        retry_after(&mut response, after);
-        response
+        self.message(StatusCode::TOO_MANY_REQUESTS, frame, text, again.as_slice()).retry_after(after).build()
+    }
+
+    /// A person's own sessions and tokens, each with a button that ends it. 200.
+    pub fn sessions(&self, view: &SessionsView<'_>, request: RequestId) -> Response {
+        let page = SessionsPage::new(view, Frame::new("Your sessions", &self.site, request));
+        self.sender.answer(StatusCode::OK, &page, Allow::OwnForms).build()
     }
 
     /// A page of what happened, what to do, and what the administrator may want to know.
@@ -261,10 +264,10 @@ impl Pages {
         frame: Frame<'_>,
         (happened, advice, detail): (&str, &str, Option<&str>),
         actions: &[PageButton<'_>],
-    ) -> Response {
+    ) -> UncachedResponse {
         let detail = detail.map(Text::new);
         let page =
             MessagePage { frame, happened: Text::new(happened), advice: Text::new(advice), detail, actions };
-        self.sender.send(status, &page, Allow::Nothing)
+        self.sender.answer(status, &page, Allow::Nothing)
     }
 }

@@ -22,14 +22,18 @@ pub(super) struct Download {
     /// `None` once the body is over.
     link: Option<Box<UpstreamConnection>>,
     pool: Arc<Pool>,
-    ends: Termination,
+    termination: Termination,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
 impl Download {
-    pub(super) const fn new(link: Box<UpstreamConnection>, pool: Arc<Pool>, ends: Termination) -> Self {
-        Self { link: Some(link), pool, ends }
+    pub(super) const fn new(
+        link: Box<UpstreamConnection>,
+        pool: Arc<Pool>,
+        termination: Termination,
+    ) -> Self {
+        Self { link: Some(link), pool, termination }
     }
 
     /// It is over: what broke off closes its link.
@@ -45,22 +49,22 @@ impl http_body::Body for Download {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        if this.ends.authorization_has_ended() {
+        if this.termination.authorization_has_ended() {
             return this.break_off(BodyError::Ended);
         }
         let Some(link) = &mut this.link else { return Poll::Ready(None) };
         match link.poll_frame(cx).map(Option::transpose) {
             Poll::Ready(Err(error)) => this.break_off(BodyError::Broken(Box::new(error))),
             Poll::Ready(Ok(frame)) => {
-                this.ends.active();
+                this.termination.active();
                 if let Some(link) = this.link.take_if(|link| link.is_over()) {
                     this.pool.put(link);
                 }
                 Poll::Ready(frame.map(Ok))
             }
-            Poll::Pending => match this.ends.poll(cx) {
-                Poll::Ready(cut) => {
-                    tracing::debug!(?cut, "answer ended");
+            Poll::Pending => match this.termination.poll(cx) {
+                Poll::Ready(cause) => {
+                    tracing::debug!(?cause, "answer ended");
                     this.break_off(BodyError::Ended)
                 }
                 Poll::Pending => Poll::Pending,

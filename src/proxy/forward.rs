@@ -8,45 +8,21 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
-use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::download::Download;
+use super::error::ForwardError;
 use super::origin::{Origin, UpstreamSettings};
 use super::pool::Pool;
 use super::termination::Termination;
 use super::tunnel::Tunnel;
 use super::upgrade::UpgradeRequest;
-use super::upload::{Upload, UploadError};
-use super::upstream_connection::{LinkError, UpstreamConnection};
+use super::upload::Upload;
+use super::upstream_connection::UpstreamConnection;
 use crate::policy::Permit;
 use crate::types::Clock;
-use crate::web::{Body, Response, Sanitized, remove_hop_by_hop};
-
-/// Why there is no answer of Coder.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
-pub enum ForwardError {
-    /// Nobody listens there, or TLS failed. Nothing was sent.
-    #[error("no connection to Coder could be made")]
-    Connect,
-    /// No connection could be made in time. Nothing was sent.
-    #[error("connecting to Coder took too long")]
-    Timeout,
-    /// The connection broke off before an answer, or what came is none. The request may have been
-    /// acted on.
-    #[error("Coder closed the connection without an answer")]
-    Broken,
-    /// Coder switched to a protocol that nobody asked for.
-    #[error("Coder switched to a protocol that was not asked for")]
-    Upgrade,
-    /// The request's body is longer than its permit allows (413).
-    #[error("the request's body is too large")]
-    TooLarge,
-    /// The authorization that the request was permitted under ended before Coder answered.
-    #[error("the authorization of the request has ended")]
-    Ended,
-}
+use crate::web::{Body, Response, Sanitized, remove_hop_by_hop, response};
 
 /// An answer's head, and the link that its body comes on.
 struct UpstreamAnswer {
@@ -85,7 +61,7 @@ impl Upstream {
     }
 
     /// Forwards a request, once, and relays the answer as it comes. No redirect is followed, and nothing is sent twice:
-    /// a pooled connection is looked at before it is used. What the permit's authorization ends, breaks off: the wait for
+    /// a pooled connection is looked at before it is used. What the permit's authorization termination, breaks off: the wait for
     /// an answer, its body, a tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
@@ -95,17 +71,17 @@ impl Upstream {
         permit: &Permit,
         request: Sanitized<Incoming>,
     ) -> Result<Response, ForwardError> {
-        let ends = Termination::new(permit, &self.clock);
+        let termination = Termination::new(permit, &self.clock);
         let (request, upgrade_request) = prepare(request, permit.body_limit())?;
         let answer = tokio::select! {
             biased;
             answer = self.exchange(request) => answer?,
-            () = ends.authorization_ended() => return Err(ForwardError::Ended),
+            () = termination.authorization_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            self.switch(answer, upgrade_request, ends)
+            self.switch(answer, upgrade_request, termination)
         } else {
-            Ok(self.relay(answer, ends))
+            Ok(self.relay(answer, termination))
         }
     }
 
@@ -121,7 +97,7 @@ impl Upstream {
     }
 
     /// An ordinary answer.
-    fn relay(&self, answer: UpstreamAnswer, ends: Termination) -> Response {
+    fn relay(&self, answer: UpstreamAnswer, termination: Termination) -> Response {
         let UpstreamAnswer { mut link, status, mut headers } = answer;
         clean(&mut headers, status);
         let body = match link.take_whole() {
@@ -130,9 +106,9 @@ impl Upstream {
                 self.pool.put(link);
                 Body::full(body)
             }
-            None => Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), ends))),
+            None => Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), termination))),
         };
-        respond(status, headers, body)
+        response(status, headers, body)
     }
 
     /// The switch to another protocol: only here, after Coder's 101, does anything that the client
@@ -141,7 +117,7 @@ impl Upstream {
         &self,
         answer: UpstreamAnswer,
         upgrade_request: Option<UpgradeRequest>,
-        ends: Termination,
+        termination: Termination,
     ) -> Result<Response, ForwardError> {
         let UpstreamAnswer { link, status, mut headers } = answer;
         let upgrade_request = upgrade_request
@@ -154,10 +130,10 @@ impl Upstream {
         self.tunnels.spawn(async move {
             // Without a client that was told 101 there is nothing to carry.
             if let Ok(client) = upgrade_request.client.await {
-                Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(ends, stop).await;
+                Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(termination, stop).await;
             }
         });
-        Ok(respond(status, headers, Body::empty()))
+        Ok(response(status, headers, Body::empty()))
     }
 
     #[cfg(test)]
@@ -178,14 +154,6 @@ fn prepare(
     Ok((upload, upgrade_request))
 }
 
-/// An answer to the client. Of which version Coder's was, is this hop's business.
-fn respond(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
-}
-
 /// Removes what ends at this hop from an answer. Everything else stays as Coder sent it, line by line.
 fn clean(headers: &mut HeaderMap, status: StatusCode) {
     // 426 has to say what to upgrade to (RFC 9110 §15.5.22).
@@ -194,16 +162,5 @@ fn clean(headers: &mut HeaderMap, status: StatusCode) {
     if let Some(protocol) = required {
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
         headers.insert(UPGRADE, protocol);
-    }
-}
-
-/// Tells a body that is too long from everything else that breaks an exchange off.
-impl From<LinkError> for ForwardError {
-    fn from(error: LinkError) -> Self {
-        if matches!(error, LinkError::Upload(UploadError::TooLong)) {
-            return Self::TooLarge;
-        }
-        tracing::debug!(%error, "exchange with Coder broke off");
-        Self::Broken
     }
 }

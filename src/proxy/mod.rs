@@ -15,6 +15,7 @@
 //! [`Sanitized`](crate::web::Sanitized) request.
 
 mod download;
+mod error;
 mod forward;
 mod io;
 mod origin;
@@ -26,7 +27,8 @@ mod upload;
 mod upstream_connection;
 mod websocket;
 
-pub use forward::{ForwardError, Upstream};
+pub use error::ForwardError;
+pub use forward::Upstream;
 pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use super::ForwardError;
+use super::error::ForwardError;
 use super::io::Io;
 use crate::types::Clock;
 use crate::web::KEEPALIVE;

@@ -2,13 +2,14 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::upstream_connection::UpstreamConnection;
+use crate::types::lock;
 
 /// Idle links, the last used first: the ones that are seldom needed age and go.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ impl Pool {
     /// The link that was used last, of those that Coder has left alone since.
     pub(super) async fn take(&self) -> Option<Box<UpstreamConnection>> {
         poll_fn(|cx| {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut idle = lock(&self.idle);
             while let Some((since, mut link)) = idle.pop_back() {
                 if since.elapsed() >= self.timeout {
                     // All the others are older still.
@@ -46,7 +47,7 @@ impl Pool {
     pub(super) fn put(&self, link: Box<UpstreamConnection>) {
         let Some(link) = link.into_idle() else { return };
         let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         while idle.front().is_some_and(|(since, _)| now - *since >= self.timeout)
             || idle.len() >= self.capacity
         {

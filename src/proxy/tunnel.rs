@@ -73,17 +73,17 @@ where
         }
     }
 
-    /// Carries bytes until either side ends, `ends` say so, or the process stops for good.
-    pub(super) async fn run(mut self, mut ends: Termination, stop: CancellationToken) {
+    /// Carries bytes until either side ends, `termination` asks for it, or the process stops for good.
+    pub(super) async fn run(mut self, mut termination: Termination, stop: CancellationToken) {
         let ended = {
             let mut stopped = pin!(stop.cancelled());
             let carried = poll_fn(|cx| {
-                if let Poll::Ready(carried) = self.poll_carry(cx, &mut ends) {
+                if let Poll::Ready(carried) = self.poll_carry(cx, &mut termination) {
                     return Poll::Ready(Err(carried));
                 }
-                if let Poll::Ready(cut) = ends.poll(cx) {
-                    tracing::debug!(?cut, "tunnel ended");
-                    return Poll::Ready(Ok((POLICY_VIOLATION, cut.reason())));
+                if let Poll::Ready(cause) = termination.poll(cx) {
+                    tracing::debug!(?cause, "tunnel ended");
+                    return Poll::Ready(Ok((POLICY_VIOLATION, cause.reason())));
                 }
                 stopped.as_mut().poll(cx).map(|()| Ok((GOING_AWAY, "the gateway is restarting")))
             });
@@ -100,11 +100,11 @@ where
     }
 
     /// Ready when either side has ended and the other has been told all of it.
-    fn poll_carry(&mut self, cx: &mut Context<'_>, ends: &mut Termination) -> Poll<io::Result<()>> {
-        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| ends.active());
+    fn poll_carry(&mut self, cx: &mut Context<'_>, termination: &mut Termination) -> Poll<io::Result<()>> {
+        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| termination.active());
         let frames = &mut self.frames;
         let down = self.down.poll(cx, &mut self.coder, &mut self.client, |bytes| {
-            ends.active();
+            termination.active();
             if let Some(frames) = frames {
                 frames.pass(bytes);
             }
@@ -122,7 +122,7 @@ where
         self.coder.shutdown().await
     }
 
-    /// Termination both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
+    /// Ends both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
     async fn say_goodbye(self, close: &[u8]) -> io::Result<()> {
         let Self { mut client, coder, down, frames, .. } = self;
         drop(coder);

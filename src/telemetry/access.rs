@@ -53,7 +53,7 @@ impl Access<'_> {
 }
 
 /// The longest segment that is written whatever it looks like, in bytes: Coder's names have at most 32.
-const MAX_NAME: usize = 32;
+const MAX_PLAIN_SEGMENT: usize = 32;
 
 /// What stands for a segment that may be a secret.
 const HIDDEN: &str = "***";
@@ -71,7 +71,7 @@ fn presentable(path: &str) -> Cow<'_, str> {
 /// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID.
 fn may_be_secret(segment: &str) -> bool {
     let token_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte);
-    segment.len() > MAX_NAME
+    segment.len() > MAX_PLAIN_SEGMENT
         && segment.bytes().all(token_like)
         && segment.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
         && !is_uuid(segment)

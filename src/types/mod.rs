@@ -31,6 +31,6 @@ pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
 pub use seal::{KEY_BYTES, Keyring, Purpose, Sealer, UnsealError};
 pub use secret::Secret;
-pub use single_flight::{CutOff, Flight, SingleFlight};
-pub use text::printable;
+pub use single_flight::{CutOff, InFlight, SingleFlight};
+pub use text::{is_printable, printable};
 pub use token_hash::{TokenHash, TokenHashState};

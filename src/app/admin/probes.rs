@@ -10,19 +10,20 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Answer, json, not_allowed, text};
+use super::{json, not_allowed, text};
 use crate::coder::api::Api;
 use crate::gateway::Gateway;
 use crate::grant::Grants;
 use crate::oidc::Provider;
 use crate::policy::ClassName;
 use crate::telemetry::metrics;
+use crate::web::Response;
 
 /// How long an answer about readiness holds, so that nobody can keep disk and Coder busy by asking.
-const HOLDS: Duration = Duration::from_secs(1);
+const READINESS_VALIDITY: Duration = Duration::from_secs(1);
 
 /// The longest that the store or Coder may take to be called ready.
-const LONGEST: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is looked at.
 pub(in crate::app) struct Probes {
@@ -62,7 +63,7 @@ impl Probes {
         Self { grants, provider, gateway, coder, last: Mutex::default() }
     }
 
-    pub(super) async fn handle(&self, request: &Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: &Request<Incoming>) -> Response {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed("GET, HEAD");
         }
@@ -83,12 +84,12 @@ impl Probes {
     async fn ready(&self) -> Ready {
         let mut last = self.last.lock().await;
         if let Some((at, ready)) = *last
-            && at.elapsed() < HOLDS
+            && at.elapsed() < READINESS_VALIDITY
         {
             return ready;
         }
         let store = async {
-            match tokio::time::timeout(LONGEST, self.grants.probe()).await {
+            match tokio::time::timeout(PROBE_TIMEOUT, self.grants.probe()).await {
                 Ok(Ok(())) => true,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "not ready");
@@ -97,7 +98,7 @@ impl Probes {
                 Err(_) => false,
             }
         };
-        let coder = async { tokio::time::timeout(LONGEST, self.coder.healthy()).await == Ok(true) };
+        let coder = async { tokio::time::timeout(PROBE_TIMEOUT, self.coder.healthy()).await == Ok(true) };
         let (store, coder) = tokio::join!(store, coder);
         let ready = Ready { store, provider: self.provider.documents().is_some(), coder };
         *last = Some((Instant::now(), ready));

@@ -9,13 +9,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Answer, json, not_allowed};
+use super::{json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
+use crate::web::Response;
 
 /// The most sessions and tokens that are looked through and listed.
-const MOST: u32 = 50_000;
+const MAX_LISTED_SESSIONS: u32 = 50_000;
 
 /// A live session or token, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -85,7 +86,7 @@ impl SessionAdmin {
         Self { grants }
     }
 
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Response {
         let path = request.uri().path();
         let reads = match path {
             "/sessions" => true,
@@ -107,7 +108,7 @@ impl SessionAdmin {
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
-    async fn list(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn list(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let found = self.find(whom).await?;
         if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -116,7 +117,7 @@ impl SessionAdmin {
         Ok(json(StatusCode::OK, &json!({"sessions": entries})))
     }
 
-    async fn revoke(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn revoke(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let ended = match whom {
             SessionFilter::Everybody => {
                 let ended = self.grants.end_everybody(EndReason::Revoked).await?;
@@ -166,7 +167,7 @@ impl SessionAdmin {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
-        let mut found = self.grants.list(filter, MOST).await?;
+        let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
         if let SessionFilter::SessionEntry(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
@@ -187,7 +188,7 @@ fn whom(query: &str) -> Option<SessionFilter> {
     pairs.next().is_none().then_some(whom)
 }
 
-fn no(status: StatusCode, why: &str) -> Answer {
+fn no(status: StatusCode, why: &str) -> Response {
     json(status, &json!({"error": why}))
 }
 

@@ -9,10 +9,13 @@ use crate::coder::api::Api;
 use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
 use crate::coder::refusal::CoderRefusal;
 use crate::config::Config;
-use crate::types::{LocalRedirect, Secret, random_token};
+use crate::types::{LocalRedirect, Secret, printable, random_token};
 use crate::web::Client;
 
 use super::{Finding, settings};
+
+/// The longest text of Coder's that a finding quotes, in characters.
+const MAX_SHOWN: usize = 200;
 
 /// What to do about a Coder that has other settings than the gateway.
 const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
@@ -110,14 +113,13 @@ fn begun(config: &Config, started: &Started) -> Finding {
         ));
     }
     Finding::wrong(
-        format!("Coder sends the browser back to {} after a sign-in.", printable(started.redirect_uri())),
+        format!(
+            "Coder sends the browser back to {} after a sign-in.",
+            printable(started.redirect_uri(), MAX_SHOWN)
+        ),
         format!("{expected} was expected: Coder's CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL differs."),
         NEW_ENVIRONMENT,
     )
-}
-
-fn printable(text: &str) -> String {
-    crate::types::printable(text, 200)
 }
 
 /// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).

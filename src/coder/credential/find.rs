@@ -9,12 +9,12 @@ use super::sources::{
     PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
     WORKSPACE_PROXY_HEADER, bearers, cookies_named, each_cookie, header_lines, query_values,
 };
-use super::{Contradiction, Presented, PresentedKind, format};
+use super::{Contradiction, PresentedCredential, PresentedKind, format};
 use crate::coder::cookies;
 use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, MachineCredential, RouteClass};
 
-type Found<'a> = Result<Option<Presented<'a>>, Contradiction>;
+type Found<'a> = Result<Option<PresentedCredential<'a>>, Contradiction>;
 
 /// Finds the credential of a request.
 #[derive(Clone, Debug, Default)]
@@ -94,7 +94,10 @@ fn first<'a>(one: Found<'a>, other: impl FnOnce() -> Found<'a>) -> Found<'a> {
 }
 
 /// A machine's credential or a person's, but not both: Coder refuses them together.
-fn either<'a>(machine: Option<Presented<'a>>, person: Option<Presented<'a>>) -> Found<'a> {
+fn either<'a>(
+    machine: Option<PresentedCredential<'a>>,
+    person: Option<PresentedCredential<'a>>,
+) -> Found<'a> {
     match (machine, person) {
         (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
         (machine, person) => Ok(machine.or(person)),
@@ -178,7 +181,7 @@ impl<'a> Pick<'a> {
         }
         Ok(self.first.map(|(text, _)| {
             let kind = kind(&text);
-            Presented::new(text, kind, self.in_url)
+            PresentedCredential::new(text, kind, self.in_url)
         }))
     }
 }
@@ -199,7 +202,7 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     });
     let picked = picked.named_elsewhere(headers, query).rfc_6750(headers, query, |_| true);
     let alone = !picked.several && !an_apps;
-    Ok(picked.done()?.map(|found| Presented { alone, ..found }))
+    Ok(picked.done()?.map(|found| PresentedCredential { alone, ..found }))
 }
 
 /// With apps: `own` goes before every other place, `last` comes after those that Coder names.
@@ -215,7 +218,7 @@ fn app<'a>(
     let in_cookie = |value: &'a [u8]| {
         let text = String::from_utf8_lossy(value);
         let kind = kind(&text);
-        Presented::new(text, kind, false)
+        PresentedCredential::new(text, kind, false)
     };
     let found = match own.map(in_cookie) {
         Some(found) => Some(found),
@@ -239,7 +242,7 @@ fn encrypted_app_key(query: Option<&str>) -> Found<'_> {
     let mut values = query_values(query, |name| name.starts_with(QUERY_HANDOVER_PREFIX));
     match (values.next(), values.next()) {
         (Some(one), Some(other)) if one != other => Err(Contradiction { in_cookies: false }),
-        (one, _) => Ok(one.map(|text| Presented::new(text, PresentedKind::EncryptedAppKey, true))),
+        (one, _) => Ok(one.map(|text| PresentedCredential::new(text, PresentedKind::EncryptedAppKey, true))),
     }
 }
 
@@ -254,9 +257,9 @@ fn in_header<'a>(
     match (lines.next(), lines.next()) {
         (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
         (Some(text), None) if fits(&text) => {
-            Ok(Some(Presented::new(text, PresentedKind::Machine(machine), false)))
+            Ok(Some(PresentedCredential::new(text, PresentedKind::Machine(machine), false)))
         }
-        (Some(text), None) => Ok(Some(Presented::new(text, PresentedKind::Malformed, false))),
+        (Some(text), None) => Ok(Some(PresentedCredential::new(text, PresentedKind::Malformed, false))),
         (None, _) => Ok(None),
     }
 }
@@ -280,7 +283,11 @@ fn scim(headers: &HeaderMap) -> Found<'_> {
     let found = in_header(headers, name, MachineCredential::Scim, format::is_opaque)?;
     let is_person = |text: &str| format::is_person(text.rsplit(' ').next().unwrap_or_default());
     Ok(found.map(|found| {
-        if is_person(&found.text) { Presented { kind: PresentedKind::Person, ..found } } else { found }
+        if is_person(&found.text) {
+            PresentedCredential { kind: PresentedKind::Person, ..found }
+        } else {
+            found
+        }
     }))
 }
 

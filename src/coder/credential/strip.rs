@@ -3,7 +3,7 @@
 use http::{HeaderMap, header};
 
 use super::sources::{SESSION_HEADER, bearers, each_cookie, header_lines};
-use super::{Presented, format};
+use super::{PresentedCredential, format};
 use crate::coder::cookies;
 use crate::web;
 
@@ -12,8 +12,8 @@ use crate::web;
 /// requests.
 ///
 /// `Authorization` goes only when it holds what can only be a credential of Coder: on an app's host or path
-/// it is the app's own. The URL is never touched; see [`Presented::in_url`].
-pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) {
+/// it is the app's own. The URL is never touched; see [`PresentedCredential::in_url`].
+pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&PresentedCredential<'_>>) {
     let kept = |value: &[u8]| keep.is_some_and(|keep| keep.text.as_bytes() == value);
     strip_cookies(headers, cookies::is_app_session, kept);
     strip_cookies(headers, cookies::is_session, kept);

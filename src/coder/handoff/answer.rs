@@ -7,18 +7,29 @@ use http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 use url::{Url, form_urlencoded};
 
+use super::error::Unexpected;
 use super::names;
-use super::{HandoffResult, HandoffSettings, Unexpected};
+use super::settings::HandoffSettings;
 use crate::coder::cookies::is_session;
 use crate::coder::refusal::CoderRefusal;
 use crate::types::{LocalRedirect, Secret};
 use crate::web::cookies::SetCookie;
-use crate::web::{Body, Response, remove_hop_by_hop};
+use crate::web::{self, Body, Response, remove_hop_by_hop};
 
 type Answer = http::Response<Bytes>;
 
 /// The longest state, redirect URI or challenge taken from Coder, in bytes.
 const MAX_PARAMETER: usize = 2048;
+
+/// What became of a hand-off.
+#[derive(Debug)]
+pub struct HandoffResult {
+    /// Coder's new session token. Without one Coder has converted a password account, and wants a second
+    /// sign-in.
+    pub session: Option<Secret>,
+    /// Coder's answer, to be relayed.
+    pub response: Response,
+}
 
 /// What Coder said in the first leg.
 pub(super) struct Begun {
@@ -166,8 +177,5 @@ fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Re
         (SET_COOKIE, line)
     }));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    web::response(status, headers, Body::full(body))
 }

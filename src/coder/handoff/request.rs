@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use url::Url;
 
 use super::names;
-use super::{CALLBACK, HandoffSettings, Visit};
+use super::settings::{CALLBACK, HandoffSettings, Visit};
 use crate::coder::hosts::authority;
 use crate::types::Secret;
 use crate::web;

@@ -9,7 +9,7 @@ use super::super::RefusalCause;
 use super::super::context::Context;
 use super::super::keys::Maker;
 use super::{Seen, Worker};
-use crate::coder::credential::{Presented, strip_credentials};
+use crate::coder::credential::{PresentedCredential, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::coder::routes::Route;
 use crate::grant::Authorization;
@@ -50,7 +50,7 @@ impl Worker {
             class: route.class,
             bearer: &bearer,
             client: context.client,
-            in_url: presented.as_ref().is_some_and(Presented::in_url),
+            in_url: presented.as_ref().is_some_and(PresentedCredential::in_url),
             navigation: context.navigates() && !context.app_host,
             preflight: is_preflight(request.method(), request.headers()),
         };
@@ -58,7 +58,7 @@ impl Worker {
             Decision::Forward(permit) => {
                 seen.user = permit.authorization().and_then(Authorization::user);
                 let creates = matches!(route.class, RouteClass::CreatesKey(_));
-                let maker = presented.as_ref().filter(|_| creates).map(Presented::secret);
+                let maker = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
                 match (permit.credentials(), presented.filter(|presented| !presented.is_alone())) {
                     (CredentialHandling::Withheld, _) => strip_credentials(request.headers_mut(), None),
                     (CredentialHandling::AsPresented, Some(keep)) => {

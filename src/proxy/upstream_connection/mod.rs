@@ -4,6 +4,7 @@
 //! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
 //! is hyper's own, httparse; what stands here is where a message ends.
 
+mod error;
 mod head;
 mod receiving;
 mod sending;
@@ -20,15 +21,15 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
-use thiserror::Error;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+pub(super) use self::error::ExchangeError;
 use self::head::Head;
 use self::receiving::{Piece, Rest, may_be_kept};
 use self::sending::Sending;
 use super::io::Io;
-use super::upload::{Upload, UploadError};
+use super::upload::Upload;
 
 /// Most answers are no longer than this: whoever says more at once is rushing.
 const FIRST: usize = 8 * 1024;
@@ -45,43 +46,6 @@ thread_local! {
     static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
 }
 
-/// Why an exchange broke off.
-#[derive(Debug, Error)]
-pub(super) enum LinkError {
-    /// The connection ended before the answer did.
-    #[error("the connection to Coder ended too soon")]
-    Ended,
-    /// Reading from the connection failed.
-    #[error("the connection to Coder broke: {0}")]
-    Io(#[from] io::Error),
-    /// What came is no answer.
-    #[error("Coder's answer is malformed: {0}")]
-    Malformed(&'static str),
-    /// The request could not be sent whole.
-    #[error(transparent)]
-    Upload(#[from] UploadError),
-}
-
-impl From<httparse::Error> for LinkError {
-    fn from(error: httparse::Error) -> Self {
-        Self::Malformed(match error {
-            httparse::Error::HeaderName => "a header's name",
-            httparse::Error::HeaderValue => "a header's value",
-            httparse::Error::NewLine => "the end of a line",
-            httparse::Error::Status => "a status",
-            httparse::Error::Token => "a reason",
-            httparse::Error::TooManyHeaders => "so many headers",
-            httparse::Error::Version => "a version",
-        })
-    }
-}
-
-impl From<httparse::InvalidChunkSize> for LinkError {
-    fn from(_: httparse::InvalidChunkSize) -> Self {
-        Self::Malformed("a chunk's size")
-    }
-}
-
 /// A connection to Coder. It makes progress only while it is polled, by whoever waits for its answer or its body: no
 /// task of its own, no hand-over between tasks, and dropping it closes it.
 pub(super) struct UpstreamConnection {
@@ -95,7 +59,7 @@ pub(super) struct UpstreamConnection {
     rushing: bool,
     /// What is to come of the answer's body.
     rest: Rest,
-    /// Another request may follow, as far as the connection's ends have said.
+    /// Another request may follow, as far as both ends of the connection have said.
     kept: bool,
 }
 
@@ -124,8 +88,11 @@ impl UpstreamConnection {
     /// The rest of a request that is answered early goes out while the answer's body is read.
     ///
     /// # Errors
-    /// [`LinkError`]: nobody knows what Coder has made of the request.
-    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+    /// [`ExchangeError`]: nobody knows what Coder has made of the request.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Upload,
+    ) -> Result<(StatusCode, HeaderMap), ExchangeError> {
         let is_head = *request.request().method() == Method::HEAD;
         let mut room = self.sending.begin(request);
         let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
@@ -135,7 +102,7 @@ impl UpstreamConnection {
         Ok((head.status, head.headers))
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>, room: &mut HeaderMap) -> Poll<Result<Head, LinkError>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, room: &mut HeaderMap) -> Poll<Result<Head, ExchangeError>> {
         self.poll_send(cx)?;
         loop {
             if !self.input.is_empty()
@@ -147,7 +114,7 @@ impl UpstreamConnection {
                 continue;
             }
             if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Err(LinkError::Ended));
+                return Poll::Ready(Err(ExchangeError::Ended));
             }
         }
     }
@@ -155,11 +122,11 @@ impl UpstreamConnection {
     /// The next frame of the answer's body.
     ///
     /// # Errors
-    /// [`LinkError`]: it breaks off.
+    /// [`ExchangeError`]: it breaks off.
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, LinkError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
         self.poll_send(cx)?;
         loop {
             match self.rest.take(&mut self.input)? {
@@ -210,9 +177,9 @@ impl UpstreamConnection {
 
     /// Sends what is left of the request. Coder may refuse the rest and yet answer: then the answer counts, and the
     /// connection serves no other request.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), ExchangeError> {
         match self.sending.poll(&mut self.io, cx) {
-            Poll::Ready(Err(LinkError::Io(error))) => {
+            Poll::Ready(Err(ExchangeError::Io(error))) => {
                 tracing::debug!(%error, "Coder takes no more of a request");
                 self.sending = Sending::default();
                 self.kept = false;

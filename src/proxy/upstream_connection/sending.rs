@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderName};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
+use super::error::ExchangeError;
 use super::head;
-use super::{Io, LinkError};
+use crate::proxy::io::Io;
 use crate::proxy::upload::{Upload, UploadError};
 use crate::web::items;
 
@@ -102,7 +103,7 @@ impl Sending {
     }
 
     /// Sends what can be sent now. Ready when all has gone out.
-    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         loop {
             // A frame that is there goes out together with the head.
             let staged = self.poll_stage(cx)?;
@@ -122,7 +123,7 @@ impl Sending {
     }
 
     /// Stages what comes next of the body, unless there is something before it.
-    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         let Some(body) = self.body.as_mut().filter(|_| self.data.is_empty() && self.end.is_empty()) else {
             return Poll::Ready(Ok(()));
         };
@@ -134,7 +135,7 @@ impl Sending {
         })
     }
 
-    fn stage(&mut self, data: Bytes) -> Result<(), LinkError> {
+    fn stage(&mut self, data: Bytes) -> Result<(), ExchangeError> {
         match &mut self.framing {
             Framing::Length(left) => {
                 // One byte more would be the beginning of another request.
@@ -155,7 +156,7 @@ impl Sending {
     }
 
     /// The body is over.
-    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), LinkError> {
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), ExchangeError> {
         self.body = None;
         match &self.framing {
             Framing::Length(0) => {}

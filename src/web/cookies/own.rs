@@ -12,11 +12,11 @@ pub struct OwnCookies {
     secure: bool,
 }
 
-/// The prefix of every own cookie's name, behind [`HOST`] where that is used.
-const OWN: &str = "vestibule_";
+/// The prefix of every own cookie's name, behind [`HOST_PREFIX`] where that is used.
+const OWN_PREFIX: &str = "vestibule_";
 
 /// What binds a cookie to the host that set it.
-const HOST: &str = "__Host-";
+const HOST_PREFIX: &str = "__Host-";
 
 impl OwnCookies {
     /// With `secure` as the access URL's scheme says.
@@ -26,13 +26,13 @@ impl OwnCookies {
 
     /// The full name of a cookie.
     pub fn name(self, base: &str) -> String {
-        let prefix = if self.secure { HOST } else { "" };
-        format!("{prefix}{OWN}{base}")
+        let prefix = if self.secure { HOST_PREFIX } else { "" };
+        format!("{prefix}{OWN_PREFIX}{base}")
     }
 
     /// Whether a cookie is one of the gateway's, in either form and any case: none of them reaches Coder.
     pub fn is_own(name: &str) -> bool {
-        without(name, HOST).or(Some(name)).and_then(|bare| without(bare, OWN)).is_some()
+        without(name, HOST_PREFIX).or(Some(name)).and_then(|bare| without(bare, OWN_PREFIX)).is_some()
     }
 
     /// The `Set-Cookie` line for `value`, which must be made of cookie octets (base64url is); for any other

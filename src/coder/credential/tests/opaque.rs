@@ -134,9 +134,11 @@ fn the_neighbour_of_a_judged_session_goes_when_it_is_no_text() {
     let line =
         [b"coder_session_token=".as_slice(), A.as_bytes(), b"; __Host-coder_session_token=\xff"].concat();
     let mut headers = with(&[&line]);
-    let found =
-        finder().find(&headers.clone(), None, RouteClass::User).expect("one").map(Presented::into_owned);
-    assert_eq!(found.as_ref().map(Presented::kind), Some(PresentedKind::Person));
+    let found = finder()
+        .find(&headers.clone(), None, RouteClass::User)
+        .expect("one")
+        .map(PresentedCredential::into_owned);
+    assert_eq!(found.as_ref().map(PresentedCredential::kind), Some(PresentedKind::Person));
     strip_credentials(&mut headers, found.as_ref());
     assert_eq!(headers["cookie"], cookie("coder_session_token", A).as_str());
 }
