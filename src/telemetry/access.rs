@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{CoderUserId, RequestId};
+use crate::types::{CoderUserId, RequestId, is_uuid};
 
 /// What is said of a request once its answer's head is known. `docs/request-log.md` is the
 /// interface: a field is added there first.
@@ -68,7 +68,8 @@ fn presentable(path: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }
 
-/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID.
+/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID, by which Coder names
+/// nearly everything.
 fn may_be_secret(segment: &str) -> bool {
     let token_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte);
     segment.len() > MAX_PLAIN_SEGMENT
@@ -76,13 +77,6 @@ fn may_be_secret(segment: &str) -> bool {
         && segment.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
         && !is_uuid(segment)
         && !is_file(segment)
-}
-
-/// Coder names nearly everything by one.
-fn is_uuid(segment: &str) -> bool {
-    let groups = segment.split('-').map(str::len);
-    let digits = segment.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
-    digits && groups.eq([8, 4, 4, 4, 12])
 }
 
 /// A file of the dashboard: a name with an ending. A signed token has no such short last part.

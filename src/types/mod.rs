@@ -24,7 +24,7 @@ pub use clock::{Clock, ManualClock, Timestamp};
 pub use deadline::Deadline;
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
-pub use ids::{CoderUserId, GrantId, InvalidId};
+pub use ids::{CoderUserId, GrantId, InvalidId, is_uuid};
 pub use lock::lock;
 pub use login_type::LoginType;
 pub use random::{RequestId, random_bytes, random_token};

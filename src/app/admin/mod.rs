@@ -2,6 +2,7 @@
 //!
 //! Whoever can open the socket may end everybody's session: it is the file's mode that says who can.
 
+mod metrics;
 mod probes;
 mod sessions;
 mod socket;

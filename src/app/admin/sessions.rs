@@ -18,7 +18,7 @@ use crate::web::Response;
 /// The most sessions and tokens that are looked through and listed.
 const MAX_LISTED_SESSIONS: u32 = 50_000;
 
-/// A live session or token, as it is told.
+/// A live session or token, as the command line shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
     /// Its short name; nothing can be done with it elsewhere.
@@ -74,11 +74,11 @@ pub struct SessionAdmin {
     grants: Arc<Grants>,
 }
 
-/// SessionFilter a request names.
+/// The sessions and tokens that a request names.
 enum SessionFilter {
     Everybody,
     User(String),
-    SessionEntry(String),
+    Id(String),
 }
 
 impl SessionAdmin {
@@ -110,7 +110,7 @@ impl SessionAdmin {
 
     async fn list(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let found = self.find(whom).await?;
-        if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
+        if let (SessionFilter::Id(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
         }
         let entries: Vec<SessionEntry> = found.iter().map(SessionEntry::of).collect();
@@ -125,7 +125,7 @@ impl SessionAdmin {
                 ended
             }
             SessionFilter::User(name) => self.revoke_user(name).await?,
-            SessionFilter::SessionEntry(_) => {
+            SessionFilter::Id(_) => {
                 let found = self.find(whom).await?;
                 let Some(listed) = found.first() else {
                     return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -162,13 +162,13 @@ impl SessionAdmin {
 
     async fn find(&self, whom: &SessionFilter) -> Result<Vec<Listed>, StoreError> {
         let filter = match whom {
-            SessionFilter::Everybody | SessionFilter::SessionEntry(_) => Filter::Everybody,
+            SessionFilter::Everybody | SessionFilter::Id(_) => Filter::Everybody,
             SessionFilter::User(name) => {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
         let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
-        if let SessionFilter::SessionEntry(id) = whom {
+        if let SessionFilter::Id(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
         Ok(found)
@@ -182,7 +182,7 @@ fn whom(query: &str) -> Option<SessionFilter> {
     let whom = match &*name {
         "everybody" => SessionFilter::Everybody,
         "user" if !value.is_empty() => SessionFilter::User(value.into_owned()),
-        "id" if !value.is_empty() => SessionFilter::SessionEntry(value.into_owned()),
+        "id" if !value.is_empty() => SessionFilter::Id(value.into_owned()),
         _ => return None,
     };
     pairs.next().is_none().then_some(whom)
@@ -217,7 +217,7 @@ mod tests {
         assert!(
             matches!(whom("user=alice%40acme.company"), Some(SessionFilter::User(name)) if name == "alice@acme.company")
         );
-        assert!(matches!(whom("id=abc"), Some(SessionFilter::SessionEntry(id)) if id == "abc"));
+        assert!(matches!(whom("id=abc"), Some(SessionFilter::Id(id)) if id == "abc"));
         for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
             assert!(whom(nobody).is_none(), "{nobody}");
         }

@@ -18,7 +18,7 @@ pub use set_cookie::SetCookie;
 pub fn each(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(pairs).filter_map(|pair| {
         let (name, value) = split(pair)?;
-        Some((name, value?.trim_ascii()))
+        Some((name, value?))
     })
 }
 
@@ -33,12 +33,16 @@ fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
-/// The name of a pair, and what follows the first `=`. `None` when the name is not text: no cookie of Coder or of
-/// the gateway has such a name.
+/// The name and, behind the first `=`, the value of a pair without blanks around it. `None` when the name is not text:
+/// no cookie of Coder or of the gateway has such a name.
 fn split(pair: &[u8]) -> Option<(&str, Option<&[u8]>)> {
-    let mut parts = pair.splitn(2, |byte| *byte == b'=');
-    let name = std::str::from_utf8(parts.next()?).ok()?;
-    Some((name.trim_ascii(), parts.next()))
+    let Some((name, value)) =
+        pair.iter().position(|byte| *byte == b'=').and_then(|at| pair.split_at_checked(at))
+    else {
+        return Some((std::str::from_utf8(pair).ok()?, None));
+    };
+    let name = std::str::from_utf8(name.trim_ascii_end()).ok()?;
+    Some((name, value.get(1..).map(<[u8]>::trim_ascii_start)))
 }
 
 /// Removes every cookie whose name `remove` accepts, whatever its value is. A pair without `=` is a name without a

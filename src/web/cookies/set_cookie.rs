@@ -14,8 +14,8 @@ impl<'a> SetCookie<'a> {
     /// Reads a line. `None` when it has no name and value, or when these are not text.
     pub fn parse(line: &'a HeaderValue) -> Option<Self> {
         let mut parts = line.as_bytes().splitn(2, |byte| *byte == b';');
-        let (name, value) = super::split(parts.next()?)?;
-        let value = std::str::from_utf8(value?).ok()?.trim_ascii();
+        let (name, value) = super::split(parts.next()?.trim_ascii())?;
+        let value = std::str::from_utf8(value?).ok()?;
         Some(Self { name, value, attributes: parts.next().unwrap_or_default() })
     }
 
@@ -33,8 +33,8 @@ impl<'a> SetCookie<'a> {
     /// §5.2.2).
     pub fn is_deletion(&self) -> bool {
         let ages = self.attributes.split(|byte| *byte == b';').filter_map(|attribute| {
-            let (name, value) = super::split(attribute)?;
-            let age = std::str::from_utf8(value?.trim_ascii()).ok()?;
+            let (name, value) = super::split(attribute.trim_ascii())?;
+            let age = std::str::from_utf8(value?).ok()?;
             name.eq_ignore_ascii_case("max-age").then_some(age)
         });
         let forgotten = |age: &str| age.starts_with('-') || age.parse() == Ok(0_u64);
