@@ -53,7 +53,7 @@ pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
 }
 
 /// The hand-over that Coder's redirect carries to an app's host, by the hash under which it will be presented
-/// there. Whoever asked for the redirect is its user.
+/// there. Its user is the one who asked for the redirect.
 pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
     if !status.is_redirection() {
         return None;

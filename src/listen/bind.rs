@@ -29,7 +29,7 @@ impl Listeners {
     /// `SO_REUSEPORT` alone would let pass.
     pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
         if address.port() != 0 {
-            // Two gateways with two configurations that share a port would answer by turns.
+            // Two gateways with two configurations that share a port would each answer a part of the requests.
             socket(address)?.bind(&address.into())?;
         }
         let first = listener(address)?;

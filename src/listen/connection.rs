@@ -149,7 +149,7 @@ impl<S: Service> Server<S> {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
             self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
         });
-        // Without a timer the time-out would only be a wish.
+        // Without a timer hyper ignores the time-out.
         let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
         let connection = http1.with_upgrades();
         let mut connection = pin!(connection);
@@ -235,7 +235,7 @@ fn http2_builder() -> http2::Builder<TokioExecutor> {
     builder
 }
 
-/// How a connection ended is the client's business, unless somebody looks closely.
+/// How a connection ended is the client's business: it is logged at level debug alone.
 fn note(ended: hyper::Result<()>, peer: SocketAddr) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");

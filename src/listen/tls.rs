@@ -96,7 +96,7 @@ impl Certificates {
         }))
     }
 
-    /// Reads the files anew, whether they look changed or not. Blocks on the file system.
+    /// Reads the files again, whether they look changed or not. Blocks on the file system.
     ///
     /// # Errors
     /// [`CertificateError`]; the old pair stays.

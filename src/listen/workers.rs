@@ -12,7 +12,7 @@ use super::connection::Server;
 use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
-/// A worker ended before it was told to: the process has to end with failure, or its share of the
+/// A worker ended without a stop: the process has to end with failure, or its share of the
 /// connections would never be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {

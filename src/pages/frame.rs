@@ -39,7 +39,7 @@ pub(super) struct Retry<'a> {
     pub(super) to: &'a Link,
 }
 
-/// What a page may load and send, beside the style sheet (Content Security Policy Level 3).
+/// What a page may load and send besides the style sheet (Content Security Policy Level 3).
 #[derive(Clone, Copy)]
 pub(super) enum Allow<'a> {
     /// Nothing.

@@ -130,10 +130,10 @@ impl Pages {
 
     /// Anything that has no page of its own.
     pub fn problem(&self, view: &ProblemView<'_>, request: RequestId) -> Response {
-        let way = view.next.as_ref().map(|way| PageButton { text: way.text, to: way.to.as_str() });
+        let next = view.next.as_ref().map(|next| PageButton { text: next.text, to: next.to.as_str() });
         let frame = Frame::new(view.title, &self.site, request);
         let text = (view.happened, view.advice, view.detail);
-        self.message(view.status, frame, text, way.as_slice()).build()
+        self.message(view.status, frame, text, next.as_slice()).build()
     }
 
     /// The provider does not answer: loads `target` again every [`RETRY_AFTER`]. 503.

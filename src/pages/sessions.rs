@@ -1,4 +1,4 @@
-//! Where somebody sees their own sessions and tokens, and ends them.
+//! The page on which a person sees their own sessions and tokens, and ends them.
 
 use std::net::IpAddr;
 
@@ -14,7 +14,7 @@ const MAX_ROWS: usize = 100;
 /// The last moment that an HTTP date can tell (the end of the year 9999).
 const LAST_DATE: Timestamp = Timestamp::from_seconds(253_402_300_799);
 
-/// Somebody's own sessions and tokens.
+/// A person's own sessions and tokens.
 ///
 /// Each form posts `csrf` and `end` to `action`: `end` is a row's `id`, or `all`.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct ListedSession<'a> {
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
     pub name: &'a str,
-    /// The `User-Agent` of whatever last used a token, once that is known.
+    /// The `User-Agent` of the last client that used a token, once that is known.
     pub client: Option<&'a str>,
     /// A session's address at its sign-in, the one that a token was last seen at.
     pub address: Option<IpAddr>,

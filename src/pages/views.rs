@@ -22,7 +22,7 @@ pub struct SignInView<'a> {
 pub struct RefusedView<'a> {
     /// What happened and what to do: one or two sentences for the person.
     pub sentence: &'a str,
-    /// Which claim, setting or mapping decided: for whoever can change it.
+    /// Which claim, setting or mapping decided: for the administrator, who can change it.
     pub detail: Option<&'a str>,
     /// Where to sign in with another account.
     pub another_account: Link,
@@ -39,9 +39,9 @@ pub struct ProblemView<'a> {
     pub happened: &'a str,
     /// What to do: a sentence.
     pub advice: &'a str,
-    /// More for whoever runs this.
+    /// More for the administrator.
     pub detail: Option<&'a str>,
-    /// The way on.
+    /// Where to go from here.
     pub next: Option<NextStep<'a>>,
 }
 

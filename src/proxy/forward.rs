@@ -24,9 +24,9 @@ use crate::policy::Permit;
 use crate::types::Clock;
 use crate::web::{Body, Response, Sanitized, remove_hop_by_hop, response};
 
-/// An answer's head, and the link that its body comes on.
+/// An answer's head, and the connection that its body comes on.
 struct UpstreamAnswer {
-    link: Box<UpstreamConnection>,
+    connection: Box<UpstreamConnection>,
     status: StatusCode,
     headers: HeaderMap,
 }
@@ -46,7 +46,7 @@ impl Upstream {
     /// For one worker: connections are made, kept and used on the runtime that calls
     /// [`Self::forward`], which must always be the same.
     ///
-    /// Tunnels are counted in `tunnels`, and cut when `stop` fires.
+    /// Tunnels are counted in `tunnels`, and ended when `stop` fires.
     #[expect(clippy::needless_pass_by_value, reason = "the caller has no further use for its handle")]
     pub fn new(settings: UpstreamSettings, tunnels: TaskTracker, stop: CancellationToken) -> Self {
         Self {
@@ -61,8 +61,8 @@ impl Upstream {
     }
 
     /// Forwards a request, once, and relays the answer as it comes. No redirect is followed, and nothing is sent twice:
-    /// a pooled connection is looked at before it is used. What the permit's authorization termination, breaks off: the wait for
-    /// an answer, its body, a tunnel (WebSockets with close code 1008).
+    /// a pooled connection is looked at before it is used. The end of the permit's
+    /// authorization breaks all of it off: the wait for an answer, its body, a tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
     /// [`ForwardError`]: there is no answer of Coder.
@@ -85,28 +85,32 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and waits for the head of its answer, over a pooled link or a fresh one.
+    /// Sends a request and waits for the head of its answer, over a pooled connection or a fresh one.
     async fn exchange(&self, request: Upload) -> Result<UpstreamAnswer, ForwardError> {
-        let mut link = match self.pool.take().await {
-            Some(link) => link,
+        let mut connection = match self.pool.take().await {
+            Some(connection) => connection,
             // Boxed: it is rare, and large.
             None => UpstreamConnection::new(Box::pin(self.origin.connect(self.connect_timeout)).await?),
         };
-        let (status, headers) = link.exchange(request).await?;
-        Ok(UpstreamAnswer { link, status, headers })
+        let (status, headers) = connection.exchange(request).await?;
+        Ok(UpstreamAnswer { connection, status, headers })
     }
 
     /// An ordinary answer.
     fn relay(&self, answer: UpstreamAnswer, termination: Termination) -> Response {
-        let UpstreamAnswer { mut link, status, mut headers } = answer;
+        let UpstreamAnswer { mut connection, status, mut headers } = answer;
         clean(&mut headers, status);
-        let body = match link.take_whole() {
+        let body = match connection.take_whole() {
             // All of it has come in with the head.
             Some(body) => {
-                self.pool.put(link);
+                self.pool.put(connection);
                 Body::full(body)
             }
-            None => Body::Boxed(UnsyncBoxBody::new(Download::new(link, Arc::clone(&self.pool), termination))),
+            None => Body::Boxed(UnsyncBoxBody::new(Download::new(
+                connection,
+                Arc::clone(&self.pool),
+                termination,
+            ))),
         };
         response(status, headers, body)
     }
@@ -119,16 +123,16 @@ impl Upstream {
         upgrade_request: Option<UpgradeRequest>,
         termination: Termination,
     ) -> Result<Response, ForwardError> {
-        let UpstreamAnswer { link, status, mut headers } = answer;
+        let UpstreamAnswer { connection, status, mut headers } = answer;
         let upgrade_request = upgrade_request
             .filter(|upgrade_request| upgrade_request.is_granted(&headers))
             .ok_or(ForwardError::Upgrade)?;
-        let (coder, early) = link.into_switched();
+        let (coder, early) = connection.into_switched();
         clean(&mut headers, status);
         upgrade_request.grant(&mut headers);
         let (websocket, stop) = (upgrade_request.is_websocket(), self.stop.clone());
         self.tunnels.spawn(async move {
-            // Without a client that was told 101 there is nothing to carry.
+            // A client that never got its 101 has nothing to carry.
             if let Ok(client) = upgrade_request.client.await {
                 Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(termination, stop).await;
             }
@@ -142,7 +146,7 @@ impl Upstream {
     }
 }
 
-/// The request as it goes out, and the upgrade_request to switch protocols in it.
+/// The request as it goes out, and what it asks to switch to.
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,

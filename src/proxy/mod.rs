@@ -2,14 +2,14 @@
 //! ends.
 //!
 //! ```text
-//! Permit + Sanitized ─► Upstream::forward ─► link (HTTP/1.1, pooled by worker) ─► Coder
+//! Permit + Sanitized ─► Upstream::forward ─► UpstreamConnection (HTTP/1.1, pooled by worker) ─► Coder
 //!                          │ 101: tunnel            │ other answers: Download
 //!                          ▼                        ▼
-//!                   bytes both ways          body, link back to the pool at its end
+//!                   bytes both ways          body, connection back to the pool at its end
 //! ```
 //!
-//! A link is driven by whoever waits for its answer: there is no task for it, and a client that goes
-//! away takes its link along. Nothing here times a quiet answer out.
+//! The task that waits for an answer drives the connection: there is no second task for it, and a client that goes away
+//! takes its connection along. Nothing here times a quiet answer out.
 //!
 //! Tier 5: forwards only with a [`Permit`](crate::policy::Permit) and a
 //! [`Sanitized`](crate::web::Sanitized) request.

@@ -32,7 +32,7 @@ pub struct UpstreamSettings {
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,
-    /// The time that authorizations are told when something flows.
+    /// The clock by which authorizations notice that bytes flow.
     pub clock: Clock,
 }
 
@@ -52,7 +52,7 @@ pub struct OriginError;
 
 impl Origin {
     /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken,
-    /// whatever that offers.
+    /// whichever protocols `tls` offers.
     ///
     /// # Errors
     /// [`OriginError`] also for a path, a query or a user: nothing would come of them.

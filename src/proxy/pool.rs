@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::upstream_connection::UpstreamConnection;
 use crate::types::lock;
 
-/// Idle links, the last used first: the ones that are seldom needed age and go.
+/// Idle connections, the last used first: the ones that are seldom needed age and go.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Oldest first. The lock is never contended: a pool belongs to one worker.
@@ -21,21 +21,21 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool of at most `capacity` links, none idle for longer than `timeout`.
+    /// A pool of at most `capacity` connections, none idle for longer than `timeout`.
     pub(super) const fn new(capacity: usize, timeout: Duration) -> Self {
         Self { idle: Mutex::new(VecDeque::new()), capacity, timeout }
     }
 
-    /// The link that was used last, of those that Coder has left alone since.
+    /// The connection that was used last, of those that Coder has left alone since.
     pub(super) async fn take(&self) -> Option<Box<UpstreamConnection>> {
         poll_fn(|cx| {
             let mut idle = lock(&self.idle);
-            while let Some((since, mut link)) = idle.pop_back() {
+            while let Some((since, mut connection)) = idle.pop_back() {
                 if since.elapsed() >= self.timeout {
                     // All the others are older still.
                     idle.clear();
-                } else if link.poll_untouched(cx) {
-                    return Poll::Ready(Some(link));
+                } else if connection.poll_untouched(cx) {
+                    return Poll::Ready(Some(connection));
                 }
             }
             Poll::Ready(None)
@@ -43,9 +43,9 @@ impl Pool {
         .await
     }
 
-    /// Keeps a link, if it can be used again.
-    pub(super) fn put(&self, link: Box<UpstreamConnection>) {
-        let Some(link) = link.into_idle() else { return };
+    /// Keeps a connection, if it can be used again.
+    pub(super) fn put(&self, connection: Box<UpstreamConnection>) {
+        let Some(connection) = connection.into_idle() else { return };
         let now = Instant::now();
         let mut idle = lock(&self.idle);
         while idle.front().is_some_and(|(since, _)| now - *since >= self.timeout)
@@ -55,7 +55,7 @@ impl Pool {
                 return; // a capacity of zero
             }
         }
-        idle.push_back((now, link));
+        idle.push_back((now, connection));
     }
 
     #[cfg(test)]

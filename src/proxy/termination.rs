@@ -9,7 +9,7 @@ use crate::grant::TunnelGuard;
 use crate::policy::{Authorization, Permit, TunnelLimits};
 use crate::types::{Clock, Deadline};
 
-/// Why something was ended.
+/// Why a tunnel or a long answer was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TerminationCause {
     /// The authorization it was served under has ended.
@@ -21,7 +21,7 @@ pub(super) enum TerminationCause {
 }
 
 impl TerminationCause {
-    /// What a person is told.
+    /// The reason in the close frame that a client gets.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Authorization => "your sign-in has ended",
@@ -41,7 +41,7 @@ pub(super) struct Termination {
     waiting: EndSignal,
 }
 
-/// Whose authorization it hangs on.
+/// The authorization that it depends on.
 #[derive(Debug)]
 struct Authorized {
     authorization: Authorization,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::types::{CoderUserId, RequestId, is_uuid};
 
-/// What is said of a request once its answer's head is known. `docs/request-log.md` is the
+/// What the log says of a request once its answer's head is known. `docs/request-log.md` is the
 /// interface: a field is added there first.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {

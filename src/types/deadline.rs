@@ -7,8 +7,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a deadline that mostly moves on before it is reached, as an idle limit does.
 ///
-/// The runtime's timer is left alone meanwhile: it is set anew only when it goes off too early. So moving on costs
-/// nothing, and whoever waits is woken once too often for each time that the first deadline would have passed.
+/// The runtime's timer is left alone meanwhile: it is set again only when it goes off too early. So moving on costs
+/// nothing, and the waiting task is woken once too often for each time that the first deadline would have passed.
 #[derive(Debug, Default)]
 pub struct Deadline(Option<Pin<Box<Sleep>>>);
 

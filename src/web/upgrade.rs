@@ -7,8 +7,8 @@ use super::list::items;
 /// The longest name of a protocol, in bytes. Coder's are `websocket` and `derp`.
 const MAX_PROTOCOL: usize = 64;
 
-/// Protocols that are HTTP again, or wrap it: whoever switched to one could send further requests through
-/// the tunnel, and nobody would judge them (RFC 9113 §3.1, RFC 2817 §3).
+/// Protocols that are HTTP again, or wrap it: a client that switched to one could send further requests
+/// through the tunnel, and nobody would judge them (RFC 9113 §3.1, RFC 2817 §3).
 const HTTP_AGAIN: [&str; 5] = ["h2", "h2c", "h3", "http", "tls"];
 
 /// The protocol that a real upgrade names (RFC 9110 §7.8): HTTP/1.1, one protocol, and `upgrade` among the

@@ -39,8 +39,8 @@ struct Ready {
     /// The store takes writes.
     store: bool,
     /// The provider's documents are known, if only from the last time: without them nobody can sign in,
-    /// and Coder does not start. A provider that is down for a while makes nothing unready: whoever is
-    /// signed in is served.
+    /// and Coder does not start. A provider that is down for a while makes nothing unready:
+    /// signed-in users are served.
     provider: bool,
     /// Coder answers its health check.
     coder: bool,

@@ -42,7 +42,7 @@ pub enum AdminError {
     /// The answer broke off or makes no sense.
     #[error("the gateway's answer cannot be read: {0}")]
     Answer(String),
-    /// The gateway says no.
+    /// The gateway refuses.
     #[error("{0}")]
     Refused(String),
 }
@@ -89,7 +89,7 @@ async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value,
     *request.method_mut() = method.clone();
     *request.uri_mut() = target.parse().map_err(|error: InvalidUri| AdminError::Answer(error.to_string()))?;
     request.headers_mut().insert(HOST, HeaderValue::from_static("vestibule"));
-    // Driven beside the answer; what breaks it breaks the answer, too.
+    // Drives the exchange. Its errors reach the sender as well.
     tokio::spawn(connection);
     let late = |_| AdminError::Answer("it takes too long".to_owned());
     let answer = tokio::time::timeout(ADMIN_TIMEOUT, sender.send_request(request)).await.map_err(late)?;

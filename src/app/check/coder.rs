@@ -15,7 +15,7 @@ use crate::web::Client;
 use super::{Finding, settings};
 
 /// The longest text of Coder's that a finding quotes, in characters.
-const MAX_SHOWN: usize = 200;
+const MAX_QUOTED: usize = 200;
 
 /// What to do about a Coder that has other settings than the gateway.
 const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
@@ -115,7 +115,7 @@ fn begun(config: &Config, started: &Started) -> Finding {
     Finding::wrong(
         format!(
             "Coder sends the browser back to {} after a sign-in.",
-            printable(started.redirect_uri(), MAX_SHOWN)
+            printable(started.redirect_uri(), MAX_QUOTED)
         ),
         format!("{expected} was expected: Coder's CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL differs."),
         NEW_ENVIRONMENT,

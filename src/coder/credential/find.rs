@@ -68,7 +68,7 @@ impl Finder {
     }
 
     /// On an app host its own session's cookie goes before every other place. Which of several such cookies
-    /// is the primary's is told by the name; another one counts when that is missing.
+    /// is the primary's shows in the name; another one counts when that is missing.
     fn app_host<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
         let exact = self.app_cookie.as_deref().unwrap_or(cookies::APP_HOST_SESSION);
         let mut own = cookies_named(headers, move |name| name == exact);
@@ -207,7 +207,7 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
 
 /// With apps: `own` goes before every other place, `last` comes after those that Coder names.
 /// `Authorization` and `access_token` are the app's business, unless nothing else is there and they hold
-/// what can only be a credential of Coder. Whatever else is in a header is removed by [`super::strip_credentials`];
+/// what can only be a credential of Coder. Everything else in headers is removed by [`super::strip_credentials`];
 /// what is in the URL cannot be, so it must not differ.
 fn app<'a>(
     headers: &'a HeaderMap,
@@ -276,8 +276,8 @@ fn provisioner(headers: &HeaderMap) -> Found<'_> {
     either(own, in_header(headers, PROVISIONER_PSK_HEADER, machine, format::is_opaque)?)
 }
 
-/// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is told by
-/// its shape.
+/// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is
+/// recognised by its shape.
 fn scim(headers: &HeaderMap) -> Found<'_> {
     let name = header::AUTHORIZATION.as_str();
     let found = in_header(headers, name, MachineCredential::Scim, format::is_opaque)?;

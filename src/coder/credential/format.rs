@@ -1,4 +1,4 @@
-//! What Coder's credentials look like. Whatever has no shape of one is refused before Coder is asked.
+//! What Coder's credentials look like. A text without the shape of one is refused before Coder is asked.
 
 use crate::types::is_uuid;
 

@@ -38,7 +38,7 @@ pub struct PresentedCredential<'a> {
 pub enum PresentedKind {
     /// A person's session or token: its user has to be asked for.
     Person,
-    /// The encrypted app redirect to an app host: known only to whoever saw it made.
+    /// The encrypted app redirect to an app host: known only to a gateway that saw it made.
     EncryptedAppKey,
     /// A machine's.
     Machine(MachineCredential),
@@ -51,7 +51,7 @@ pub enum PresentedKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request carries credentials that contradict each other")]
 pub struct Contradiction {
-    /// Only cookies contradict each other: a browser that is told to forget them can begin anew.
+    /// Only cookies contradict each other: a browser whose cookies are deleted can begin again.
     pub in_cookies: bool,
 }
 

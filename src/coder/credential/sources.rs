@@ -90,7 +90,7 @@ pub(super) fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>>
         .filter(|token| !token.is_empty())
 }
 
-/// Every value of the query parameters whose name `wanted` says yes to, decoded: `%63oder_…` is the same
+/// Every value of the query parameters whose name `wanted` accepts, decoded: `%63oder_…` is the same
 /// name to Coder.
 pub(super) fn query_values(
     query: Option<&str>,

@@ -21,7 +21,7 @@ type Answer = http::Response<Bytes>;
 /// The longest state, redirect URI or challenge taken from Coder, in bytes.
 const MAX_PARAMETER: usize = 2048;
 
-/// What became of a hand-off.
+/// The result of a hand-off.
 #[derive(Debug)]
 pub struct HandoffResult {
     /// Coder's new session token. Without one Coder has converted a password account, and wants a second
@@ -31,7 +31,7 @@ pub struct HandoffResult {
     pub response: Response,
 }
 
-/// What Coder said in the first leg.
+/// What Coder answered in the first leg.
 pub(super) struct Begun {
     pub(super) state: String,
     pub(super) redirect_uri: String,
@@ -88,7 +88,7 @@ pub(super) fn read_first(answer: &Answer, settings: &HandoffSettings) -> Result<
     })
 }
 
-/// Where the browser would go, if that is said exactly once.
+/// Where the browser would go, if there is exactly one `Location`.
 fn location(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(LOCATION).iter();
     let location = lines.next()?.to_str().ok()?;

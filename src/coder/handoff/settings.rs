@@ -15,7 +15,7 @@ pub const CALLBACK: &str = "/api/v2/users/oidc/callback";
 pub struct HandoffSettings {
     /// Where Coder listens (`coder.url`).
     pub coder_url: Url,
-    /// Coder's access URL: what Coder is told that the browser asked for.
+    /// Coder's access URL, which requests to Coder name as what the browser asked for.
     pub access_url: Url,
     /// The `authorization_endpoint` that the issuer listener announces. Coder must send the
     /// browser exactly there, or it is set up for another issuer.

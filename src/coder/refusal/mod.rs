@@ -1,8 +1,8 @@
-//! Coder's no to a sign-in: what it says, for a page, for the log and for the audit event.
+//! Coder's refusal of a sign-in: its words, for a page, for the log and for the audit event.
 //!
 //! Coder refuses with a JSON object (`message`, `detail`) or, more and more, with a page of its own
 //! (coderd/userauth.go, site/static/error.html): the address's domain since 2.32, an address that is not
-//! verified and a suspended user since 2.35. Either way its words are taken, not its page.
+//! verified and a suspended user since 2.35. Its words are taken in both cases, not its page.
 
 mod advice;
 mod page;
@@ -42,7 +42,7 @@ pub struct CoderRefusal {
     json: Option<Response<Bytes>>,
 }
 
-/// Coder's shape of an answer that says no (codersdk.Response).
+/// Coder's shape of a refusal (codersdk.Response).
 #[derive(Deserialize)]
 struct ErrorBody {
     message: String,

@@ -21,7 +21,7 @@ const MAX_TRAILERS: usize = 32;
 #[derive(Debug)]
 pub(in crate::proxy) struct Head {
     pub(in crate::proxy) status: StatusCode,
-    /// Coder's version: what it says about the connection hangs on it.
+    /// Coder's version of HTTP, which decides what its answer says about the connection.
     pub(super) version: Version,
     pub(in crate::proxy) headers: HeaderMap,
 }

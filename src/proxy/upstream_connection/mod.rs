@@ -31,22 +31,22 @@ use self::sending::Sending;
 use super::io::Io;
 use super::upload::Upload;
 
-/// Most answers are no longer than this: whoever says more at once is rushing.
+/// The room for one read, in bytes. Most answers are shorter; a connection that fills it is rushing.
 const FIRST: usize = 8 * 1024;
 
-/// How much room is made for what rushes in.
+/// The most room for one read of a connection that is rushing, in bytes.
 const MORE: usize = 64 * 1024;
 
-/// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
+/// The room of [`ROOM`], in bytes. As long as anything that was read into it is held, so is all of it.
 const SHARED: usize = 32 * 1024;
 
 thread_local! {
-    /// Where the links of a worker read into. What waits for an answer holds no memory for it, and when nothing of
+    /// Where the connections of a worker read into. What waits for an answer holds no memory for it, and when nothing of
     /// what was read is held any more, which is nearly always, the same room serves again.
     static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
 }
 
-/// A connection to Coder. It makes progress only while it is polled, by whoever waits for its answer or its body: no
+/// A connection to Coder. It makes progress only while the task that waits for its answer or its body polls it: no
 /// task of its own, no hand-over between tasks, and dropping it closes it.
 pub(super) struct UpstreamConnection {
     io: Io,
@@ -77,8 +77,8 @@ impl UpstreamConnection {
         })
     }
 
-    /// Whether Coder has left an idle connection alone: neither closed it, nor said what nobody has asked for. Costs
-    /// no system call while it has.
+    /// Whether Coder has left an idle connection alone: it has neither closed it nor sent anything unasked. Costs no
+    /// system call while that is so.
     pub(super) fn poll_untouched(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
@@ -149,7 +149,7 @@ impl UpstreamConnection {
         Some(self.input.split_to(length))
     }
 
-    /// How much is to come of the answer's body, where that was said.
+    /// How many bytes of the answer's body are to come, where Coder has announced them.
     pub(super) const fn length(&self) -> Option<u64> {
         self.rest.length()
     }
@@ -159,7 +159,7 @@ impl UpstreamConnection {
         self.rest.is_over()
     }
 
-    /// The link without what only an exchange needs, if another may follow on it: the last answer is read to its end,
+    /// The connection without what only an exchange needs, if another may follow on it: the last answer is read to its end,
     /// its request sent to its end, and nothing came that nobody asked for.
     pub(super) fn into_idle(mut self: Box<Self>) -> Option<Box<Self>> {
         self.room = BytesMut::new();

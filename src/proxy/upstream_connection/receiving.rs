@@ -16,7 +16,7 @@ pub(super) enum Rest {
     Bytes(u64),
     /// Chunks, and after them perhaps trailers (RFC 9112 §7.1).
     Chunks(Chunk),
-    /// Whatever comes until the connection ends.
+    /// Everything until the connection ends.
     UntilClose,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Rest {
 pub(super) enum Chunk {
     /// To the line with a chunk's size.
     Size,
-    /// To a chunk's data, of which so much is to come.
+    /// To a chunk's data: so many bytes of it are to come.
     Data(u64),
     /// To the end of the line after a chunk's data.
     DataEnd,
@@ -73,7 +73,7 @@ impl Rest {
         matches!(self, Self::Bytes(0) | Self::Chunks(Chunk::Over))
     }
 
-    /// How much is to come, where that was said.
+    /// How many bytes are to come, where that was announced.
     pub(super) const fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(length) => Some(*length),
@@ -165,7 +165,7 @@ fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The length that is said, in one line from now on.
+/// The announced length, in one line from now on.
 fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, ExchangeError> {
     const BAD: ExchangeError = ExchangeError::Malformed("a length");
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();

@@ -58,7 +58,7 @@ pub(super) struct Sending {
 /// How the body is framed.
 #[derive(Debug)]
 enum Framing {
-    /// By its length, of which so much is left.
+    /// By its length: so many bytes are left.
     Length(u64),
     /// In chunks, with those trailers that were announced and may be some.
     Chunks { trailers: Vec<HeaderName> },

@@ -13,7 +13,7 @@ pub struct OwnCookies {
 }
 
 /// The prefix of every own cookie's name, behind [`HOST_PREFIX`] where that is used.
-const OWN_PREFIX: &str = "vestibule_";
+const OWN_COOKIE_PREFIX: &str = "vestibule_";
 
 /// What binds a cookie to the host that set it.
 const HOST_PREFIX: &str = "__Host-";
@@ -27,12 +27,12 @@ impl OwnCookies {
     /// The full name of a cookie.
     pub fn name(self, base: &str) -> String {
         let prefix = if self.secure { HOST_PREFIX } else { "" };
-        format!("{prefix}{OWN_PREFIX}{base}")
+        format!("{prefix}{OWN_COOKIE_PREFIX}{base}")
     }
 
     /// Whether a cookie is one of the gateway's, in either form and any case: none of them reaches Coder.
     pub fn is_own(name: &str) -> bool {
-        without(name, HOST_PREFIX).or(Some(name)).and_then(|bare| without(bare, OWN_PREFIX)).is_some()
+        without(name, HOST_PREFIX).or(Some(name)).and_then(|bare| without(bare, OWN_COOKIE_PREFIX)).is_some()
     }
 
     /// The `Set-Cookie` line for `value`, which must be made of cookie octets (base64url is); for any other
