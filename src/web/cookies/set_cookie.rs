@@ -32,12 +32,12 @@ impl<'a> SetCookie<'a> {
     /// Whether the browser forgets the cookie: its value is empty, or its last `Max-Age` is zero or less (RFC 6265
     /// §5.2.2).
     pub fn is_deletion(&self) -> bool {
-        let ages = self.attributes.split(|byte| *byte == b';').filter_map(|attribute| {
+        let mut ages = self.attributes.split(|byte| *byte == b';').filter_map(|attribute| {
             let (name, value) = super::split(attribute.trim_ascii())?;
             let age = std::str::from_utf8(value?).ok()?;
             name.eq_ignore_ascii_case("max-age").then_some(age)
         });
         let forgotten = |age: &str| age.starts_with('-') || age.parse() == Ok(0_u64);
-        self.value.is_empty() || ages.last().is_some_and(forgotten)
+        self.value.is_empty() || ages.next_back().is_some_and(forgotten)
     }
 }
