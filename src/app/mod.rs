@@ -24,7 +24,7 @@ use crate::config::{self, Config};
 use crate::gateway::{Gateway, Parts, Worker};
 use crate::grant::store::{Embedded, KeyFileError, key_file};
 use crate::grant::{Grants, OpenError, Store, StoreError};
-use crate::issuer::Issuer;
+use crate::issuer::IssuerEndpoint;
 use crate::listen::{self, CertificateError, Certificates, Listeners, Shutdown, WorkerError};
 use crate::oidc::{Provider, UnknownAlgorithm};
 use crate::pages::Pages;
@@ -123,7 +123,7 @@ pub struct App {
     admin: Listening,
     certificates: Option<Arc<Certificates>>,
     gateway: Arc<Gateway>,
-    issuer: Issuer<Arc<Grants>>,
+    issuer: IssuerEndpoint<Arc<Grants>>,
     grants: Arc<Grants>,
     provider: Arc<Provider>,
     coder: Api,
@@ -169,7 +169,8 @@ impl App {
         let client = Client::new(&settings::coder_client())?;
         let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client))?;
-        let issuer = Issuer::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
+        let issuer =
+            IssuerEndpoint::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
         let upstream = settings::upstream(&config.coder.url, Arc::new(client_tls(&[])?), clock)?;
         Ok(Self {
             config,

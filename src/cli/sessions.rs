@@ -3,8 +3,10 @@
 use std::io::{self, Write};
 use std::path::Path;
 
+use chrono::DateTime;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -12,6 +14,7 @@ use url::form_urlencoded;
 use super::{Exit, said};
 use crate::app::admin::{self, AdminError, SessionEntry};
 use crate::pages::{browser, shortened};
+use crate::types::printable;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
@@ -71,7 +74,7 @@ pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, 
 }
 
 fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
-    let get = |query: String| admin::ask(socket, "GET", &format!("/sessions?{query}"));
+    let get = |query: String| admin::ask(socket, &Method::GET, &format!("/sessions?{query}"));
     match action {
         SessionsCommand::List { user: None, .. } => get(query("everybody", "yes")),
         SessionsCommand::List { user: Some(user), .. } => get(query("user", user)),
@@ -82,7 +85,7 @@ fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
                 SessionSelector { id: Some(id), .. } => query("id", id),
                 SessionSelector { .. } => query("everybody", "yes"),
             };
-            admin::ask(socket, "POST", &format!("/sessions/revoke?{query}"))
+            admin::ask(socket, &Method::POST, &format!("/sessions/revoke?{query}"))
         }
     }
 }
@@ -127,6 +130,9 @@ fn named(action: &SessionsCommand) -> Option<String> {
     };
     user.as_deref().map(plain)
 }
+
+/// The longest text printed of one value, in characters: longer than any that the gateway keeps.
+const MAX_CELL: usize = 1000;
 
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
 
@@ -193,22 +199,13 @@ fn card(entry: &SessionEntry, out: &mut dyn Write) -> io::Result<()> {
 
 /// Text from outside without control characters, which could move a terminal's cursor.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(text, MAX_CELL)
 }
 
-/// `2026-11-24 10:00:00`, in UTC (days to a date as in the proleptic Gregorian calendar).
+/// `2026-11-24 10:00:00`, in UTC; `-` for a moment that no calendar has.
 fn date(seconds: i64) -> String {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    let moment = DateTime::from_timestamp(seconds, 0);
+    moment.map_or_else(|| "-".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 #[cfg(test)]
@@ -225,6 +222,7 @@ mod tests {
         ] {
             assert_eq!(date(seconds), text);
         }
+        assert_eq!(date(i64::MAX), "-");
     }
 
     #[test]

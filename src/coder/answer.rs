@@ -2,16 +2,16 @@
 //! dashboard know.
 
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, CONTENT_TYPE, WWW_AUTHENTICATE};
+use http::header::{WWW_AUTHENTICATE, X_CONTENT_TYPE_OPTIONS};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde::Serialize;
 use url::Url;
 
 use super::names::RESOURCE_METADATA;
-use crate::web::{Body, Response};
+use crate::web::{Body, Response, UncachedResponse, response};
 
-/// Coder's message to everybody who must sign in again; its clients look for it.
-const MUST_SIGN_IN: &str =
+/// What Coder says to everybody who must sign in again; its clients look for it.
+const SIGNED_OUT_MESSAGE: &str =
     "You are signed out or your session has expired. Please sign in again to continue.";
 
 /// Coder's detail for a request without a credential.
@@ -37,7 +37,8 @@ impl Challenge {
             "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
              resource_metadata=\"{origin}{RESOURCE_METADATA}\""
         );
-        let mut headers = json_headers();
+        let mut headers =
+            json_response(StatusCode::UNAUTHORIZED, Bytes::new()).build().into_parts().0.headers;
         if let Ok(challenge) = HeaderValue::try_from(challenge) {
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
@@ -48,16 +49,16 @@ impl Challenge {
     pub fn answer(&self, detail: &str) -> Response {
         let written = self.bodies.iter().find(|(known, _)| *known == detail);
         let body = written.map_or_else(|| must_sign_in(detail), |(_, body)| body.clone());
-        answer(StatusCode::UNAUTHORIZED, self.headers.clone(), body)
+        response(StatusCode::UNAUTHORIZED, self.headers.clone(), Body::full(body))
     }
 }
 
 fn must_sign_in(detail: &str) -> Bytes {
-    written(&Shape { message: MUST_SIGN_IN, detail: Some(detail) })
+    written(&CoderMessage { message: SIGNED_OUT_MESSAGE, detail: Some(detail) })
 }
 
 #[derive(Serialize)]
-struct Shape<'a> {
+struct CoderMessage<'a> {
     message: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
@@ -65,32 +66,23 @@ struct Shape<'a> {
 
 /// An answer of a status with a message and a detail.
 pub fn message(status: StatusCode, message: &str, detail: Option<&str>) -> Response {
-    json(status, &Shape { message, detail })
+    json(status, &CoderMessage { message, detail })
 }
 
 /// An answer of a status with any JSON, which nobody stores.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
-    answer(status, json_headers(), written(value))
+    json_response(status, written(value)).build()
 }
 
-fn answer(status: StatusCode, headers: HeaderMap, body: Bytes) -> Response {
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+fn json_response(status: StatusCode, body: Bytes) -> UncachedResponse {
+    UncachedResponse::new(status)
+        .headers([(X_CONTENT_TYPE_OPTIONS, "nosniff")])
+        .body("application/json; charset=utf-8", body)
 }
 
 fn written(value: &impl Serialize) -> Bytes {
     // Nothing that is answered here can fail to serialise; an empty object is JSON all the same.
     serde_json::to_vec(value).map_or(Bytes::from_static(b"{}"), Bytes::from)
-}
-
-fn json_headers() -> HeaderMap {
-    let mut headers = HeaderMap::new();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
-    headers
 }
 
 #[cfg(test)]
@@ -111,7 +103,7 @@ mod tests {
         );
         let body: serde_json::Value =
             serde_json::from_slice(&read_limited(response.into_body(), 1000).await.unwrap()).unwrap();
-        assert_eq!(body["message"], MUST_SIGN_IN);
+        assert_eq!(body["message"], SIGNED_OUT_MESSAGE);
         assert_eq!(body["detail"], "API key is invalid.");
     }
 

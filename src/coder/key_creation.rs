@@ -8,7 +8,7 @@ use url::Url;
 use super::cookies;
 use super::credential::{HANDOVER_PREFIX, is_person_token};
 use crate::types::{CoderUserId, Secret, TokenHash};
-use crate::web::cookies::set_pair;
+use crate::web::cookies::SetCookie;
 
 /// The longest answer that is read for a new key, in bytes. Coder's have less than 100.
 pub const MAX_KEY_ANSWER: usize = 16 * 1024;
@@ -72,10 +72,10 @@ pub fn app_session(status: StatusCode, headers: &HeaderMap) -> Option<Secret> {
     let mut set = headers
         .get_all(header::SET_COOKIE)
         .iter()
-        .filter_map(set_pair)
-        .filter(|(name, value)| cookies::is_app_session(name) && is_person_token(value));
-    let (_, value) = set.next()?;
-    set.next().is_none().then(|| Secret::new(value))
+        .filter_map(SetCookie::parse)
+        .filter(|set| cookies::is_app_session(set.name()) && is_person_token(set.value()));
+    let session = set.next()?;
+    set.next().is_none().then(|| Secret::new(session.value()))
 }
 
 #[cfg(test)]

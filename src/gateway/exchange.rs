@@ -10,7 +10,7 @@ use super::context::RequestContext;
 use super::keys::KeyRequest;
 use super::refusals::{Refusal, RefusalCause};
 use super::services::Gateway;
-use crate::coder::credential::{Presented, strip_credentials};
+use crate::coder::credential::{PresentedCredential, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::grant::CredentialHandle;
 use crate::policy::{
@@ -43,13 +43,13 @@ pub(super) struct Exchange<'a> {
 /// Which of Coder's credentials leave a request before it is forwarded.
 enum Stripping {
     All,
-    AllBut(Presented<'static>),
+    AllBut(PresentedCredential<'static>),
     /// Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example, which Coder judges.
     Nothing,
 }
 
 impl Stripping {
-    fn of(permit: &Permit, presented: Option<Presented<'_>>) -> Self {
+    fn of(permit: &Permit, presented: Option<PresentedCredential<'_>>) -> Self {
         match (permit.credentials(), presented) {
             (CredentialHandling::Withheld, _) => Self::All,
             // Owned: the headers that it was read from change.
@@ -90,7 +90,7 @@ impl Exchange<'_> {
             class,
             bearer: &bearer,
             client: context.client,
-            in_url: presented.as_ref().is_some_and(Presented::in_url),
+            in_url: presented.as_ref().is_some_and(PresentedCredential::in_url),
             navigation: context.navigates() && !context.app_host,
             preflight: is_preflight(request.method(), request.headers()),
         };
@@ -98,7 +98,7 @@ impl Exchange<'_> {
             Decision::Forward(permit) => {
                 self.record.user = permit.credential().and_then(CredentialHandle::user);
                 let creates = matches!(class, RouteClass::CreatesKey(_));
-                let secret = presented.as_ref().filter(|_| creates).map(Presented::secret);
+                let secret = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
                 Stripping::of(&permit, presented).apply(request.headers_mut());
                 Ok(self.forward(permit, request, secret).await?)
             }

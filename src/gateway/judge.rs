@@ -13,7 +13,7 @@ use super::context::RequestContext;
 use super::limits::{LimitExceeded, Limits};
 use super::refusals::RefusalCause;
 use crate::coder::api::{Api, TokenLookup};
-use crate::coder::credential::{Contradiction, Finder, Presented, PresentedKind};
+use crate::coder::credential::{Contradiction, Finder, PresentedCredential, PresentedKind};
 use crate::grant::{AskNext, Device, Grants, MadeFor, StoreError, TokenOwner, Verdict};
 use crate::policy::{Bearer, Judging, RouteClass, Rules};
 use crate::types::{CutOff, Secret, SingleFlight, TokenHash};
@@ -77,7 +77,7 @@ impl CredentialJudge {
         headers: &'a HeaderMap,
         query: Option<&'a str>,
         class: RouteClass,
-    ) -> Result<Option<Presented<'a>>, Contradiction> {
+    ) -> Result<Option<PresentedCredential<'a>>, Contradiction> {
         match self.rules.judging(class) {
             Judging::Nothing => Ok(None),
             Judging::Format | Judging::Person => self.finder.find(headers, query, class),
@@ -91,7 +91,7 @@ impl CredentialJudge {
     /// tokens, or the gateway is being restarted.
     pub(super) async fn bearer(
         self: &Arc<Self>,
-        presented: Option<&Presented<'_>>,
+        presented: Option<&PresentedCredential<'_>>,
         class: RouteClass,
         headers: &HeaderMap,
         context: &RequestContext,

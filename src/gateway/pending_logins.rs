@@ -46,7 +46,7 @@ impl PendingLogins {
     pub(super) fn recall(&self, state: &str, headers: &HeaderMap) -> Option<PendingLogin> {
         let name = base_name(state);
         let full = self.cookies.name(&name);
-        let mut values = cookies::each(headers).filter(|(name, _)| *name == full);
+        let mut values = cookies::each_text(headers).filter(|(name, _)| *name == full);
         let (_, sealed) = values.next()?;
         // A browser has two cookies of one name only when another site planted one.
         if values.next().is_some() {
@@ -63,7 +63,7 @@ impl PendingLogins {
     /// The name of every such cookie of the request, and the pending login in it; `None` when it cannot be opened.
     fn present(&self, headers: &HeaderMap) -> Vec<(String, Option<PendingLogin>)> {
         let own = self.cookies.name(COOKIE_PREFIX);
-        cookies::each(headers)
+        cookies::each_text(headers)
             .filter_map(|(name, sealed)| {
                 let rest = name.strip_prefix(&own)?;
                 let base = format!("{COOKIE_PREFIX}{rest}");

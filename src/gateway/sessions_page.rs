@@ -16,7 +16,7 @@ use super::sign_in_redirect::SignInRedirect;
 use crate::grant::{
     Authorization, CredentialKind, EndReason, Filter, Grants, Listed, ListedKind, MadeFor, Verdict,
 };
-use crate::pages::{Pages, SessionRow, SessionsView};
+use crate::pages::{ListedSession, Pages, SessionsView};
 use crate::policy::Denial;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{Clock, Keyring, LocalRedirect, Purpose, Secret, TokenHash};
@@ -228,7 +228,7 @@ fn token_name(made_for: MadeFor) -> &'static str {
     }
 }
 
-fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> {
+fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> ListedSession<'a> {
     let (name, client, device) = match &listed.kind {
         ListedKind::Session { device, .. } => (device.user_agent.as_str(), None, Some(device)),
         ListedKind::Token { made_for, device, .. } => {
@@ -237,7 +237,7 @@ fn row<'a>(listed: &'a Listed, authorization: &Authorization) -> SessionRow<'a> 
         }
     };
     let address = device.map(|device| device.address);
-    SessionRow {
+    ListedSession {
         id: entry_name(&listed.hash),
         name,
         client: client.filter(|text| !text.is_empty()),

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Server;
-use super::nameless::Nameless;
+use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
@@ -29,26 +29,10 @@ pub async fn serve<S: Service>(
     shutdown: &Shutdown,
     service: S,
 ) -> io::Result<()> {
-    let shared = Shared::new(&settings);
+    let shared = SharedState::new(&settings);
     let server = Arc::new(Server::new(settings, shared, shutdown, service));
     let accepting = listeners.into_sockets().into_iter().map(|socket| accept(socket, Arc::clone(&server)));
     futures_util::future::try_join_all(accepting).await.map(|_| ())
-}
-
-/// What all workers of one address share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    /// The places for connections.
-    pub(super) slots: Arc<Semaphore>,
-    /// Who was logged for a missing PROXY protocol header.
-    pub(super) nameless: Arc<Nameless>,
-}
-
-impl Shared {
-    pub(super) fn new(settings: &ListenerSettings) -> Self {
-        let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(places)), nameless: Arc::default() }
-    }
 }
 
 /// Accepts until the soft stage begins; the socket is closed then.

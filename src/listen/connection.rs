@@ -18,11 +18,11 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::proxy_protocol::{self, HeaderError};
+use super::shared::SharedState;
 use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
@@ -30,7 +30,7 @@ use crate::web::Request;
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_REQUEST_HEAD: usize = 64 * 1024;
 
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
@@ -43,7 +43,7 @@ const MAX_STREAMS: u32 = 100;
 const MAX_UNSENT_STREAM: usize = 16 * 1024;
 
 /// The same for an HTTP/1.1 connection. hyper has one limit for what is to be sent and for the head of a request.
-const MAX_UNSENT: usize = MAX_HEAD;
+const MAX_UNSENT: usize = MAX_REQUEST_HEAD;
 
 /// How often an HTTP/2 peer is asked for a sign of life, and how long it may take.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -53,7 +53,7 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Server<S> {
     settings: ListenerSettings,
     service: S,
-    pub(super) shared: Shared,
+    pub(super) shared: SharedState,
     pub(super) shutdown: Shutdown,
     /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
     pub(super) soft: CancellationToken,
@@ -63,7 +63,12 @@ pub(super) struct Server<S> {
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(settings: ListenerSettings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
+    pub(super) fn new(
+        settings: ListenerSettings,
+        shared: SharedState,
+        shutdown: &Shutdown,
+        service: S,
+    ) -> Self {
         Self {
             http1: http1_builder(&settings),
             tls: settings.tls.as_ref().map(|certificates| TlsAcceptor::from(certificates.server_config())),
@@ -149,7 +154,7 @@ impl<S: Service> Server<S> {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
             self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
         });
-        // Without a timer the time-out would only be a wish.
+        // Without a timer hyper ignores the time-out.
         let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
         let connection = http1.with_upgrades();
         let mut connection = pin!(connection);
@@ -221,7 +226,7 @@ fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
     builder
         .header_read_timeout(settings.header_timeout)
-        .max_header_size(MAX_HEAD)
+        .max_header_size(MAX_REQUEST_HEAD)
         .max_buf_size(MAX_UNSENT)
         .half_close(false);
     builder
@@ -240,7 +245,7 @@ fn http2_builder(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
     builder
 }
 
-/// How a connection ended is the client's business, unless somebody looks closely.
+/// How a connection ended is the client's business: it is logged at level debug alone.
 fn note(ended: hyper::Result<()>, peer: SocketAddr) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");

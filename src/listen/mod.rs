@@ -14,6 +14,7 @@ mod head_timer;
 mod held;
 mod nameless;
 mod proxy_protocol;
+mod shared;
 mod shutdown;
 mod streams;
 mod tls;

@@ -6,16 +6,13 @@ use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::text::{Link, Text};
 use crate::types::RequestId;
-use crate::web::{Body, Response};
+use crate::web::UncachedResponse;
 
 /// The one style sheet, written into every page and allowed by its hash.
 const STYLE: &str = include_str!("../../templates/style.css");
@@ -83,23 +80,25 @@ impl Sender {
         Self { style_source: format!("'sha256-{hash}'") }
     }
 
-    /// Renders a page into a response.
-    pub(super) fn send(&self, status: StatusCode, page: &impl Template, allow: Allow<'_>) -> Response {
+    /// Renders a page.
+    pub(super) fn answer(
+        &self,
+        status: StatusCode,
+        page: &impl Template,
+        allow: Allow<'_>,
+    ) -> UncachedResponse {
         let html = page.render().unwrap_or_else(|error| {
             tracing::error!(%error, "a page could not be rendered");
             "<!doctype html><title>Error</title><p>This page could not be rendered.".to_owned()
         });
-        let mut response = Response::new(Body::full(html));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        for (name, value) in HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        headers.insert(CONTENT_SECURITY_POLICY, self.policy(allow));
+        let response = UncachedResponse::new(status)
+            .body("text/html; charset=utf-8", html)
+            .headers(PAGE_HEADERS)
+            .header(CONTENT_SECURITY_POLICY, self.policy(allow));
         if matches!(allow, Allow::OwnForms) {
-            // With `no-referrer` a browser sends `Origin: null` with a form, and the gateway could not tell it
-            // from a form of another site. Other origins still get no referrer.
-            headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+            // With `no-referrer` a browser sends `Origin: null` with a form, and the gateway could not tell it from a form
+            // of another site. Other origins still get no referrer.
+            return response.header(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         }
         response
     }
@@ -120,19 +119,12 @@ impl Sender {
     }
 }
 
-/// The headers of every page. Pages have names and one-time links: no cache may store them, no
-/// frame may embed them, and no other site gets a referrer.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (CONTENT_TYPE, "text/html; charset=utf-8"),
-    (CACHE_CONTROL, "no-store"),
+/// What every page is sent with. Pages hold names and one-time targets: no frame holds them, and no other site learns
+/// where the browser came from.
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
-
-/// Adds `Retry-After` (RFC 9110 §10.2.3), in whole seconds and at least one.
-pub(super) fn retry_after(response: &mut Response, after: Duration) {
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
-}

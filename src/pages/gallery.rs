@@ -17,8 +17,8 @@ fn settings() -> PageSettings {
     }
 }
 
-fn rows() -> (Vec<SessionRow<'static>>, Vec<SessionRow<'static>>) {
-    let row = |name, address: &str, since: i64, seen: i64, current| SessionRow {
+fn rows() -> (Vec<ListedSession<'static>>, Vec<ListedSession<'static>>) {
+    let row = |name, address: &str, since: i64, seen: i64, current| ListedSession {
         id: "0123456789ab".to_owned(),
         name,
         client: None,

@@ -21,11 +21,12 @@ use http::StatusCode;
 use url::Url;
 
 use crate::types::{RequestId, Secret};
-use crate::web::Response;
-use frame::{Allow, Frame, PolicyOrigin, Retry, Sender, retry_after};
+use crate::web::{Response, UncachedResponse};
+use frame::{Allow, Frame, PolicyOrigin, Retry, Sender};
+use sessions::SessionsPage;
 use text::Text;
 
-pub use sessions::{SessionRow, SessionsView, browser, shortened};
+pub use sessions::{ListedSession, SessionsView, browser, shortened};
 pub use text::Link;
 pub use views::{NextStep, NextTarget, ProblemView, SignInView, SignOutAtProviderView, SignedOutView};
 
@@ -116,7 +117,7 @@ impl Pages {
             icon: self.icon.as_ref().map(|(icon, _)| icon),
         };
         let allow = self.icon.as_ref().map_or(Allow::Nothing, |(_, origin)| Allow::Images(origin));
-        self.sender.send(StatusCode::OK, &page, allow)
+        self.sender.answer(StatusCode::OK, &page, allow).build()
     }
 
     /// The page about a problem, with the status and texts of `view`.
@@ -128,11 +129,17 @@ impl Pages {
         let mut frame = Frame::new(view.heading, &self.site, request);
         frame.retry = view.reload.as_ref().map(|to| Retry { after: RETRY_AFTER, to });
         let text = (view.happened, view.advice, view.detail);
-        let mut response = self.message(view.status, frame, text, button.as_slice());
-        if let Some(after) = view.reload.as_ref().map(|_| RETRY_AFTER).or(view.retry_after) {
-            retry_after(&mut response, after);
+        let response = self.message(view.status, frame, text, button.as_slice());
+        match view.reload.as_ref().map(|_| RETRY_AFTER).or(view.retry_after) {
+            Some(after) => response.retry_after(after).build(),
+            None => response.build(),
         }
-        response
+    }
+
+    /// A user's own sessions and tokens, each with a button that ends it. 200.
+    pub fn sessions(&self, view: &SessionsView<'_>, request: RequestId) -> Response {
+        let page = SessionsPage::new(view, Frame::new("Your sessions", &self.site, request));
+        self.sender.answer(StatusCode::OK, &page, Allow::OwnForms).build()
     }
 
     /// Signed out here, on purpose. It does not sign in again by itself. 200.
@@ -151,7 +158,7 @@ impl Pages {
         };
         let actions = [PageButton { text: "Sign in again", to: view.sign_in.as_str() }];
         let frame = Frame::new("You are signed out", &self.site, request);
-        self.message(StatusCode::OK, frame, (happened, advice, None), &actions)
+        self.message(StatusCode::OK, frame, (happened, advice, None), &actions).build()
     }
 
     /// The page with the form that ends the session at the provider. 200.
@@ -164,7 +171,7 @@ impl Pages {
         };
         let origin = PolicyOrigin::of(view.action);
         let allow = origin.as_ref().map_or(Allow::Nothing, Allow::FormsTo);
-        self.sender.send(StatusCode::OK, &page, allow)
+        self.sender.answer(StatusCode::OK, &page, allow).build()
     }
 
     /// A page of what happened, what to do, and what the administrator may want to know.
@@ -174,10 +181,10 @@ impl Pages {
         frame: Frame<'_>,
         (happened, advice, detail): (&str, &str, Option<&str>),
         actions: &[PageButton<'_>],
-    ) -> Response {
+    ) -> UncachedResponse {
         let detail = detail.map(Text::new);
         let page =
             MessagePage { frame, happened: Text::new(happened), advice: Text::new(advice), detail, actions };
-        self.sender.send(status, &page, Allow::Nothing)
+        self.sender.answer(status, &page, Allow::Nothing)
     }
 }

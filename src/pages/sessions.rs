@@ -3,13 +3,10 @@
 use std::net::IpAddr;
 
 use askama::Template;
-use http::StatusCode;
 
-use super::Pages;
-use super::frame::{Allow, Frame};
+use super::frame::Frame;
 use super::text::{Link, Text};
-use crate::types::{RequestId, Secret, Timestamp};
-use crate::web::Response;
+use crate::types::{Secret, Timestamp};
 
 /// The most rows shown of each kind.
 const MAX_ROWS: usize = 100;
@@ -25,10 +22,10 @@ pub struct SessionsView<'a> {
     /// The user's email address.
     pub person: &'a str,
     /// Browser sessions, newest first.
-    pub sessions: &'a [SessionRow<'a>],
+    pub sessions: &'a [ListedSession<'a>],
     /// Tokens of the command line, editors and apps, newest first.
-    pub tokens: &'a [SessionRow<'a>],
-    /// The token that proves that a form came from this page.
+    pub tokens: &'a [ListedSession<'a>],
+    /// Proves that the form came from this page.
     pub csrf: &'a Secret,
     /// Where the forms go.
     pub action: Link,
@@ -40,12 +37,12 @@ pub struct SessionsView<'a> {
 
 /// One session or token.
 #[derive(Clone, Debug)]
-pub struct SessionRow<'a> {
-    /// The id that the form sends back. Never the credential itself.
+pub struct ListedSession<'a> {
+    /// What the form sends back to name it. Never the credential itself.
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
     pub name: &'a str,
-    /// The `User-Agent` of the client that last used a token; `None` while it is unknown.
+    /// The `User-Agent` of the last client that used a token, once that is known.
     pub client: Option<&'a str>,
     /// For a session the client's address at the sign-in, for a token the address of its last use.
     pub address: Option<IpAddr>,
@@ -59,7 +56,7 @@ pub struct SessionRow<'a> {
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
-struct SessionsPage<'a> {
+pub(super) struct SessionsPage<'a> {
     frame: Frame<'a>,
     person: Text,
     notice: Option<Text>,
@@ -94,40 +91,37 @@ struct Moment {
     ago: String,
 }
 
-impl Pages {
-    /// A user's own sessions and tokens, each with a button that ends it. 200.
-    pub fn sessions(&self, view: &SessionsView<'_>, request: RequestId) -> Response {
-        let mut frame = Frame::new("Your sessions", &self.site, request);
+impl<'a> SessionsPage<'a> {
+    /// The page of `view`, within `frame`.
+    pub(super) fn new(view: &'a SessionsView<'a>, mut frame: Frame<'a>) -> Self {
         frame.wide = true;
-        let beyond = |rows: &[SessionRow<'_>]| rows.len().saturating_sub(MAX_ROWS);
-        let page = SessionsPage {
+        let beyond = |rows: &[ListedSession<'_>]| rows.len().saturating_sub(MAX_ROWS);
+        let browsers = Table {
+            id: "browsers",
+            title: "Browsers",
+            what: "Browser",
+            since: "Signed in",
+            none: "No browser is signed in.",
+            rows: shown(view.sessions, view.now, browser),
+        };
+        let tokens = Table {
+            id: "tokens",
+            title: "Command line, editors and apps",
+            what: "Token",
+            since: "First seen",
+            none: "No token has been used.",
+            rows: shown(view.tokens, view.now, str::to_owned),
+        };
+        Self {
             frame,
             person: Text::new(view.person),
             notice: view.notice.map(Text::new),
-            tables: [
-                Table {
-                    id: "browsers",
-                    title: "Browsers",
-                    what: "Browser",
-                    since: "Signed in",
-                    none: "No browser is signed in.",
-                    rows: shown(view.sessions, view.now, browser),
-                },
-                Table {
-                    id: "tokens",
-                    title: "Command line, editors and apps",
-                    what: "Token",
-                    since: "First seen",
-                    none: "No token has been used.",
-                    rows: shown(view.tokens, view.now, str::to_owned),
-                },
-            ],
+            tables: [browsers, tokens],
             more: beyond(view.sessions) + beyond(view.tokens),
             csrf: view.csrf,
             action: &view.action,
             back: "/",
-        };
-        self.sender.send(StatusCode::OK, &page, Allow::OwnForms)
+        }
     }
 }
 
@@ -142,8 +136,8 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
-fn shown(rows: &[SessionRow<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<ShownSession> {
-    let show = |row: &SessionRow<'_>| ShownSession {
+fn shown(rows: &[ListedSession<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<ShownSession> {
+    let show = |row: &ListedSession<'_>| ShownSession {
         id: Text::new(&row.id),
         name: Text::new(&name(row.name)),
         client: row.client.map(|client| Text::new(&shortened(client))),

@@ -39,8 +39,8 @@ fn problem() -> ProblemView<'static> {
     }
 }
 
-fn row(current: bool, name: &'static str) -> SessionRow<'static> {
-    SessionRow {
+fn row(current: bool, name: &'static str) -> ListedSession<'static> {
+    ListedSession {
         id: format!("id {HOSTILE}"),
         name,
         client: Some(HOSTILE),

@@ -4,7 +4,7 @@ use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::types::LocalRedirect;
+use crate::types::{LocalRedirect, is_printable};
 
 /// The longest text shown, in characters; the rest becomes an ellipsis.
 const MAX_CHARACTERS: usize = 600;
@@ -38,19 +38,13 @@ impl fmt::Display for Text {
     }
 }
 
+/// What a page shows for a character: itself, or something in its place, so that nothing is hidden from the reader.
 fn visible(c: char) -> char {
     match c {
-        _ if c.is_control() => ' ',
         '\u{2028}' | '\u{2029}' => ' ',
-        '\u{061c}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{feff}'
-        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
-        _ => c,
+        _ if c.is_control() => ' ',
+        _ if is_printable(c) => c,
+        _ => char::REPLACEMENT_CHARACTER,
     }
 }
 

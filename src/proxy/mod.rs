@@ -2,10 +2,10 @@
 //! ends.
 //!
 //! ```text
-//! Permit + Sanitized ─► Upstream::forward ─► link (HTTP/1.1, pooled by worker) ─► Coder
+//! Permit + Sanitized ─► Upstream::forward ─► UpstreamConnection (HTTP/1.1, pooled by worker) ─► Coder
 //!                          │ 101: tunnel            │ other answers: Download
 //!                          ▼                        ▼
-//!                   bytes both ways          body, link back to the pool at its end
+//!                   bytes both ways          body, connection back to the pool at its end
 //! ```
 //!
 //! The task that waits for a response drives its connection: there is no other task for it, and when a client
@@ -15,6 +15,7 @@
 //! [`Sanitized`](crate::web::Sanitized) request.
 
 mod download;
+mod error;
 mod forward;
 mod io;
 mod origin;
@@ -26,7 +27,8 @@ mod upload;
 mod upstream_connection;
 mod websocket;
 
-pub use forward::{ForwardError, Upstream};
+pub use error::ForwardError;
+pub use forward::Upstream;
 pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
 
 #[cfg(test)]

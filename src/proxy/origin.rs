@@ -11,7 +11,7 @@ use thiserror::Error;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use super::ForwardError;
+use super::error::ForwardError;
 use super::io::Io;
 use crate::types::Clock;
 use crate::web::{Dialer, KEEPALIVE};
@@ -34,6 +34,7 @@ pub struct UpstreamSettings {
     /// How long the next piece of a request's body may take to come from the client. Default: 60 s.
     pub stall: Duration,
     /// The time that authorizations are told when something flows.
+    /// The clock by which authorizations notice that bytes flow.
     pub clock: Clock,
 }
 
@@ -53,7 +54,7 @@ pub struct OriginError;
 
 impl Origin {
     /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken,
-    /// whatever that offers.
+    /// whichever protocols `tls` offers.
     ///
     /// # Errors
     /// [`OriginError`] also for a path, a query or a user: nothing would come of them.

@@ -14,7 +14,7 @@ use thiserror::Error;
 /// A body broke off.
 #[derive(Debug, Error)]
 pub enum BodyError {
-    /// Whatever it came from.
+    /// Its source failed.
     #[error("the body broke off: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The authorization it was served under has ended.

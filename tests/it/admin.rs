@@ -227,6 +227,10 @@ async fn metrics_count_requests_and_events_under_closed_labels() {
         "vestibule_grants 1\n",
         "vestibule_tunnels 0\n",
         "vestibule_provider_known 1\n",
+        "# HELP vestibule_requests_total Requests answered, by class of route and status.\n",
+        "# TYPE vestibule_requests_total counter\n",
+        "# HELP vestibule_credentials Sessions and tokens in memory.\n",
+        "# TYPE vestibule_credentials gauge\n",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }

@@ -2,6 +2,7 @@
 //!
 //! Anyone who can open the socket can end every session: only the mode of the file protects it.
 
+mod metrics;
 mod probes;
 mod sessions;
 mod socket;
@@ -12,9 +13,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE};
-use http::{HeaderValue, Response, StatusCode};
-use http_body_util::Full;
+use http::StatusCode;
+use http::header::ALLOW;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -31,6 +31,7 @@ pub(super) use probes::Probes;
 
 use super::BuildError;
 use crate::config;
+use crate::web::{Response, UncachedResponse};
 
 /// The most connections served at once on each listener; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
@@ -38,8 +39,8 @@ const MAX_CONNECTIONS: usize = 64;
 /// The longest time for a request's head, and the longest idle time of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The pause after an error of `accept`.
-const BACK_OFF: Duration = Duration::from_millis(100);
+/// The wait after the system could not give a connection.
+const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The operator's listeners. They are bound, but not served yet.
 pub(super) struct Listening {
@@ -64,8 +65,6 @@ impl Listening {
         Ok(Self { socket: Some(socket), probes: config.listen.map(listen).transpose()? })
     }
 }
-
-type Answer = Response<Full<Bytes>>;
 
 /// Serves the local socket until `stop` fires.
 pub(super) async fn serve_socket(
@@ -117,13 +116,13 @@ async fn serve<F>(
     handle: impl Fn(http::Request<Incoming>) -> F + Clone + Send + Sync + 'static,
     stop: CancellationToken,
 ) where
-    F: Future<Output = Answer> + Send,
+    F: Future<Output = Response> + Send,
 {
     let slots = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     while let Some(accepted) = stop.run_until_cancelled(listener.next()).await {
         let Ok(slot) = Arc::clone(&slots).acquire_owned().await else { return };
         let Ok(stream) = accepted else {
-            tokio::time::sleep(BACK_OFF).await;
+            tokio::time::sleep(ACCEPT_BACK_OFF).await;
             continue;
         };
         let (handle, stop) = (handle.clone(), stop.clone());
@@ -138,7 +137,7 @@ async fn serve<F>(
 async fn connection<S, F>(stream: S, handle: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static)
 where
     S: AsyncRead + AsyncWrite + Unpin,
-    F: Future<Output = Answer> + Send,
+    F: Future<Output = Response> + Send,
 {
     let service = service_fn(|request| {
         let answer = handle(request);
@@ -151,20 +150,17 @@ where
         .await;
 }
 
-fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
-    let mut answer = Response::new(Full::new(body.into()));
-    *answer.status_mut() = status;
-    answer.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    answer.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    answer
+fn text(status: StatusCode, content_type: &'static str, body: impl Into<Bytes>) -> Response {
+    UncachedResponse::new(status).body(content_type, body).build()
 }
 
-fn json(status: StatusCode, body: &Value) -> Answer {
+fn json(status: StatusCode, body: &Value) -> Response {
     text(status, "application/json", body.to_string())
 }
 
-fn not_allowed(methods: &'static str) -> Answer {
-    let mut answer = text(StatusCode::METHOD_NOT_ALLOWED, "text/plain", "");
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
-    answer
+fn not_allowed(methods: &'static str) -> Response {
+    UncachedResponse::new(StatusCode::METHOD_NOT_ALLOWED)
+        .body("text/plain", "")
+        .headers([(ALLOW, methods)])
+        .build()
 }

@@ -9,15 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Answer, json, not_allowed};
+use super::{json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
+use crate::web::Response;
 
-/// The most sessions and tokens that are searched and listed.
-const MOST: u32 = 50_000;
+/// The most sessions and tokens that are looked through and listed.
+const MAX_LISTED_SESSIONS: u32 = 50_000;
 
-/// A live session or token in the response.
+/// A live session or token, as the command line shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
     /// Its short id, which is not a credential.
@@ -78,7 +79,7 @@ pub struct SessionAdmin {
 enum SessionFilter {
     Everybody,
     User(String),
-    SessionEntry(String),
+    Id(String),
 }
 
 impl SessionAdmin {
@@ -86,7 +87,7 @@ impl SessionAdmin {
         Self { grants }
     }
 
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Response {
         let path = request.uri().path();
         let reads = match path {
             "/sessions" => true,
@@ -108,16 +109,16 @@ impl SessionAdmin {
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
-    async fn list(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn list(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let found = self.find(whom).await?;
-        if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
+        if let (SessionFilter::Id(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
         }
         let entries: Vec<SessionEntry> = found.iter().map(SessionEntry::of).collect();
         Ok(json(StatusCode::OK, &json!({"sessions": entries})))
     }
 
-    async fn revoke(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn revoke(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let ended = match whom {
             SessionFilter::Everybody => {
                 let ended = self.grants.end_everybody(EndReason::Revoked).await?;
@@ -125,7 +126,7 @@ impl SessionAdmin {
                 ended
             }
             SessionFilter::User(name) => self.revoke_user(name).await?,
-            SessionFilter::SessionEntry(_) => {
+            SessionFilter::Id(_) => {
                 let found = self.find(whom).await?;
                 let Some(listed) = found.first() else {
                     return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -162,13 +163,13 @@ impl SessionAdmin {
 
     async fn find(&self, whom: &SessionFilter) -> Result<Vec<Listed>, StoreError> {
         let filter = match whom {
-            SessionFilter::Everybody | SessionFilter::SessionEntry(_) => Filter::Everybody,
+            SessionFilter::Everybody | SessionFilter::Id(_) => Filter::Everybody,
             SessionFilter::User(name) => {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
-        let mut found = self.grants.list(filter, MOST).await?;
-        if let SessionFilter::SessionEntry(id) = whom {
+        let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
+        if let SessionFilter::Id(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
         Ok(found)
@@ -182,13 +183,13 @@ fn whom(query: &str) -> Option<SessionFilter> {
     let whom = match &*name {
         "everybody" => SessionFilter::Everybody,
         "user" if !value.is_empty() => SessionFilter::User(value.into_owned()),
-        "id" if !value.is_empty() => SessionFilter::SessionEntry(value.into_owned()),
+        "id" if !value.is_empty() => SessionFilter::Id(value.into_owned()),
         _ => return None,
     };
     pairs.next().is_none().then_some(whom)
 }
 
-fn no(status: StatusCode, why: &str) -> Answer {
+fn no(status: StatusCode, why: &str) -> Response {
     json(status, &json!({"error": why}))
 }
 
@@ -217,7 +218,7 @@ mod tests {
         assert!(
             matches!(whom("user=alice%40acme.company"), Some(SessionFilter::User(name)) if name == "alice@acme.company")
         );
-        assert!(matches!(whom("id=abc"), Some(SessionFilter::SessionEntry(id)) if id == "abc"));
+        assert!(matches!(whom("id=abc"), Some(SessionFilter::Id(id)) if id == "abc"));
         for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
             assert!(whom(nobody).is_none(), "{nobody}");
         }

@@ -1,23 +1,30 @@
 //! The local socket: the gateway binds it so that no other user can open it, and the command line asks over it.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::InvalidUri;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::types::random_token;
+use crate::web::read_limited;
 
-/// How long the command line waits for a response.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the command line waits for the head of an answer.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest response that the command line reads, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+/// The longest answer that the command line reads, in bytes.
+const MAX_ADMIN_ANSWER: usize = 64 << 20;
 
 /// Why the command line got no result from the gateway.
 #[derive(Debug, Error)]
@@ -67,34 +74,41 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Sends a request to the running gateway. `target` is path and query, percent-encoded.
+/// Asks the running gateway. `target` is path and query, encoded. Not to be called within an async runtime: it has one
+/// of its own.
 ///
 /// # Errors
-/// [`AdminError`] when the gateway cannot be reached, refuses, or sends a malformed response.
-pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminError> {
-    // Absolute in the message: the configuration may have a relative path, and this may run in another folder.
-    let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
-    let connect = |source| AdminError::Connect { path: whole(), source };
-    let broken = |error: io::Error| AdminError::Answer(error.to_string());
-    let mut stream = UnixStream::connect(socket).map_err(connect)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
-    let request = format!(
-        "{method} {target} HTTP/1.1\r\nhost: vestibule\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(broken)?;
-    let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer).map_err(broken)?;
-    read(&answer)
+/// [`AdminError`]
+pub fn ask(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| AdminError::Answer(error.to_string()))?.block_on(exchange(socket, method, target))
 }
 
-/// Reads the gateway's response: its status, and the JSON after the head.
-fn read(answer: &str) -> Result<Value, AdminError> {
-    let nonsense = || AdminError::Answer("it is not a response of this program".to_owned());
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(nonsense)?;
-    let status = head.split(' ').nth(1).ok_or_else(nonsense)?;
-    let body: Value = serde_json::from_str(body).map_err(|_| nonsense())?;
-    if status == "200" {
+async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminError> {
+    // Whole: a path of the configuration may be relative, and this may be run elsewhere.
+    let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
+    let connect = |source| AdminError::Connect { path: whole(), source };
+    let stream = UnixStream::connect(socket).await.map_err(connect)?;
+    let broken = |error: hyper::Error| AdminError::Answer(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = target.parse().map_err(|error: InvalidUri| AdminError::Answer(error.to_string()))?;
+    request.headers_mut().insert(HOST, HeaderValue::from_static("vestibule"));
+    // Drives the exchange. Its errors reach the sender as well.
+    tokio::spawn(connection);
+    let late = |_| AdminError::Answer("it takes too long".to_owned());
+    let answer = tokio::time::timeout(ADMIN_TIMEOUT, sender.send_request(request)).await.map_err(late)?;
+    let (head, body) = answer.map_err(broken)?.into_parts();
+    let body = read_limited(body, MAX_ADMIN_ANSWER).await;
+    read(head.status, &body.map_err(|error| AdminError::Answer(error.to_string()))?)
+}
+
+/// Our own server's answer: its status, and JSON.
+fn read(status: StatusCode, body: &[u8]) -> Result<Value, AdminError> {
+    let nonsense = || AdminError::Answer("it is not of this program".to_owned());
+    let body: Value = serde_json::from_slice(body).map_err(|_| nonsense())?;
+    if status == StatusCode::OK {
         return Ok(body);
     }
     let error = body.get("error").and_then(Value::as_str).ok_or_else(nonsense)?;
@@ -103,18 +117,38 @@ fn read(answer: &str) -> Result<Value, AdminError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
+
+    /// What `ask` makes of the bytes that a server on the socket says.
+    fn answered(bytes: &'static str) -> Result<Value, AdminError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(bytes.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let answer = ask(&path, &Method::POST, "/sessions/revoke?user=a%40b");
+        let request = server.join().unwrap();
+        assert!(request.starts_with("POST /sessions/revoke?user=a%40b HTTP/1.1\r\n"), "{request}");
+        answer
+    }
 
     #[test]
     fn answers_are_read_and_refusals_are_errors() {
-        let ok = read("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        let ok = answered("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
         assert!(ok.is_object());
-        let no = read("HTTP/1.1 404 Not Found\r\n\r\n{\"error\":\"nothing\"}").unwrap_err();
+        let no = answered("HTTP/1.1 404 Not Found\r\n\r\n{\"error\":\"nothing\"}").unwrap_err();
         assert_eq!(no.to_string(), "nothing");
         for odd in
             ["", "x", "HTTP/1.1 200 OK\r\n\r\nnot json", "HTTP/1.1\r\n\r\n{}", "HTTP/1.1 500 X\r\n\r\n{}"]
         {
-            assert!(matches!(read(odd), Err(AdminError::Answer(_))), "{odd}");
+            assert!(matches!(answered(odd), Err(AdminError::Answer(_))), "{odd}");
         }
     }
 
@@ -132,6 +166,7 @@ mod tests {
         fs::write(&file, "precious").unwrap();
         assert_eq!(bind(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
-        assert!(matches!(ask(&dir.path().join("none"), "GET", "/"), Err(AdminError::Connect { .. })));
+        let nobody = exchange(&dir.path().join("none"), &Method::GET, "/").await;
+        assert!(matches!(nobody, Err(AdminError::Connect { .. })));
     }
 }

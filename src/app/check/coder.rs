@@ -9,12 +9,15 @@ use crate::coder::api::Api;
 use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
 use crate::coder::refusal::CoderRefusal;
 use crate::config::Config;
-use crate::types::{LocalRedirect, Secret, random_token};
+use crate::types::{LocalRedirect, Secret, printable, random_token};
 use crate::web::Client;
 
 use super::{Finding, settings};
 
-/// What to do when Coder's settings differ from the gateway's.
+/// The longest text of Coder's that a finding quotes, in characters.
+const MAX_QUOTED: usize = 200;
+
+/// What to do about a Coder that has other settings than the gateway.
 const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
 
 /// Asks for Coder's health and version, then tries a sign-in with a made-up code.
@@ -110,17 +113,16 @@ fn begun(config: &Config, started: &Started) -> Finding {
         ));
     }
     Finding::wrong(
-        format!("Coder sends the browser back to {} after a sign-in.", printable(started.redirect_uri())),
+        format!(
+            "Coder sends the browser back to {} after a sign-in.",
+            printable(started.redirect_uri(), MAX_QUOTED)
+        ),
         format!("{expected} was expected: Coder's CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL differs."),
         NEW_ENVIRONMENT,
     )
 }
 
-fn printable(text: &str) -> String {
-    crate::types::printable(text, 200)
-}
-
-/// How the issuer listener answered Coder, from the message of Coder's refusal (golang.org/x/oauth2 quotes the error code).
+/// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
 async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Finding {
     let words = refusal.words();
     if words.contains("invalid_grant") {

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use super::{EnvValue, Variable};
+use crate::types::printable;
 
 /// The Kubernetes secret in the Helm values, used when the gateway reads the client secret from a file.
 const KUBERNETES_SECRET: (&str, &str) = ("vestibule", "coder-client-secret");
@@ -69,9 +70,12 @@ fn comment(variable: &Variable, indent: &str, out: &mut dyn Write) -> io::Result
     }
 }
 
+/// The longest path printed, in characters (`PATH_MAX` of Linux).
+const MAX_PATH: usize = 4096;
+
 /// A path on one line of a comment.
 fn shown(path: &Path) -> String {
-    path.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    printable(&path.display().to_string(), MAX_PATH)
 }
 
 fn text(value: &EnvValue) -> String {

@@ -26,11 +26,11 @@ pub(super) use sources::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
 pub use strip::strip_credentials;
 
 /// A credential that was found in a request.
-pub struct Presented<'a> {
+pub struct PresentedCredential<'a> {
     text: Cow<'a, str>,
     kind: PresentedKind,
     in_url: bool,
-    /// See [`Presented::is_alone`].
+    /// See [`PresentedCredential::is_alone`].
     alone: bool,
 }
 
@@ -56,14 +56,14 @@ pub struct Contradiction {
     pub in_cookies: bool,
 }
 
-impl<'a> Presented<'a> {
+impl<'a> PresentedCredential<'a> {
     fn new(text: Cow<'a, str>, kind: PresentedKind, in_url: bool) -> Self {
         Self { text, kind, in_url, alone: false }
     }
 
     /// The same, free of the request that it was found in.
-    pub fn into_owned(self) -> Presented<'static> {
-        Presented { text: Cow::Owned(self.text.into_owned()), ..self }
+    pub fn into_owned(self) -> PresentedCredential<'static> {
+        PresentedCredential { text: Cow::Owned(self.text.into_owned()), ..self }
     }
 
     /// What it is.
@@ -107,9 +107,9 @@ impl<'a> Presented<'a> {
     }
 }
 
-impl fmt::Debug for Presented<'_> {
+impl fmt::Debug for PresentedCredential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented")
+        f.debug_struct("PresentedCredential")
             .field("kind", &self.kind)
             .field("in_url", &self.in_url)
             .finish_non_exhaustive()

@@ -4,7 +4,7 @@ mod recorded;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,8 +12,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::types::LocalRedirect;
 use crate::types::within::within;
-use crate::web::ClientSettings;
+use crate::web::{ClientSettings, Response};
 
 #[derive(Deserialize)]
 struct Vectors {

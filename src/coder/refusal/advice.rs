@@ -1,6 +1,4 @@
-//! What to do about Coder's no, known by its words: Coder gives no other name to its reasons.
-
-use super::CoderRefusal;
+//! What to do about a refusal of Coder's, recognised by its words: Coder gives its reasons no other name.
 
 /// Words that a refusal has, in lower case, and what to do. The first row that fits is taken.
 const REMEDIES: [(&[&str], &str); 10] = [
@@ -55,11 +53,10 @@ const REMEDIES: [(&[&str], &str); 10] = [
     ),
 ];
 
-impl CoderRefusal {
-    /// What an administrator can do, as a sentence without its full stop; `None` when the words are not known.
-    pub fn remedy(&self) -> Option<&'static str> {
-        let words = self.words().to_lowercase();
-        let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
-        Some(row.1)
-    }
+/// What an administrator can do about a refusal with these `words`, as a sentence without its full stop. `None` when
+/// the words are not known.
+pub(super) fn remedy(words: &str) -> Option<&'static str> {
+    let words = words.to_lowercase();
+    let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
+    Some(row.1)
 }

@@ -19,7 +19,7 @@ use crate::grant::store::{GrantHead, Scope, Store, StoreError};
 use crate::grant::terminator::Terminator;
 use crate::grant::vault::Vault;
 use crate::grant::work_runtime::WorkRuntime;
-use crate::types::{Clock, Flight, GrantId, IdentityKey, SingleFlight, Timestamp, TokenHash};
+use crate::types::{Clock, GrantId, IdentityKey, InFlight, SingleFlight, Timestamp, TokenHash};
 
 /// How long an authorization goes on by itself after a request stopped waiting for a slow refresh.
 const GRACE_AFTER_PATIENCE: Duration = Duration::from_secs(30);
@@ -112,7 +112,7 @@ impl Refresher {
         grant: &Arc<GrantState>,
         seen: u64,
         now: Timestamp,
-    ) -> Result<Flight<RefreshOutcome>, Timestamp> {
+    ) -> Result<InFlight<RefreshOutcome>, Timestamp> {
         let not_before = grant.refreshes.not_before().filter(|at| now < *at);
         let no_try_before = self.provider.health.down_until(now).max(not_before);
         let start = || match no_try_before {

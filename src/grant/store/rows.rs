@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use crate::grant::EndReason;
-use crate::types::{CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, Timestamp, TokenHash};
+use crate::types::{
+    CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, Timestamp, TokenHash, printable,
+};
 
 /// The longest `User-Agent` kept, in bytes.
 const MAX_USER_AGENT: usize = 300;
@@ -18,9 +20,9 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device, its `User-Agent` cut to 300 bytes and freed of control characters.
+    /// A device, its `User-Agent` cut to 300 bytes and without characters that do not print.
     pub fn new(address: IpAddr, user_agent: &str) -> Self {
-        let plain: String = user_agent.chars().filter(|c| !c.is_control()).collect();
+        let plain = printable(user_agent, MAX_USER_AGENT);
         let cut = plain.floor_char_boundary(MAX_USER_AGENT);
         Self { address, user_agent: plain.get(..cut).unwrap_or_default().to_owned() }
     }

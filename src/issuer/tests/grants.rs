@@ -50,7 +50,7 @@ impl GrantProvider for Silent {
 
 struct World {
     grants: Arc<Grants>,
-    issuer: Issuer<Arc<Grants>>,
+    issuer: IssuerEndpoint<Arc<Grants>>,
     grant: GrantId,
     hand: ManualClock,
 }

@@ -10,8 +10,9 @@ use http::{HeaderMap, HeaderName, Method};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
+use super::error::ExchangeError;
 use super::head;
-use super::{Io, LinkError};
+use crate::proxy::io::Io;
 use crate::proxy::upload::{Upload, UploadError};
 use crate::web::items;
 
@@ -59,7 +60,7 @@ pub(super) struct Sending {
 /// How the body is framed.
 #[derive(Debug)]
 enum Framing {
-    /// By its length, of which so much is left.
+    /// By its length: so many bytes are left.
     Length(u64),
     /// In chunks, with those trailers that were announced and may be some.
     Chunks { trailers: Vec<HeaderName> },
@@ -130,7 +131,7 @@ impl Sending {
     }
 
     /// Sends what can be sent now. Ready when all has gone out.
-    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         loop {
             // A frame that is there goes out together with the head.
             let staged = self.poll_stage(cx)?;
@@ -150,7 +151,7 @@ impl Sending {
     }
 
     /// Stages what comes next of the body, unless there is something before it.
-    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         let Some(body) = self.body.as_mut().filter(|_| self.data.is_empty() && self.end.is_empty()) else {
             return Poll::Ready(Ok(()));
         };
@@ -162,7 +163,7 @@ impl Sending {
         })
     }
 
-    fn stage(&mut self, data: Bytes) -> Result<(), LinkError> {
+    fn stage(&mut self, data: Bytes) -> Result<(), ExchangeError> {
         match &mut self.framing {
             Framing::Length(left) => {
                 // One byte more would be the beginning of another request.
@@ -183,7 +184,7 @@ impl Sending {
     }
 
     /// The body is over.
-    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), LinkError> {
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), ExchangeError> {
         self.body = None;
         match &self.framing {
             Framing::Length(0) => {}

@@ -15,7 +15,8 @@ use super::Target;
 use super::address::X_FORWARDED_FOR;
 use super::cookies;
 use super::upgrade::upgrade;
-pub use hop_by_hop::{items, remove_hop_by_hop};
+
+pub use hop_by_hop::remove_hop_by_hop;
 
 /// A request that carries nothing but what its sender may say and what the gateway vouches for.
 /// Made only by [`sanitize`]; the proxy forwards nothing else.

@@ -1,3 +1,4 @@
+mod opaque;
 mod strip;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
