@@ -5,8 +5,8 @@ use std::io::{self, Write};
 use tokio::runtime::Builder;
 
 use crate::app::{self, Finding, Level};
-use crate::coder::handoff::CALLBACK;
-use crate::config::{Config, Store};
+use crate::coder::hosts::Wildcard;
+use crate::config::Config;
 use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
 use crate::types::{Clock, EmailDomain};
@@ -52,10 +52,9 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let access_url = &config.coder.access_url;
     let tls = if config.listen.tls.is_some() { "TLS" } else { "plain HTTP" };
-    let Store::Embedded { path, .. } = &config.store;
     writeln!(out, "The configuration is valid.\n")?;
     writeln!(out, "  people reach     {access_url} (listening on {}, {tls})", config.listen.address)?;
-    if let Some(pattern) = &config.coder.wildcard_access_url {
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
         writeln!(out, "  apps             {pattern}")?;
     }
     writeln!(out, "  Coder            {}", config.coder.url)?;
@@ -67,10 +66,9 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "  client id        {}", config.oidc.client_id)?;
     writeln!(out, "  who may sign in  {}", who(config))?;
-    writeln!(out, "  sign-ins kept in {}", path.display())?;
-    if let Ok(callback) = access_url.join(CALLBACK) {
-        writeln!(out, "\nThe redirect URI to register at the provider (authentik: Strict) is {callback}")?;
-    }
+    writeln!(out, "  sign-ins kept in {}", config.store.folder.display())?;
+    let callback = &config.oidc.redirect_uri;
+    writeln!(out, "\nThe redirect URI to register at the provider (authentik: Strict) is {callback}")?;
     for (path, what) in [
         (BACKCHANNEL_LOGOUT, "The logout URI, with the logout method \"Back-channel\", is"),
         (SIGNED_OUT, "The redirect URI for after a sign-out (type \"Logout\", authentik from 2026.5 on) is"),

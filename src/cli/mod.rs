@@ -15,7 +15,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::app;
-use crate::config::{Config, Environment, Errors, LogFormat};
+use crate::config::{Config, ConfigErrors, Environment};
 use crate::telemetry;
 
 /// The sign-in gateway for Coder.
@@ -126,14 +126,7 @@ pub fn run(
 }
 
 fn serve(config: Config, err: &mut dyn Write) -> Exit {
-    let settings = telemetry::LogSettings {
-        filter: config.log.level.clone(),
-        format: match config.log.format {
-            LogFormat::Text => telemetry::LogFormat::Text,
-            LogFormat::Json => telemetry::LogFormat::Json,
-        },
-    };
-    if let Err(error) = telemetry::init(&settings) {
+    if let Err(error) = telemetry::init(&config.log) {
         return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     for warning in &config.warnings {
@@ -145,7 +138,7 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
     }
 }
 
-fn complain(errors: &Errors, err: &mut dyn Write) -> io::Result<()> {
+fn complain(errors: &ConfigErrors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
     let things = if count == 1 { "one thing" } else { "several things" };
     writeln!(err, "vestibule: {things} in the configuration must be corrected:\n\n{errors}")

@@ -76,4 +76,4 @@ pub use provider::{Documents, NotReady, Provider};
 pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, IdentityRefusal};
 pub use revocation::{RevokeError, TokenKind};
-pub use settings::{Pkce, ProviderSettings};
+pub use settings::{Pkce, ProviderSettings, RESERVED_PARAMETERS};

@@ -10,7 +10,7 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::{Answer, json, not_allowed, text};
+use super::answer::{AdminAnswer, json, not_allowed, text};
 use crate::coder::api::Api;
 use crate::gateway::Gateway;
 use crate::grant::Grants;
@@ -62,7 +62,7 @@ impl Probes {
         Self { grants, provider, gateway, coder, last: Mutex::default() }
     }
 
-    pub(super) async fn handle(&self, request: &Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: &Request<Incoming>) -> AdminAnswer {
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             return not_allowed("GET, HEAD");
         }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Answer, json, not_allowed};
+use super::answer::{AdminAnswer, json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
@@ -85,7 +85,7 @@ impl SessionAdmin {
         Self { grants }
     }
 
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> AdminAnswer {
         let path = request.uri().path();
         let reads = match path {
             "/sessions" => true,
@@ -107,7 +107,7 @@ impl SessionAdmin {
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
-    async fn list(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn list(&self, whom: &SessionFilter) -> Result<AdminAnswer, StoreError> {
         let found = self.find(whom).await?;
         if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -116,7 +116,7 @@ impl SessionAdmin {
         Ok(json(StatusCode::OK, &json!({"sessions": entries})))
     }
 
-    async fn revoke(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn revoke(&self, whom: &SessionFilter) -> Result<AdminAnswer, StoreError> {
         let ended = match whom {
             SessionFilter::Everybody => {
                 let ended = self.grants.end_everybody(EndReason::Revoked).await?;
@@ -187,7 +187,7 @@ fn whom(query: &str) -> Option<SessionFilter> {
     pairs.next().is_none().then_some(whom)
 }
 
-fn no(status: StatusCode, why: &str) -> Answer {
+fn no(status: StatusCode, why: &str) -> AdminAnswer {
     json(status, &json!({"error": why}))
 }
 

@@ -1,7 +1,7 @@
 //! What is to be known about authentik beforehand, as far as the configuration shows that it matters. Whether it
 //! is set up so there cannot be seen from here. `docs/authentik.md` has it all.
 
-use crate::config::{Config, SignOutFrom};
+use crate::config::Config;
 
 use super::Finding;
 
@@ -27,7 +27,7 @@ fn email_verified(config: &Config) -> Option<Finding> {
 
 /// `default-provider-invalidation-flow`, which authentik's form preselects, leaves its session alive.
 fn sign_out(config: &Config) -> Option<Finding> {
-    (config.sign_out.from == SignOutFrom::Provider).then(|| {
+    config.sign_out.at_provider.then(|| {
         Finding::hint(
             "A sign-out ends the session at authentik only with the right invalidation flow.",
             "signOut.from is provider. The flow that authentik preselects, default-provider-invalidation-flow, keeps its \

@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::config::keys::{self, Key};
-use crate::config::{Config, Oidc, csv};
+use crate::coder::hosts::Wildcard;
+use crate::config::{CoderSetting, Config};
 use crate::gateway::BACKCHANNEL_LOGOUT;
+use crate::policy::Switch;
 use crate::types::{Secret, is_loopback};
 
 use super::EnvFormat;
@@ -56,10 +57,9 @@ pub(super) fn write(
 fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     let mut all = addresses(config, gateway);
     all.extend(issuer(config));
-    all.extend(provider(&config.oidc));
-    all.extend(config.oidc.coder_only.iter().map(|setting| {
-        text(setting.key.variable, setting.value.clone(), "Passed on as the gateway has it.")
-    }));
+    let handed_on = |why| move |setting: &CoderSetting| text(setting.variable, &setting.value, why);
+    all.extend(config.for_coder.shared.iter().map(handed_on("The same value as for the gateway.")));
+    all.extend(config.for_coder.only.iter().map(handed_on("Passed on as the gateway has it.")));
     all
 }
 
@@ -79,7 +79,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         without_slash(access_url),
         "The access URL stays the same; it now leads to the gateway.",
     )];
-    if let Some(pattern) = &config.coder.wildcard_access_url {
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
         let why = "Hosts of workspace apps lead to the gateway too.";
         all.push(text("CODER_WILDCARD_ACCESS_URL", pattern, why));
     }
@@ -102,7 +102,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         let why = "Session cookies go over https alone (the default of newer versions only).";
         all.push(switch("CODER_SECURE_AUTH_COOKIE", true, why));
     }
-    if !config.policy.github_sign_in.allow {
+    if config.rules.github_sign_in == Switch::Off {
         let why =
             "Otherwise a new deployment offers a sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
@@ -156,35 +156,6 @@ fn issuer(config: &Config) -> Vec<Variable> {
              that accounts stay linked as before. Coder still checks signature and audience.",
         ),
     ]
-}
-
-/// What the gateway has judged and Coder judges again.
-fn provider(oidc: &Oidc) -> Vec<Variable> {
-    const SAME: &str = "The same value as for the gateway.";
-    let domains: Vec<String> = oidc.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect();
-    let mut all = vec![text("CODER_OIDC_SCOPES", csv(&oidc.scopes), SAME)];
-    let given = [
-        ("CODER_OIDC_EMAIL_DOMAIN", csv(&domains)),
-        ("CODER_OIDC_EMAIL_FIELD", oidc.email_field.clone()),
-        ("CODER_OIDC_USERNAME_FIELD", oidc.username_field.clone()),
-        ("CODER_OIDC_IGNORE_EMAIL_VERIFIED", oidc.ignore_email_verified.to_string()),
-        ("CODER_OIDC_IGNORE_USERINFO", oidc.ignore_user_info.to_string()),
-        ("CODER_OIDC_GROUP_FIELD", oidc.group_field.clone().unwrap_or_default()),
-        ("CODER_OIDC_ALLOWED_GROUPS", csv(&oidc.groups_allowed)),
-        ("CODER_OIDC_SIGN_IN_TEXT", oidc.sign_in_text.clone()),
-        ("CODER_OIDC_ICON_URL", oidc.icon_url.as_ref().map(Url::to_string).unwrap_or_default()),
-    ];
-    let differs = |name: &str, value: &str| {
-        let default = keys::all().find(|key| key.variable == name).and_then(Key::default);
-        value != default.unwrap_or_default()
-    };
-    all.extend(
-        given
-            .into_iter()
-            .filter(|(name, value)| differs(name, value))
-            .map(|(name, value)| text(name, value, SAME)),
-    );
-    all
 }
 
 fn without_slash(url: &Url) -> &str {
