@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use super::entry::{KeyEntry, ValueKind};
 use super::fault::ValueFault;
-use super::key::{KeyEntry, ValueKind};
 use super::leftover;
 use super::names::{self, UnreadVariable};
 use super::notes::ReadingNotes;

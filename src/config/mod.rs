@@ -8,7 +8,7 @@
 //! | part | file |
 //! | --- | --- |
 //! | where settings come from | `source.rs`, `tree.rs`, `csv.rs` |
-//! | what a setting is; all of them | `key.rs`, `table.rs` |
+//! | what a setting is; all of them | `entry.rs`, `key.rs`, `words.rs`; `table.rs` |
 //! | what was given, and names that nothing reads | `given.rs`, `names.rs` |
 //! | values from text, and what tools leave in them | `parse.rs`, `leftover.rs` |
 //! | settings by key | `reader.rs` |
@@ -18,6 +18,7 @@
 //! Above `gateway`: a setting is read into the type of the module that uses it. Imported only by `app` and `cli`.
 
 mod csv;
+mod entry;
 mod fault;
 mod given;
 mod key;
@@ -31,6 +32,7 @@ mod sections;
 mod source;
 mod table;
 mod tree;
+mod words;
 
 use std::path::Path;
 

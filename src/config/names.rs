@@ -1,6 +1,6 @@
 //! Names that nothing reads: which setting was probably meant, and whether the mistake may be passed over.
 
-use super::key::{KeyEntry, SignInGuard};
+use super::entry::{KeyEntry, SignInGuard};
 use super::table::KeyTable;
 
 /// What the gateway's own variables begin with.

@@ -1,7 +1,7 @@
 //! Everything that is wrong with a configuration, collected while it is read.
 
+use super::entry::KeyEntry;
 use super::fault::ValueFault;
-use super::key::KeyEntry;
 use super::problem::{ConfigProblem, ConfigWarning, SettingPlace};
 
 /// What is wrong, and what is probably not meant.

@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use crate::types::Secret;
 
 use super::csv;
+use super::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
 use super::fault::ValueFault;
 use super::given::{GivenSetting, GivenSettings};
-use super::key::{Key, KeyEntry, KeyRole, ListKey, SecretFileKey, ValueKind, WhenAbsent};
+use super::key::{Key, ListKey, SecretFileKey};
 use super::leftover;
 use super::notes::ReadingNotes;
 use super::parse;

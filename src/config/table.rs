@@ -1,6 +1,6 @@
 //! All settings, in the order of the file.
 
-use super::key::KeyEntry;
+use super::entry::KeyEntry;
 
 /// The settings of all sections. The reader knows a setting by this table, and the documentation is written from it.
 #[derive(Clone, Copy, Debug)]

@@ -7,8 +7,9 @@ use url::Url;
 
 use crate::coder::handoff::CALLBACK;
 use crate::coder::hosts::Wildcard;
+use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
-use crate::config::key::{Key, SecretFileKey, ValueKind, WhenAbsent, keys};
+use crate::config::key::{Key, SecretFileKey, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 use crate::types::{Secret, is_loopback};

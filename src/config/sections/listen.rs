@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use ipnet::IpNet;
 
-use crate::config::key::{Key, ListKey, ValueKind, WhenAbsent, keys};
+use crate::config::entry::{ValueKind, WhenAbsent};
+use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 

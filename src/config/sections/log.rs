@@ -1,8 +1,10 @@
 //! The section `log`.
 
+use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
-use crate::config::key::{Key, ValueKind, WhenAbsent, Words, keys};
+use crate::config::key::{Key, keys};
 use crate::config::reader::Reader;
+use crate::config::words::Words;
 use crate::telemetry::{LOG_LEVELS, LogFormat, LogSettings};
 
 keys! { KEYS;

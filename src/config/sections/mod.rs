@@ -13,7 +13,7 @@ pub(super) mod sign_in_out;
 pub(super) mod store;
 pub(super) mod together;
 
-use super::key::KeyEntry;
+use super::entry::KeyEntry;
 use super::table::KeyTable;
 
 /// Every setting there is, in the order of the file.

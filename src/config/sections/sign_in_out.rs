@@ -1,7 +1,9 @@
 //! The sections `signIn` and `signOut`.
 
-use crate::config::key::{Key, WhenAbsent, Words, keys};
+use crate::config::entry::WhenAbsent;
+use crate::config::key::{Key, keys};
 use crate::config::reader::Reader;
+use crate::config::words::Words;
 use crate::gateway::SignInMode;
 
 keys! { KEYS;

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use crate::config::key::{Key, ValueKind, WhenAbsent, keys};
+use crate::config::entry::{ValueKind, WhenAbsent};
+use crate::config::key::{Key, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 

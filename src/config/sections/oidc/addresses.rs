@@ -2,8 +2,9 @@
 
 use url::Url;
 
+use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
-use crate::config::key::{Key, ValueKind, WhenAbsent, keys};
+use crate::config::key::{Key, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 use crate::types::{InvalidIssuer, Issuer, is_loopback};

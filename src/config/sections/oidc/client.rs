@@ -1,7 +1,9 @@
 //! The gateway as a client of the provider.
 
-use crate::config::key::{Key, SecretFileKey, ValueKind, WhenAbsent, Words, keys};
+use crate::config::entry::{ValueKind, WhenAbsent};
+use crate::config::key::{Key, SecretFileKey, keys};
 use crate::config::parse;
+use crate::config::words::Words;
 use crate::oidc::ClientAuthentication;
 use crate::types::Secret;
 

@@ -1,9 +1,10 @@
 //! What the section `oidc` holds for Coder alone. It is handed on, so what Coder would refuse is refused here.
 
 use crate::config::csv;
+use crate::config::entry::{CoderSyntax, KeyEntry, KeyRole, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
-use crate::config::key::{CoderSyntax, KeyEntry, KeyRole, WhenAbsent, keys};
+use crate::config::key::keys;
 use crate::config::parse;
 use crate::config::reader::Reader;
 use crate::config::tree::{YamlNode, YamlValue};

@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use crate::config::entry::{KeyEntry, ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
-use crate::config::key::{Key, KeyEntry, ValueKind, WhenAbsent, keys};
+use crate::config::key::{Key, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 use crate::config::tree::YamlValue;

@@ -1,6 +1,7 @@
 //! Who may sign in: email addresses, groups, and the claims that hold them.
 
-use crate::config::key::{Key, ListKey, SignInGuard, ValueKind, WhenAbsent, keys};
+use crate::config::entry::{SignInGuard, ValueKind, WhenAbsent};
+use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
 use crate::types::EmailDomain;

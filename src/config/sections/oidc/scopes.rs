@@ -1,7 +1,8 @@
 //! `oidc.scopes`: what is requested from the provider.
 
+use crate::config::entry::ValueKind;
 use crate::config::fault::ValueFault;
-use crate::config::key::{ListKey, ValueKind, keys};
+use crate::config::key::{ListKey, keys};
 use crate::config::reader::Reader;
 
 keys! { KEYS;

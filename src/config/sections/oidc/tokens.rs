@@ -1,8 +1,10 @@
 //! What the gateway accepts of the provider: algorithms, PKCE, and what weakens the protocol.
 
+use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
-use crate::config::key::{Key, ListKey, ValueKind, WhenAbsent, Words, keys};
+use crate::config::key::{Key, ListKey, keys};
 use crate::config::reader::Reader;
+use crate::config::words::Words;
 use crate::oidc::{Algorithm, Pkce};
 
 keys! { KEYS;

@@ -1,6 +1,7 @@
 //! Coder's settings that have no place behind the gateway. They are known, so that each is refused with the reason.
 
-use crate::config::key::{KeyEntry, KeyRole, ValueKind, WhenAbsent, keys};
+use crate::config::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
+use crate::config::key::keys;
 
 /// Why no certificate of a client can be set.
 const CLIENT_SECRET_ONLY: KeyRole = KeyRole::Refused(

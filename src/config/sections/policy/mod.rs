@@ -4,9 +4,11 @@ mod routes;
 
 use ipnet::IpNet;
 
-use crate::config::key::{Key, KeyEntry, ListKey, ValueKind, WhenAbsent, Words, keys};
+use crate::config::entry::{KeyEntry, ValueKind, WhenAbsent};
+use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
 use crate::config::reader::Reader;
+use crate::config::words::Words;
 use crate::gateway::SignInMode;
 use crate::policy::{Rules, Switch, TokenRule, TunnelLimits, WithoutGrant};
 

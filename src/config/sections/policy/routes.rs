@@ -1,13 +1,14 @@
 //! `policy.routes`: rules for single classes of routes.
 
 use crate::config::csv;
+use crate::config::entry::KeyEntry;
 use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
-use crate::config::key::{KeyEntry, Words};
 use crate::config::parse;
 use crate::config::problem::SettingPlace;
 use crate::config::reader::Reader;
 use crate::config::tree::{YamlEntry, YamlNode, YamlValue};
+use crate::config::words::Words;
 use crate::policy::{ClassName, Networks, RouteEffect, RouteRule};
 
 /// The effects that are words. Those that widen access begin with `danger`.
