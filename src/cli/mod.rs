@@ -1,6 +1,6 @@
 //! The command line: what was asked for, and the exit code.
 //!
-//! Tier 7. Writes to what it is given, so that tests read it; only `main` knows the real streams.
+//! Tier 8. Writes to what it is given, so that tests read it; only `main` knows the real streams.
 
 mod check;
 mod coder_env;

@@ -50,6 +50,7 @@ macro_rules! keys {
 pub(super) use keys;
 
 impl<T> Key<T> {
+    /// A setting of the gateway whose text `parse` turns into its value.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -86,6 +87,7 @@ impl<T> Key<T> {
         self
     }
 
+    /// What is known of it, whatever the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.entry
     }
@@ -114,6 +116,7 @@ impl Key<bool> {
 }
 
 impl<T> ListKey<T> {
+    /// A setting of the gateway of which `parse` turns each entry into a value.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -137,6 +140,7 @@ impl<T> ListKey<T> {
         self
     }
 
+    /// What is known of it, whatever the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.entry
     }
@@ -148,6 +152,7 @@ impl<T> ListKey<T> {
 }
 
 impl SecretFileKey {
+    /// The setting for the file of `secret`. It decides as much as the secret itself who may sign in.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -170,6 +175,7 @@ impl SecretFileKey {
         self.secret
     }
 
+    /// What is known of it, whatever the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.file.entry
     }

@@ -15,7 +15,7 @@
 //! | each section: its settings, their values, its rules | `sections/` |
 //! | what is wrong | `fault.rs`, `notes.rs`, `problem.rs` |
 //!
-//! Above `gateway`: a setting is read into the type of the module that uses it. Imported only by `app` and `cli`.
+//! Tier 7: a setting is read into the type of the module that uses it. Imported only by `app` and `cli`.
 
 mod csv;
 mod entry;

@@ -10,7 +10,7 @@ pub(super) struct Words<T: 'static> {
 }
 
 impl<T> Words<T> {
-    /// As many words as values.
+    /// As many words as values, in the same order.
     pub(super) const fn new<const N: usize>(
         words: &'static [&'static str; N],
         values: &'static [T; N],

@@ -1,6 +1,6 @@
 //! The operator's side: probes and metrics over TCP, sessions over a local socket.
 //!
-//! Whoever can open the socket may end everybody's session: it is the file's mode that says who can.
+//! Anyone who can open the socket can end every session: the mode of its file decides who can.
 
 mod answer;
 mod probes;

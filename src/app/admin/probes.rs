@@ -22,7 +22,7 @@ use crate::telemetry::metrics;
 const HOLDS: Duration = Duration::from_secs(1);
 
 /// The longest that the store or Coder may take to be called ready.
-const LONGEST: Duration = Duration::from_secs(5);
+const READINESS_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What is looked at.
 pub(in crate::app) struct Probes {
@@ -88,7 +88,7 @@ impl Probes {
             return ready;
         }
         let store = async {
-            match tokio::time::timeout(LONGEST, self.grants.probe()).await {
+            match tokio::time::timeout(READINESS_TIMEOUT, self.grants.probe()).await {
                 Ok(Ok(())) => true,
                 Ok(Err(error)) => {
                     tracing::error!(%error, "not ready");
@@ -97,7 +97,7 @@ impl Probes {
                 Err(_) => false,
             }
         };
-        let coder = async { tokio::time::timeout(LONGEST, self.coder.healthy()).await == Ok(true) };
+        let coder = async { tokio::time::timeout(READINESS_TIMEOUT, self.coder.healthy()).await == Ok(true) };
         let (store, coder) = tokio::join!(store, coder);
         let ready = Ready { store, provider: self.provider.documents().is_some(), coder };
         *last = Some((Instant::now(), ready));

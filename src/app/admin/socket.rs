@@ -14,10 +14,10 @@ use tokio::net::UnixListener;
 use crate::types::random_token;
 
 /// How long the command line waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+const ANSWER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest answer that the command line reads, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+const MAX_SOCKET_ANSWER: u64 = 64 << 20;
 
 /// The gateway could not be asked.
 #[derive(Debug, Error)]
@@ -68,14 +68,14 @@ pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminErro
     let connect = |source| AdminError::Connect { path: whole(), source };
     let broken = |error: io::Error| AdminError::Answer(error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(connect)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
+    stream.set_read_timeout(Some(ANSWER_TIMEOUT)).map_err(broken)?;
+    stream.set_write_timeout(Some(ANSWER_TIMEOUT)).map_err(broken)?;
     let request = format!(
         "{method} {target} HTTP/1.1\r\nhost: vestibule\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
     );
     stream.write_all(request.as_bytes()).map_err(broken)?;
     let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer).map_err(broken)?;
+    stream.take(MAX_SOCKET_ANSWER).read_to_string(&mut answer).map_err(broken)?;
     read(&answer)
 }
 

@@ -13,7 +13,7 @@ use super::store::EmbeddedStoreConfig;
 keys! { KEYS;
     LISTEN: Key<SocketAddr> = Key::new(
         "admin.listen", "VESTIBULE_ADMIN_LISTEN", ValueKind::Address, WhenAbsent::Nothing, parse::address,
-        "Where probes and metrics are served (`/healthz`, `/readyz`, `/metrics`), without a credential: keep it off the public network. Not set: nowhere.",
+        "Where probes and metrics are served (`/healthz`, `/readyz`, `/metrics`), without a credential: keep it off the public network. Not set: they are not served.",
     );
     SOCKET: Key<PathBuf> = Key::new(
         "admin.socket", "VESTIBULE_ADMIN_SOCKET", ValueKind::Path, WhenAbsent::Default("./vestibule-data/admin.sock"), parse::path,

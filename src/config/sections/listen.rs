@@ -18,7 +18,7 @@ keys! { KEYS;
     );
     TLS_CERTIFICATE: Key<PathBuf> = Key::new(
         "listen.tls.certificate", "VESTIBULE_LISTEN_TLS_CERTIFICATE", ValueKind::Path, WhenAbsent::Nothing, parse::path,
-        "PEM file with the certificate and its chain. With it the listener speaks TLS and HTTP/2; a changed file is taken over while running.",
+        "PEM file with the certificate and its chain. With it, the listener speaks TLS and HTTP/2. A changed file is reloaded without a restart.",
     );
     TLS_KEY: Key<PathBuf> = Key::new(
         "listen.tls.key", "VESTIBULE_LISTEN_TLS_KEY", ValueKind::Path, WhenAbsent::Nothing, parse::path,
@@ -26,7 +26,7 @@ keys! { KEYS;
     );
     TRUSTED_PROXIES: ListKey<IpNet> = ListKey::new(
         "listen.trustedProxies", "VESTIBULE_LISTEN_TRUSTED_PROXIES", ValueKind::Networks, "", parse::network,
-        "The proxies in front of the gateway whose `X-Forwarded-For` is trusted: the client is the right-most address that is not one of them. From all other peers the header is dropped.",
+        "The proxies in front of the gateway whose `X-Forwarded-For` is trusted: the client is the right-most address that is not one of them. From any other peer, the header is dropped.",
     );
     PROXY_PROTOCOL: Key<bool> = Key::switch(
         "listen.proxyProtocol", "VESTIBULE_LISTEN_PROXY_PROTOCOL", "false",

@@ -4,6 +4,7 @@ use url::Url;
 
 use crate::config::csv;
 use crate::oidc::ProviderSettings;
+use crate::types::EmailDomain;
 
 use super::button::{self, SignInButtonConfig};
 use super::people;
@@ -30,7 +31,7 @@ pub struct CoderSettings {
 
 /// The settings that Coder has in common with the gateway.
 pub(super) fn shared(provider: &ProviderSettings, button: &SignInButtonConfig) -> Vec<CoderSetting> {
-    let domains: Vec<&str> = provider.email_domains.iter().map(|domain| domain.as_str()).collect();
+    let domains: Vec<&str> = provider.email_domains.iter().map(EmailDomain::as_str).collect();
     let icon_url = button.icon_url.as_ref().map(Url::to_string);
     let given = [
         (people::EMAIL_DOMAIN.entry(), csv::write(&domains)),

@@ -134,13 +134,11 @@ fn whole_seconds(text: &str) -> Result<Duration, ValueFault> {
 
 /// `max_age` as the parameter has it: whole seconds without a unit (OpenID Connect Core 1.0 §3.1.2.1).
 fn seconds(text: &str) -> Result<Duration, ValueFault> {
-    match text.parse::<u32>() {
-        Ok(_) => whole_seconds(&format!("{text}s")),
-        Err(_) => {
-            let what = "has a `max_age` that is not a number of seconds";
-            Err(ValueFault::new(what, "Write `3600` for an hour"))
-        }
+    if text.parse::<u32>().is_err() {
+        let what = "has a `max_age` that is not a number of seconds";
+        return Err(ValueFault::new(what, "Write `3600` for an hour"));
     }
+    whole_seconds(&format!("{text}s"))
 }
 
 #[cfg(test)]

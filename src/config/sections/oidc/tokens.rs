@@ -23,7 +23,7 @@ keys! { KEYS;
     );
     DANGER_ALLOW_HTTP: Key<bool> = Key::switch(
         "oidc.dangerAllowHTTP", "VESTIBULE_OIDC_DANGER_ALLOW_HTTP", "false",
-        "Accepts plain `http` for the provider outside loopback. Anyone on the network between can then sign in as any user.",
+        "Accepts plain `http` for the provider outside loopback. Anyone on the network between the two can then sign in as any user.",
     );
 }
 
