@@ -50,7 +50,7 @@ use crate::grant::GrantSettings;
 use crate::oidc::ProviderSettings;
 use crate::policy::Rules;
 use crate::telemetry::LogSettings;
-use reader::Reader;
+use reader::SettingsReader;
 use sections::{TABLE, admin, coder, listen, log, oidc, policy, session, sign_in_out, store, together};
 
 /// What [`Config::from_text`] calls its text in errors.
@@ -96,7 +96,7 @@ impl Config {
     /// # Errors
     /// Everything that is missing or wrong.
     pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(TABLE);
+        let mut reader = SettingsReader::new(TABLE);
         let Some(path) = source::file(named, environment) else {
             return Self::finish(reader, environment).map_err(ConfigErrors::without_a_file);
         };
@@ -112,12 +112,12 @@ impl Config {
     /// # Errors
     /// Everything that is missing or wrong.
     pub fn from_text(yaml: &str) -> Result<Self, ConfigErrors> {
-        let mut reader = Reader::new(TABLE);
+        let mut reader = SettingsReader::new(TABLE);
         reader.take_file(Path::new(TEXT_NAME), yaml);
         Self::finish(reader, &Environment::default())
     }
 
-    fn finish(mut reader: Reader, environment: &Environment) -> Result<Self, ConfigErrors> {
+    fn finish(mut reader: SettingsReader, environment: &Environment) -> Result<Self, ConfigErrors> {
         reader.take_environment(environment);
         let config = Self::read(&mut reader);
         let (problems, warnings) = reader.into_notes();
@@ -128,7 +128,7 @@ impl Config {
     }
 
     /// Reads all sections. Nothing when a setting is missing or wrong; the reader knows which.
-    fn read(r: &mut Reader) -> Option<Self> {
+    fn read(r: &mut SettingsReader) -> Option<Self> {
         r.refuse_what_has_no_place();
         r.warn_of_leftovers();
         let listen = listen::read(r);

@@ -19,7 +19,7 @@ use super::tree::{YamlNode, YamlValue};
 
 /// Reads settings. Whatever is wrong with one is noted, and reading goes on.
 #[derive(Debug)]
-pub(super) struct Reader {
+pub(super) struct SettingsReader {
     table: KeyTable,
     given: GivenSettings,
     notes: ReadingNotes,
@@ -28,7 +28,7 @@ pub(super) struct Reader {
 /// A secret, and the file that it was read from, if it was.
 pub(super) type SecretAndFile = (Secret, Option<PathBuf>);
 
-impl Reader {
+impl SettingsReader {
     /// A reader of the settings in a table.
     pub(super) fn new(table: KeyTable) -> Self {
         Self { table, given: GivenSettings::new(table), notes: ReadingNotes::default() }

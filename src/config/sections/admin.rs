@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 use super::store::EmbeddedStoreConfig;
 
@@ -31,7 +31,7 @@ pub struct AdminConfig {
 }
 
 /// Reads the section. The default of the socket is in the folder of the store.
-pub(crate) fn read(r: &mut Reader, store: Option<&EmbeddedStoreConfig>) -> Option<AdminConfig> {
+pub(crate) fn read(r: &mut SettingsReader, store: Option<&EmbeddedStoreConfig>) -> Option<AdminConfig> {
     let listen = r.get(&LISTEN);
     let given = r.given(SOCKET.entry()).is_some();
     let socket = r.get(&SOCKET)?;

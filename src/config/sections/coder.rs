@@ -11,7 +11,7 @@ use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, SecretFileKey, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::types::{Secret, is_loopback};
 
 keys! { KEYS;
@@ -85,7 +85,7 @@ impl CoderConfig {
 }
 
 /// Reads the section.
-pub(crate) fn read(r: &mut Reader) -> Option<CoderConfig> {
+pub(crate) fn read(r: &mut SettingsReader) -> Option<CoderConfig> {
     let url = r.get(&URL);
     let access_url = r.get(&ACCESS_URL);
     let wildcard = r.get(&WILDCARD_ACCESS_URL);
@@ -97,7 +97,7 @@ pub(crate) fn read(r: &mut Reader) -> Option<CoderConfig> {
     Some(CoderConfig { url: url?, access_url: access_url?, wildcard, issuer: issuer? })
 }
 
-fn check_access_url(r: &mut Reader, access_url: &Url, danger: bool) {
+fn check_access_url(r: &mut SettingsReader, access_url: &Url, danger: bool) {
     if access_url.scheme() == "https" || is_loopback(access_url) {
         return;
     }
@@ -116,7 +116,7 @@ fn check_access_url(r: &mut Reader, access_url: &Url, danger: bool) {
     }
 }
 
-fn issuer(r: &mut Reader) -> Option<IssuerListenerConfig> {
+fn issuer(r: &mut SettingsReader) -> Option<IssuerListenerConfig> {
     let listen = r.get(&ISSUER_LISTEN);
     let url = r.get(&ISSUER_URL);
     let secret = r.secret(&ISSUER_CLIENT_SECRET_FILE);

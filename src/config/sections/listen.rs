@@ -9,7 +9,7 @@ use ipnet::IpNet;
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 keys! { KEYS;
     ADDRESS: Key<SocketAddr> = Key::new(
@@ -63,7 +63,7 @@ pub struct TlsFiles {
 }
 
 /// Reads the section.
-pub(crate) fn read(r: &mut Reader) -> Option<PublicListenerConfig> {
+pub(crate) fn read(r: &mut SettingsReader) -> Option<PublicListenerConfig> {
     let address = r.get(&ADDRESS);
     let certificate = r.get(&TLS_CERTIFICATE);
     let key = r.get(&TLS_KEY);

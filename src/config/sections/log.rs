@@ -3,7 +3,7 @@
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, keys};
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::words::Words;
 use crate::telemetry::{LOG_LEVELS, LogFormat, LogSettings};
 
@@ -20,7 +20,7 @@ keys! { KEYS;
 }
 
 /// Reads the section.
-pub(crate) fn read(r: &mut Reader) -> Option<LogSettings> {
+pub(crate) fn read(r: &mut SettingsReader) -> Option<LogSettings> {
     let filter = r.get(&LEVEL);
     let format = r.get(&FORMAT);
     Some(LogSettings { filter: filter?, format: format? })

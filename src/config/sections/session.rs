@@ -6,7 +6,7 @@ use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 keys! { SESSION_KEYS;
     MAX_AGE: Key<Duration> = Key::new(
@@ -51,7 +51,7 @@ pub(crate) struct SessionSection {
 }
 
 /// Reads the section `session`.
-pub(crate) fn read(r: &mut Reader) -> Option<SessionSection> {
+pub(crate) fn read(r: &mut SettingsReader) -> Option<SessionSection> {
     let max_age = limit(r, &MAX_AGE);
     let idle = limit(r, &IDLE);
     let recheck = r.get(&RECHECK);
@@ -60,12 +60,12 @@ pub(crate) fn read(r: &mut Reader) -> Option<SessionSection> {
 }
 
 /// Reads the section `unreachable`: how long a session goes on while the provider does not answer.
-pub(crate) fn grace(r: &mut Reader) -> Option<Duration> {
+pub(crate) fn grace(r: &mut SettingsReader) -> Option<Duration> {
     r.get(&GRACE)
 }
 
 /// A duration that limits something. Zero is no limit.
-fn limit(r: &mut Reader, key: &'static Key<Duration>) -> Option<Duration> {
+fn limit(r: &mut SettingsReader, key: &'static Key<Duration>) -> Option<Duration> {
     r.get(key).filter(|limit| !limit.is_zero())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::config::entry::WhenAbsent;
 use crate::config::key::{Key, keys};
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::words::Words;
 use crate::gateway::SignInMode;
 
@@ -35,12 +35,12 @@ pub struct SignOutConfig {
 }
 
 /// Reads the section `signIn`.
-pub(crate) fn read_sign_in(r: &mut Reader) -> Option<SignInMode> {
+pub(crate) fn read_sign_in(r: &mut SettingsReader) -> Option<SignInMode> {
     r.get(&MODE)
 }
 
 /// Reads the section `signOut`.
-pub(crate) fn read_sign_out(r: &mut Reader) -> Option<SignOutConfig> {
+pub(crate) fn read_sign_out(r: &mut SettingsReader) -> Option<SignOutConfig> {
     let at_provider = r.get(&SIGN_OUT_FROM);
     let ends_tokens = r.get(&SIGN_OUT_TOKENS);
     Some(SignOutConfig { at_provider: at_provider?, ends_tokens: ends_tokens? })

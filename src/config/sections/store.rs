@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 keys! { KEYS;
     FOLDER: Key<PathBuf> = Key::new(
@@ -28,7 +28,7 @@ pub struct EmbeddedStoreConfig {
 }
 
 /// Reads the section.
-pub(crate) fn read(r: &mut Reader) -> Option<EmbeddedStoreConfig> {
+pub(crate) fn read(r: &mut SettingsReader) -> Option<EmbeddedStoreConfig> {
     let folder = r.get(&FOLDER);
     let key_file = r.get(&KEY_FILE);
     Some(EmbeddedStoreConfig { folder: folder?, key_file })

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 use super::admin::{self, AdminConfig};
 use super::coder::{self, CoderConfig};
@@ -10,7 +10,7 @@ use super::listen::{self, PublicListenerConfig};
 
 /// Notes settings that do not fit together.
 pub(crate) fn check(
-    r: &mut Reader,
+    r: &mut SettingsReader,
     listen: Option<&PublicListenerConfig>,
     admin: Option<&AdminConfig>,
     coder: Option<&CoderConfig>,

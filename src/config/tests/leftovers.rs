@@ -22,7 +22,7 @@ fn quotes_references_and_comments_are_the_named_cause_of_a_value_that_cannot_be_
     ] {
         let all: Vec<_> =
             REQUIRED.iter().filter(|(own, _)| *own != name).copied().chain([(name, value)]).collect();
-        let problem = only(Config::finish(Reader::new(TABLE), &Environment::new(all)));
+        let problem = only(Config::finish(SettingsReader::new(TABLE), &Environment::new(all)));
         assert!(problem.what.contains(part), "{name}={value}: {problem}");
         assert_eq!(problem.place, SettingPlace::Variable(name.to_owned()));
         assert!(!problem.to_string().to_lowercase().contains("canary"), "{problem}");
@@ -49,7 +49,7 @@ fn a_text_that_a_tool_probably_spoiled_is_taken_with_a_warning() {
         ];
         let all =
             REQUIRED.iter().chain(&more).filter(|(own, _)| *own != name).copied().chain([(name, value)]);
-        let config = Config::finish(Reader::new(TABLE), &Environment::new(all)).unwrap();
+        let config = Config::finish(SettingsReader::new(TABLE), &Environment::new(all)).unwrap();
         assert_eq!(warned(&config), [key], "{name}={value}");
         let shown = config.warnings[0].to_string();
         assert!(shown.contains(name), "{shown}");

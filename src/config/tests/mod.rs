@@ -39,7 +39,7 @@ fn minimal_with(section: &str, line: &str) -> Result<Config, ConfigErrors> {
 /// Reads the required variables and more, without any file.
 fn variables(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let all = REQUIRED.iter().chain(more).map(|(name, value)| (*name, *value));
-    Config::finish(Reader::new(TABLE), &Environment::new(all))
+    Config::finish(SettingsReader::new(TABLE), &Environment::new(all))
 }
 
 /// The one problem.

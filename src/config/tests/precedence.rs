@@ -4,7 +4,7 @@ use super::*;
 
 /// Reads a file's text and variables.
 fn both(yaml: &str, more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
-    let mut reader = Reader::new(TABLE);
+    let mut reader = SettingsReader::new(TABLE);
     reader.take_file(Path::new(TEXT_NAME), yaml);
     Config::finish(reader, &Environment::new(more.iter().copied()))
 }

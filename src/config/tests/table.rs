@@ -162,7 +162,7 @@ fn the_sample_has_every_key_at_its_default() {
     assert_eq!(written, known);
     let needed: Vec<(&str, &str)> =
         NEEDED.iter().map(|(path, value)| (TABLE.find(path).unwrap().variable, *value)).collect();
-    let defaults = Config::finish(Reader::new(TABLE), &Environment::new(needed)).unwrap();
+    let defaults = Config::finish(SettingsReader::new(TABLE), &Environment::new(needed)).unwrap();
     let sample = Config::from_text(SAMPLE).unwrap();
     assert_eq!(warned(&sample), warned(&defaults));
     let settings = |config: Config| format!("{:#?}", Config { warnings: Vec::new(), ..config });

@@ -6,7 +6,7 @@ use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::types::{InvalidIssuer, Issuer, is_loopback};
 
 keys! { KEYS;
@@ -27,13 +27,13 @@ const PLACEHOLDER_SLUGS: [&str; 3] = ["application_slug", "application-slug", "y
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
 /// Reads the issuer. Whether it may have plain http depends on `oidc.dangerAllowHTTP`.
-pub(super) fn issuer_url(r: &mut Reader, danger_allow_http: bool) -> Option<Issuer> {
+pub(super) fn issuer_url(r: &mut SettingsReader, danger_allow_http: bool) -> Option<Issuer> {
     r.get_and(&ISSUER_URL, |text| issuer(&text, danger_allow_http))
 }
 
 /// Reads the URL at which the gateway itself reaches the provider, if one is given and can be used. Plain http
 /// outside loopback needs `oidc.dangerAllowHTTP`, because the keys that verify everyone come over it.
-pub(super) fn internal_url(r: &mut Reader, danger_allow_http: bool) -> Option<Url> {
+pub(super) fn internal_url(r: &mut SettingsReader, danger_allow_http: bool) -> Option<Url> {
     let url = r.get(&INTERNAL_URL)?;
     if url.query().is_some() {
         r.wrong(

@@ -6,7 +6,7 @@ use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 keys! { KEYS;
     SIGN_IN_TEXT: Key<String> = Key::new(
@@ -38,7 +38,7 @@ pub(crate) enum IconUrl {
 }
 
 /// Reads the button. Without a usable access URL there is no configuration, so a path at Coder is then not looked at.
-pub(super) fn read(r: &mut Reader, access_url: Option<&Url>) -> Option<SignInButtonConfig> {
+pub(super) fn read(r: &mut SettingsReader, access_url: Option<&Url>) -> Option<SignInButtonConfig> {
     let text = r.get(&SIGN_IN_TEXT);
     let icon_url = r.get_and(&ICON_URL, |icon| match icon {
         IconUrl::Absolute(url) => Ok(Some(url)),

@@ -6,7 +6,7 @@ use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
 use crate::config::key::keys;
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::tree::{YamlNode, YamlValue};
 
 use super::coder_setting::CoderSetting;
@@ -72,7 +72,7 @@ keys! { KEYS;
 }
 
 /// Reads the settings that only Coder acts on and that differ from Coder's default.
-pub(super) fn read(r: &mut Reader) -> Option<Vec<CoderSetting>> {
+pub(super) fn read(r: &mut SettingsReader) -> Option<Vec<CoderSetting>> {
     let mut settings = Some(Vec::new());
     for key in r.table().all() {
         let KeyRole::Coder(syntax) = key.role else { continue };
@@ -91,7 +91,7 @@ pub(super) fn read(r: &mut Reader) -> Option<Vec<CoderSetting>> {
 }
 
 /// The value in the syntax of Coder's variable.
-fn value(r: &mut Reader, key: &KeyEntry, syntax: CoderSyntax) -> Option<String> {
+fn value(r: &mut SettingsReader, key: &KeyEntry, syntax: CoderSyntax) -> Option<String> {
     match syntax {
         CoderSyntax::Switch => r.one(key, parse::boolean).map(|value| value.to_string()),
         CoderSyntax::Text => r.one(key, parse::text),
@@ -123,7 +123,7 @@ fn value(r: &mut Reader, key: &KeyEntry, syntax: CoderSyntax) -> Option<String> 
 
 /// A map whose values fit; `what` and `remedy` are for one that does not.
 fn map(
-    r: &mut Reader,
+    r: &mut SettingsReader,
     key: &KeyEntry,
     fits: fn(&YamlNode) -> bool,
     what: &str,

@@ -7,7 +7,7 @@ use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
 use crate::config::key::{Key, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::tree::YamlValue;
 use crate::oidc::RESERVED_PARAMETERS;
 
@@ -46,7 +46,7 @@ pub(super) struct Reauthentication {
 }
 
 /// Reads the parameters. Nothing when they are no map.
-pub(super) fn read(r: &mut Reader) -> Option<AuthorizationParameters> {
+pub(super) fn read(r: &mut SettingsReader) -> Option<AuthorizationParameters> {
     let mut parameters = AuthorizationParameters { rest: Vec::new(), prompt: None, max_age: None };
     let Some(GivenSetting { node, place }) = r.given(&AUTH_URL_PARAMS).cloned() else {
         parameters.rest.push(("access_type".to_owned(), "offline".to_owned()));
@@ -84,7 +84,7 @@ impl AuthorizationParameters {
 
 /// Reads `oidc.prompt` and `oidc.maxAge`, or takes them from `oidc.authURLParams`, where Coder has them.
 pub(super) fn read_reauthentication(
-    r: &mut Reader,
+    r: &mut SettingsReader,
     parameters: Option<&AuthorizationParameters>,
 ) -> Reauthentication {
     let prompt = r.get(&PROMPT);
@@ -98,7 +98,7 @@ pub(super) fn read_reauthentication(
 
 /// The value of a key, or of the parameter that means the same. Two different values are refused.
 fn one_of<T: PartialEq>(
-    r: &mut Reader,
+    r: &mut SettingsReader,
     own: Option<T>,
     parameter: Option<T>,
     name: &str,

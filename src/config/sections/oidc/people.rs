@@ -3,7 +3,7 @@
 use crate::config::entry::{SignInGuard, ValueKind, WhenAbsent};
 use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::types::EmailDomain;
 
 keys! { EMAIL_KEYS;
@@ -54,7 +54,7 @@ pub(super) struct PeopleSettings {
 
 /// Reads who may sign in; every part is `None` when it is wrong. A scope named `groups` makes that the group claim, as
 /// in Coder.
-pub(super) fn read(r: &mut Reader, scopes: Option<&[String]>) -> PeopleSettings {
+pub(super) fn read(r: &mut SettingsReader, scopes: Option<&[String]>) -> PeopleSettings {
     let email_domains = r.list(&EMAIL_DOMAIN);
     let email_field = r.get(&EMAIL_FIELD);
     let username_field = r.get(&USERNAME_FIELD);
@@ -85,7 +85,7 @@ pub(super) fn read(r: &mut Reader, scopes: Option<&[String]>) -> PeopleSettings 
 
 impl PeopleSettings {
     /// Warns when only the provider decides who signs in.
-    pub(super) fn warn_of_an_open_door(&self, r: &mut Reader) {
+    pub(super) fn warn_of_an_open_door(&self, r: &mut SettingsReader) {
         let has_no_domain = self.email_domains.as_ref().is_some_and(Vec::is_empty);
         let has_no_group = self.groups_allowed.as_ref().is_some_and(Vec::is_empty);
         if has_no_domain && has_no_group {

@@ -1,6 +1,6 @@
 //! The whole section: what the relying party, the sign-in button and Coder get of it.
 
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::oidc::ProviderSettings;
 use crate::types::Secret;
 
@@ -26,7 +26,7 @@ pub(crate) struct OidcSection {
 }
 
 /// Reads the section.
-pub(crate) fn read(r: &mut Reader, coder: Option<&CoderConfig>) -> Option<OidcSection> {
+pub(crate) fn read(r: &mut SettingsReader, coder: Option<&CoderConfig>) -> Option<OidcSection> {
     let danger_allow_http = r.get(&tokens::DANGER_ALLOW_HTTP);
     let issuer = addresses::issuer_url(r, danger_allow_http == Some(true));
     let client_id = r.get(&client::CLIENT_ID);
@@ -74,7 +74,7 @@ pub(crate) fn read(r: &mut Reader, coder: Option<&CoderConfig>) -> Option<OidcSe
     Some(OidcSection { provider, button, for_coder })
 }
 
-fn warn_of_a_shared_secret(r: &mut Reader, secret: Option<&Secret>, coder: Option<&CoderConfig>) {
+fn warn_of_a_shared_secret(r: &mut SettingsReader, secret: Option<&Secret>, coder: Option<&CoderConfig>) {
     if let (Some(secret), Some(coder)) = (secret, coder)
         && *secret == coder.issuer.client_secret
     {
@@ -86,7 +86,7 @@ fn warn_of_a_shared_secret(r: &mut Reader, secret: Option<&Secret>, coder: Optio
     }
 }
 
-fn warn_of_dangers(r: &mut Reader, allow_http: Option<bool>, access_token_as_id_token: Option<bool>) {
+fn warn_of_dangers(r: &mut SettingsReader, allow_http: Option<bool>, access_token_as_id_token: Option<bool>) {
     if allow_http == Some(true) {
         r.warn(
             tokens::DANGER_ALLOW_HTTP.entry(),

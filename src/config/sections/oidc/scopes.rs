@@ -3,7 +3,7 @@
 use crate::config::entry::ValueKind;
 use crate::config::fault::ValueFault;
 use crate::config::key::{ListKey, keys};
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 
 keys! { KEYS;
     SCOPES: ListKey<Vec<String>> = ListKey::new(
@@ -13,7 +13,7 @@ keys! { KEYS;
 }
 
 /// Reads the scopes, with `openid` among them.
-pub(super) fn read(r: &mut Reader) -> Option<Vec<String>> {
+pub(super) fn read(r: &mut SettingsReader) -> Option<Vec<String>> {
     let scopes: Vec<String> = r.list(&SCOPES)?.into_iter().flatten().collect();
     if !scopes.iter().any(|scope| scope == "openid") {
         r.wrong(SCOPES.entry(), "lacks openid, without which there is no ID token", "Add `openid`");

@@ -3,7 +3,7 @@
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
 use crate::config::key::{Key, ListKey, keys};
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::words::Words;
 use crate::oidc::{Algorithm, Pkce};
 
@@ -28,7 +28,7 @@ keys! { KEYS;
 }
 
 /// Reads the algorithms, each of them once.
-pub(super) fn algorithms(r: &mut Reader) -> Option<Vec<Algorithm>> {
+pub(super) fn algorithms(r: &mut SettingsReader) -> Option<Vec<Algorithm>> {
     let mut algorithms: Vec<Algorithm> = Vec::new();
     for algorithm in r.list(&ALGORITHMS)? {
         if !algorithms.contains(&algorithm) {

@@ -7,7 +7,7 @@ use ipnet::IpNet;
 use crate::config::entry::{KeyEntry, ValueKind, WhenAbsent};
 use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::words::Words;
 use crate::gateway::SignInMode;
 use crate::policy::{Rules, Switch, TokenRule, TunnelLimits, WithoutGrant};
@@ -75,7 +75,7 @@ keys! { KEYS;
 /// Reads the section. Two rules follow from others: tunnels have the limits of sessions, and Coder's own sign-in page
 /// is shown in the mode `coder`.
 pub(crate) fn read(
-    r: &mut Reader,
+    r: &mut SettingsReader,
     session: Option<&SessionSection>,
     sign_in: Option<SignInMode>,
 ) -> Option<Rules> {
@@ -100,13 +100,17 @@ pub(crate) fn read(
     })
 }
 
-fn switch(r: &mut Reader, allow: &'static Key<bool>, from: &'static ListKey<IpNet>) -> Option<Switch> {
+fn switch(
+    r: &mut SettingsReader,
+    allow: &'static Key<bool>,
+    from: &'static ListKey<IpNet>,
+) -> Option<Switch> {
     let allow = r.get(allow);
     let from = r.list(from);
     Some(Switch::new(allow?, from?))
 }
 
-fn without_grant(r: &mut Reader) -> Option<WithoutGrant> {
+fn without_grant(r: &mut SettingsReader) -> Option<WithoutGrant> {
     let oidc = r.get(&WITHOUT_GRANT_OIDC);
     let none = r.get(&WITHOUT_GRANT_NONE);
     let password = r.get(&WITHOUT_GRANT_PASSWORD);

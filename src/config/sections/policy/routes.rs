@@ -6,7 +6,7 @@ use crate::config::fault::ValueFault;
 use crate::config::given::GivenSetting;
 use crate::config::parse;
 use crate::config::problem::SettingPlace;
-use crate::config::reader::Reader;
+use crate::config::reader::SettingsReader;
 use crate::config::tree::{YamlEntry, YamlNode, YamlValue};
 use crate::config::words::Words;
 use crate::policy::{ClassName, Networks, RouteEffect, RouteRule};
@@ -21,7 +21,7 @@ const EFFECTS: Words<RouteEffect> = Words::new(
 const RULE: &str = "A rule has `class`, and either `effect` or `from`";
 
 /// Reads the rules. Nothing when one of them is wrong.
-pub(super) fn read(r: &mut Reader, key: &'static KeyEntry) -> Option<Vec<RouteRule>> {
+pub(super) fn read(r: &mut SettingsReader, key: &'static KeyEntry) -> Option<Vec<RouteRule>> {
     let Some(GivenSetting { node, place }) = r.given(key).cloned() else { return Some(Vec::new()) };
     let YamlValue::List(nodes) = node.value else {
         r.wrong(key, "is not a list", "Write one rule a line: `- {class: scim, effect: deny}`");
@@ -34,7 +34,7 @@ pub(super) fn read(r: &mut Reader, key: &'static KeyEntry) -> Option<Vec<RouteRu
 }
 
 /// One rule: a class, and either `effect` or `from`.
-fn rule(r: &mut Reader, key: &KeyEntry, place: &SettingPlace, node: YamlNode) -> Option<RouteRule> {
+fn rule(r: &mut SettingsReader, key: &KeyEntry, place: &SettingPlace, node: YamlNode) -> Option<RouteRule> {
     let YamlValue::Map(entries) = node.value else {
         let fault = ValueFault::new("has an entry that is not a rule", "Write `{class: scim, effect: deny}`");
         r.wrong_at(key, place.clone(), fault);
@@ -97,7 +97,7 @@ fn networks(value: &YamlValue) -> Result<Networks, ValueFault> {
     })
 }
 
-fn warn_of_danger(r: &mut Reader, key: &KeyEntry, class: ClassName, effect: &RouteEffect) {
+fn warn_of_danger(r: &mut SettingsReader, key: &KeyEntry, class: ClassName, effect: &RouteEffect) {
     let class = class.label();
     let what = match effect {
         RouteEffect::DangerAllow => format!("opens the class {class}, which is closed by default"),
