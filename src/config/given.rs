@@ -86,7 +86,7 @@ impl GivenSettings {
         }
     }
 
-    /// Takes a setting. A name that is twice in a map is a problem, because one of the two values would be lost.
+    /// Takes a setting. A name that occurs twice in a map is a problem, because one of the two values would be lost.
     /// (Rules check their own names.)
     fn take(&mut self, key: &'static KeyEntry, given: GivenSetting, notes: &mut ReadingNotes) {
         if key.kind != ValueKind::Rules {

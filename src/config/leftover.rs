@@ -1,9 +1,9 @@
 //! What the tools that write a configuration leave in its values: quotes that `docker --env-file` keeps, variables
-//! that nothing replaced, words of an example, comments that an environment has no syntax for.
+//! that nothing replaced, words of an example, comments, for which an environment has no syntax.
 
 use super::fault::ValueFault;
 
-/// Words that stand where a value is to be put, in lower case and with `-` between them.
+/// Words that examples have in place of a value, in lower case and with `-` between them.
 const PLACEHOLDERS: [&str; 14] = [
     "change-it",
     "change-me",
@@ -51,7 +51,7 @@ pub(super) fn of(text: &str, by_variable: bool) -> Option<ValueFault> {
     None
 }
 
-/// Whether the value is one that only its quotes or a reference can explain, whatever it is for.
+/// Whether the value has quotes or a reference, which are wrong in every kind of setting.
 pub(super) fn is_certain(text: &str) -> bool {
     is_quoted(text) || has_reference(text)
 }

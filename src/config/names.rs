@@ -1,4 +1,4 @@
-//! Names that nothing reads: which setting was probably meant, and whether the mistake may be passed over.
+//! Names that nothing reads: which setting was probably meant, and whether the mistake may be ignored.
 
 use super::entry::{KeyEntry, SignInGuard};
 use super::table::KeyTable;
@@ -18,7 +18,7 @@ const MAX_EDITS: usize = 2;
 /// The longest name that is compared, in bytes. All real ones are shorter.
 const MAX_COMPARED_NAME: usize = 64;
 
-/// What a variable is that nothing reads.
+/// A variable that nothing reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UnreadVariable {
     /// One of the gateway's own that does not exist; perhaps this setting was meant.
@@ -29,8 +29,8 @@ pub(super) enum UnreadVariable {
     Oidc(Option<&'static KeyEntry>),
 }
 
-/// What a variable is that belongs to no setting. Nothing when it does not concern the gateway: Coder's other
-/// settings, what Kubernetes sets, the rest of the environment.
+/// Judges a variable that belongs to no setting. Nothing when it does not concern the gateway: Coder's other settings,
+/// what Kubernetes sets, the rest of the environment.
 pub(super) fn unread(name: &str, value: &str, table: KeyTable) -> Option<UnreadVariable> {
     if !name.starts_with(OWN_PREFIX) && !name.starts_with(CODER_PREFIX) || is_service_variable(name, value) {
         return None;
@@ -52,7 +52,7 @@ pub(super) fn unread(name: &str, value: &str, table: KeyTable) -> Option<UnreadV
     }
 }
 
-/// The key that a name of the file or the environment probably means.
+/// The setting that a name in the file or in the environment probably means.
 pub(super) fn meant(name: &str, table: KeyTable) -> Option<&'static KeyEntry> {
     let words = words(name);
     let by_words = || table.all().find(|key| has_words(key, &words));
@@ -93,8 +93,8 @@ fn has_words(key: &KeyEntry, those: &[String]) -> bool {
     words(key.path) == those || words(key.variable) == those
 }
 
-/// The words of a name in alphabetical order and lower case, without endings and without whose name it is:
-/// `CODER_OIDC_GROUPS_ALLOWED` and `oidc.groupAllowed` have the same ones.
+/// The words of a name in alphabetical order and in lower case, without the endings `s` and `ed`, and without `coder`
+/// and `vestibule`: `CODER_OIDC_GROUPS_ALLOWED` and `oidc.groupAllowed` have the same words.
 fn words(name: &str) -> Vec<String> {
     if name.len() > MAX_COMPARED_NAME {
         return Vec::new();
@@ -124,7 +124,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether Kubernetes sets a variable of this name in every container beside a Service called `vestibule`
+/// Whether Kubernetes sets a variable of this name in every container of a namespace with a Service called `vestibule`
 /// or `vestibule-…`: `VESTIBULE_SERVICE_HOST`, `VESTIBULE_PORT_3000_TCP_ADDR`.
 fn is_service_variable(name: &str, value: &str) -> bool {
     if name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") {
@@ -140,7 +140,7 @@ fn is_service_variable(name: &str, value: &str) -> bool {
     protocol && number && parts.next() == Some("PORT")
 }
 
-/// The edit distance of two names without regard to case; names beyond [`MAX_COMPARED_NAME`] are far from everything.
+/// The edit distance of two names, ignoring case. A name longer than [`MAX_COMPARED_NAME`] is near to no other.
 fn distance(a: &str, b: &str) -> usize {
     if a.len() > MAX_COMPARED_NAME || b.len() > MAX_COMPARED_NAME {
         return usize::MAX;

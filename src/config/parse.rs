@@ -13,7 +13,7 @@ use crate::types::{EmailDomain, Secret};
 use super::fault::ValueFault;
 use super::leftover;
 
-/// The longest duration taken: ten years. Longer ones are typing errors.
+/// The longest duration accepted: ten years. A longer one is a typing error.
 const MAX_DURATION: Duration = Duration::from_hours(10 * 365 * 24);
 
 pub(super) fn text(text: &str) -> Result<String, ValueFault> {
@@ -23,7 +23,7 @@ pub(super) fn text(text: &str) -> Result<String, ValueFault> {
     Ok(text.to_owned())
 }
 
-/// A name of a claim, a client id: one line of text.
+/// One line of text, such as a client id or the name of a claim.
 pub(super) fn line(text: &str) -> Result<String, ValueFault> {
     if text.trim() != text || text.chars().any(char::is_control) {
         return Err(ValueFault::new(
@@ -39,7 +39,7 @@ pub(super) fn secret(text: &str) -> Result<Secret, ValueFault> {
     line(text).map(Secret::new)
 }
 
-/// A path. Quotes around it or `${...}` in it would name a file that nobody means.
+/// A path. With quotes around it or `${...}` in it, it would name another file than the one that was meant.
 pub(super) fn path(text: &str) -> Result<PathBuf, ValueFault> {
     match leftover::of(text, false).filter(|_| leftover::is_certain(text)) {
         Some(fault) => Err(fault),
@@ -47,7 +47,7 @@ pub(super) fn path(text: &str) -> Result<PathBuf, ValueFault> {
     }
 }
 
-/// As Go's `strconv.ParseBool` has it, which reads Coder's variables.
+/// A boolean as Go's `strconv.ParseBool` reads it, because Coder reads its variables with that.
 pub(super) fn boolean(text: &str) -> Result<bool, ValueFault> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Ok(true),
@@ -63,7 +63,7 @@ pub(super) fn count(text: &str) -> Result<NonZeroUsize, ValueFault> {
     }
 }
 
-/// A sequence of numbers with units, as Go's `time.ParseDuration` has it; `0` needs none.
+/// A sequence of numbers with units, as Go's `time.ParseDuration` reads it. `0` needs no unit.
 pub(super) fn duration(text: &str) -> Result<Duration, ValueFault> {
     let bad = || {
         ValueFault::new("is not a duration with a unit", "Write a number with h, m, s or ms: `90s`, `1h30m`")
@@ -142,7 +142,8 @@ pub(super) fn url(text: &str) -> Result<Url, ValueFault> {
     Ok(url)
 }
 
-/// Refuses what no URL has (RFC 3986 §2) and URL readers quietly encode or drop: `<slug>`, a comment after a space.
+/// Refuses characters that a URL cannot have (RFC 3986 §2), but that URL parsers silently encode or drop: those of
+/// `<slug>`, or of a comment after a space.
 pub(super) fn url_characters(text: &str) -> Result<(), ValueFault> {
     let foreign = |c: char| c.is_whitespace() || c.is_control() || "\"<>\\^`{|}".contains(c);
     if text.contains(foreign) {

@@ -11,7 +11,7 @@ use crate::types::Secret;
 
 use super::fault::ValueFault;
 
-/// The file that is read when none is named, if one of them is there.
+/// The files that are looked for when none is named. The first that exists is read.
 pub const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
 
 /// The variable that names the file.
@@ -28,7 +28,7 @@ const MAX_SECRET_FILE: u64 = 64 * 1024;
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
 impl Environment {
-    /// From names and values. An empty value counts as not set, as Coder has it.
+    /// From names and values. An empty value counts as not set, as with Coder.
     pub fn new<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         let kept = variables.into_iter().map(|(name, value)| (name.into(), Zeroizing::new(value.into())));
         Self(kept.filter(|(_, value)| !value.is_empty()).collect())
@@ -46,7 +46,7 @@ impl Environment {
 }
 
 impl std::fmt::Debug for Environment {
-    /// Names only.
+    /// Shows the names only: a value may be a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

@@ -1,8 +1,8 @@
 //! YAML as a tree that knows its lines, so that every fault in a file can be shown with its place, all at once.
 //!
-//! JSON is YAML. Scalars keep their text as written, byte for byte: a client id of `0123` or `12345e678` is no
-//! number here, and `yes` no truth value. `null`, `~` and nothing at all are no value. No error shows any text of the
-//! file but the names of keys.
+//! JSON is YAML. Scalars keep their text as written, byte for byte: a client id of `0123` or `12345e678` does not become
+//! a number, and `yes` does not become a boolean. `null`, `~` and nothing at all are no value. Errors show no text of
+//! the file except the names of keys.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -15,16 +15,16 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Sp
 pub(super) struct YamlNode {
     /// The line, counted from 1.
     pub(super) line: u64,
-    /// What it is.
+    /// The value.
     pub(super) value: YamlValue,
 }
 
-/// A value.
+/// A value of YAML.
 #[derive(Clone)]
 pub(super) enum YamlValue {
     /// Nothing, `null` or `~`.
     Null,
-    /// Text, a number or a truth value, as written.
+    /// Text, a number or a boolean, as written.
     Text(String),
     /// A sequence.
     List(Vec<YamlNode>),
@@ -39,11 +39,11 @@ pub(super) struct YamlEntry {
     pub(super) key: String,
     /// The key's line.
     pub(super) line: u64,
-    /// What stands there.
+    /// The value, and where it begins.
     pub(super) node: YamlNode,
 }
 
-/// A text is not YAML.
+/// Why a text is not YAML.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct YamlError {
     /// The line, counted from 1; 0 when there is none.
@@ -53,7 +53,7 @@ pub(super) struct YamlError {
 }
 
 impl fmt::Debug for YamlValue {
-    /// Shape only: what stands there may be a secret.
+    /// Shows the shape only: a text may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("Null"),
@@ -95,11 +95,11 @@ fn syntax_error(error: &Error) -> YamlError {
     YamlError { line: error.location().map_or(0, |location| location.line()), what }
 }
 
-/// What the YAML reader makes of a value: typed scalars lose how they were written.
+/// A value as the YAML parser gives it. Of a typed scalar it does not give how it was written.
 enum Parsed {
     Null,
     Text(String),
-    /// A number or truth value, whose text is taken from the source.
+    /// A number or a boolean, whose text is taken from the source.
     Typed(String),
     List(Vec<Spanned<Self>>),
     Map(Vec<(Spanned<Self>, Spanned<Self>)>),
@@ -140,8 +140,8 @@ fn key_text(source: &str, key: Spanned<Parsed>) -> Result<String, YamlError> {
     }
 }
 
-/// The text of a scalar that the reader took for something else than text. With a tag it may stand in quotes
-/// (`!!int "12"`), which the reader takes off, escapes included.
+/// The text of a scalar that the parser read as something else than text. With a tag it may be in quotes
+/// (`!!int "12"`), which are removed here, escapes included.
 fn written(source: &str, place: &Location) -> Option<String> {
     let span = place.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
@@ -219,7 +219,7 @@ impl<'de> Visitor<'de> for ParsedVisitor {
 }
 
 impl YamlNode {
-    /// The keys that are there twice in one mapping, at any depth, each with the line of the second one.
+    /// The keys that occur more than once in one mapping, at any depth, each with the line of the later one.
     pub(super) fn twice(&self) -> Vec<(&str, u64)> {
         match &self.value {
             YamlValue::Null | YamlValue::Text(_) => Vec::new(),

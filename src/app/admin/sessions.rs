@@ -15,7 +15,7 @@ use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 
 /// The most sessions and tokens that are looked through and listed.
-const MAX_LISTED: u32 = 50_000;
+const MAX_LISTED_SESSIONS: u32 = 50_000;
 
 /// A live session or token, as it is told.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -166,7 +166,7 @@ impl SessionAdmin {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
-        let mut found = self.grants.list(filter, MAX_LISTED).await?;
+        let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
         if let SessionFilter::SessionEntry(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
