@@ -11,7 +11,6 @@
 
 pub mod types;
 
-pub mod config;
 pub mod pages;
 pub mod telemetry;
 pub mod web;
@@ -28,6 +27,8 @@ pub mod listen;
 pub mod proxy;
 
 pub mod gateway;
+
+pub mod config;
 
 pub mod app;
 pub mod cli;

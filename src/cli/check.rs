@@ -6,7 +6,8 @@ use tokio::runtime::Builder;
 
 use crate::app::{self, Finding, Level};
 use crate::coder::handoff::CALLBACK;
-use crate::config::{Config, Store};
+use crate::coder::hosts::Wildcard;
+use crate::config::Config;
 use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
 use crate::types::{Clock, EmailDomain};
@@ -52,10 +53,9 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let access_url = &config.coder.access_url;
     let tls = if config.listen.tls.is_some() { "TLS" } else { "plain HTTP" };
-    let Store::Embedded { path, .. } = &config.store;
     writeln!(out, "The configuration is valid.\n")?;
     writeln!(out, "  access URL       {access_url} (listening on {}, {tls})", config.listen.address)?;
-    if let Some(pattern) = &config.coder.wildcard_access_url {
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
         writeln!(out, "  apps             {pattern}")?;
     }
     writeln!(out, "  Coder            {}", config.coder.url)?;
@@ -67,7 +67,7 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     }
     writeln!(out, "  client id        {}", config.oidc.client_id)?;
     writeln!(out, "  who may sign in  {}", who(config))?;
-    writeln!(out, "  store            {}", path.display())?;
+    writeln!(out, "  store            {}", config.store.folder.display())?;
     writeln!(out, "\nAddresses to register at the provider:")?;
     for (path, what) in [
         (CALLBACK, "redirect URI (authentik: Strict)"),

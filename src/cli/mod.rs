@@ -1,6 +1,6 @@
 //! The command line: its commands, what they print, and their exit codes.
 //!
-//! Tier 7. Commands write to the streams that the caller passes, so that tests can read them; only `main` passes the
+//! Tier 8. Commands write to the streams that the caller passes, so that tests can read them; only `main` passes the
 //! real ones.
 
 mod check;
@@ -16,7 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::app;
-use crate::config::{Config, Environment, Errors, LogFormat};
+use crate::config::{Config, ConfigErrors, Environment};
 use crate::telemetry;
 
 /// The sign-in gateway for Coder.
@@ -125,14 +125,7 @@ pub fn run(
 }
 
 fn serve(config: Config, err: &mut dyn Write) -> Exit {
-    let settings = telemetry::LogSettings {
-        filter: config.log.level.clone(),
-        format: match config.log.format {
-            LogFormat::Text => telemetry::LogFormat::Text,
-            LogFormat::Json => telemetry::LogFormat::Json,
-        },
-    };
-    if let Err(error) = telemetry::init(&settings) {
+    if let Err(error) = telemetry::init(&config.log) {
         return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     for warning in &config.warnings {
@@ -144,7 +137,7 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
     }
 }
 
-fn complain(errors: &Errors, err: &mut dyn Write) -> io::Result<()> {
+fn complain(errors: &ConfigErrors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
     let mistakes = if count == 1 { "one mistake".to_owned() } else { format!("{count} mistakes") };
     writeln!(err, "vestibule: the configuration has {mistakes}:\n\n{errors}")

@@ -111,5 +111,5 @@ pub use provider_fault::{ProviderFault, UserInfoError};
 pub use refresh::{InvalidGrant, JudgeError, RefreshAnswer, RefreshError};
 pub use refusal::{EmailVerified, IdentityRefusal};
 pub use revocation::{RevokeError, TokenKind};
-pub use settings::{Pkce, ProviderSettings};
+pub use settings::{Pkce, ProviderSettings, RESERVED_PARAMETERS};
 pub use unreachable::{OutageCause, Unreachable};

@@ -11,8 +11,9 @@ use crate::types::{EmailDomain, Issuer, Secret};
 /// The claim that says whether the address is verified (OpenID Connect Core §5.1).
 pub(super) const EMAIL_VERIFIED: &str = "email_verified";
 
-/// Parameters of an authorization request that `auth_url_params` cannot change.
-pub(super) const RESERVED_PARAMETERS: [&str; 12] = [
+/// The parameters of an authorization request that the relying party sets itself, or that have no place in one:
+/// [`ProviderSettings::auth_url_params`] cannot change them.
+pub const RESERVED_PARAMETERS: [&str; 12] = [
     "response_type",
     "response_mode",
     "client_id",

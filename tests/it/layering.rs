@@ -16,13 +16,14 @@ use std::path::{Path, PathBuf};
 /// The modules, lowest first. A module imports lower ones only, never one beside it.
 const TIERS: &[&[&str]] = &[
     &["types"],
-    &["config", "telemetry", "web"],
+    &["telemetry", "web"],
     &["pages"],
     &["oidc"],
     &["grant"],
     &["policy"],
     &["coder", "issuer", "listen", "proxy"],
     &["gateway"],
+    &["config"],
     &["app"],
     &["cli"],
 ];

@@ -10,8 +10,8 @@ use serde_json::json;
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::answer::{json, not_allowed, text};
 use super::metrics::Metrics;
-use super::{json, not_allowed, text};
 use crate::coder::api::Api;
 use crate::gateway::Gateway;
 use crate::grant::Grants;

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{json, not_allowed};
+use super::answer::{json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};

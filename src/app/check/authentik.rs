@@ -1,7 +1,7 @@
 //! Hints about settings in authentik that matter with this configuration. The check cannot see these settings
 //! themselves. `docs/authentik.md` has the complete list.
 
-use crate::config::{Config, SignOutFrom};
+use crate::config::Config;
 
 use super::Finding;
 
@@ -27,7 +27,7 @@ fn email_verified(config: &Config) -> Option<Finding> {
 
 /// `default-provider-invalidation-flow`, which authentik's form preselects, leaves its session alive.
 fn sign_out(config: &Config) -> Option<Finding> {
-    (config.sign_out.from == SignOutFrom::Provider).then(|| {
+    config.sign_out.at_provider.then(|| {
         Finding::hint(
             "A sign-out ends the session at authentik only with the right invalidation flow.",
             "signOut.from is provider. authentik preselects the flow default-provider-invalidation-flow, which keeps its \

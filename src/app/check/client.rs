@@ -6,12 +6,14 @@
 //! on RFC 6749 and OpenID Connect Core 1.0.
 
 mod authentik;
+mod authorization;
 #[cfg(test)]
 mod tests;
 
 use super::Finding;
 use super::told::Told;
-use crate::oidc::{AuthorizationProbe, OAuthError, Probed};
+use crate::oidc::{OAuthError, Probed};
+use authorization::authorization;
 
 /// The difference of the clocks, in seconds, from which the gateway refuses ID tokens.
 const CLOCK_WRONG: u64 = 60;
@@ -19,10 +21,6 @@ const CLOCK_WRONG: u64 = 60;
 /// The difference of the clocks, in seconds, from which the check gives a hint. A `Date` is up to a second old, and the
 /// response took time.
 const CLOCK_ODD: u64 = 20;
-
-/// Errors of a sign-in without a page that mean only that a page is needed (OpenID Connect Core 1.0 §3.1.2.6).
-const NEEDS_A_PAGE: [&str; 4] =
-    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
 
 /// Turns the provider's answers into findings.
 pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<Finding> {
@@ -89,50 +87,6 @@ fn may_not_refresh(told: &Told) -> Option<Finding> {
             "Allow the grant type refresh_token for this client at the provider, if it has such a setting.",
         )
     })
-}
-
-/// What the response of any provider's authorization endpoint means.
-fn authorization(told: &Told, redirect_uri: &str) -> Finding {
-    match &told.authorization {
-        AuthorizationProbe::Back(None) => known(redirect_uri),
-        AuthorizationProbe::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
-            known(redirect_uri)
-        }
-        AuthorizationProbe::Back(Some(error)) => Finding::wrong(
-            "The provider refuses sign-ins by this client.",
-            format!("{error}."),
-            "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
-             the provider.",
-        ),
-        AuthorizationProbe::Refused(status) => Finding::wrong(
-            "The provider does not send sign-ins by this client back to the gateway.",
-            format!(
-                "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
-                 when exactly this redirect URI is not registered."
-            ),
-            format!(
-                "Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID with its client id."
-            ),
-        ),
-        AuthorizationProbe::Page => {
-            unknown_redirect("Its authorization endpoint shows a page although prompt=none forbids it.")
-        }
-        AuthorizationProbe::Unreachable(why) => {
-            unknown_redirect(&format!("The request to its authorization endpoint failed: {why}."))
-        }
-    }
-}
-
-fn known(redirect_uri: &str) -> Finding {
-    Finding::ok(format!("The provider knows the client id and the redirect URI {redirect_uri}."))
-}
-
-fn unknown_redirect(cause: &str) -> Finding {
-    Finding::hint(
-        "Cannot tell whether the redirect URI is registered at the provider.",
-        cause,
-        "Sign in once: the provider shows an error page if it is not.",
-    )
 }
 
 fn clock(ahead: Option<i64>) -> Finding {

@@ -6,13 +6,14 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::coder::api::Api;
-use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
+use crate::coder::handoff::{Handoff, HandoffError, Started, Visit};
 use crate::coder::refusal::CoderRefusal;
 use crate::config::Config;
 use crate::types::{LocalRedirect, Secret, printable, random_token};
 use crate::web::Client;
 
-use super::{Finding, settings};
+use super::Finding;
+use crate::app::settings;
 
 /// The longest text of Coder's that a finding quotes, in characters.
 const MAX_QUOTED: usize = 200;
@@ -106,7 +107,7 @@ fn not_begun(error: &HandoffError) -> Finding {
 
 fn begun(config: &Config, started: &Started) -> Finding {
     let issuer = &config.coder.issuer.url;
-    let expected = config.coder.access_url.join(CALLBACK).map(String::from).unwrap_or_default();
+    let expected = config.oidc.redirect_uri.as_str();
     if started.redirect_uri() == expected {
         return Finding::ok(format!(
             "Coder sends sign-ins to the issuer listener ({issuer}), with the right client id."

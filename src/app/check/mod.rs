@@ -33,14 +33,15 @@ use crate::oidc::Provider;
 use crate::types::Clock;
 use crate::web::{Client, ClientSettings};
 
-use super::{BuildError, certificates, settings};
+use super::error::BuildError;
+use super::files;
 
 /// Reads the certificate and its key as the gateway does when it starts.
 ///
 /// # Errors
 /// [`BuildError::Certificate`] when they cannot be read or do not match.
 pub fn check_files(config: &Config) -> Result<(), BuildError> {
-    certificates(config).map(drop)
+    files::certificates(config).map(drop)
 }
 
 /// Hints about problems that are likely with this configuration.
@@ -67,15 +68,8 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
 }
 
 async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding> {
-    let settings = match settings::oidc(config) {
-        Ok(settings) => settings,
-        Err(error) => {
-            let what = "The settings contradict each other.";
-            return vec![Finding::wrong(what, error.to_string(), "Correct them.")];
-        }
-    };
-    let redirect_uri = settings.redirect_uri.to_string();
-    let provider = Provider::new(settings, client, clock);
+    let redirect_uri = config.oidc.redirect_uri.to_string();
+    let provider = Provider::new(config.oidc.clone(), client, clock);
     let mut findings = vec![documents::discovery(&provider).await];
     let Some(announced) = provider.announced() else { return findings };
     findings.extend(documents::scopes(config, &announced));
@@ -89,10 +83,17 @@ async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding>
     findings
 }
 
+/// What [`log_hints`] writes.
+pub(super) struct HintsAtStart {
+    /// Whether the issuer already shows that the provider is authentik.
+    by_issuer: bool,
+    hints: Vec<Finding>,
+}
+
 /// Writes the hints into the log: at once if the issuer looks like authentik's, otherwise as soon as the discovery
 /// document shows that it is.
 pub(super) async fn log_hints(
-    (by_issuer, hints): (bool, Vec<Finding>),
+    HintsAtStart { by_issuer, hints }: HintsAtStart,
     provider: Arc<Provider>,
     stop: CancellationToken,
 ) {
@@ -108,7 +109,7 @@ pub(super) async fn log_hints(
     }
 }
 
-/// The hints for [`log_hints`], and whether to write them at once.
-pub(super) fn hints_at_start(config: &Config) -> (bool, Vec<Finding>) {
-    (config.oidc.issuer.authentik_slug().is_some(), authentik::hints(config))
+/// The hints of a configuration, for [`log_hints`].
+pub(super) fn hints_at_start(config: &Config) -> HintsAtStart {
+    HintsAtStart { by_issuer: config.oidc.issuer.authentik_slug().is_some(), hints: authentik::hints(config) }
 }

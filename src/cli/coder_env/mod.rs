@@ -8,9 +8,10 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::config::keys::{self, Key};
-use crate::config::{Config, Oidc, csv};
+use crate::coder::hosts::Wildcard;
+use crate::config::{CoderSetting, Config};
 use crate::gateway::BACKCHANNEL_LOGOUT;
+use crate::policy::Switch;
 use crate::types::{Secret, is_loopback};
 
 use super::EnvFormat;
@@ -59,14 +60,13 @@ pub(super) fn write(
 fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     let mut all = addresses(config, gateway);
     all.extend(issuer(config));
-    all.extend(provider(&config.oidc));
-    all.extend(config.oidc.coder_only.iter().map(|setting| {
-        text(
-            setting.key.variable,
-            setting.value.clone(),
-            "From the gateway's configuration; only Coder uses it.",
-        )
-    }));
+    let handed_on = |why| move |setting: &CoderSetting| text(setting.variable, &setting.value, why);
+    all.extend(
+        config.for_coder.shared.iter().map(handed_on("The same value as in the gateway's configuration.")),
+    );
+    all.extend(
+        config.for_coder.only.iter().map(handed_on("From the gateway's configuration; only Coder uses it.")),
+    );
     all
 }
 
@@ -86,7 +86,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         without_slash(access_url),
         "The access URL stays the same; the gateway now serves it.",
     )];
-    if let Some(pattern) = &config.coder.wildcard_access_url {
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
         let why = "The gateway serves the hosts of workspace apps too.";
         all.push(text("CODER_WILDCARD_ACCESS_URL", pattern, why));
     }
@@ -109,7 +109,7 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         let why = "Browsers send session cookies over https only (the default in newer versions of Coder).";
         all.push(switch("CODER_SECURE_AUTH_COOKIE", true, why));
     }
-    if !config.policy.github_sign_in.allow {
+    if config.rules.github_sign_in == Switch::Off {
         let why = "Otherwise a new deployment offers sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
@@ -162,35 +162,6 @@ fn issuer(config: &Config) -> Vec<Variable> {
              stay linked as before. Coder still checks signature and audience.",
         ),
     ]
-}
-
-/// The settings that both the gateway and Coder apply.
-fn provider(oidc: &Oidc) -> Vec<Variable> {
-    const SAME: &str = "The same value as in the gateway's configuration.";
-    let domains: Vec<String> = oidc.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect();
-    let mut all = vec![text("CODER_OIDC_SCOPES", csv(&oidc.scopes), SAME)];
-    let given = [
-        ("CODER_OIDC_EMAIL_DOMAIN", csv(&domains)),
-        ("CODER_OIDC_EMAIL_FIELD", oidc.email_field.clone()),
-        ("CODER_OIDC_USERNAME_FIELD", oidc.username_field.clone()),
-        ("CODER_OIDC_IGNORE_EMAIL_VERIFIED", oidc.ignore_email_verified.to_string()),
-        ("CODER_OIDC_IGNORE_USERINFO", oidc.ignore_user_info.to_string()),
-        ("CODER_OIDC_GROUP_FIELD", oidc.group_field.clone().unwrap_or_default()),
-        ("CODER_OIDC_ALLOWED_GROUPS", csv(&oidc.groups_allowed)),
-        ("CODER_OIDC_SIGN_IN_TEXT", oidc.sign_in_text.clone()),
-        ("CODER_OIDC_ICON_URL", oidc.icon_url.as_ref().map(Url::to_string).unwrap_or_default()),
-    ];
-    let differs = |name: &str, value: &str| {
-        let default = keys::all().find(|key| key.variable == name).and_then(Key::default);
-        value != default.unwrap_or_default()
-    };
-    all.extend(
-        given
-            .into_iter()
-            .filter(|(name, value)| differs(name, value))
-            .map(|(name, value)| text(name, value, SAME)),
-    );
-    all
 }
 
 fn without_slash(url: &Url) -> &str {

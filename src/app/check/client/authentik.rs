@@ -2,7 +2,7 @@
 
 use super::super::Finding;
 use super::super::told::Told;
-use super::{NEEDS_A_PAGE, authorization, unknown_redirect};
+use super::authorization::{NEEDS_A_PAGE, authorization, unknown_redirect};
 use crate::oidc::AuthorizationProbe;
 
 /// The client is unknown, its secret is wrong, or, for a code, its redirect URI is not registered.

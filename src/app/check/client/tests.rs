@@ -2,7 +2,7 @@
 
 use super::super::Level;
 use super::*;
-use crate::oidc::{OutageCause, Unreachable};
+use crate::oidc::{AuthorizationProbe, OutageCause, Unreachable};
 
 const REDIRECT_URI: &str = "https://coder.acme.company/api/v2/users/oidc/callback";
 

@@ -6,19 +6,20 @@ use regex_syntax::ast::{
     self, Ast, ErrorKind, Flag, FlagsItemKind, HexLiteralKind, LiteralKind, RepetitionRange,
 };
 
-use super::super::parse::{self, Fault};
+use crate::config::fault::ValueFault;
+use crate::config::parse;
 
 /// The most repetitions that Go takes (`regexp/syntax`).
 const MAX_REPEAT: u32 = 1000;
 
 /// The expression as it was written, unless Coder would not start with it.
-pub(super) fn check(text: &str) -> Result<String, Fault> {
+pub(super) fn check(text: &str) -> Result<String, ValueFault> {
     let text = parse::text(text)?;
     if goes(&text) {
         return Ok(text);
     }
     let remedy = "Write it in the syntax of RE2, without lookaround and backreferences: `^coder-.*$`";
-    Err(("is not a regular expression that Coder accepts".to_owned(), remedy.to_owned()))
+    Err(ValueFault::new("is not a regular expression that Coder accepts", remedy))
 }
 
 fn goes(text: &str) -> bool {
