@@ -12,7 +12,7 @@ use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
 use crate::types::{Clock, EmailDomain};
 
-use super::{Exit, said};
+use super::exit::{Exit, after_writing};
 
 /// The log filter for `--online`: only the log has the error of the system or the TLS library when a connection fails.
 /// The provider's error responses are left out: every probe with a made-up token gets one, and the findings explain it.
@@ -21,14 +21,14 @@ const LOG: &str = "warn,vestibule::oidc::error_log=off";
 /// Prints a summary of the configuration and hints about likely mistakes; if `online`, asks the provider and Coder too.
 pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     if let Err(error) = app::check_files(&config) {
-        return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
+        return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     if let Err(error) = summary(&config, out) {
-        return said(Err(error), Exit::Done);
+        return after_writing(Err(error), Exit::Done);
     }
     let hints = app::hints(&config);
     if let Err(error) = hints.iter().try_for_each(|hint| explain(hint, out)) {
-        return said(Err(error), Exit::Done);
+        return after_writing(Err(error), Exit::Done);
     }
     if !online {
         return Exit::Done;
@@ -36,18 +36,21 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return said(writeln!(out, "\nCannot ask the provider and Coder: {error}"), Exit::Failed);
+            return after_writing(
+                writeln!(out, "\nCannot ask the provider and Coder: {error}"),
+                Exit::Failed,
+            );
         }
     };
     let log = telemetry::LogSettings { filter: LOG.to_owned(), format: telemetry::LogFormat::Text };
     let findings =
         match telemetry::log_during(&log, || runtime.block_on(app::check_online(config, Clock::system()))) {
             Ok(findings) => findings,
-            Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+            Err(error) => return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed),
         };
     let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
     let exit = if wrong { Exit::Failed } else { Exit::Done };
-    said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
+    after_writing(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
 }
 
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
