@@ -6,6 +6,9 @@
 //!
 //! Tier 1. Imported only by `app` and `cli`: other modules have settings of their own.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod keys;
 mod leftover;
 mod names;

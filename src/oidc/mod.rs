@@ -30,6 +30,9 @@ mod client_check;
 mod discovery;
 mod error;
 mod error_log;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id_token;
 mod identity;
 mod inside;

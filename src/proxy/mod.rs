@@ -26,6 +26,10 @@ mod upload;
 mod upstream_connection;
 mod websocket;
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use upstream_connection::fuzzing;
+
 pub use forward::{ForwardError, Upstream};
 pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
 

@@ -4,6 +4,9 @@
 //! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
 //! is hyper's own, httparse; what stands here is where a message ends.
 
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod receiving;
 mod sending;
