@@ -31,6 +31,7 @@ pub fn credentials(bytes: &[u8]) {
     let mut without = before.clone();
     strip_credentials(&mut without, None);
     assert!(seen_by_coder(&without).is_empty(), "{without:?}");
+    assert!(!raw_cookies(&without).iter().any(|cookie| is_credential(cookie) && has_value(cookie)), "{without:?}");
     for class in classes {
         let found = finder.find(&without, None, class).unwrap();
         // In `Authorization` something else than a credential of Coder may be left.
@@ -70,6 +71,10 @@ fn others_stay(before: &HeaderMap, after: &HeaderMap) {
 
 fn cookie_name(cookie: &[u8]) -> &[u8] {
     cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
+}
+
+fn has_value(cookie: &[u8]) -> bool {
+    cookie.iter().position(|byte| *byte == b'=').is_some_and(|at| !cookie[at + 1..].trim_ascii().is_empty())
 }
 
 fn is_credential(cookie: &[u8]) -> bool {

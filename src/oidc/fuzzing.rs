@@ -175,3 +175,25 @@ fn settings(issuer: &str, danger_allow_http: bool) -> ProviderSettings {
         danger_allow_http,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Otherwise the property would hold because nothing is accepted at all.
+    #[test]
+    fn a_good_token_is_accepted_as_what_it_is() {
+        let header = r#"{"alg":"EdDSA","kid":"provider"}"#;
+        let mut claims = json!({
+            "iss": ISSUER, "sub": "alice", "aud": CLIENT_ID, "exp": NOW + 300, "iat": NOW, "nonce": NONCE,
+        });
+        let (id, logout) = accepted(&signed(&format!("{header}\n{claims}"), &PROVIDER));
+        assert!(id.is_some() && logout.is_none());
+        let events = json!({"http://schemas.openid.net/event/backchannel-logout": {}});
+        let members = claims.as_object_mut().unwrap();
+        members.remove("nonce");
+        members.extend([("events".to_owned(), events), ("jti".to_owned(), json!("1"))]);
+        let (id, logout) = accepted(&signed(&format!("{header}\n{claims}"), &PROVIDER));
+        assert!(id.is_none() && logout.is_some());
+    }
+}
