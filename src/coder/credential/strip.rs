@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::sources::{SESSION_HEADER, bearers, cookies_named, header_lines};
+use super::sources::{SESSION_HEADER, bearers, cookies_named, each_cookie, header_lines};
 use super::{Presented, format};
 use crate::coder::cookies;
 use crate::web::cookies as jar;
@@ -34,8 +34,8 @@ pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) 
 
 /// Removes cookies of one family. One of several names is kept only when all of its values are.
 fn remove_unless(headers: &mut HeaderMap, family: fn(&str) -> bool, kept: &impl Fn(&str) -> bool) {
-    let doomed: Vec<String> = jar::each(headers)
-        .filter(|(name, value)| family(name) && !value.is_empty() && !kept(value))
+    let doomed: Vec<String> = each_cookie(headers)
+        .filter(|(name, value)| family(name) && !kept(&String::from_utf8_lossy(value)))
         .map(|(name, _)| name.to_owned())
         .collect();
     jar::remove(headers, |name| family(name) && doomed.iter().any(|gone| gone == name));

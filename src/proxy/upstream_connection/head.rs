@@ -77,10 +77,19 @@ pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, Link
     let Status::Complete((length, lines)) = httparse::parse_headers(&bytes, &mut lines)? else {
         return incomplete(input);
     };
+    if has_bare_line_feed(bytes.get(..length).unwrap_or_default()) {
+        return Err(LinkError::Malformed("the end of a line"));
+    }
     let mut trailers = HeaderMap::new();
     append(&mut trailers, lines, &bytes)?;
     input.advance(length);
     Ok(Some(trailers))
+}
+
+/// Whether a line ends with LF alone. httparse takes that for an end (RFC 9112 §2.2 allows it), and others read on: they
+/// would see another end of the message.
+fn has_bare_line_feed(lines: &[u8]) -> bool {
+    lines.split_inclusive(|byte| *byte == b'\n').any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }
 
 /// More has to come, unless there is too much already.
