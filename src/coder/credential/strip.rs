@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::sources::{SESSION_HEADER, bearers, cookies_named, each_cookie, header_lines};
+use super::sources::{SESSION_HEADER, bearers, cookies_named, header_lines};
 use super::{Presented, format};
 use crate::coder::cookies;
 use crate::web::cookies as jar;
@@ -15,14 +15,17 @@ use crate::web::cookies as jar;
 /// it is the app's own. The URL is never touched; see [`Presented::in_url`].
 pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) {
     let kept = |text: &str| keep.is_some_and(|keep| keep.text == text);
+    if keep.is_none() {
+        // By their names alone: a value may have bytes that are no text.
+        jar::remove(headers, |name| {
+            name == cookies::SIGNED_APP_TOKEN || cookies::is_session(name) || cookies::is_app_session(name)
+        });
+    }
     if cookies_named(headers, cookies::is_app_session).any(|text| !kept(&text)) {
         remove_unless(headers, cookies::is_app_session, &kept);
     }
     if cookies_named(headers, cookies::is_session).any(|text| !kept(&text)) {
         remove_unless(headers, cookies::is_session, &kept);
-    }
-    if keep.is_none() {
-        jar::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
     }
     if header_lines(headers, &SESSION_HEADER).any(|text| !kept(&text)) {
         headers.remove(&SESSION_HEADER);
@@ -34,8 +37,8 @@ pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) 
 
 /// Removes cookies of one family. One of several names is kept only when all of its values are.
 fn remove_unless(headers: &mut HeaderMap, family: fn(&str) -> bool, kept: &impl Fn(&str) -> bool) {
-    let doomed: Vec<String> = each_cookie(headers)
-        .filter(|(name, value)| family(name) && !kept(&String::from_utf8_lossy(value)))
+    let doomed: Vec<String> = jar::each(headers)
+        .filter(|(name, value)| family(name) && !value.is_empty() && !kept(value))
         .map(|(name, _)| name.to_owned())
         .collect();
     jar::remove(headers, |name| family(name) && doomed.iter().any(|gone| gone == name));
