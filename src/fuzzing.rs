@@ -19,7 +19,9 @@ mod tests {
 
     use super::*;
 
-    const TARGETS: [(&str, fn(&[u8])); 11] = [
+    type Property = fn(&[u8]);
+
+    const TARGETS: [(&str, Property); 11] = [
         ("configuration", configuration),
         ("cookies", cookies),
         ("credentials", credentials),

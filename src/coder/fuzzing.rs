@@ -2,6 +2,13 @@
 //!
 //! The models say again, in another way, what Go's `net/http` and Coder's router do (2026-10).
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::unwrap_used,
+    reason = "a panic is what a fuzzer looks for"
+)]
+
 use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode;
@@ -9,7 +16,7 @@ use percent_encoding::percent_decode;
 use super::credential::{Finder, PresentedKind, strip_credentials};
 use super::hosts::Wildcard;
 use super::routes::{classify, is_app_path};
-use crate::policy::{Machine, Public, RouteClass};
+use crate::policy::{Machine, RouteClass};
 use crate::web::Target;
 use crate::web::fuzzing::{headers, raw_cookies};
 
@@ -235,8 +242,7 @@ pub fn routes(bytes: &[u8]) {
 fn is_public(class: RouteClass) -> bool {
     use Machine::{Binaries, Derp, InitScript, InstanceIdentity, OAuth2Client};
     match class {
-        RouteClass::Public(Public::Embed) | RouteClass::AppSandbox => true,
-        RouteClass::Public(_) => true,
+        RouteClass::Public(_) | RouteClass::AppSandbox => true,
         RouteClass::Machine(machine) => {
             matches!(machine, Binaries | Derp | InitScript | InstanceIdentity | OAuth2Client)
         }

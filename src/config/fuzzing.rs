@@ -1,5 +1,7 @@
 //! What must hold of a configuration file whatever bytes it has.
 
+#![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
+
 use super::{Config, Place, Problem};
 use crate::types::Secret;
 

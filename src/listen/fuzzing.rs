@@ -1,5 +1,13 @@
 //! What must hold of the PROXY protocol's header whatever bytes come.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a panic is what a fuzzer looks for"
+)]
+
 use std::net::{IpAddr, SocketAddr};
 
 use futures_util::FutureExt as _;

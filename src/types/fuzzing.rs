@@ -1,5 +1,7 @@
 //! What must hold of redirects and sealed values whatever bytes come.
 
+#![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
+
 use percent_encoding::percent_decode_str;
 use url::Url;
 

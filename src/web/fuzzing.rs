@@ -1,5 +1,7 @@
 //! What must hold of cookies and forwarded headers whatever bytes come.
 
+#![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
+
 use std::net::{IpAddr, Ipv4Addr};
 
 use http::header::{CONNECTION, COOKIE, TE, UPGRADE};
