@@ -55,7 +55,9 @@ pub fn credentials(bytes: &[u8]) {
     }
     let mut with = before.clone();
     strip_credentials(&mut with, Some(&found));
-    let Some(again) = finder.find(&with, query, class).unwrap() else {
+    let again = finder.find(&with, query, class).unwrap();
+    let again = again.filter(|again| again.kind() != PresentedKind::Malformed);
+    let Some(again) = again else {
         // Of several cookies of one name all go, unless each is the one to keep: Coder then refuses the request.
         return assert!(has_rivals(&before), "what is kept is found: {before:?}");
     };

@@ -86,9 +86,9 @@ pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, Link
     Ok(Some(trailers))
 }
 
-/// Whether a line ends with LF alone. httparse takes that for an end (RFC 9112 §2.2 allows it), and others read on: they
-/// would see another end of the message.
-fn has_bare_line_feed(lines: &[u8]) -> bool {
+/// Whether there is an LF without a CR before it. httparse takes it for the end of a trailer line (RFC 9112 §2.2 allows it)
+/// and for a part of a chunk extension; others read it in another way, and would see another end of the message.
+pub(super) fn has_bare_line_feed(lines: &[u8]) -> bool {
     lines.split_inclusive(|byte| *byte == b'\n').any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }
 
