@@ -32,3 +32,7 @@ pub mod config;
 
 pub mod app;
 pub mod cli;
+
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

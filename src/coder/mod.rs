@@ -11,6 +11,9 @@ pub mod api;
 pub mod auth_methods;
 pub mod cookies;
 pub mod credential;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod handoff;
 pub mod hosts;
 pub mod key_creation;

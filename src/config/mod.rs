@@ -20,6 +20,9 @@
 mod csv;
 mod entry;
 mod fault;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod given;
 mod key;
 mod leftover;

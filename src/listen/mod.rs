@@ -9,6 +9,9 @@
 mod accept;
 mod bind;
 mod connection;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gathered;
 mod head_timer;
 mod held;

@@ -51,6 +51,9 @@ mod client_check;
 mod discovery;
 mod discovery_error;
 mod error_log;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod id_token;
 mod id_token_error;
 mod identity;

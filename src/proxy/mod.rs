@@ -29,6 +29,10 @@ mod websocket;
 
 pub use error::ForwardError;
 pub use forward::Upstream;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub use upstream_connection::fuzzing;
+
 pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
 
 #[cfg(test)]

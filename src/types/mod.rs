@@ -7,6 +7,9 @@ mod backoff;
 mod clock;
 mod deadline;
 mod email;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod identity;
 mod ids;
 mod lock;

@@ -9,6 +9,9 @@ mod body;
 mod client;
 pub mod cookies;
 mod dial;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod list;
 mod message;
 mod request_kind;

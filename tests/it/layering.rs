@@ -24,10 +24,11 @@ const TIERS: &[&[&str]] = &[
     &["config"],
     &["app"],
     &["cli"],
+    &["fuzzing"],
 ];
 
 /// Modules that only some may import, although they are lower.
-const RESERVED: &[(&str, &[&str])] = &[("config", &["app", "cli"])];
+const RESERVED: &[(&str, &[&str])] = &[("config", &["app", "cli", "fuzzing"])];
 
 /// The most lines of a file in `src`, its tests included.
 const MAX_LINES: usize = 400;
@@ -91,7 +92,8 @@ fn source(path: &Path) -> Source {
     let name = path.strip_prefix(root().join("src")).unwrap().to_str().unwrap().to_owned();
     let text = fs::read_to_string(path).unwrap();
     let code = without_comments(&text);
-    let is_test = name.split(['/', '.']).any(|part| matches!(part, "tests" | "conformance" | "gallery"));
+    let is_test =
+        name.split(['/', '.']).any(|part| matches!(part, "tests" | "conformance" | "gallery" | "fuzzing"));
     let tests_at = code.find("#[cfg(test)]\nmod tests {").unwrap_or(code.len());
     Source { name, tests_at, is_test, lines: text.lines().count(), code, text }
 }

@@ -77,10 +77,19 @@ pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, Exch
     let Status::Complete((length, lines)) = httparse::parse_headers(&bytes, &mut lines)? else {
         return incomplete(input);
     };
+    if has_bare_line_feed(bytes.get(..length).unwrap_or_default()) {
+        return Err(ExchangeError::Malformed("the end of a line"));
+    }
     let mut trailers = HeaderMap::new();
     append(&mut trailers, lines, &bytes)?;
     input.advance(length);
     Ok(Some(trailers))
+}
+
+/// Whether there is an LF without a CR before it. httparse takes it for the end of a trailer line (RFC 9112 §2.2 allows it)
+/// and for a part of a chunk extension; others read it in another way, and would see another end of the message.
+pub(super) fn has_bare_line_feed(lines: &[u8]) -> bool {
+    lines.split_inclusive(|byte| *byte == b'\n').any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }
 
 /// More has to come, unless there is too much already.

@@ -5,6 +5,9 @@
 //! is hyper's own, httparse; what stands here is where a message ends.
 
 mod error;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod head;
 mod receiving;
 mod sending;

@@ -6,7 +6,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use httparse::Status;
 
 use super::error::ExchangeError;
-use super::head::{Head, incomplete, take_trailers};
+use super::head::{Head, has_bare_line_feed, incomplete, take_trailers};
 use crate::web::items;
 
 /// What is still to come of an answer's body.
@@ -119,7 +119,9 @@ impl Chunk {
                     let Status::Complete((line, size)) = httparse::parse_chunk_size(input)? else {
                         return Ok(incomplete(input)?.unwrap_or(Piece::Wanting));
                     };
-                    input.advance(line);
+                    if has_bare_line_feed(&input.split_to(line)) {
+                        return Err(ExchangeError::Malformed("a chunk's extension"));
+                    }
                     *self = if size == 0 { Self::Trailers } else { Self::Data(size) };
                 }
                 Self::Data(left) => {

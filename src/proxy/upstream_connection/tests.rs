@@ -182,6 +182,11 @@ fn chunks_that_two_readers_may_read_differently_are_refused() {
         "1\r\na\n0\r\n\r\n",
         "11111111111111111\r\n",
         "0\r\nno colon\r\n\r\n",
+        // Found by fuzzing: hyper refuses such an extension, and reads on after such an end of a trailer.
+        "1;a\n0;b\r\na\r\n0\r\n\r\n",
+        "0\r\nx-sum: 7\n\r\n",
+        "0\r\nx-sum: 7\r\n\n",
+        "0\r\n\n",
     ] {
         let outcome = read(Rest::Chunks(Chunk::Size), bytes.as_bytes(), 3);
         assert!(matches!(outcome, Err(ExchangeError::Malformed(_))), "{bytes:?}: {outcome:?}");

@@ -41,6 +41,16 @@ fn withheld_credentials_are_gone_and_nothing_else() {
     }
 }
 
+/// Found by fuzzing: such a cookie stayed. Coder reads none with such a value, but a workspace app would have seen it.
+#[test]
+fn a_credential_with_bytes_that_are_no_text_is_gone_too() {
+    let mut after = HeaderMap::new();
+    let line = [b"a=1; coder_session_token=".as_slice(), A.as_bytes(), b"\xff; b=\xff"].concat();
+    after.append("cookie", HeaderValue::from_bytes(&line).expect("a value"));
+    strip_credentials(&mut after, None);
+    assert_eq!(after.get("cookie").map(HeaderValue::as_bytes), Some(b"a=1; b=\xff".as_slice()));
+}
+
 #[test]
 fn only_the_judged_credential_is_left_with_an_app() {
     let own = app_cookie();

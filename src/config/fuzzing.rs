@@ -1,0 +1,51 @@
+//! What must hold of a configuration file whatever bytes it has.
+
+#![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
+
+use super::{Config, ConfigProblem, SettingPlace};
+use crate::types::Secret;
+
+/// What stands for a secret in the corpus.
+const SECRET: &str = "canary";
+
+/// A file is read or refused. Every problem says where it is, and nothing that is printed has a secret.
+///
+/// # Panics
+/// When that does not hold.
+pub fn configuration(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if text.contains("/dev/") || text.contains("/proc/") {
+        // A setting may name a file with a secret, and reading such a one may wait.
+        return;
+    }
+    let known = text.matches(SECRET).count();
+    match Config::from_text(text) {
+        Ok(config) => {
+            let secrets = [&config.oidc.client_secret, &config.coder.issuer.client_secret];
+            let secret: usize =
+                secrets.into_iter().map(Secret::expose).map(|text| text.matches(SECRET).count()).sum();
+            let printed = format!("{config:?}\n{config:#?}");
+            assert!(secret != known || !printed.contains(SECRET), "{printed}");
+        }
+        Err(errors) => {
+            // To YAML a CR alone ends a line too.
+            let breaks = text.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
+            let lines = u64::try_from(breaks).unwrap() + 1;
+            assert!(
+                errors.iter().next().is_some() && errors.iter().all(|problem| is_placed(problem, lines)),
+                "{errors}"
+            );
+            let in_place = text.matches("clientSecret: canary").count();
+            assert!(in_place != known || !format!("{errors}\n{errors:?}").contains(SECRET), "{errors}");
+        }
+    }
+}
+
+/// Whether a problem names a line of the file, or a key that is missing.
+fn is_placed(problem: &ConfigProblem, lines: u64) -> bool {
+    match &problem.place {
+        SettingPlace::File(_, line) => *line <= lines,
+        SettingPlace::Variable(_) => false,
+        SettingPlace::Nowhere => !problem.key.is_empty(),
+    }
+}
