@@ -11,6 +11,7 @@ use crate::coder::answer::why_forbidden;
 use crate::coder::credential::Contradiction;
 use crate::coder::handoff::HandoffError;
 use crate::grant::{BindError, StoreError};
+use crate::listen::NoForwardPlace;
 use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy;
 use crate::proxy::ForwardError;
@@ -80,6 +81,9 @@ pub enum RefusalCause {
     /// Too many of this kind from one address.
     #[error("too many requests of this kind from one address")]
     TooMany(Duration),
+    /// There is no room for another request without a sign-in.
+    #[error(transparent)]
+    NoRoom(#[from] NoForwardPlace),
     /// Signed in again and again without a session.
     #[error("the sign-in goes round in circles")]
     Loop,
@@ -333,6 +337,14 @@ impl RefusalCause {
                 "Too many attempts",
                 "Too many requests of this kind came from your address.",
                 "Wait a moment and try again.",
+            ),
+            Self::NoRoom(_) => row(
+                S::SERVICE_UNAVAILABLE,
+                "no_room",
+                Gateway,
+                "The gateway is busy",
+                "Too many requests without a sign-in are open.",
+                "Try again in a moment, or sign in: people who are signed in are served.",
             ),
             Self::Loop => row(
                 S::FORBIDDEN,

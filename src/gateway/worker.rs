@@ -1,6 +1,7 @@
 //! One worker: takes a request through every step and answers it.
 
 mod answer;
+mod room;
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -98,7 +99,7 @@ impl Worker {
         seen.path = Some(context.target.clone());
         let route = self.classify(request.method(), &context);
         seen.class = Some(route.class_name());
-        match self.judge_and_answer(request, &context, route, seen).await {
+        match self.judge_and_answer(request, &context, route, (connection, seen)).await {
             Ok(response) => response,
             Err(cause) => {
                 seen.refused = Some(cause.row().label);

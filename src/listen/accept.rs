@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Server;
 use super::nameless::Nameless;
+use super::places::{Place, Places};
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
@@ -39,15 +39,15 @@ pub async fn serve<S: Service>(
 #[derive(Clone)]
 pub(super) struct Shared {
     /// The places for connections.
-    pub(super) slots: Arc<Semaphore>,
+    pub(super) places: Arc<Places>,
     /// Who was logged for a missing PROXY protocol header.
     pub(super) nameless: Arc<Nameless>,
 }
 
 impl Shared {
     pub(super) fn new(settings: &ListenerSettings) -> Self {
-        let places = settings.max_connections.clamp(1, Semaphore::MAX_PERMITS);
-        Self { slots: Arc::new(Semaphore::new(places)), nameless: Arc::default() }
+        let places = Places::new(settings.max_connections, settings.provisional_for);
+        Self { places, nameless: Arc::default() }
     }
 }
 
@@ -59,12 +59,12 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
         let next = tokio::select! {
             biased;
             () = server.soft.cancelled() => return Ok(()),
-            next = next(&listener, &server.shared.slots) => next,
+            next = next(&listener, &server.shared.places) => next,
         };
         match next {
-            Ok((stream, peer, slot)) => {
+            Ok((stream, peer, place)) => {
                 back_off = BACK_OFF_FIRST;
-                let serving = Arc::clone(&server).serve(stream, peer, slot);
+                let serving = Arc::clone(&server).serve(stream, peer, place);
                 server.shutdown.tasks().spawn(serving);
             }
             Err(error) if is_the_connections(&error) => {}
@@ -77,14 +77,11 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
     }
 }
 
-/// The next connection, once there is a place for it.
-async fn next(
-    listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+/// The next connection, with its place. While there is no place for it, further ones wait in the system's queue.
+async fn next(listener: &TcpListener, places: &Arc<Places>) -> io::Result<(TcpStream, SocketAddr, Place)> {
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, slot))
+    let place = places.take().await?;
+    Ok((stream, peer, place))
 }
 
 /// Whether an error of `accept` is about the one connection, which went away while it was queued.

@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -22,11 +21,12 @@ use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
+use super::places::{ConnectionPlace, Place};
 use super::proxy_protocol::{self, HeaderError};
-use super::streams::{OpenBody, Streams};
+use super::streams::Streams;
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
-use crate::web::Request;
+use crate::web::{GuardedBody, Request};
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
@@ -71,18 +71,22 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Serves a connection that was accepted. `slot` is held until its last byte, in a tunnel too.
-    pub(super) async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: OwnedSemaphorePermit,
-    ) {
+    /// Serves a connection that was accepted. Its `place` is held until its last byte, in a tunnel too.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place) {
+        let handle = place.handle();
+        tokio::select! {
+            biased;
+            () = Arc::clone(&self).speak(Held::new(stream, place), peer, handle.clone()) => handle.http_ended(),
+            () = handle.has_to_go() => tracing::debug!(%peer, "connection closed: others need its place"),
+        }
+    }
+
+    /// Speaks HTTP on a connection until it ends or becomes a tunnel.
+    async fn speak(self: Arc<Self>, mut io: Held<TcpStream>, peer: SocketAddr, place: ConnectionPlace) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let mut io = Held::new(stream, slot);
         let handshakes = async {
             let peer = self.named_peer(&mut io, peer).await?;
-            self.secure(io, peer).await
+            self.secure(io, peer, place).await
         };
         let secured = tokio::select! {
             biased;
@@ -116,9 +120,17 @@ impl<S: Service> Server<S> {
     }
 
     /// The TLS handshake, when TLS is spoken here.
-    async fn secure(&self, io: Held<TcpStream>, peer: SocketAddr) -> Option<(Secured, ConnInfo)> {
+    async fn secure(
+        &self,
+        io: Held<TcpStream>,
+        peer: SocketAddr,
+        place: ConnectionPlace,
+    ) -> Option<(Secured, ConnInfo)> {
         let Some(tls) = &self.tls else {
-            return Some((Secured::Plain(io), ConnInfo { peer, scheme: Scheme::Http, server_name: None }));
+            return Some((
+                Secured::Plain(io),
+                ConnInfo { peer, scheme: Scheme::Http, server_name: None, place },
+            ));
         };
         let accepted = timeout(self.settings.handshake_timeout, tls.accept(io)).await.ok()?;
         let io = match accepted {
@@ -132,7 +144,7 @@ impl<S: Service> Server<S> {
         let session = io.get_ref().1;
         let server_name = session.server_name().map(Arc::from);
         let http2 = session.alpn_protocol() == Some(HTTP2);
-        let info = ConnInfo { peer, scheme: Scheme::Https, server_name };
+        let info = ConnInfo { peer, scheme: Scheme::Https, server_name, place };
         Some((if http2 { Secured::Http2(io) } else { Secured::Http1(io) }, info))
     }
 
@@ -142,7 +154,9 @@ impl<S: Service> Server<S> {
     {
         let answer = service_fn(|request: Request| {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
-            self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
+            let open = info.place.request();
+            let answer = self.service.call(request, info.clone());
+            answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, open))))
         });
         // Without a timer the time-out would only be a wish.
         let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
@@ -175,10 +189,11 @@ impl<S: Service> Server<S> {
             self.http2.serve_connection(
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
-                    let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
+                    let (server, info) = (Arc::clone(&server), info.clone());
+                    let open = (streams.open(), info.place.request());
                     async move {
                         let answer = server.service.call(request, info).await;
-                        Ok::<_, Infallible>(answer.map(|body| OpenBody { body, _open: open }))
+                        Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, open)))
                     }
                 }),
             )

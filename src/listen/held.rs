@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::places::Place;
 use crate::web::poll_write_pieces;
 
 /// A socket with its place. The place is free again when the socket is closed, wherever an upgrade
@@ -14,12 +14,12 @@ use crate::web::poll_write_pieces;
 #[derive(Debug)]
 pub(super) struct Held<I> {
     io: I,
-    _slot: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 impl<I> Held<I> {
-    pub(super) const fn new(io: I, slot: OwnedSemaphorePermit) -> Self {
-        Self { io, _slot: slot }
+    pub(super) fn new(io: I, place: Place) -> Self {
+        Self { io, _place: place }
     }
 }
 

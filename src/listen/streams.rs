@@ -1,15 +1,8 @@
 //! When an HTTP/2 connection is idle: hyper closes idle HTTP/1.1 connections only.
 
-use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::{Context, Poll};
 use std::time::Duration;
-
-use bytes::Bytes;
-use http_body::{Frame, SizeHint};
-
-use crate::web::{Body, BodyError};
 
 /// The requests of one HTTP/2 connection.
 #[derive(Debug, Default)]
@@ -48,32 +41,6 @@ impl Streams {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// A body that keeps its request open.
-pub(super) struct OpenBody {
-    pub(super) body: Body,
-    pub(super) _open: Open,
-}
-
-impl http_body::Body for OpenBody {
-    type Data = Bytes;
-    type Error = BodyError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }
 

@@ -8,18 +8,20 @@ use http::header::ACCEPT_ENCODING;
 use super::super::RefusalCause;
 use super::super::context::Context;
 use super::super::keys::Maker;
+use super::room::Room;
 use super::{Seen, Worker};
 use crate::coder::credential::{Presented, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::coder::routes::Route;
 use crate::grant::CredentialHandle;
+use crate::listen::ConnInfo;
 use crate::policy::{
     CredentialHandling, Decision, DecisionInput, Judging, OwnAnswer, Permit, RouteClass, decide,
 };
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::Secret;
 use crate::web::cookies::OwnCookies;
-use crate::web::{Hop, Request, Response, is_preflight, sanitize};
+use crate::web::{Hop, Request, RequestKind, Response, is_preflight, sanitize};
 
 impl Worker {
     /// What is rare is boxed here and below: a future is as large as its largest branch, and is moved.
@@ -28,7 +30,7 @@ impl Worker {
         mut request: Box<Request>,
         context: &Context,
         route: Route,
-        seen: &mut Seen,
+        (connection, seen): (&ConnInfo, &mut Seen),
     ) -> Result<Response, RefusalCause> {
         let gateway = &self.gateway;
         // Where no credential is looked for, two that contradict each other are nobody's business.
@@ -70,7 +72,10 @@ impl Worker {
                     // which Coder judges.
                     (CredentialHandling::AsPresented, None) => {}
                 }
-                self.forward(permit, request, context, route.class, maker).await
+                let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
+                let room = Room::take(&connection.place, &permit, upgrade)?;
+                let response = self.forward(permit, request, context, route.class, maker).await?;
+                Ok(room.hold(response))
             }
             Decision::Answer(OwnAnswer::Endpoint) => Box::pin(gateway.endpoint(*request, context)).await,
             Decision::Answer(OwnAnswer::SignInCallback) => {
