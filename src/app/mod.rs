@@ -3,6 +3,7 @@
 pub mod admin;
 mod background;
 mod check;
+mod open_files;
 mod settings;
 
 use std::io;
@@ -15,7 +16,7 @@ use thiserror::Error;
 use tokio::runtime::Handle;
 
 use background::Signals;
-pub use check::{Finding, Level, check_files, check_online, hints};
+pub use check::{Finding, Level, check_files, check_machine, check_online, hints};
 
 use crate::coder::api::Api;
 use crate::coder::handoff::Handoff;
@@ -33,6 +34,7 @@ use crate::proxy::{OriginError, Upstream};
 use crate::types::{Clock, Keyring};
 use crate::web::{Client, ClientSettings, ClientSetupError, TrustedProxies, client_tls};
 use admin::Listening;
+use open_files::{ConnectionBudget, ISSUER_CONNECTIONS, OpenFiles};
 
 /// How long answers under way and tunnels may take once a stop was asked for.
 pub const DRAIN: Duration = Duration::from_secs(30);
@@ -128,6 +130,7 @@ pub struct App {
     provider: Arc<Provider>,
     coder: Api,
     upstream: crate::proxy::UpstreamSettings,
+    open_files: OpenFiles,
 }
 
 impl App {
@@ -144,7 +147,7 @@ impl App {
         clock: Clock,
         around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Self, BuildError> {
-        let workers = config.listen.workers.map_or_else(cores, std::num::NonZeroUsize::get);
+        let workers = workers(&config);
         let public = Listeners::bind(config.listen.address, workers)
             .map_err(|error| BuildError::Listen(config.listen.address, "listen.address", error))?;
         let issuer_address = config.coder.issuer.listen;
@@ -177,7 +180,15 @@ impl App {
             provider,
             coder,
             upstream,
+            open_files: OpenFiles::current(),
         })
+    }
+
+    /// Divides `limit` open files among connections, as if it were the limit of the process.
+    #[must_use]
+    pub fn limit_open_files(mut self, limit: u64) -> Self {
+        self.open_files.soft = limit;
+        self
     }
 
     /// Where it listens.
@@ -194,6 +205,10 @@ impl App {
         let addresses = self.addresses();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
+        let OpenFiles { soft, hard } = self.open_files;
+        let budget = ConnectionBudget::new(soft, workers(&self.config));
+        tracing::info!(soft, hard, connections = budget.connections, "limits on open files and connections");
+        self.upstream.max_idle = budget.idle_per_worker;
         let background = background::spawn(&mut self, &shutdown);
         let issuer = self.issuer;
         let answer_coder = move |request: crate::web::Request, _: listen::ConnInfo| {
@@ -202,6 +217,7 @@ impl App {
         };
         let public = listen::ListenerSettings {
             tls: self.certificates,
+            max_connections: budget.connections,
             proxy_protocol: self.config.listen.proxy_protocol,
             trusted_proxies: TrustedProxies::new(self.config.listen.trusted_proxies.iter().copied()),
             ..listen::ListenerSettings::default()
@@ -215,10 +231,11 @@ impl App {
         let mut workers =
             listen::run_workers(self.public, &public, &shutdown, worker).map_err(RunError::Threads)?;
         let stop = shutdown.clone();
-        let issuer = async move {
-            listen::serve(self.issuer_listeners, listen::ListenerSettings::default(), &stop, answer_coder)
-                .await
+        let settings = listen::ListenerSettings {
+            max_connections: ISSUER_CONNECTIONS,
+            ..listen::ListenerSettings::default()
         };
+        let issuer = async move { listen::serve(self.issuer_listeners, settings, &stop, answer_coder).await };
         // In a task: whoever waits here may be a thread of its own, woken for each connection and waking another.
         let issuer = tokio::spawn(issuer);
         let outcome = tokio::select! {
@@ -244,6 +261,11 @@ fn address_remedy(error: &io::Error) -> &'static str {
         io::ErrorKind::PermissionDenied => "Ports below 1024 need CAP_NET_BIND_SERVICE, or choose another",
         _ => "Choose another address",
     }
+}
+
+/// The configured number of workers.
+fn workers(config: &Config) -> usize {
+    config.listen.workers.map_or_else(cores, std::num::NonZeroUsize::get)
 }
 
 /// One worker for each core that may be used.
@@ -287,11 +309,14 @@ fn gateway(
 }
 
 /// Runs a configuration until the process is asked to stop: SIGINT or SIGTERM drain, a second one or
-/// [`DRAIN`] ends at once; SIGHUP reads the certificate again.
+/// [`DRAIN`] ends at once; SIGHUP reads the certificate again. Raises the soft limit on open files to the hard one.
 ///
 /// # Errors
 /// When it cannot be put together, or part of it fails while it runs.
 pub fn run(config: Config) -> Result<(), RunError> {
+    if let Err(error) = OpenFiles::raise() {
+        tracing::warn!(%error, "the soft limit on open files cannot be raised to the hard one");
+    }
     // What waits for neighbours is spread thin: threads that look for work cost more than they do.
     let threads = cores().div_ceil(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -25,8 +25,9 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     if let Err(error) = summary(&config, out) {
         return said(Err(error), Exit::Done);
     }
-    let hints = app::hints(&config);
-    if let Err(error) = hints.iter().try_for_each(|hint| explain(hint, out)) {
+    let mut found = app::hints(&config);
+    found.extend(app::check_machine(&config));
+    if let Err(error) = found.iter().try_for_each(|finding| explain(finding, out)) {
         return said(Err(error), Exit::Done);
     }
     if !online {

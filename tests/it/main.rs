@@ -25,6 +25,7 @@ mod coder_refusals;
 mod commands;
 mod conformance;
 mod declined;
+mod few_places;
 mod gate;
 mod hostile;
 mod inside;

@@ -9,6 +9,8 @@
 //! | client id, secret, redirect URI, grants, clock | `client.rs`; `told.rs` asks |
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
 //! | the way to the gateway | `access.rs` |
+//! | the limit on open files | `open_files.rs` |
+//! | the certificate that clients are shown | `certificates.rs` |
 //!
 //! All questions together are about a dozen requests, each bounded by the client's time-out. None carries a token
 //! that was ever given out; what they leave behind is failed attempts in the neighbours' logs.
@@ -19,6 +21,7 @@ mod client;
 mod coder;
 mod documents;
 mod finding;
+mod open_files;
 mod told;
 
 use std::sync::Arc;
@@ -32,7 +35,8 @@ use crate::oidc::Provider;
 use crate::types::Clock;
 use crate::web::{Client, ClientSettings};
 
-use super::{BuildError, certificates, settings};
+use super::open_files::OpenFiles;
+use super::{BuildError, certificates, settings, workers};
 
 /// Reads the certificate and its key as a start would.
 ///
@@ -45,6 +49,11 @@ pub fn check_files(config: &Config) -> Result<(), BuildError> {
 /// What the configuration alone gives away: hints, none of which is certain.
 pub fn hints(config: &Config) -> Vec<Finding> {
     if config.oidc.issuer.authentik_slug().is_some() { authentik::hints(config) } else { Vec::new() }
+}
+
+/// What this machine and its files give away.
+pub fn check_machine(config: &Config) -> Vec<Finding> {
+    vec![open_files::look(OpenFiles::current(), workers(config))]
 }
 
 /// Asks the provider, Coder, and by the access URL the gateway.
