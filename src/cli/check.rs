@@ -19,19 +19,27 @@ const LOG: &str = "warn,vestibule::oidc::error_log=off";
 
 /// Says what is understood and what is probably not meant; asks the neighbours when `online`.
 pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let machine = app::check_machine(&config, &Clock::system());
+    let is_wrong = |finding: &&Finding| finding.level == Level::Wrong;
     if let Err(error) = app::check_files(&config) {
-        return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
+        let mut reasons = machine.iter().filter(is_wrong);
+        let written = writeln!(err, "vestibule: {error}");
+        return said(
+            written.and_then(|()| reasons.try_for_each(|reason| explain(reason, err))),
+            Exit::Failed,
+        );
     }
     if let Err(error) = summary(&config, out) {
         return said(Err(error), Exit::Done);
     }
     let mut found = app::hints(&config);
-    found.extend(app::check_machine(&config));
+    found.extend(machine);
+    let offline = exit_of(&found);
     if let Err(error) = found.iter().try_for_each(|finding| explain(finding, out)) {
-        return said(Err(error), Exit::Done);
+        return said(Err(error), offline);
     }
     if !online {
-        return Exit::Done;
+        return offline;
     }
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -45,9 +53,14 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
             Ok(findings) => findings,
             Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
         };
-    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
-    let exit = if wrong { Exit::Failed } else { Exit::Done };
+    let exit = if offline == Exit::Failed { offline } else { exit_of(&findings) };
     said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
+}
+
+/// Failed when something is wrong.
+fn exit_of(findings: &[Finding]) -> Exit {
+    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+    if wrong { Exit::Failed } else { Exit::Done }
 }
 
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {

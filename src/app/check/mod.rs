@@ -10,13 +10,14 @@
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
 //! | the way to the gateway | `access.rs` |
 //! | the limit on open files | `open_files.rs` |
-//! | the certificate that clients are shown | `certificates.rs` |
+//! | the certificate that clients are shown | `certificate_chain.rs` |
 //!
 //! All questions together are about a dozen requests, each bounded by the client's time-out. None carries a token
 //! that was ever given out; what they leave behind is failed attempts in the neighbours' logs.
 
 mod access;
 mod authentik;
+mod certificate_chain;
 mod client;
 mod coder;
 mod documents;
@@ -51,9 +52,11 @@ pub fn hints(config: &Config) -> Vec<Finding> {
     if config.oidc.issuer.authentik_slug().is_some() { authentik::hints(config) } else { Vec::new() }
 }
 
-/// What this machine and its files give away.
-pub fn check_machine(config: &Config) -> Vec<Finding> {
-    vec![open_files::look(OpenFiles::current(), workers(config))]
+/// What this machine and its files give away: the limit on open files, and the certificate.
+pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
+    let mut findings = vec![open_files::look(OpenFiles::current(), workers(config))];
+    findings.extend(certificate_chain::look(config, clock));
+    findings
 }
 
 /// Asks the provider, Coder, and by the access URL the gateway.

@@ -35,7 +35,7 @@ mod tests {
     fn a_low_hard_limit_is_a_hint_with_what_to_do() {
         let found = look(OpenFiles { soft: 1024, hard: 4096 }, 2);
         assert_eq!(found.level, Level::Hint);
-        assert!(found.what.contains("4096 here: 1791 connections"), "{found:?}");
+        assert!(found.what.contains("4096 here: 1790 connections"), "{found:?}");
         assert!(found.remedy.contains("LimitNOFILE=") && found.remedy.contains("ulimits"), "{found:?}");
         assert_eq!(look(OpenFiles { soft: 1024, hard: 524_288 }, 2).level, Level::Ok);
         assert!(look(OpenFiles { soft: 1024, hard: u64::MAX }, 2).what.contains("no limit"));
