@@ -5,10 +5,10 @@ use std::io;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 /// The most connections, whatever the limit on open files: the bound on memory.
-const MAX_CONNECTIONS: u64 = 32_768;
+const MOST_CONNECTIONS: u64 = 32_768;
 
 /// The fewest connections, whatever the limit.
-const MIN_CONNECTIONS: u64 = 16;
+const FEWEST_CONNECTIONS: u64 = 16;
 
 /// Connections from Coder to the issuer listener.
 pub(super) const ISSUER_CONNECTIONS: usize = 128;
@@ -71,7 +71,7 @@ impl ConnectionBudget {
         let reserved = RESERVED.saturating_add(workers.saturating_mul(RESERVED_PER_WORKER)).min(files / 2);
         let rest = files - reserved;
         let idle = rest / IDLE_OF;
-        let connections = ((rest - idle) / FILES_PER_CONNECTION).clamp(MIN_CONNECTIONS, MAX_CONNECTIONS);
+        let connections = ((rest - idle) / FILES_PER_CONNECTION).clamp(FEWEST_CONNECTIONS, MOST_CONNECTIONS);
         let idle_per_worker = (idle / workers).clamp(1, MAX_IDLE_PER_WORKER);
         let count = |number| usize::try_from(number).unwrap_or(usize::MAX);
         Self { connections: count(connections), idle_per_worker: count(idle_per_worker) }

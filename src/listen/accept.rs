@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::Server;
 use super::nameless::Nameless;
-use super::places::{Place, Places};
+use super::places::{HeldPlace, Places};
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
@@ -78,7 +78,10 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
 }
 
 /// The next connection, with its place. While there is no place for it, further ones wait in the system's queue.
-async fn next(listener: &TcpListener, places: &Arc<Places>) -> io::Result<(TcpStream, SocketAddr, Place)> {
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Places>,
+) -> io::Result<(TcpStream, SocketAddr, HeldPlace)> {
     let (stream, peer) = listener.accept().await?;
     let place = places.take().await?;
     Ok((stream, peer, place))

@@ -21,7 +21,7 @@ use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
-use super::places::{ConnectionPlace, Place};
+use super::places::{ConnectionPlace, HeldPlace};
 use super::proxy_protocol::{self, HeaderError};
 use super::streams::Streams;
 use super::tls::HTTP2;
@@ -72,7 +72,7 @@ impl<S: Service> Server<S> {
     }
 
     /// Serves a connection that was accepted. Its `place` is held until its last byte, in a tunnel too.
-    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: Place) {
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: HeldPlace) {
         let handle = place.handle();
         tokio::select! {
             biased;

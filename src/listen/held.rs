@@ -6,7 +6,7 @@ use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::places::Place;
+use super::places::HeldPlace;
 use crate::web::poll_write_pieces;
 
 /// A socket with its place. The place is free again when the socket is closed, wherever an upgrade
@@ -14,11 +14,11 @@ use crate::web::poll_write_pieces;
 #[derive(Debug)]
 pub(super) struct Held<I> {
     io: I,
-    _place: Place,
+    _place: HeldPlace,
 }
 
 impl<I> Held<I> {
-    pub(super) fn new(io: I, place: Place) -> Self {
+    pub(super) fn new(io: I, place: HeldPlace) -> Self {
         Self { io, _place: place }
     }
 }

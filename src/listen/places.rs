@@ -35,14 +35,14 @@ pub(super) struct Places {
     /// How many places there are without the reserve.
     open_to_all: usize,
     provisional_for: Duration,
-    register: Mutex<Register>,
+    register: Mutex<PlaceRegister>,
     proven: AtomicUsize,
     forwarded: AtomicUsize,
 }
 
 /// Who has a place.
 #[derive(Debug, Default)]
-struct Register {
+struct PlaceRegister {
     arrivals: u64,
     taken: usize,
     /// Connections that were asked to close and have not done so yet.
@@ -74,30 +74,25 @@ impl Places {
     ///
     /// # Errors
     /// Never; the semaphore is not closed.
-    pub(super) async fn take(self: &Arc<Self>) -> io::Result<Place> {
+    pub(super) async fn take(self: &Arc<Self>) -> io::Result<HeldPlace> {
         loop {
-            let slot = match Arc::clone(&self.slots).try_acquire_owned() {
-                Ok(slot) => Ok(slot),
-                Err(_) => {
-                    self.lock().make_room();
-                    match timeout(SEARCH_AGAIN, Arc::clone(&self.slots).acquire_owned()).await {
-                        Ok(slot) => slot,
-                        Err(_) => continue,
-                    }
-                }
-            };
+            if self.slots.available_permits() == 0 {
+                self.lock().make_room();
+            }
+            let slot = timeout(SEARCH_AGAIN, Arc::clone(&self.slots).acquire_owned()).await;
+            let Ok(slot) = slot else { continue };
             let slot = slot.map_err(io::Error::other)?;
             let state = self.lock().enter(self.open_to_all);
-            return Ok(Place { handle: ConnectionPlace::new(state, Arc::clone(self)), _slot: slot });
+            return Ok(HeldPlace { handle: ConnectionPlace::new(state, Arc::clone(self)), _slot: slot });
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Register> {
+    fn lock(&self) -> MutexGuard<'_, PlaceRegister> {
         self.register.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Register {
+impl PlaceRegister {
     /// Enters a connection that has a slot. Beyond `open_to_all` places an older one makes room, or the new one is
     /// provisional.
     fn enter(&mut self, open_to_all: usize) -> Arc<ConnectionState> {
@@ -156,19 +151,19 @@ impl Register {
 
 /// A connection's place. It is free again when this is dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct HeldPlace {
     handle: ConnectionPlace,
     _slot: OwnedSemaphorePermit,
 }
 
-impl Place {
+impl HeldPlace {
     /// The handle for what is served on the connection.
     pub(super) fn handle(&self) -> ConnectionPlace {
         self.handle.clone()
     }
 }
 
-impl Drop for Place {
+impl Drop for HeldPlace {
     fn drop(&mut self) {
         let PlaceInner { state, places, .. } = &*self.handle.0;
         let mut register = places.lock();

@@ -49,7 +49,9 @@ mod tests {
     fn connections(count: u64) -> (Unproven, Vec<Arc<ConnectionState>>) {
         let mut unproven = Unproven::default();
         let all: Vec<_> = (0..count).map(|number| Arc::new(ConnectionState::new(number, false))).collect();
-        all.iter().for_each(|connection| unproven.insert(Arc::clone(connection)));
+        for connection in &all {
+            unproven.insert(Arc::clone(connection));
+        }
         (unproven, all)
     }
 
@@ -73,7 +75,9 @@ mod tests {
     fn an_idle_connection_behind_many_busy_ones_is_found_by_a_later_search() {
         let (mut unproven, all) = connections(3 * SEARCH as u64);
         let (last, busy) = all.split_last().unwrap();
-        busy.iter().for_each(|connection| connection.request_begins());
+        for connection in busy {
+            connection.request_begins();
+        }
         let found: Vec<_> = (0..3).filter_map(|_| take(&mut unproven)).collect();
         assert_eq!(found, [last.number()]);
         busy[0].request_ends();

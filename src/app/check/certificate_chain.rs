@@ -19,7 +19,7 @@ use chain::{Certificate, Chain, Issuance};
 const RENEW_BEFORE: Duration = Duration::from_hours(21 * 24);
 
 /// The longest file that is read, in bytes: as much as a start reads.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_CERTIFICATE_FILE: u64 = 1024 * 1024;
 
 /// The byte order mark of UTF-8.
 const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -60,10 +60,10 @@ pub(super) fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
     findings
 }
 
-/// At most [`MAX_FILE`] bytes of a file.
+/// At most [`MAX_CERTIFICATE_FILE`] bytes of a file.
 fn read(file: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
-    fs::File::open(file).ok()?.take(MAX_FILE).read_to_end(&mut bytes).ok()?;
+    fs::File::open(file).ok()?.take(MAX_CERTIFICATE_FILE).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
 

@@ -15,15 +15,15 @@ use crate::types::Timestamp;
 
 /// A moment of a certificate's validity. It is displayed as in HTTP: `Tue, 01 Dec 2026 10:00:00 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Moment(pub(super) Timestamp);
+pub(super) struct CertificateTime(pub(super) Timestamp);
 
-impl Moment {
+impl CertificateTime {
     fn new(time: ASN1Time) -> Self {
         Self(Timestamp::from_seconds(time.timestamp()))
     }
 }
 
-impl fmt::Display for Moment {
+impl fmt::Display for CertificateTime {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&httpdate::fmt_http_date(self.0.to_system_time()))
     }
@@ -36,8 +36,8 @@ pub(super) struct Certificate {
     version: u32,
     subject: String,
     issuer: String,
-    valid_from: Moment,
-    valid_until: Moment,
+    valid_from: CertificateTime,
+    valid_until: CertificateTime,
     dns_names: Vec<String>,
     addresses: Vec<IpAddr>,
 }
@@ -69,8 +69,9 @@ impl Certificate {
         let (version, subject, issuer) =
             (parsed.version.0.saturating_add(1), parsed.subject().to_string(), parsed.issuer().to_string());
         let validity = parsed.validity();
-        let (valid_from, valid_until) = (Moment::new(validity.not_before), Moment::new(validity.not_after));
-        Some(Self { version, subject, issuer, valid_from, valid_until, dns_names, addresses, der })
+        let (valid_from, valid_until) =
+            (CertificateTime::new(validity.not_before), CertificateTime::new(validity.not_after));
+        Some(Self { der, version, subject, issuer, valid_from, valid_until, dns_names, addresses })
     }
 
     /// The version of X.509: 3 for every certificate of today.
@@ -89,12 +90,12 @@ impl Certificate {
     }
 
     /// The first moment at which it is valid.
-    pub(super) fn valid_from(&self) -> Moment {
+    pub(super) fn valid_from(&self) -> CertificateTime {
         self.valid_from
     }
 
     /// The last moment at which it is valid.
-    pub(super) fn valid_until(&self) -> Moment {
+    pub(super) fn valid_until(&self) -> CertificateTime {
         self.valid_until
     }
 
