@@ -1,8 +1,7 @@
--- What wrk sends, by the environment, and its figures as one line of JSON.
+-- The requests of wrk, chosen by environment variables; prints its figures as one line of JSON.
 --   UPLOAD=BYTES         PUTs a body of that many bytes
---   TOKENS=FIRST:COUNT   a credential of its own for every request, COUNT of them over and over, each from an
---                        address of its own (limits are by address)
---   STRIDE=N             not one after the other, but every Nth, and from anywhere: a short run is a sample of all
+--   TOKENS=FIRST:COUNT   rotates through COUNT tokens, each with an address of its own, because limits are per address
+--   STRIDE=N             takes every Nth token, starting anywhere, so that a short run samples all tokens
 
 local upload = tonumber(os.getenv("UPLOAD") or "0")
 if upload > 0 then

@@ -1,5 +1,5 @@
-// Workspace apps on hosts of their own, in a real browser: under another name than the dashboard, with cookies that the
-// dashboard's do not reach. Nothing runs in a real Coder's workspace: it says so itself to whoever may open the app.
+// Workspace apps on hosts of their own, in a real browser: on another host than the dashboard, with separate cookies. A
+// real Coder has no running workspace here, and says so to users who may open the app.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -14,7 +14,7 @@ const APP = 'code--main--dev--alice';
 const PUBLIC = 'public--main--dev--alice';
 const APP_SESSION = /^coder_subdomain_app_session_token(_[0-9a-f]{32})?$/; // with the host's hash since 2.27
 const CODERS = ['csrf_token', 'coder_signed_app_token'];
-const ANSWER = CODER_BIN ? 502 : 200; // Coder's own, of an app whose agent is not there
+const ANSWER = CODER_BIN ? 502 : 200; // Coder's own response for an app without an agent
 
 const needsReal = !CODER_BIN && 'the stand-in has every app';
 
@@ -23,7 +23,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
   let browser;
   let alice;
   let key;
-  let app; // the origin that one ends up on
+  let app; // the origin on which the browser ends up
 
   /** A program's request to an app's host. */
   const ask = (origin, path, headers = {}, method = 'GET') => new Promise((resolve, reject) => {
@@ -33,7 +33,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     });
     asked.once('error', reject).end();
   });
-  /** What the gateway's log says of the last request to an app at `path`: status, and whether it was a person's. */
+  /** The gateway's log line of the last request to an app at `path`: status, and whether a user made it. */
   const served = (path) => until(`${path} in the gateway's log`, 5, () => {
     const lines = readFileSync(stack.gateway.log, 'utf8').split('\n');
     const line = lines.findLast((one) => one.includes('class="app-host"') && one.includes(`path="${path}"`));
@@ -57,7 +57,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     await stack?.stop();
   }, { timeout: 60_000 });
 
-  test('a public app opens for somebody who is not signed in', async () => {
+  test('a public app opens without a sign-in', async () => {
     const { page, context } = await visitor(browser);
     const answer = await page.goto(`${stack.app(PUBLIC)}/`);
     assert.equal(answer.status(), ANSWER);
@@ -69,7 +69,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
 
   test('an app leads to the sign-in page, and from there to itself', async () => {
     const { page } = alice;
-    // Newer versions of Coder leave out the name of the only agent on the way.
+    // Newer versions of Coder omit the name of the only agent in the redirect.
     const isThere = ({ hostname, pathname, search }) => (
       /^code--(main--)?dev--alice\./.test(hostname) && pathname === '/some/page' && search === '');
     await page.goto(`${stack.app(APP)}/some/page`);
@@ -79,7 +79,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     const answer = page.waitForResponse((one) => isThere(new URL(one.url())) && one.status() === ANSWER);
     await signIn(page, 'alice');
     await answer;
-    await page.waitForURL(isThere); // without the key that was handed over
+    await page.waitForURL(isThere); // without the key of the app redirect
     app = new URL(page.url()).origin;
     await picture(page, '8-app');
     key = await appSession();
@@ -87,13 +87,13 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     assert.deepEqual(await served('/some/page'), { status: ANSWER, person: true });
   });
 
-  test('neither the session of the dashboard nor a cookie of the gateway is on the host of the app', async () => {
+  test("neither the dashboard's session nor a cookie of the gateway is on the app's host", async () => {
     const names = (await alice.context.cookies(app)).map(({ name }) => name);
     assert.deepEqual(names.filter((name) => !APP_SESSION.test(name) && !CODERS.includes(name)), []);
     assert.notEqual(await sessionCookie(alice.context), key.value);
   });
 
-  test('an app that is opened again asks for no hand-over', async () => {
+  test('an app that is opened again needs no app redirect', async () => {
     const asked = [];
     const note = (one) => asked.push(new URL(one.url()).pathname);
     alice.page.on('request', note);
@@ -104,7 +104,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     assert.deepEqual(await served('/again'), { status: ANSWER, person: true });
   });
 
-  test('an app that is not there is said so by Coder, without a circle', { skip: needsReal }, async () => {
+  test('Coder reports a missing app without a redirect loop', { skip: needsReal }, async () => {
     const { page, context } = await visitor(browser);
     const answer = await page.goto(`${stack.app('nothing--main--dev--nobody')}/`);
     assert.equal(answer.status(), 404);
@@ -112,7 +112,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     await context.close();
   });
 
-  test('the host of an app serves neither the dashboard nor an endpoint of the gateway', async () => {
+  test("the app's host serves neither the dashboard nor an endpoint of the gateway", async () => {
     const me = await ask(app, '/api/v2/users/me', { 'Coder-Session-Token': await sessionCookie(alice.context) });
     assert.ok(!me.headers['content-type']?.startsWith('application/json'), 'it is a page of the app');
     const own = await alice.page.goto(`${app}/vestibule/sessions`);
@@ -120,7 +120,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     assert.equal((await ask(stack.app('a.b'), '/')).statusCode, 421);
   });
 
-  test('a preflight without a cookie is not sent to sign in', async () => {
+  test('a preflight without a cookie is not redirected to the sign-in', async () => {
     const preflight = { Origin: stack.app('other--main--dev--alice'), 'Access-Control-Request-Method': 'GET' };
     const { statusCode, headers } = await ask(stack.app(PUBLIC), '/preflight', preflight, 'OPTIONS');
     assert.equal(headers.location, undefined);
@@ -128,7 +128,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     assert.equal((await served('/preflight')).status, statusCode, "it is the app's to answer");
   });
 
-  test('signing out on the dashboard ends the session of the app, also for a copy of its cookie', async () => {
+  test("a sign-out on the dashboard ends the app's session, also for a copy of its cookie", async () => {
     const { page, context } = alice;
     await page.goto(`${stack.url}/`);
     await signOut(page, await sessionCookie(context));

@@ -1,4 +1,4 @@
-// Clients without a browser, as they speak on the wire: IDEs with their token in a header, workspace agents, and the
+// Clients without a browser, at the protocol level: IDEs with their token in a header, workspace agents, and the DERP
 // relay.
 
 import assert from 'node:assert/strict';
@@ -54,7 +54,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     await stack?.stop();
   }, { timeout: 60_000 });
 
-  test('an IDE learns the version before it has a token, and is served with its token in the header', async () => {
+  test('an IDE reads the version without a token, and is served with its token in the header', async () => {
     assert.equal((await ask('/api/v2/buildinfo')).status, 200);
     assert.equal((await ask('/api/v2/users/first')).status, 200);
     const me = await ask('/api/v2/users/me', { 'Coder-Session-Token': key });
@@ -63,7 +63,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     assert.equal((await bearer.json()).username, 'alice');
   });
 
-  test('an IDE without a good token is refused in JSON, whatever it accepts', async () => {
+  test('an IDE without a valid token is refused in JSON, whatever it accepts', async () => {
     await refusedAsJSON(await ask('/api/v2/users/me'), 401);
     for (const accept of ['application/json', '*/*', 'text/html']) {
       const answer = await ask('/api/v2/workspaces', { 'Coder-Session-Token': GARBAGE, Accept: accept });
@@ -75,7 +75,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     }), 400);
   });
 
-  test('a websocket opens with the token in the header, and with nothing less', async () => {
+  test('a websocket opens only with the token in the header', async () => {
     const { status, socket } = await websocket(stack.url + INBOX, { 'Coder-Session-Token': key });
     assert.equal(status, 101);
     if (!CODER_BIN) {
@@ -105,8 +105,8 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     }
   });
 
-  test("an agent's routes are Coder's to judge for an agent's token, and closed to everybody else's", async () => {
-    // An agent that no Coder knows: its refusal is Coder's own, word for word.
+  test("Coder decides about an agent's token on agent routes, and every other token is refused there", async () => {
+    // Coder does not know this agent: the refusal is Coder's own, word for word.
     const unknown = { 'Coder-Session-Token': randomUUID() };
     const through = await ask('/api/v2/workspaceagents/me/gitsshkey', unknown);
     const direct = await fetch(`${stack.coder.url}/api/v2/workspaceagents/me/gitsshkey`, { headers: unknown });
@@ -117,7 +117,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     }
   });
 
-  test("an agent's token opens nothing of a person's", async () => {
+  test("an agent's token opens no route for users", async () => {
     for (const [method, path] of [
       ['GET', '/api/v2/users/me'], ['POST', '/api/v2/users/me/keys'], ['GET', '/api/v2/workspaces'],
       ['GET', '/api/v2/deployment/config'], ['GET', '/workspaces'],
@@ -126,7 +126,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     }
   });
 
-  test('the relay opens by `Upgrade: derp` for whoever has no credential', async () => {
+  test('the relay opens by `Upgrade: derp` for a client without a credential', async () => {
     const { status, headers, stream } = await upgrade(`${stack.url}/derp`, 'derp');
     assert.equal(status, 101);
     assert.match(headers.upgrade, /^derp$/i);
@@ -141,7 +141,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     stream.end();
   });
 
-  test('the relay opens as a websocket, and refuses who shows a bad credential', async () => {
+  test('the relay opens as a websocket, and refuses a client with a bad credential', async () => {
     const protocol = { 'Sec-WebSocket-Protocol': 'derp' };
     const { status, socket } = await websocket(`${stack.url}/derp`, protocol);
     assert.equal(status, 101);
@@ -160,7 +160,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     assert.equal((await fetch(`${stack.url}/derp`)).status, 426);
   });
 
-  test("disabled at the provider: the key is refused, its socket is closed, an agent's goes on", async () => {
+  test("for a user disabled at the provider the key is refused and its socket closed, but an agent's stays open", async () => {
     stack.provider.accessTokenSeconds = SHORT_LIFE;
     const bob = await enter(browser, stack, 'bob');
     const bobs = { 'Coder-Session-Token': await newKey(bob.token) };
@@ -179,7 +179,7 @@ describe('clients without a browser', { timeout: 600_000 }, () => {
     machine.socket.end();
   });
 
-  test('the log has none of their tokens in it', () => {
+  test('the log has none of their tokens', () => {
     const log = readFileSync(stack.gateway.log, 'utf8');
     assert.match(log, /class="?agent/);
     for (const secret of [key, alice.token, agent, GARBAGE]) assert.equal(log.includes(secret), false);

@@ -1,4 +1,4 @@
-// The provider's pages: a sign-in form, an error, signed out. Plain forms, no script.
+// The provider's pages: the sign-in form, the error page, the page after a sign-out. Plain forms, no script.
 
 const escaped = (text) => String(text).replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
 
@@ -16,7 +16,7 @@ const page = (title, body) => `<!doctype html>
   small { color: #888 }
 </style></head><body><main>${body}</main></body></html>`;
 
-/** The sign-in form; `mistake` is what was wrong with the last try. */
+/** The sign-in form; `mistake` says what was wrong with the last attempt. */
 export const loginPage = (action, hint, mistake) => page('Welcome to authentik (stand-in)', `
 <h1>Log in to continue to Coder</h1>
 ${mistake && `<p class="mistake" role="alert">${escaped(mistake)}</p>`}
@@ -29,11 +29,11 @@ ${mistake && `<p class="mistake" role="alert">${escaped(mistake)}</p>`}
 </form>
 <p><small>A test provider in authentik's place: alice, bob or eve, with the password “password”.</small></p>`);
 
-/** What went wrong, in the provider's words. */
+/** The error page, with the provider's message. */
 export const errorPage = ({ error, error_description: description = '' }) => page('Error', `
 <h1>${escaped(error)}</h1><p>${escaped(description)}</p>`);
 
-/** Signed out; `form` is oidc-provider's, not yet sent: it asks whether to end the session. */
+/** The page after a sign-out; with oidc-provider's `form`, the page that asks whether to end the session. */
 export const signedOutPage = (form) => page('Sign out', !form ? '<h1>You are signed out</h1>' : `
 <h1>Sign out here too?</h1>${form}
 <button type="submit" form="op.logoutForm" name="logout" value="yes">Sign out</button>`);

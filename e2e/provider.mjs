@@ -1,11 +1,11 @@
-// oidc-provider, the certified OpenID provider, set up in authentik's shape: authentik's paths (an issuer with a
-// trailing slash, endpoints beside it), a refresh token with offline_access that rotates at every use, implicit
-// consent, all claims in the ID token, a `sid`, and a sign-in form of its own.
+// oidc-provider, the certified OpenID provider, configured like authentik: authentik's paths (an issuer with a trailing
+// slash, endpoints outside it), a refresh token with offline_access that rotates at every use, implicit consent, all
+// claims in the ID token, a `sid`, and its own sign-in form.
 //
 // As a program:  node provider.mjs --listen 127.0.0.1:9100 --redirect-uri http://HOST:PORT/api/v2/users/oidc/callback
 // As a module:   const provider = await startProvider({ port: 0, redirectURIs: [...] })
 //
-// Nothing is kept: accounts, sessions and the signing key live as long as the process.
+// Accounts, sessions and the signing key live as long as the process.
 
 import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
@@ -19,8 +19,8 @@ const FLOW = '/if/flow/default-authentication-flow/';
 const DISCOVERY = '/.well-known/openid-configuration';
 const END_SESSION = `${SLUG}end-session/`;
 const LONGEST_FORM = 4096; // bytes
-// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak takes it: oidc-provider 9.13.3 itself answers 404, unless
-// its cookies are SameSite=None, which asks for https. So it becomes a GET here; Node.js takes 16 KiB of head.
+// A sign-out by POST (RP-Initiated Logout 1.0 §2), as Keycloak accepts it: oidc-provider 9.13.3 itself answers 404, unless
+// its cookies are SameSite=None, which requires https. So it becomes a GET here; Node.js accepts a head of 16 KiB.
 const LONGEST_SIGN_OUT = 12_000; // bytes
 
 /** The accounts: name, email, groups. Everybody's password is `password`. */
@@ -31,7 +31,7 @@ export const ACCOUNTS = [
 ];
 export const PASSWORD = 'password';
 
-/** The subject of an account: 64 hexadecimal digits, as authentik makes it by default. */
+/** The subject of an account: 64 hexadecimal digits, as with authentik's default. */
 export const subjectOf = (username) => createHash('sha256').update(`install-id-${username}`).digest('hex');
 
 /**
@@ -39,13 +39,15 @@ export const subjectOf = (username) => createHash('sha256').update(`install-id-$
  *
  * Returned: `issuer`; `accounts` (set `disabled` on one and it is refused from then on); `accessTokenSeconds` (the life
  * of tokens made from then on); `heedsPromptOnce` (as authentik, answers every `prompt=login` but the first by the
- * session alone; `max_age` counts each time); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
+ * session alone; `max_age` counts each time); `ageSessions(seconds)` (moves the time of every sign-in at the provider
+ * back); `counts` (token requests by grant type, refused ones, revocations); `authorizations`
  * (the query of every authorization request); `secrets` (every code and token made); `close()`.
  */
 export async function startProvider({
   port = 9100, clientID = 'cid', clientSecret = 'sec', redirectURIs, logoutURIs = [], backchannelLogoutURI,
   accessTokenSeconds = 300, accounts = ACCOUNTS,
 }) {
+  const rows = new Map();
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(port, '127.0.0.1', resolve));
   const running = {
@@ -53,6 +55,11 @@ export async function startProvider({
     accounts: accounts.map((account) => ({ ...account, subject: subjectOf(account.username) })),
     accessTokenSeconds,
     heedsPromptOnce: false,
+    ageSessions(seconds) {
+      for (const [key, row] of rows) {
+        if (key.startsWith('Session:') && row.payload.loginTs) row.payload.loginTs -= seconds;
+      }
+    },
     counts: { authorization_code: 0, refresh_token: 0, refused: 0, revocation: 0 },
     authorizations: [],
     secrets: new Set(),
@@ -69,13 +76,13 @@ export async function startProvider({
     grant_types: ['authorization_code', 'refresh_token'],
     token_endpoint_auth_method: 'client_secret_basic',
     require_auth_time: true,
-    // authentik's ID tokens carry `sid`; oidc-provider gives it to clients with a back-channel logout URI.
+    // authentik's ID tokens have a `sid`; oidc-provider adds it for clients with a back-channel logout URI.
     ...(backchannelLogoutURI && {
       backchannel_logout_uri: backchannelLogoutURI,
       backchannel_logout_session_required: true,
     }),
   };
-  const provider = new Provider(running.issuer, configuration(running, client));
+  const provider = new Provider(running.issuer, configuration(running, client, rows));
   watch(provider, running);
 
   const answer = provider.callback();
@@ -103,7 +110,7 @@ export async function startProvider({
   return running;
 }
 
-/** oidc-provider has its discovery document at the root, and gives a refresh token only after asking for consent. */
+/** oidc-provider serves its discovery document at the root, and issues a refresh token only after it has asked for consent. */
 function rewritten(url, running) {
   if (url.pathname === SLUG.slice(0, -1) + DISCOVERY) return DISCOVERY;
   const { pathname, searchParams } = url;
@@ -121,11 +128,11 @@ function rewritten(url, running) {
   return pathname + url.search;
 }
 
-function configuration(running, client) {
+function configuration(running, client, rows) {
   const { publicKey, privateKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const kid = createHash('md5').update(publicKey.export({ type: 'spki', format: 'der' })).digest('hex');
   return {
-    adapter: memory(),
+    adapter: memory(rows),
     clients: [client],
     jwks: { keys: [{ ...privateKey.export({ format: 'jwk' }), kid, alg: 'RS256', use: 'sig' }] },
     cookies: { keys: [randomBytes(32).toString('hex')], names: { session: 'authentik_session' } },
@@ -169,7 +176,7 @@ function configuration(running, client) {
       AccessToken: () => running.accessTokenSeconds,
       AuthorizationCode: 60,
       Grant: 30 * 24 * 3600,
-      IdToken: () => running.accessTokenSeconds, // as authentik: the ID token ends with the access token
+      IdToken: () => running.accessTokenSeconds, // as at authentik: the ID token expires with the access token
       Interaction: 600,
       RefreshToken: 30 * 24 * 3600,
       Session: 24 * 3600,
@@ -200,7 +207,7 @@ function claims(account) {
   };
 }
 
-/** The sign-in form, and the consent that nobody is asked for. */
+/** The sign-in form, and the consent without a page. */
 async function flow(provider, running, request, response) {
   const { prompt, params, session, uid } = await provider.interactionDetails(request, response);
   const grantFor = async (accountId) => {
@@ -252,8 +259,7 @@ function watch(provider, { counts, secrets }) {
 }
 
 /** Storage in a Map, so that what a restart forgets is forgotten together. */
-function memory() {
-  const rows = new Map();
+function memory(rows) {
   const alive = (row) => (row && row.until > Date.now() ? row.payload : undefined);
   return (model) => ({
     async upsert(id, payload, expiresIn) {

@@ -1,4 +1,4 @@
-// What only a real Coder can show (CODER_BIN): who its users become, what its database says, its own command line.
+// Tests that need a real Coder (CODER_BIN): its users, its database and its command line.
 
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
@@ -12,7 +12,7 @@ import { CODER_BIN, VESTIBULE, startStack } from './support/stack.mjs';
 
 const TOKEN = /^[A-Za-z0-9]{10}-[A-Za-z0-9]{22}$/;
 
-/** What anybody reaches by GET, and what the gateway answers itself. */
+/** The routes that anyone reaches by GET, and those that the gateway serves itself. */
 const PUBLIC = [
   '/.well-known/oauth-authorization-server', '/.well-known/oauth-protected-resource', '/api/v2/', '/api/v2/auth/scopes',
   '/api/v2/buildinfo', '/api/v2/derp-map', '/api/v2/entitlements', '/api/v2/init-script/{os}/{arch}',
@@ -58,7 +58,7 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
     assert.equal(stack.provider.secrets.has(kept), false);
   });
 
-  test('`coder login` takes a pasted token through the gateway, and makes and lists tokens', async () => {
+  test('`coder login` accepts a pasted token through the gateway, and creates and lists tokens', async () => {
     const made = await fetch(`${stack.url}/api/v2/users/me/keys`, {
       method: 'POST', headers: { 'Coder-Session-Token': session },
     });
@@ -78,13 +78,13 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
     assert.equal((await me.json()).username, 'alice');
   });
 
-  test("a scoped token that an administrator makes for somebody is that person's, and reaches Coder", async () => {
+  test("a scoped token that an administrator creates for a user belongs to that user, and reaches Coder", async () => {
     const asAlice = { 'Coder-Session-Token': session, 'Content-Type': 'application/json' };
     const body = JSON.stringify({ scope: 'application_connect', token_name: 'scoped', lifetime: 3_600_000_000_000 });
     const made = await fetch(`${stack.url}/api/v2/users/bob/keys/tokens`, { method: 'POST', headers: asAlice, body });
     assert.equal(made.status, 201);
     const { key } = await made.json();
-    // Coder says no by itself: who bears it, it does not tell.
+    // Coder itself refuses it, without saying whose token it is.
     const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': key } });
     assert.ok(answer.headers.has('x-coder-build-version'), `${answer.status}`);
     const listed = await run(VESTIBULE, ['sessions', 'list', '--user', 'bob@acme.company', '--json', '--config',
@@ -100,7 +100,7 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
     socket.end();
   });
 
-  test('of every route that Coder describes, GET by nobody reaches the public list alone', async (t) => {
+  test('of all routes that Coder describes, GET without a credential reaches only the public list', async (t) => {
     const vectors = new URL('../tests/vectors/', import.meta.url);
     for (const version of ['2025-07', '2026-02']) {
       const { routes } = JSON.parse(readFileSync(new URL(`coder-routes-${version}.json`, vectors), 'utf8'));
@@ -109,7 +109,7 @@ describe('a real Coder behind the gateway', { skip: !CODER_BIN && 'CODER_BIN is 
       for (const pattern of paths) {
         const answer = await fetch(stack.url + pattern.replace(/\{[^}]+\}/g, '7c3a'), { redirect: 'manual' });
         await answer.arrayBuffer();
-        // Every answer of Coder's API names its build; none of the gateway's own does.
+        // Every response of Coder's API names its build; the gateway's own responses do not.
         if (answer.headers.has('x-coder-build-version')) reached.push(pattern);
         else if (!ANSWERED.includes(pattern)) assert.match(`${answer.status}`, /^40[13]$/, pattern);
       }

@@ -1,5 +1,5 @@
-// Signing in with a real browser at a certified provider, through the gateway, into Coder: the stand-in, or the real
-// one of CODER_BIN, which has no dashboard here: what it would show is asked for by a script of the page.
+// Sign-ins with a real browser at a certified provider, through the gateway, into Coder: the stand-in, or the real one of
+// CODER_BIN. The real one has no dashboard here: a script in the page requests what the dashboard would show.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
@@ -13,6 +13,12 @@ import { CODER_BIN, startStack } from './support/stack.mjs';
 const REQUESTS_AT_ONCE = 40;
 const SHORT_LIFE = 3; // seconds
 
+/**
+ * Waits until an access token of a short life has run out. The gateway is a process of its own and sees that by the
+ * clock of the machine, which no test moves.
+ */
+const untilExpired = () => sleep((SHORT_LIFE + 1.5) * 1000);
+
 /** Opens Coder's inbox socket from the page: the text of an echo with the stand-in, `open` with the real one. */
 const inbox = (page, echo) => page.evaluate((echoed) => new Promise((resolve) => {
   const socket = new WebSocket(`${location.origin.replace('http', 'ws')}/api/v2/notifications/inbox/watch`);
@@ -21,7 +27,7 @@ const inbox = (page, echo) => page.evaluate((echoed) => new Promise((resolve) =>
   socket.onclose = (event) => resolve(`closed ${event.code}`);
 }), echo);
 
-/** Keeps pictures in dark and on a phone, where nothing may stick out; leaves the page as it was. */
+/** Takes screenshots in dark mode and on a phone, where nothing may overflow; leaves the page as it was. */
 async function inDarkAndOnAPhone(page, name) {
   await page.emulateMedia({ colorScheme: 'dark' });
   await picture(page, `${name}-dark`);
@@ -50,7 +56,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await stack?.stop();
   }, { timeout: 60_000 });
 
-  test('a visitor gets the sign-in page, in light, in dark and on a phone', async () => {
+  test('a visitor gets the sign-in page in light mode, in dark mode and on a phone', async () => {
     const { page, complaints } = alice;
     const answer = await page.goto(stack.url);
     assert.match(answer.headers()['content-security-policy'], /default-src 'none'/);
@@ -64,14 +70,14 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a program without a session gets JSON in the shape of Coder', async () => {
+  test("a program without a session gets JSON in Coder's form", async () => {
     const answer = await fetch(`${stack.url}/api/v2/users/me`);
     assert.equal(answer.status, 401);
     assert.match(answer.headers.get('content-type'), /^application\/json/);
     assert.equal(typeof (await answer.json()).message, 'string');
   });
 
-  test('the provider is asked with PKCE and a nonce, and the right password leads into Coder', async () => {
+  test('the authorization request has PKCE and a nonce, and the right password leads into Coder', async () => {
     const { page, context, complaints } = alice;
     await signInLink(page).click();
     await page.getByLabel('Username').waitFor();
@@ -93,14 +99,14 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.deepEqual(stack.provider.counts, { authorization_code: 1, refresh_token: 0, refused: 0, revocation: 0 });
   });
 
-  test('nobody but the gateway sees its cookies, and no cookie of the hand-over is left behind', async () => {
+  test('only the gateway sees its cookies, and no cookie of the hand-off is left behind', async () => {
     const cookies = (await alice.context.cookies()).map(({ name }) => name);
     assert.deepEqual(cookies.filter((name) => name.startsWith('oauth_')), []);
     const own = (await alice.context.cookies()).filter(({ name }) => name.includes('vestibule'));
     for (const cookie of own) assert.ok(cookie.httpOnly && cookie.sameSite === 'Lax', cookie.name);
   });
 
-  test('a websocket carries both ways', async () => {
+  test('a websocket carries data both ways', async () => {
     const { page, complaints } = alice;
     assert.equal(await inbox(page, !CODER_BIN), CODER_BIN ? 'open' : 'hello');
     if (!CODER_BIN) {
@@ -111,7 +117,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.deepEqual(complaints, []);
   });
 
-  test('a session token works for a program, and gives it a key of its own', async () => {
+  test('a session token works for a program, which can create its own key with it', async () => {
     const headers = { 'Coder-Session-Token': sessions.at(-1) };
     const made = await fetch(`${stack.url}/api/v2/users/me/keys`, { method: 'POST', headers });
     assert.equal(made.status, 201);
@@ -124,7 +130,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     }
   });
 
-  test('signing out ends the session, also for a copy of its cookie', async () => {
+  test('a sign-out ends the session, also for a copy of its cookie', async () => {
     const { page, context } = alice;
     await page.goto(`${stack.url}/`);
     const token = await sessionCookie(context);
@@ -141,7 +147,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.equal(copy.status, 401);
   });
 
-  test('signing in again is one click, and comes back to where one was', async () => {
+  test('a second sign-in is one click, and returns to the same page', async () => {
     const { page, context } = alice;
     await page.goto(`${stack.url}/workspaces?filter=owner%3Ame`);
     await signInLink(page).click();
@@ -151,7 +157,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     sessions.push(await sessionCookie(context));
   });
 
-  test('going back to a sign-in that is over leads on whoever is signed in', async () => {
+  test('going back to a completed sign-in leads a signed-in user on', async () => {
     const { page } = alice;
     const over = `${stack.url}/api/v2/users/oidc/callback?code=spent&state=spent`;
     await page.goto(over);
@@ -159,7 +165,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.equal((await whoAmI(page)).username, 'alice');
   });
 
-  test('the page of own sessions ends another browser, and answers its form with a page', async () => {
+  test("the sessions page ends another browser's session, and its form leads to a page", async () => {
     const { page, complaints } = alice;
     const other = await visitor(browser);
     await other.page.goto(stack.url);
@@ -186,7 +192,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     complaints.length = 0; // the 403 of the form
   });
 
-  test('two tabs may sign in at once', async () => {
+  test('two tabs can sign in at once', async () => {
     const bob = await visitor(browser);
     const other = await bob.context.newPage();
     for (const page of [bob.page, other]) {
@@ -205,7 +211,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await bob.context.close();
   });
 
-  test('a refused domain is explained, without scripts, and nothing of it reaches Coder', async () => {
+  test('a refused domain is explained without scripts, and nothing reaches Coder', async () => {
     const eve = await visitor(browser, { javaScriptEnabled: false });
     await eve.page.goto(stack.url);
     await signInLink(eve.page).click();
@@ -221,7 +227,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
       assert.deepEqual(await stack.coder.query("select 1 from users where email like '%evil%'"), []);
     }
     await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
-    await eve.page.getByLabel('Username').waitFor(); // asked again, though a session at the provider lives
+    await eve.page.getByLabel('Username').waitFor(); // asked again, although the session at the provider is alive
     await eve.context.close();
   });
 
@@ -232,7 +238,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await signIn(eve.page, 'eve');
     for (const username of ['eve', 'alice']) {
       await eve.page.getByRole('heading', { name: 'You cannot sign in here' }).waitFor();
-      await sleep(3500); // a person reads the page: longer than the max_age of the next sign-in
+      stack.provider.ageSessions(10); // a person reads the page: longer than the max_age of the next sign-in
       await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
       await fillIn(eve.page, username);
     }
@@ -244,7 +250,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     stack.provider.heedsPromptOnce = false;
   });
 
-  test('an attempt that nobody began here is an error page with a way on', async () => {
+  test('an attempt that this browser did not begin is an error page with a way to continue', async () => {
     const { page, complaints } = await visitor(browser);
     const answer = await page.goto(`${stack.url}/api/v2/users/oidc/callback?code=x&state=y`);
     assert.ok(answer.status() >= 400 && answer.status() < 500, `${answer.status()}`);
@@ -254,18 +260,18 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await page.context().close();
   });
 
-  test(`${REQUESTS_AT_ONCE} requests at once after expiry are all served, by one refresh`, async () => {
+  test(`${REQUESTS_AT_ONCE} requests at once after expiry are all served by one refresh`, async () => {
     const { page, context } = alice;
     await page.goto(`${stack.url}/`);
     stack.provider.accessTokenSeconds = SHORT_LIFE;
     await context.clearCookies({ name: /coder_session_token/ });
     await page.goto(`${stack.url}/`);
     await signInLink(page).click();
-    await page.waitForURL(`${stack.url}/`); // loaded: nothing of it is left once another page is shown
+    await page.waitForURL(`${stack.url}/`); // loaded: its content is gone once another page is shown
     const session = await sessionCookie(context);
     sessions.push(session);
     await page.goto('about:blank');
-    await sleep((SHORT_LIFE + 1.5) * 1000);
+    await untilExpired();
     stack.provider.accessTokenSeconds = 300;
 
     const before = { ...stack.provider.counts };
@@ -280,7 +286,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     assert.equal(stack.provider.counts.refused, before.refused);
   });
 
-  test('somebody disabled at the provider is out as soon as the gateway asks there', async () => {
+  test('a user disabled at the provider loses access as soon as the gateway asks there', async () => {
     const bob = await visitor(browser);
     stack.provider.accessTokenSeconds = SHORT_LIFE;
     await bob.page.goto(stack.url);
@@ -289,7 +295,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const session = await sessionCookie(bob.context);
     sessions.push(session);
     stack.provider.accounts.find(({ username }) => username === 'bob').disabled = true;
-    await sleep((SHORT_LIFE + 1.5) * 1000);
+    await untilExpired();
     const answer = await fetch(`${stack.url}/api/v2/users/me`, { headers: { 'Coder-Session-Token': session } });
     assert.equal(answer.status, 401);
     assert.equal(typeof (await answer.json()).message, 'string');
@@ -305,7 +311,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await bob.context.close();
   });
 
-  test('the log has no session, code, token or secret in it', async () => {
+  test('the log has no session, code, token or secret', async () => {
     const log = readFileSync(stack.gateway.log, 'utf8');
     assert.notEqual(log, '');
     const secrets = [...sessions, ...stack.provider.secrets, 'provider-secret', 'coder-secret'];

@@ -1,4 +1,4 @@
-// Signing out at the provider too, with a real browser: by a link, and by a form where the ID token is too long for one.
+// Sign-outs at the provider, with a real browser: by a link, and by a form when the ID token is too long for a link.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
@@ -8,7 +8,7 @@ import {
 import { ACCOUNTS } from './provider.mjs';
 import { startStack } from './support/stack.mjs';
 
-/** Somebody in many groups: the ID token is beyond 4,000 characters. */
+/** A user in many groups: the ID token has more than 4,000 characters. */
 const MANY = {
   username: 'many', name: 'Many Groups', email: 'many@acme.company',
   groups: Array.from({ length: 80 }, (_, number) => `group-${String(number).padStart(26, '0')}`),
@@ -31,7 +31,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await stack?.stop();
   }, { timeout: 60_000 });
 
-  /** Signs somebody in, and out again: the page that follows. */
+  /** Signs a user in and out again, and returns the page that follows. */
   async function signedOut(username) {
     const { context, page } = await visitor(browser);
     await page.goto(stack.url);
@@ -42,7 +42,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     return { context, page };
   }
 
-  /** Confirms at the provider, and looks at the page that one comes back to. */
+  /** Confirms at the provider, and checks the page to which the browser returns. */
   async function confirmAndComeBack(page, name) {
     await page.getByRole('heading', { name: 'Sign out here too?' }).waitFor();
     await page.getByRole('button', { name: 'Sign out' }).click();
@@ -53,17 +53,17 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await picture(page, name);
   }
 
-  test('the browser comes back, is told no more than is known, and signs in to the page that was wanted', async () => {
+  test('the browser comes back to a page that claims nothing about the provider, and signs in to the wanted page', async () => {
     const { context, page } = await signedOut('alice');
     await confirmAndComeBack(page, '9-signed-out-at-provider');
     await page.getByRole('link', { name: 'Sign in again' }).click();
-    await fillIn(page, 'bob'); // the provider asks: its session has ended
+    await fillIn(page, 'bob'); // the provider asks for the password: its session has ended
     await page.waitForURL(`${stack.url}${WANTED}`);
     assert.equal((await whoAmI(page)).username, 'bob');
     await context.close();
   });
 
-  test('an ID token too long for a link is posted by a form', async () => {
+  test('an ID token that is too long for a link is posted by a form', async () => {
     const { context, page } = await signedOut('many');
     await page.getByRole('button', { name: 'Sign out there too' }).waitFor();
     await picture(page, '9-sign-out-form');
@@ -72,11 +72,11 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await context.close();
   });
 
-  test('staying signed in there leads to the page that was wanted all the same', async () => {
+  test('a user who stays signed in there also gets the wanted page', async () => {
     const { context, page } = await signedOut('many');
     await page.getByRole('link', { name: 'Stay signed in there' }).click();
     await page.getByRole('link', { name: 'Sign in again' }).click();
-    await page.waitForURL(`${stack.url}${WANTED}`); // the provider does not ask
+    await page.waitForURL(`${stack.url}${WANTED}`); // the provider does not ask for the password
     await context.close();
     const next = await visitor(browser);
     await next.page.goto(stack.url);

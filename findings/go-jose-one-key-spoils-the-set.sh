@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# One key on a curve that go-jose does not know makes it refuse the whole key set.
+# go-jose refuses a whole key set because of one key on a curve that it does not know.
 #
 # Library    github.com/go-jose/go-jose/v4, version 4.1.4, which Coder uses through github.com/coreos/go-oidc/v3
-# Behaviour  A JWK set with a good P-256 key and a good secp256k1 key (RFC 8812) is an error, not a set of one key.
+# Behaviour  A JWK set with a valid P-256 key and a valid secp256k1 key (RFC 8812) is an error, not a set of one key.
 #            RFC 7517 section 5: "Implementations SHOULD ignore JWKs within a JWK Set that use "kty" (key type) values
 #            that are not understood by them, that are missing required members, or for which values are out of the
 #            supported ranges."
 # Seen       alone: 1 key
 #            with a secp256k1 key: go-jose/go-jose: unsupported elliptic curve 'secp256k1'
-# Source     run by this script; jwk.go, JSONWebKeySet has no UnmarshalJSON of its own, so one key's error is the set's
-# Effect     Whoever passes a provider's key set on to such a client must leave out the keys that it cannot read.
+# Source     this script; in jwk.go JSONWebKeySet has no UnmarshalJSON of its own, so one key's error fails the set
+# Effect     A program that passes a provider's key set on to such a client must leave out the keys that it cannot read.
 set -euo pipefail
 command -v go >/dev/null || { echo "this needs Go" >&2; exit 69; }
 folder=$(mktemp -d)

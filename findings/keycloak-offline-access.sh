@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# At Keycloak, a sign-in that asks for offline_access leaves no online session behind.
+# At Keycloak, a sign-in with the scope offline_access creates no online session.
 #
 # Program    Keycloak, version 26.7.3 (org.keycloak:keycloak-quarkus-dist)
-# Behaviour  With the scope offline_access a sign-in ends in an offline session alone. There is nothing left that single
-#            sign-on could use, and no session whose end would be told by a back-channel logout. Without the scope Keycloak
-#            gives a refresh token all the same, which lives as long as the online session. OpenID Connect Core 1.0
-#            section 11 wants offline_access for a refresh token "even when the End-User is not present".
+# Behaviour  With the scope offline_access a sign-in creates only an offline session. Single sign-on cannot use it, and
+#            Keycloak sends no back-channel logout for it. Without the scope Keycloak still issues a refresh token, which
+#            is valid as long as the online session. OpenID Connect Core 1.0 section 11 requires offline_access for a
+#            refresh token that works "even when the End-User is not present".
 # Seen       openid                 refresh token: yes  online sessions: 1  offline sessions: 0
 #            openid offline_access  refresh token: yes  online sessions: 0  offline sessions: 1
-# Source     run by this script: the grant type password in place of a browser, the same sessions behind it; also seen with
-#            a browser and the code flow
+# Source     this script: it uses the grant type password instead of a browser, which creates the same sessions; also seen
+#            with a browser and the code flow
 # Effect     Leave offline_access out of the scopes for Keycloak.
 set -euo pipefail
 for tool in java mvn unzip curl python3; do

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
-# Revoking an access token at oidc-provider revokes the refresh token of the same sign-in too.
+# The revocation of an access token at oidc-provider also revokes the refresh token of the same sign-in.
 #
 # Library    oidc-provider, version 9.13.3 (npm), a certified OpenID provider
-# Behaviour  A revocation (RFC 7009) that names the access token alone ends the refresh token that came with it: it is
-#            answered with invalid_grant from then on. RFC 7009 section 2.1 allows that ("MAY revoke the
-#            respective refresh token as well"); authentik 2026.8 ends only the token that is named.
+# Behaviour  A revocation (RFC 7009) that names only the access token ends the refresh token that came with it: later
+#            refreshes get invalid_grant. RFC 7009 section 2.1 allows that ("MAY revoke the respective refresh token as
+#            well"); authentik 2026.8 ends only the named token.
 # Seen       refresh before the revocation: 200
 #            revocation of the access token: 200
 #            refresh after it: 400 invalid_grant
-# Source     run by this script; lib/actions/revocation.js revokes every token of the grant. The
-#            default revokeGrantPolicy spares the grant when an access token is revoked, and none of its tokens.
+# Source     this script; lib/actions/revocation.js revokes every token of the grant. The default revokeGrantPolicy keeps
+#            the grant when an access token is revoked, but none of its tokens.
 # Effect     A client that wants to keep a session must not revoke an access token that it no longer needs.
 set -euo pipefail
 command -v npm >/dev/null || { echo "this needs Node.js with npm" >&2; exit 69; }

@@ -1,16 +1,16 @@
 #!/usr/bin/env bash
-# A member of a discovery document that a client has no use for makes openidconnect-rs refuse the whole document.
+# openidconnect-rs refuses a whole discovery document because of an odd value in a member that no client needs.
 #
 # Library    openidconnect, version 4.1.0 (Rust)
-# Behaviour  CoreProviderMetadata reads every member that it knows into a fixed type. `op_tos_uri` or `service_documentation`
-#            as an empty string, or `display_values_supported` as a text, is an error for the document, though a sign-in
-#            needs none of them. OpenID Connect Discovery 1.0 section 3 lets a provider add what it likes; an empty
-#            string is what a provider writes whose operator left a field empty.
+# Behaviour  CoreProviderMetadata reads every member that it knows into a fixed type. An empty string in `op_tos_uri` or
+#            `service_documentation`, or a string in `display_values_supported`, is an error for the whole document,
+#            although a sign-in needs none of them. OpenID Connect Discovery 1.0 section 3 lets a provider add further
+#            members; providers write an empty string when the operator leaves a field empty.
 # Seen       minimal: read
 #            op_tos_uri "": op_tos_uri: relative URL without a base at line 1 column N
 #            service_documentation "": service_documentation: relative URL without a base at line 1 column N
 #            display_values_supported "page": display_values_supported: invalid type: string "page", expected a sequence …
-# Source     run by this script
+# Source     this script
 # Effect     Vestibule reads only the members that it uses.
 set -euo pipefail
 command -v cargo >/dev/null || { echo "this needs Rust" >&2; exit 69; }

@@ -1,10 +1,13 @@
-# Shared by the scripts here and .ci/run. Sourced by bash with -euo pipefail; `root` is the repository.
+# Shared by the scripts here and .ci/run. They source it in bash with -euo pipefail, and set `root` to the folder of the
+# repository. Each need_... function makes sure that a tool is there, installs it if it can, and ends the
+# script with what to install if it cannot.
 
+# say TEXT: the heading of a step. die TEXT: ends with 69, EX_UNAVAILABLE of sysexits.h. have TOOL: whether it is there.
 say() { printf '\n== %s\n' "$*" >&2; }
 die() { printf '%s: %s\n' "$(basename "$0")" "$*" >&2; exit 69; }
 have() { command -v "$1" >/dev/null 2>&1; }
 
-# apt_install PACKAGE...: Debian packages, as root or through a sudo that asks nothing.
+# apt_install PACKAGE...: installs Debian packages, as root or with a sudo that asks for no password.
 apt_install() {
   local as=()
   if [ "$(id -u)" != 0 ]; then
@@ -18,7 +21,7 @@ apt_install() {
 }
 
 need_rust() {
-  have cargo || die "no cargo: install Rust from https://rustup.rs and start again"
+  have cargo || die "cargo is missing: install Rust from https://rustup.rs and start again"
   have cc || apt_install gcc libc6-dev
 }
 
@@ -35,7 +38,7 @@ need_cargo_tool() {
 
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
-# Node.js 20 or newer: the one in PATH, else Debian's, else (Debian 12 has 18) one from npm, kept under target/.
+# Node.js 20 or newer: the one in PATH, otherwise Debian's, otherwise (Debian 12 has 18) one from npm under target/.
 need_node() {
   local tools=$root/target/node-22
   have npm || apt_install nodejs npm
@@ -46,7 +49,7 @@ need_node() {
   [ "$(node_major)" -ge 20 ] || die "please install Node.js 20 or newer"
 }
 
-# The packages of e2e/, only when the lock file is not the one that was installed.
+# The packages of e2e/: installed again only when the lock file has changed.
 need_e2e_packages() {
   local stamp=$root/e2e/node_modules/.lock-installed
   cmp -s "$root/e2e/package-lock.json" "$stamp" && return
@@ -62,7 +65,7 @@ need_chromium() {
   export CHROMIUM
 }
 
-# PostgreSQL's server programs for a real Coder; PGBIN names their folder.
+# PostgreSQL's server programs, which a real Coder needs. PGBIN names another folder.
 need_postgres() {
   local newest
   newest() { compgen -G '/usr/lib/postgresql/*/bin/initdb' | sort -V | tail -n 1; }
@@ -71,7 +74,7 @@ need_postgres() {
   export PGBIN
 }
 
-# What bench/run needs beside the packages of Rust.
+# What bench/run needs in addition to Rust.
 need_bench_tools() {
   local missing=()
   have nginx || missing+=(nginx-light)
@@ -82,11 +85,11 @@ need_bench_tools() {
   [ ${#missing[@]} = 0 ] || apt_install "${missing[@]}"
 }
 
-# And for bench/run --counts.
+# What bench/run --counts needs in addition.
 need_valgrind() { have valgrind || apt_install valgrind; }
 
-# llvm-profdata reads what was written by the LLVM of the same version: the toolchain's own
-# (rustup component add llvm-tools), else Debian's.
+# llvm-profdata of the LLVM version that rustc has, because it reads the files of no other: LLVM_PROFDATA, else the
+# toolchain's own (rustup component add llvm-tools), else Debian's.
 need_profdata() {
   local major own
   major=$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p')

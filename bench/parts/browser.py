@@ -1,4 +1,4 @@
-"""As much of a browser as a sign-in takes."""
+"""A minimal browser for sign-ins."""
 
 import http.client
 import json
@@ -10,13 +10,13 @@ SESSION = "coder_session_token"
 
 
 class Connections:
-    """Kept connections, one for each host and port."""
+    """Persistent connections, one for each port."""
 
     def __init__(self):
         self.open = {}
 
     def get(self, port, target, headers):
-        """Status, headers and body of the answer."""
+        """Returns status, headers and body of the response."""
         connection = self.open.setdefault(port, http.client.HTTPConnection("127.0.0.1", port, timeout=20))
         connection.request("GET", target, headers=headers)
         answer = connection.getresponse()
@@ -24,27 +24,27 @@ class Connections:
 
 
 def cookies_of(headers):
-    """The cookies that an answer sets and does not delete."""
+    """The cookies that a response sets and does not delete."""
     pairs = (line.split(";")[0].partition("=") for line in headers.get_all("set-cookie", []))
     return {name: value for name, _, value in pairs if value}
 
 
 def sign_in(port, address, connections=None, person="alice"):
-    """Signs in through the gateway at `port`, seen by it as a browser at `address`; the session token."""
+    """Signs in through the gateway at `port` from client address `address`, and returns the session token."""
     connections = connections or Connections()
     browser = {"X-Forwarded-For": address, "User-Agent": "bench", "Accept": "text/html"}
     status, headers, body = connections.get(port, f"{CALLBACK}?redirect=/", browser)
     attempt = cookies_of(headers)
     provider = urlsplit(headers.get("location", ""))
     if status // 100 != 3 or not provider.port:
-        raise SystemExit(f"no sign-in begins: {status} {body[:500]}")
+        raise SystemExit(f"the sign-in does not begin: {status} {body[:500]}")
     _, headers, _ = connections.get(provider.port, f"{provider.path}?{provider.query}&person={person}", {})
     back = urlsplit(headers["location"])
     cookies = "; ".join(f"{name}={value}" for name, value in attempt.items())
     status, headers, body = connections.get(port, f"{back.path}?{back.query}", {**browser, "Cookie": cookies})
     token = cookies_of(headers).get(SESSION)
     if not token:
-        raise SystemExit(f"no session comes of a sign-in: {status} {body[:500]}")
+        raise SystemExit(f"the sign-in ends without a session: {status} {body[:500]}")
     return token
 
 
@@ -65,7 +65,7 @@ def user_id(port, token):
 
 
 def follow(url):
-    """Follows redirects with cookies, as at another gateway; the cookies of the last host as a header's value."""
+    """Follows redirects with cookies, for other gateways; returns the last host's cookies as a header value."""
     connections, jar = Connections(), {}
     for _ in range(10):
         to = urlsplit(url)

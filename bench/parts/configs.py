@@ -1,4 +1,4 @@
-"""The configurations of all that runs, to be filled in."""
+"""Templates for the configurations of all programs."""
 
 NGINX = """
 worker_processes {workers};
@@ -23,8 +23,8 @@ http {{
 }}
 """
 
-# 1 KiB from memory, the other two from files; a question about whose one of our made-up tokens is; a sink for
-# uploads; everything else is the stand-in's.
+# Serves 1 KiB from memory, the other two sizes from files, the user of a made-up token, and a sink for uploads; the
+# stand-in serves everything else.
 UPSTREAM = """
   open_file_cache max=10 inactive=1h;
   map $http_coder_session_token $made_up {{ default 0; ~^b[0-9]+- 1; }}
@@ -57,8 +57,8 @@ UPSTREAM = """
   }}
 """
 
-# A bare reverse proxy that tells its upstream what Vestibule tells it, and streams both ways as it does; and the
-# cheapest refusal that there is.
+# A bare reverse proxy that sends its upstream the same headers as Vestibule and also streams both ways; and the
+# cheapest possible refusal.
 PROXY = """
   upstream up {{ server 127.0.0.1:{upstream}; keepalive 512; keepalive_requests 1000000000; }}
   server {{

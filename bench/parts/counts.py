@@ -1,7 +1,7 @@
-"""What one request of the hot path costs in figures that repeat: instructions under callgrind, and allocations.
+"""Counts of one request of the hot path, which repeat exactly: instructions under callgrind, and allocations.
 
-They are compared with `counts.json`, which is committed: more than a twentieth above or below it is a failure, so
-that the file tells the truth. `--accept` writes it anew.
+The counts must be within 5 % of the committed `counts.json`, above or below, so that the file stays correct.
+`--accept` overwrites it.
 """
 
 import http.client
@@ -20,7 +20,7 @@ COUNTED = 200
 
 
 def ask(stage, port, count):
-    """So many requests, one after the other, over one connection, as a browser sends them."""
+    """Sends `count` requests, one after the other, over one connection, as a browser does."""
     headers = {
         "Cookie": f"coder_session_token={stage.token}; csrf_token=x", "Accept": "application/json",
         "Accept-Encoding": "gzip, deflate, br", "Accept-Language": "en", "User-Agent": "Mozilla/5.0",
@@ -37,7 +37,7 @@ def ask(stage, port, count):
 
 
 def instructions(stage):
-    """A request's, the gateway's start taken away by asking few and many times."""
+    """Instructions of a request: the difference between many and few requests, so without the gateway's start."""
     totals = []
     for turn, count in enumerate((FEW, MANY)):
         port, issuer = free_ports(2)
@@ -51,7 +51,7 @@ def instructions(stage):
 
 
 def allocations(stage):
-    """A request's: all of them, and those that the gateway's own code asks for."""
+    """Allocations of a request: all of them, and those of the gateway's own code."""
     package = ROOT / "bench/counting"
     target = os.environ.get("CARGO_TARGET_DIR", ROOT / "target")
     subprocess.run(
@@ -72,7 +72,7 @@ def allocations(stage):
 
 
 def check(stage, accept):
-    """Counts, prints and compares; whether all is as committed."""
+    """Counts, prints and compares; returns whether all counts are within the tolerance."""
     everything, own = allocations(stage)
     counted = {"instructions": round(instructions(stage)), "allocations": round(everything, 1), "own": round(own, 1)}
     if accept:
@@ -82,6 +82,6 @@ def check(stage, accept):
     for name, value in counted.items():
         off = abs(value / committed[name] - 1) > TOLERANCE
         good &= not off
-        verdict = f"committed: {committed[name]:,}" + (", more than 5 % off: look why, then --accept" if off else "")
-        print(f"{'counts':<16} {name + ' a request':<24} {value:,} ({verdict})", flush=True)
+        verdict = f"committed: {committed[name]:,}" + (", more than 5 % off: find out why, then --accept" if off else "")
+        print(f"{'counts':<16} {name + ' per request':<24} {value:,} ({verdict})", flush=True)
     return good

@@ -1,5 +1,5 @@
-"""What is sent: by wrk and h2load, and by hand for uploads, websockets and sign-ins. All of it on loopback, all of it
-bounded in count and time."""
+"""Generates the load: with wrk and h2load, and with own code for uploads, websockets and sign-ins. It stays on loopback
+and is bounded in count and time."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from pathlib import Path
 from . import browser
 
 BIG = 100 << 20  # bytes of the big file
-PEOPLE = 500  # who sign in
+PEOPLE = 500  # users who sign in
 WRK = Path(__file__).resolve().parents[1] / "wrk.lua"
 WATCH = "/api/v2/notifications/inbox/watch"
 WRK_THREADS = 2
@@ -31,7 +31,7 @@ def wrk(target, path, seconds, connections=64, headers=None, allow_failures=Fals
     figures = run([*argv, target.url(path)], seconds + 60, THREADS=threads, **environment).splitlines()[-1]
     figures = json.loads(figures)
     if figures["failed"] and not allow_failures:
-        raise SystemExit(f"{target.name}: {figures['failed']} of {figures['requests']} answers were refusals")
+        raise SystemExit(f"{target.name}: {figures['failed']} of {figures['requests']} responses were refusals")
     if figures["broken"]:
         raise SystemExit(f"{target.name}: {figures['broken']} connections failed")
     return figures
@@ -44,7 +44,7 @@ def h2load(target, path, seconds, connections, streams):
     said = run([*argv, target.url(path)], seconds + 60)
     done = re.search(r"requests: (\d+) total, \d+ started, \d+ done, (\d+) succeeded, (\d+) failed", said)
     if not done or int(done[2]) == 0 or "h2" not in said:
-        raise SystemExit(f"{target.name}: h2load got no answers\n{said[-2000:]}")
+        raise SystemExit(f"{target.name}: h2load got no responses\n{said[-2000:]}")
     return {"requests": int(done[2]), "seconds": float(seconds)}
 
 
@@ -57,7 +57,7 @@ def run(argv, seconds, **environment):
 
 
 def upload_big(target, path, seconds, connections, file):
-    """PUTs the big file over and over. Whole uploads count."""
+    """PUTs the big file repeatedly. Only complete uploads count."""
     head = request(target, "PUT", path, [f"Content-Length: {BIG}"])
     until, counts = time.monotonic() + seconds, [0] * connections
 
@@ -75,7 +75,7 @@ def upload_big(target, path, seconds, connections, file):
 
 
 def sign_ins(port, seconds, threads, turn):
-    """Complete sign-ins, each from an address of its own, of PEOPLE people by turns."""
+    """Complete sign-ins of PEOPLE users in rotation, each from an address of its own."""
     until, counts = time.monotonic() + seconds, [0] * threads
 
     def sign_in(which):
@@ -91,7 +91,7 @@ def sign_ins(port, seconds, threads, turn):
 
 
 def in_threads(work, count):
-    """Runs `work(0)` to `work(count - 1)` at once; how long that took. A failure of one is everybody's."""
+    """Runs `work(0)` to `work(count - 1)` in parallel and returns the seconds. If one fails, the run fails."""
     failures = []
 
     def guarded(which):
@@ -126,7 +126,7 @@ def websockets(target, count):
 
 
 def echo(streams, seconds):
-    """A message on its way on every websocket all the time; messages that came back."""
+    """Keeps one message in flight on every websocket, and counts the messages that come back."""
     chooser = selectors.DefaultSelector()
     for stream in streams:
         chooser.register(stream, selectors.EVENT_READ)
@@ -136,7 +136,7 @@ def echo(streams, seconds):
     while time.monotonic() < started + seconds:
         for ready, _ in chooser.select(1):
             if len(ready.fileobj.recv(4096)) != size:
-                raise SystemExit("a message came back broken")
+                raise SystemExit("a message came back damaged")
             done += 1
             ready.fileobj.sendall(FRAME)
     seconds = time.monotonic() - started
@@ -145,7 +145,7 @@ def echo(streams, seconds):
 
 
 def first_answer(port, path, seconds=20):
-    """Asks until there is an answer; when that was."""
+    """Sends requests until there is a response, and returns its time."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         try:
@@ -155,11 +155,11 @@ def first_answer(port, path, seconds=20):
                     return time.monotonic()
         except OSError:
             time.sleep(0.001)
-    raise SystemExit("no first answer")
+    raise SystemExit("no first response")
 
 
 def until_served(target, path, seconds=30):
-    """Asks until the answer is a good one."""
+    """Sends requests until the response is 200."""
     until = time.monotonic() + seconds
     while time.monotonic() < until:
         with connect(target) as stream:
@@ -167,7 +167,7 @@ def until_served(target, path, seconds=30):
             if stream.recv(4096).split(b" ")[1:2] == [b"200"]:
                 return
         time.sleep(0.2)
-    raise SystemExit(f"{target.name}: no good answer")
+    raise SystemExit(f"{target.name}: no response with status 200")
 
 
 def request(target, method, path, headers):
@@ -190,4 +190,4 @@ def expect(stream, status):
             break
         answer += more
     if answer.split(b" ")[1:2] != [str(status).encode()]:
-        raise SystemExit(f"{status} was expected, not {answer[:300]!r}")
+        raise SystemExit(f"expected {status}, got {answer[:300]!r}")

@@ -1,4 +1,4 @@
-"""Who is measured, and what stands around them: one upstream for all, a provider, a Coder."""
+"""The gateways that are measured, with one upstream for all, a provider and a Coder."""
 
 import base64
 import contextlib
@@ -16,15 +16,15 @@ from . import browser, load
 from .configs import NGINX, POMERIUM, PROXY, UPSTREAM, VESTIBULE
 from .system import ROOT, Process, free_ports
 
-PROVIDER_SECONDS = 24 * 3600  # nothing is refreshed while something is measured
+PROVIDER_SECONDS = 24 * 3600  # so that no token is refreshed during a measurement
 
-#: Made-up tokens, as wrk.lua writes them, and the first of those that are put into a store.
+#: The form of made-up tokens, as in wrk.lua, and the number of the first one that is written into a store.
 TOKEN = "b%09d-%022d"
 FILLED = 500_000_000
 
 
 class Target:
-    """One thing that is measured: where it listens, and its process (the upstream itself has none that counts)."""
+    """A measured gateway: its address, and its process (`None` for the upstream, which is not measured)."""
 
     def __init__(self, name, port, process, tls=False, headers=()):
         self.name, self.port, self.process = name, port, process
@@ -39,7 +39,7 @@ class Target:
 
 
 class Stage:
-    """Everything that runs."""
+    """All programs of a run."""
 
     def __init__(self, folder, workers, files, gateway=None):
         self.folder, self.workers, self.files = Path(folder), workers, files
@@ -80,7 +80,7 @@ class Stage:
         with (files / "100m").open("wb") as big:
             big.truncate(load.BIG)
         for folder in (self.folder, *(self.folder / "files").rglob("*")):
-            folder.chmod(0o755)  # nginx's workers are another user
+            folder.chmod(0o755)  # nginx's workers run as another user
         subprocess.run(
             ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
              "-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1",
@@ -114,7 +114,7 @@ class Stage:
 
     def vestibule(self, name, port, issuer, tls=False, level="warn", under=(), program=None, workers=None, pipes=False,
                   seeded=False):
-        """A gateway that starts from a copy of the store that somebody has signed in to, or from the one that is there."""
+        """A gateway with a copy of the store in which alice is signed in, or with the existing store if `seeded`."""
         store, seed = self.folder / f"{name}-store", self.folder / "seed-store"
         if seed.exists() and not seeded:
             shutil.copytree(seed, store, ignore=shutil.ignore_patterns("*.sock"))
@@ -127,7 +127,7 @@ class Stage:
         return Process(name, [*under, program or self.gateway, "serve", "--config", config], self.folder, pipes)
 
     def sign_in(self):
-        """Signs alice in, and teaches the upstream her id for made-up tokens."""
+        """Signs alice in, and gives the upstream her id for made-up tokens."""
         gateway = self.vestibule("seed", self.ports["gateway"], self.ports["issuer"]).until_open(self.ports["gateway"])
         browser.until_discovered(self.ports["issuer"])
         self.token = browser.sign_in(self.ports["gateway"], "192.0.2.1")
@@ -159,7 +159,7 @@ class Stage:
             self.targets["pomerium"] = self.pomerium(os.environ["POMERIUM_BIN"])
 
     def filled(self, count):
-        """A gateway whose store holds `count` tokens of alice, those of `load.TOKEN` from `FILLED` on."""
+        """A gateway whose store holds `count` tokens of alice: `TOKEN` with the numbers from `FILLED` on."""
         name = f"tokens-{count}"
         if name not in self.targets:
             port, issuer = free_ports(2)
@@ -192,8 +192,8 @@ class Stage:
         return Target("oauth2-proxy", port, process, headers=[f"Cookie: {cookies}"])
 
     def pomerium(self, binary):
-        """A route that is open to everybody and told who it is: Envoy asks Pomerium about each request, and there is
-        no session to be looked up. It can only be cheaper than a route for people."""
+        """A public route with identity headers: Envoy asks Pomerium about each request, but Pomerium looks up no
+        session. A route for signed-in users can only cost more."""
         port, grpc, metrics, health = free_ports(4)
         folder = self.folder / "pomerium"
         folder.mkdir()

@@ -1,7 +1,7 @@
-"""The scenes. Each one measures one target once and gives its figures; `run` does the rounds.
+"""The scenes. Each one measures one target once and returns its figures; `run` repeats it in rounds.
 
-Figures: `rps` answers a second, `cpu` microseconds of the gateway's CPU an answer, `p50` and `p99` microseconds,
-`gib` GiB a second, `cpu_gib` seconds of its CPU a GiB, and what a scene adds.
+Figures: `rps` responses per second, `cpu` microseconds of the gateway's CPU per response, `p50` and `p99`
+microseconds, `gib` GiB per second, `cpu_gib` seconds of its CPU per GiB, and figures that a scene adds.
 """
 
 import time
@@ -13,7 +13,7 @@ from .system import free_ports
 PLAIN = ["nginx", "vestibule"]
 TOKENS = 0  # made-up tokens used so far
 STRIDE = 7_368_787  # a prime
-SLICE = 1_000  # that many at a time are shown for the first time
+SLICE = 1_000  # how many new tokens are sent at a time
 
 
 def counted(target, work):
@@ -39,7 +39,7 @@ def get(stage, target, plan):
 
 
 def latency(stage, target, plan):
-    """The same over one connection: what a gateway adds when nobody waits for anybody."""
+    """The same over one connection: the latency that a gateway adds without contention."""
     figures = counted(target, lambda: load.wrk(target, "/api/v2/bench/1k", plan.seconds, connections=1))
     return {name: figures[name] for name in ("p50", "p99")}
 
@@ -76,8 +76,8 @@ def up_100m(stage, target, plan):
 
 
 def websockets(stage, target, plan):
-    """Idle websockets, and messages of 64 bytes over 32 of them, one at a time each. In a process of its own: one
-    that has done much before has memory to spare."""
+    """Idle websockets, and messages of 64 bytes over 32 of them, one at a time each. In a new process: an old one has
+    free memory from earlier work."""
     port, issuer = free_ports(2)
     plan.turn += 1
     process = fresh(stage, target, f"websockets-{plan.turn}", port, issuer).until_open(port)
@@ -96,7 +96,7 @@ def websockets(stage, target, plan):
 
 
 def misses(stage, target, plan):
-    """Every request with a token never seen before: the store is read, and Coder asked whose it is."""
+    """Every request with a new token: the gateway reads the store, and asks Coder whose token it is."""
     global TOKENS
     if target.name == "vestibule":
         TOKENS += 10_000_000
@@ -114,7 +114,7 @@ def hits(stage, target, plan):
         stage.warmed.add("hits")
         before = target.process.rss()
         for first in range(0, plan.tokens, SLICE):
-            # Thrice over, so that the slower one of wrk's threads has seen its half.
+            # Three times, so that the slower one of wrk's threads completes its half.
             for _ in range(10):
                 if ask(first, SLICE, 1)["requests"] >= 3 * SLICE:
                     break
@@ -123,13 +123,13 @@ def hits(stage, target, plan):
 
 
 def sign_ins(stage, target, plan):
-    """Complete sign-ins: three requests of the browser, six of the gateway's, three of Coder's."""
+    """Complete sign-ins: three requests by the browser, six by the gateway, three by Coder."""
     plan.turn += 1
     return counted(target, lambda: load.sign_ins(target.port, plan.seconds, 2, plan.turn % 4))
 
 
 def refused(stage, target, plan):
-    """What a scanner makes: requests of nobody. nginx refuses by itself, without looking at anything."""
+    """Requests without a credential, as a scanner sends them. nginx refuses without checking anything."""
     return counted(
         target,
         lambda: load.wrk(target, "/.env", plan.seconds, headers=["Accept: */*"], allow_failures=True),
@@ -137,7 +137,7 @@ def refused(stage, target, plan):
 
 
 def start(stage, target, plan):
-    """From the start of the process to its first answer, with a store of one session."""
+    """From the start of the process to its first response, with a store of one session."""
     port, issuer = free_ports(2)
     plan.turn += 1
     began = time.monotonic()
@@ -166,13 +166,13 @@ def tokens(count):
         if target.name == "vestibule" and count not in stage.warmed:
             stage.warmed.add(count)
             before, seconds = target.process.rss(), 2 + count // 3_000
-            # More than twice over in one run, so that the slower one of wrk's threads has seen its half.
+            # More than twice in one run, so that the slower one of wrk's threads completes its half.
             while ask(seconds, 1)["requests"] < 2.5 * count:
                 seconds *= 2
             figures["bytes_each"] = (target.process.rss() - before) / count
         return {**figures, **counted(target, lambda: ask(plan.seconds, STRIDE))}
 
-    scene.__doc__ = f"The GET with {count} tokens in turn, read from the store before."
+    scene.__doc__ = f"The GET with {count} tokens in rotation, which the gateway has read from the store before."
     return scene
 
 
@@ -186,7 +186,7 @@ def connections(count):
 
 ALL = ["upstream", "nginx", "nginx, log", "vestibule", "vestibule, log", "oauth2-proxy", "pomerium"]
 
-#: Name: (what is measured, whom, whether a bare `bench/run` and the smoke run do it).
+#: Name: (the scene, its targets, whether `bench/run` without arguments and the smoke run include it).
 SCENES = {
     "get": (get, ALL, True),
     "latency": (latency, ["upstream", "nginx", "vestibule", "oauth2-proxy", "pomerium"], True),

@@ -1,4 +1,4 @@
-"""Takes uploads and forgets them: `python3 sink.py PORT`. One thread a connection; reading holds no interpreter lock."""
+"""Accepts uploads and drops them: `python3 sink.py PORT`. One thread per connection; reads do not hold the interpreter lock."""
 
 import socket
 import sys

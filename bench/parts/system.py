@@ -1,4 +1,4 @@
-"""Processes, their CPU time and memory, and free ports. Everything that is started is stopped by its own id."""
+"""Processes, their CPU time and memory, and free ports. Each started process is stopped by its id."""
 
 import os
 import signal
@@ -45,7 +45,7 @@ class Process:
         return total / 1e9
 
     def rss(self):
-        """Resident bytes; what processes share is counted in each, as `ps` does."""
+        """Resident bytes; memory that processes share counts for each of them, as in `ps`."""
         total = 0
         for pid in self.pids():
             status = Path(f"/proc/{pid}/status").read_text()

@@ -1,4 +1,4 @@
-// Chromium, headless, with a profile of its own and no way out of this machine.
+// Headless Chromium with its own profile; it cannot reach other machines.
 
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
@@ -8,7 +8,7 @@ import { ARTIFACTS, CODER_BIN, ICON } from './stack.mjs';
 const ICON_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
   + '<rect width="24" height="24" rx="5" fill="#fd4b2d"/><path d="M6 16V9h12v7h-3v-4H9v4z" fill="#fff"/></svg>';
 
-/** Starts Chromium; CHROMIUM names another binary than Debian's. */
+/** Starts Debian's Chromium, or the one that CHROMIUM names. */
 export const launch = () => chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
   timeout: 60_000,
@@ -18,12 +18,12 @@ export const launch = () => chromium.launch({
   ],
 });
 
-/** This machine: its address, and the names of app hosts, which Chromium knows to be loopback (RFC 6761 §6.3). */
+/** This machine: its address, and the app hosts, which Chromium resolves to loopback (RFC 6761 §6.3). */
 const here = ({ hostname }) => hostname === '127.0.0.1' || hostname.endsWith('.localhost');
 
 /**
- * A browser of one person: nothing kept from others. `complaints` collects what the page's console shows as an error
- * and every request to another machine (only the provider's icon is answered, with a picture from here).
+ * A browser profile of one user. `complaints` collects the errors in the page's console and every request to another
+ * machine (except for the provider's icon, which gets a local picture).
  */
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
@@ -41,14 +41,14 @@ export async function visitor(browser, options = {}) {
   return { context, complaints, page: await context.newPage() };
 }
 
-/** Keeps what the page looks like, in e2e/artifacts. */
+/** Saves a screenshot of the page in e2e/artifacts. */
 export async function picture(page, name) {
   const folder = join(ARTIFACTS, CODER_BIN ? 'real' : 'stand-in');
   mkdirSync(folder, { recursive: true });
   await page.screenshot({ path: join(folder, `${name}.png`), fullPage: true, animations: 'disabled' });
 }
 
-/** What one presses on the sign-in page, a link or a button. */
+/** The link or button that starts the sign-in on the sign-in page. */
 export const signInLink = (page) => {
   const named = { name: 'Log in with authentik' };
   return page.getByRole('link', named).or(page.getByRole('button', named));
@@ -67,7 +67,7 @@ export async function signIn(page, username) {
   await fillIn(page, username);
 }
 
-/** Signs somebody in with a browser that is then closed: who Coder says it is, and the session as `token`. */
+/** Signs a user in with a browser that is then closed; returns the user as Coder knows it, and the session as `token`. */
 export async function enter(browser, stack, username) {
   const { context, page } = await visitor(browser);
   await page.goto(stack.url);
@@ -79,7 +79,7 @@ export async function enter(browser, stack, username) {
   return { ...me, token };
 }
 
-/** Signs out as Coder's dashboard does; the header equal to the cookie stands for its CSRF token. */
+/** Signs out as Coder's dashboard does; a header equal to the cookie replaces its CSRF token. */
 export async function signOut(page, token) {
   const status = await page.evaluate(async (session) => (await fetch('/api/v2/users/logout', {
     method: 'POST', headers: { 'Coder-Session-Token': session },
@@ -87,7 +87,7 @@ export async function signOut(page, token) {
   if (status !== 200) throw new Error(`the sign-out was answered with ${status}`);
 }
 
-/** Who Coder says is signed in, asked by a script of the page. */
+/** The user that is signed in at Coder, requested by a script in the page. */
 export const whoAmI = (page) => page.evaluate(async () => {
   const answer = await fetch('/api/v2/users/me', { headers: { accept: 'application/json' } });
   return answer.json();

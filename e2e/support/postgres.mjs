@@ -1,10 +1,10 @@
-// A PostgreSQL of our own: a fresh cluster in a folder, loopback only, nothing of it made durable.
+// A separate PostgreSQL: a fresh cluster in a folder, on loopback only, without durable writes.
 
 import { existsSync, mkdirSync, chownSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, run, start, until } from './process.mjs';
 
-/** PostgreSQL's programs: PGBIN, or the newest that Debian's packages installed. */
+/** PostgreSQL's programs: in PGBIN, or the newest of Debian's packages. */
 function programs() {
   if (process.env.PGBIN) return process.env.PGBIN;
   const root = '/usr/lib/postgresql';

@@ -1,4 +1,4 @@
-// Programs started by the suite: each with its own log, each ended by its own process id.
+// The programs that the suite starts: each has its own log, and is stopped by its process id.
 
 import { spawn } from 'node:child_process';
 import { createWriteStream, mkdirSync } from 'node:fs';
@@ -6,7 +6,7 @@ import { createServer } from 'node:net';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 
-/** A port on 127.0.0.1 that nobody listens on at the moment. */
+/** A port on 127.0.0.1 that is free at the moment. */
 export async function freePort() {
   const server = createServer();
   await new Promise((resolve, reject) => server.once('error', reject).listen(0, '127.0.0.1', resolve));
@@ -16,8 +16,8 @@ export async function freePort() {
 }
 
 /**
- * Asks again until `check` gives something truthy, which is returned; an error counts as "not yet".
- * Gives up after `seconds`, and at once when `alive` says that waiting is useless.
+ * Repeats `check` until it returns a truthy value, and returns that value; an error counts as "not yet".
+ * Gives up after `seconds`, and at once when `alive` returns false.
  */
 export async function until(what, seconds, check, alive = () => true) {
   const end = Date.now() + seconds * 1000;
@@ -35,8 +35,8 @@ export async function until(what, seconds, check, alive = () => true) {
 }
 
 /**
- * Starts a program; its output goes to `log`. `stop()` asks it to end (SIGTERM, or `signal`) and insists after ten
- * seconds; it resolves to the exit code. `alive()` says whether it still runs.
+ * Starts a program; its output goes to `log`. `stop()` sends SIGTERM (or `signal`), and SIGKILL after ten seconds; it
+ * resolves to the exit code. `alive()` says whether the program still runs.
  */
 export function start(command, args, { log, signal = 'SIGTERM', ...options }) {
   mkdirSync(dirname(log), { recursive: true });

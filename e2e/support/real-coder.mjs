@@ -1,7 +1,7 @@
-// A real Coder server on a PostgreSQL of its own. Nothing of it leaves the machine, and nothing is downloaded.
+// A real Coder server with its own PostgreSQL. It sends nothing to other machines, and downloads nothing.
 //
 // As a program:  node support/real-coder.mjs --bin coder --listen 127.0.0.1:3100 --env-file FILE --folder DIR
-// where FILE holds what `vestibule coder-env` prints.
+// where FILE has the output of `vestibule coder-env`.
 
 import { mkdirSync, readFileSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
@@ -16,7 +16,7 @@ export function environment(text) {
   return Object.fromEntries(pairs.map(([, name, value]) => [name, unquoted(value)]));
 }
 
-/** Starts Coder with `env` (the block of `vestibule coder-env`) and waits until it answers. */
+/** Starts Coder with `env` (the output of `vestibule coder-env`) and waits until it answers. */
 export async function startRealCoder({ bin, port, env, folder, log = join(folder, 'coder.log') }) {
   mkdirSync(folder, { recursive: true });
   const postgres = await startPostgres(join(folder, 'postgres'));
@@ -28,7 +28,7 @@ export async function startRealCoder({ bin, port, env, folder, log = join(folder
     cwd: home,
     env: {
       PATH: '/usr/bin:/bin', LANG: 'C.UTF-8', HOME: home, TMPDIR: join(home, 'tmp'),
-      // Go's clients use a proxy for everything but loopback: one that is not there keeps Coder off the network.
+      // Go's clients use a proxy for everything but loopback: a proxy that does not exist keeps Coder off the network.
       HTTP_PROXY: nowhere, HTTPS_PROXY: nowhere, NO_PROXY: '127.0.0.1,localhost,::1',
       CODER_HTTP_ADDRESS: `127.0.0.1:${port}`,
       CODER_PG_CONNECTION_URL: postgres.url,
@@ -38,7 +38,7 @@ export async function startRealCoder({ bin, port, env, folder, log = join(folder
       CODER_UPDATE_CHECK: 'false',
       CODER_DERP_SERVER_STUN_ADDRESSES: 'disable',
       CODER_BLOCK_DIRECT: 'true',
-      CODER_PROVISIONER_DAEMONS: '0', // each would fetch Terraform
+      CODER_PROVISIONER_DAEMONS: '0', // each one would download Terraform
       ...env,
     },
   });

@@ -1,12 +1,12 @@
-// Connections that change their protocol, with headers of one's own choice: DERP, and websockets (RFC 6455) as programs
-// open them, which a browser's WebSocket cannot.
+// Protocol upgrades with arbitrary headers, which a browser's WebSocket cannot send: DERP, and websockets (RFC 6455) as
+// programs open them.
 
 import assert from 'node:assert/strict';
 import { createHash, randomBytes } from 'node:crypto';
 import { request } from 'node:http';
 
 const ACCEPT = '258EAFA5-E914-47DA-95CA-C5AB0DC85B11'; // RFC 6455 §1.3
-const SILENCE = 20_000; // milliseconds: longer than anything here takes
+const SILENCE = 20_000; // milliseconds: longer than any response here takes
 const TEXT = 1;
 const CLOSE = 8;
 const PING = 9;
@@ -38,7 +38,7 @@ class Stream {
   end() { this.socket.destroy(); }
 }
 
-/** Asks to change to `protocol`: `status`, `headers`, and then either `stream` (101) or `body` (everything else). */
+/** Requests an upgrade to `protocol`; returns `status`, `headers`, and either `stream` (101) or `body` (any other status). */
 export function upgrade(url, protocol, headers = {}) {
   return new Promise((resolve, reject) => {
     const asked = request(url, {
@@ -62,7 +62,7 @@ export function upgrade(url, protocol, headers = {}) {
   });
 }
 
-/** Opens a websocket; what `upgrade` gives, and with a 101 a `socket` to talk over. */
+/** Opens a websocket; returns the result of `upgrade`, and with a 101 also a `socket`. */
 export async function websocket(url, headers = {}) {
   const key = randomBytes(16).toString('base64');
   const answer = await upgrade(url, 'websocket', {
@@ -103,7 +103,7 @@ class Socket {
     }
   }
 
-  /** Waits until it is closed: the code. Messages on the way are nobody's. */
+  /** Waits until the websocket is closed, and returns the code. Messages before that are dropped. */
   async closed() {
     for (;;) {
       const message = await this.receive();

@@ -1,4 +1,4 @@
-// The whole path on free ports of 127.0.0.1: provider, gateway, and Coder: the real one of CODER_BIN, or the stand-in.
+// Provider, gateway and Coder (the real one of CODER_BIN, or the stand-in) on free ports of 127.0.0.1.
 
 import { mkdtempSync, rmSync, writeFileSync, chmodSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,12 +14,12 @@ export const ARTIFACTS = join(ROOT, 'e2e', 'artifacts');
 /** The gateway's program. */
 export const VESTIBULE = join(PROGRAMS, 'vestibule');
 
-/** The program of a real Coder to test against; without it the stand-in plays Coder. */
+/** The program of a real Coder to test against; without it the suite uses the stand-in for Coder. */
 export const CODER_BIN = process.env.CODER_BIN || undefined;
 
 export const ICON = 'https://authentik.company/static/dist/assets/icons/icon.svg';
 
-/** The environment without what configures Coder or the gateway: the file alone counts. */
+/** The environment without variables that configure Coder or the gateway: only the file counts. */
 const ENVIRONMENT = Object.fromEntries(
   Object.entries(process.env).filter(([name]) => !/^(CODER|VESTIBULE)_/.test(name)),
 );
@@ -49,13 +49,13 @@ store:
 ${sections}`;
 
 /**
- * Starts everything. Returned: `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
+ * Starts everything. Returns `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
  * `configurationFile`, `folder`, `gateway` (`log` is the file that it writes), `stop()`; with `apps` also `app(label)`,
  * an app host's URL. `sections` is more configuration, `accounts` replaces the provider's. `name` names the logs in e2e/artifacts.
  */
 export async function startStack(name, { apps = false, sections = '', accounts } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
-  chmodSync(folder, 0o755); // PostgreSQL's user passes through
+  chmodSync(folder, 0o755); // PostgreSQL's user needs access
   const stops = [() => rmSync(folder, { recursive: true, force: true })];
   const stop = async () => {
     for (const one of stops.splice(0).reverse()) await one();
@@ -97,7 +97,7 @@ export async function startStack(name, { apps = false, sections = '', accounts }
   }
 }
 
-/** The real Coder gets exactly what the gateway prints for it. */
+/** The real Coder gets exactly the environment that the gateway prints. */
 async function realCoder({ configurationFile, ...coder }) {
   const command = ['coder-env', '--config', configurationFile];
   const printed = await run(VESTIBULE, command, { env: ENVIRONMENT });

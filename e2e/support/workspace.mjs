@@ -1,20 +1,20 @@
-// A workspace in a real Coder's database, written there by hand: Coder itself makes one only with Terraform. Nothing
-// runs behind it. Its agent is known by its token, its apps by their names: what a gateway has to do with.
+// A workspace, written directly into a real Coder's database, because Coder itself creates one only with Terraform. No
+// agent runs. Its agent has a token and its apps have names: that is all that matters to a gateway.
 
 import { randomUUID } from 'node:crypto';
 
 const text = (value) => `'${String(value).replaceAll("'", "''")}'`;
 const now = 'now()';
 
-/** An INSERT of these columns; a function of the database is given as `now`. */
+/** An INSERT of these columns; `now` stands for the database's function. */
 const row = (table, columns) => {
   const values = Object.values(columns).map((value) => (value === now ? now : text(value)));
   return `insert into ${table} (${Object.keys(columns).join(', ')}) values (${values.join(', ')});`;
 };
 
 /**
- * Writes workspace `dev` of the user `owner` (an id) with agent `main` and two apps: `code`, which is its owner's
- * alone, and `public`. Resolves to the agent's token.
+ * Writes workspace `dev` of the user `owner` (an id) with agent `main` and two apps: `code`, which only its
+ * owner may open, and `public`. Resolves to the agent's token.
  */
 export async function writeWorkspace(query, owner) {
   const [organization] = await query('select id from organizations order by created_at limit 1');

@@ -1,60 +1,77 @@
-//! What goes on beside requests.
+//! Background tasks and signals.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admin::{self, Probes, SessionAdmin};
-use super::{App, BuildError, DRAIN, check};
+use super::admin::{self, AdminListeners, Probes, SessionAdmin};
+use super::check::{self, HintsAtStart};
+use super::error::BuildError;
+use crate::coder::api::Api;
 use crate::gateway::Gateway;
 use crate::grant::{Grants, StoreError};
 use crate::listen::{Certificates, Shutdown};
 use crate::oidc::Provider;
 
-/// How often limits forget addresses that have been quiet.
+/// How often the limits forget idle addresses.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// Starts everything that goes on until the hard stage of the stop.
-pub(super) fn spawn(app: &mut App, shutdown: &Shutdown) -> TaskTracker {
-    let tasks = TaskTracker::new();
-    let stop = shutdown.hard().clone();
-    tasks.spawn(Arc::clone(&app.provider).keep_discovered(stop.clone()));
-    let hints = check::hints_at_start(&app.config);
-    tasks.spawn(check::log_hints(hints, Arc::clone(&app.provider), stop.clone()));
-    tasks.spawn(keep_documents(Arc::clone(&app.provider), Arc::clone(&app.grants), stop.clone()));
-    tasks.spawn(Arc::clone(&app.grants).run_background(stop.clone()));
-    tasks.spawn(tidy(Arc::clone(&app.gateway), stop.clone()));
-    if let Some(socket) = app.admin.socket.take() {
-        let sessions = SessionAdmin::new(Arc::clone(&app.grants));
-        tasks.spawn(admin::serve_socket(socket, Arc::new(sessions), stop.clone()));
-    }
-    if let Some(listener) = app.admin.probes.take() {
-        let (provider, gateway) = (Arc::clone(&app.provider), Arc::clone(&app.gateway));
-        let probes = Probes::new(Arc::clone(&app.grants), provider, gateway, app.coder.clone());
-        tasks.spawn(admin::serve_probes(listener, Arc::new(probes), stop.clone()));
-    }
-    if let Some(certificates) = &app.certificates {
-        tasks.spawn(Arc::clone(certificates).watch(stop));
-    }
-    tasks
+/// What the work in the background needs.
+pub(super) struct BackgroundWork {
+    /// The provider, whose documents are kept current.
+    pub(super) provider: Arc<Provider>,
+    /// The grants, which have work of their own.
+    pub(super) grants: Arc<Grants>,
+    /// The gateway, which forgets quiet addresses.
+    pub(super) gateway: Arc<Gateway>,
+    /// Coder's API, for the readiness probe.
+    pub(super) coder: Api,
+    /// The operator's listeners.
+    pub(super) admin: AdminListeners,
+    /// The certificate, whose file is watched.
+    pub(super) certificates: Option<Arc<Certificates>>,
+    /// What is written into the log once.
+    pub(super) hints: HintsAtStart,
 }
 
-/// Gives the provider the documents of last time: Coder refuses to start while its issuer has none, and
-/// authentik may be down just then.
+impl BackgroundWork {
+    /// Starts the tasks that run until the hard stage of the stop.
+    pub(super) fn spawn(self, shutdown: &Shutdown) -> TaskTracker {
+        let Self { provider, grants, gateway, coder, admin, certificates, hints } = self;
+        let tasks = TaskTracker::new();
+        let stop = shutdown.hard().clone();
+        tasks.spawn(Arc::clone(&provider).keep_discovered(stop.clone()));
+        tasks.spawn(check::log_hints(hints, Arc::clone(&provider), stop.clone()));
+        tasks.spawn(keep_documents(Arc::clone(&provider), Arc::clone(&grants), stop.clone()));
+        tasks.spawn(Arc::clone(&grants).run_background(stop.clone()));
+        tasks.spawn(tidy(Arc::clone(&gateway), stop.clone()));
+        let sessions = SessionAdmin::new(Arc::clone(&grants));
+        tasks.spawn(admin::serve_socket(admin.socket, Arc::new(sessions), stop.clone()));
+        if let Some(listener) = admin.probes {
+            let probes = Probes::new(grants, provider, gateway, coder);
+            tasks.spawn(admin::serve_probes(listener, Arc::new(probes), stop.clone()));
+        }
+        if let Some(certificates) = certificates {
+            tasks.spawn(certificates.watch(stop));
+        }
+        tasks
+    }
+}
+
+/// Gives `provider` the documents of the last run: Coder refuses to start while its issuer has none, and
+/// authentik may be down at that moment.
 pub(super) async fn restore_documents(grants: &Grants, provider: &Provider) -> Result<(), BuildError> {
     if let Some((discovery, keys)) = grants.documents().await?
         && let Err(error) = provider.restore(&discovery, &keys)
     {
-        tracing::warn!(%error, "the documents kept of last time are not used");
+        tracing::warn!(%error, "cannot use the provider's documents of the last run");
     }
     Ok(())
 }
 
-/// Keeps a copy of the provider's documents whenever they change.
+/// Stores a copy of the provider's documents whenever they change.
 async fn keep_documents(provider: Arc<Provider>, grants: Arc<Grants>, stop: CancellationToken) {
     let mut changes = provider.changes();
     loop {
@@ -63,7 +80,7 @@ async fn keep_documents(provider: Arc<Provider>, grants: Arc<Grants>, stop: Canc
             changed = changes.changed() => if changed.is_err() { return },
         }
         if let Err(error) = keep_once(&provider, &grants).await {
-            tracing::warn!(%error, "the provider's documents cannot be kept for when it is down");
+            tracing::warn!(%error, "cannot store the provider's documents, which are needed when it is down");
         }
     }
 }
@@ -81,41 +98,6 @@ async fn tidy(gateway: Arc<Gateway>, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => return,
             _ = every.tick() => gateway.tidy(),
-        }
-    }
-}
-
-/// The signals that the process listens to.
-pub(super) struct Signals {
-    interrupt: Signal,
-    terminate: Signal,
-    hangup: Signal,
-}
-
-impl Signals {
-    /// Listens from now on: before it is said that the gateway is up, so that no stop is missed.
-    pub(super) fn listen() -> io::Result<Self> {
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-        })
-    }
-
-    /// The first SIGINT or SIGTERM drains, the second ends, SIGHUP reads the certificate again.
-    pub(super) async fn follow(mut self, shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
-        loop {
-            tokio::select! {
-                _ = self.hangup.recv() => if let Some(certificates) = &certificates { certificates.reload_and_log() },
-                _ = self.interrupt.recv() => break,
-                _ = self.terminate.recv() => break,
-            }
-        }
-        tracing::info!("stopping: answers and tunnels under way have {} seconds", DRAIN.as_secs());
-        tokio::select! {
-            _ = self.interrupt.recv() => shutdown.force(),
-            _ = self.terminate.recv() => shutdown.force(),
-            _ = shutdown.drain(DRAIN) => {}
         }
     }
 }

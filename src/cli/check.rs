@@ -1,4 +1,4 @@
-//! `vestibule check`: what the configuration means, and with `--online` whether it fits the neighbours.
+//! `vestibule check`: what the configuration means, and with `--online` whether the provider and Coder agree with it.
 
 use std::io::{self, Write};
 
@@ -6,18 +6,19 @@ use tokio::runtime::Builder;
 
 use crate::app::{self, Finding, Level};
 use crate::coder::handoff::CALLBACK;
-use crate::config::{Config, Store};
+use crate::coder::hosts::Wildcard;
+use crate::config::Config;
 use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
 use crate::types::{Clock, EmailDomain};
 
 use super::{Exit, said};
 
-/// What `--online` logs: only the log has the words of the system or the TLS library about a connection that fails.
-/// The provider's error answers are left out: every probe with a made-up token gets one, and the findings explain it.
+/// The log filter for `--online`: only the log has the error of the system or the TLS library when a connection fails.
+/// The provider's error responses are left out: every probe with a made-up token gets one, and the findings explain it.
 const LOG: &str = "warn,vestibule::oidc::error_log=off";
 
-/// Says what is understood and what is probably not meant; asks the neighbours when `online`.
+/// Prints a summary of the configuration and hints about likely mistakes; if `online`, asks the provider and Coder too.
 pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     let machine = app::check_machine(&config, &Clock::system());
     let is_wrong = |finding: &&Finding| finding.level == Level::Wrong;
@@ -44,7 +45,7 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return said(writeln!(out, "\nThe provider and Coder cannot be asked: {error}"), Exit::Failed);
+            return said(writeln!(out, "\nCannot ask the provider and Coder: {error}"), Exit::Failed);
         }
     };
     let log = telemetry::LogSettings { filter: LOG.to_owned(), format: telemetry::LogFormat::Text };
@@ -66,34 +67,32 @@ fn exit_of(findings: &[Finding]) -> Exit {
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
     let access_url = &config.coder.access_url;
     let tls = if config.listen.tls.is_some() { "TLS" } else { "plain HTTP" };
-    let Store::Embedded { path, .. } = &config.store;
     writeln!(out, "The configuration is valid.\n")?;
-    writeln!(out, "  people reach     {access_url} (listening on {}, {tls})", config.listen.address)?;
-    if let Some(pattern) = &config.coder.wildcard_access_url {
+    writeln!(out, "  access URL       {access_url} (listening on {}, {tls})", config.listen.address)?;
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
         writeln!(out, "  apps             {pattern}")?;
     }
     writeln!(out, "  Coder            {}", config.coder.url)?;
     let issuer = &config.coder.issuer;
-    writeln!(out, "  Coder reaches    {} (listening on {})", issuer.url, issuer.listen)?;
+    writeln!(out, "  issuer for Coder {} (listening on {})", issuer.url, issuer.listen)?;
     writeln!(out, "  provider         {}", config.oidc.issuer)?;
     if let Some(internal) = &config.oidc.internal_url {
-        writeln!(out, "  reached at       {internal}")?;
+        writeln!(out, "  internal address {internal}")?;
     }
     writeln!(out, "  client id        {}", config.oidc.client_id)?;
     writeln!(out, "  who may sign in  {}", who(config))?;
-    writeln!(out, "  sign-ins kept in {}", path.display())?;
-    if let Ok(callback) = access_url.join(CALLBACK) {
-        writeln!(out, "\nThe redirect URI to register at the provider (authentik: Strict) is {callback}")?;
-    }
+    writeln!(out, "  store            {}", config.store.folder.display())?;
+    writeln!(out, "\nAddresses to register at the provider:")?;
     for (path, what) in [
-        (BACKCHANNEL_LOGOUT, "The logout URI, with the logout method \"Back-channel\", is"),
-        (SIGNED_OUT, "The redirect URI for after a sign-out (type \"Logout\", authentik from 2026.5 on) is"),
+        (CALLBACK, "redirect URI (authentik: Strict)"),
+        (BACKCHANNEL_LOGOUT, "logout URI, with the logout method \"Back-channel\""),
+        (SIGNED_OUT, "redirect URI after a sign-out (authentik since 2026.5: type \"Logout\")"),
     ] {
         if let Ok(url) = access_url.join(path) {
-            writeln!(out, "{what} {url}")?;
+            writeln!(out, "  {what}:\n    {url}")?;
         }
     }
-    writeln!(out, "The environment for Coder is printed by `vestibule coder-env`.")?;
+    writeln!(out, "\n`vestibule coder-env` prints the environment for Coder.")?;
     for warning in &config.warnings {
         writeln!(out, "\nwarning: {warning}")?;
     }
@@ -103,9 +102,9 @@ fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {
 fn who(config: &Config) -> String {
     let domains: Vec<&str> = config.oidc.email_domains.iter().map(EmailDomain::as_str).collect();
     let mut who = if domains.is_empty() {
-        "everyone whom the provider lets in".to_owned()
+        "every user of the provider".to_owned()
     } else {
-        format!("addresses of {}", domains.join(", "))
+        format!("email addresses in {}", domains.join(", "))
     };
     if let (Some(field), false) = (&config.oidc.group_field, config.oidc.groups_allowed.is_empty()) {
         who =
@@ -114,7 +113,7 @@ fn who(config: &Config) -> String {
     who
 }
 
-/// What is wrong, the likely cause, what to do.
+/// Prints a finding; a hint or an error with its likely cause and what to do.
 fn explain(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let word = match finding.level {
         Level::Ok => return writeln!(out, "\nok: {}", finding.what),

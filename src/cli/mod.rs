@@ -1,6 +1,7 @@
-//! The command line: what was asked for, and the exit code.
+//! The command line: its commands, what they print, and their exit codes.
 //!
-//! Tier 7. Writes to what it is given, so that tests read it; only `main` knows the real streams.
+//! Tier 8. Commands write to the streams that the caller passes, so that tests can read them; only `main` passes the
+//! real ones.
 
 mod check;
 mod coder_env;
@@ -15,7 +16,7 @@ use clap::{Parser, Subcommand, ValueEnum};
 use ipnet::IpNet;
 
 use crate::app;
-use crate::config::{Config, Environment, Errors, LogFormat};
+use crate::config::{Config, ConfigErrors, Environment};
 use crate::telemetry;
 
 /// The sign-in gateway for Coder.
@@ -23,7 +24,7 @@ use crate::telemetry;
 #[command(
     name = "vestibule",
     version,
-    after_help = "Every setting can be given as a variable too: see docs/configuration.md.\n\
+    after_help = "Every setting can also be an environment variable: see docs/configuration.md.\n\
                   Exit codes: 0 done, 1 failed, 64 wrong arguments or configuration."
 )]
 struct Arguments {
@@ -39,22 +40,20 @@ enum Command {
     /// Run the gateway (the default)
     Serve,
     /// Read the configuration and explain what it means
-    #[command(
-        after_help = "Each finding is ok, hint or wrong: what was found, its likely cause, what to do.\n\
+    #[command(after_help = "Each finding is ok, hint or wrong, with the likely cause and what to do.\n\
                       Exit codes: 0 nothing is wrong, there may be hints; 1 something is wrong; \
-                      64 wrong arguments or configuration."
-    )]
+                      64 wrong arguments or configuration.")]
     Check {
-        /// Ask the provider and Coder too, and explain what is wrong
+        /// Also ask the provider and Coder, and explain what is wrong
         #[arg(long)]
         online: bool,
     },
     /// Print the environment that Coder needs behind the gateway
     CoderEnv {
-        /// What the block is for
+        /// The format of the variables
         #[arg(long, value_enum, default_value_t = EnvFormat::Shell)]
         format: EnvFormat,
-        /// Address or network that the gateway's requests reach Coder from; may be repeated
+        /// Address or network from which Coder receives the gateway's requests; may be repeated
         #[arg(long, value_name = "CIDR", value_parser = network)]
         gateway: Vec<IpNet>,
     },
@@ -65,25 +64,25 @@ enum Command {
     },
 }
 
-/// What `coder-env` prints.
+/// The format of what `coder-env` prints.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum EnvFormat {
-    /// NAME='value' lines: for a shell, or /etc/coder.d/coder.env
+    /// NAME='value' lines: for a shell, or for /etc/coder.d/coder.env
     Shell,
-    /// A YAML map of names and values: for `environment:` of Docker Compose
+    /// A YAML map of names and values: for `environment:` in Docker Compose
     Yaml,
     /// Values for Coder's Helm chart
     Helm,
 }
 
-/// How a command ended.
+/// How a command ended, as an exit code of the process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Exit {
-    /// Done: 0.
+    /// The command did its work: 0.
     Done,
-    /// Failed: 1.
+    /// The command failed, or found something wrong: 1.
     Failed,
-    /// Wrong arguments or configuration: 64 (`EX_USAGE` of sysexits.h).
+    /// The arguments or the configuration are wrong: 64 (`EX_USAGE` of sysexits.h).
     Usage,
 }
 
@@ -97,7 +96,7 @@ impl From<Exit> for ExitCode {
     }
 }
 
-/// Does what the arguments ask for; the first of them is the program's name.
+/// Runs the command in `arguments`, of which the first is the program's name. Output goes to `out`, errors go to `err`.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,
@@ -126,14 +125,7 @@ pub fn run(
 }
 
 fn serve(config: Config, err: &mut dyn Write) -> Exit {
-    let settings = telemetry::LogSettings {
-        filter: config.log.level.clone(),
-        format: match config.log.format {
-            LogFormat::Text => telemetry::LogFormat::Text,
-            LogFormat::Json => telemetry::LogFormat::Json,
-        },
-    };
-    if let Err(error) = telemetry::init(&settings) {
+    if let Err(error) = telemetry::init(&config.log) {
         return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     for warning in &config.warnings {
@@ -145,13 +137,13 @@ fn serve(config: Config, err: &mut dyn Write) -> Exit {
     }
 }
 
-fn complain(errors: &Errors, err: &mut dyn Write) -> io::Result<()> {
+fn complain(errors: &ConfigErrors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
-    let things = if count == 1 { "one thing" } else { "several things" };
-    writeln!(err, "vestibule: {things} in the configuration must be corrected:\n\n{errors}")
+    let mistakes = if count == 1 { "one mistake".to_owned() } else { format!("{count} mistakes") };
+    writeln!(err, "vestibule: the configuration has {mistakes}:\n\n{errors}")
 }
 
-/// The exit after something was written. A reader who has left early (`| head`) is no failure.
+/// The exit code after a write. A reader that stopped reading early (`| head`) is not a failure.
 fn said(written: io::Result<()>, exit: Exit) -> Exit {
     match written {
         Ok(()) => exit,
@@ -160,11 +152,11 @@ fn said(written: io::Result<()>, exit: Exit) -> Exit {
     }
 }
 
-/// A network, or a single address as one.
+/// Parses a network; a single address is a network of its own.
 fn network(text: &str) -> Result<IpNet, String> {
     text.parse::<IpNet>()
         .or_else(|_| text.parse().map(|address: std::net::IpAddr| address.into()))
-        .map_err(|_| "write an address or a network such as 10.0.0.0/8".to_owned())
+        .map_err(|_| "use an address, or a network such as 10.0.0.0/8".to_owned())
 }
 
 #[cfg(test)]

@@ -1,10 +1,12 @@
-//! `vestibule sessions`: who is signed in, asked of the running gateway.
+//! `vestibule sessions`: asks the running gateway who is signed in, and ends sessions and tokens.
 
 use std::io::{self, Write};
 use std::path::Path;
 
+use chrono::DateTime;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Subcommand};
+use http::Method;
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -12,12 +14,13 @@ use url::form_urlencoded;
 use super::{Exit, said};
 use crate::app::admin::{self, AdminError, SessionEntry};
 use crate::pages::{browser, shortened};
+use crate::types::printable;
 
 #[derive(Debug, Subcommand)]
 pub(super) enum SessionsCommand {
-    /// List live sessions and tokens, last seen first
+    /// List live sessions and tokens, most recently seen first
     List {
-        /// Only those of a user: an email address, or the user's id in Coder
+        /// Only this user's: an email address, or the user's id in Coder
         #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
         user: Option<String>,
         /// Print JSON
@@ -26,14 +29,14 @@ pub(super) enum SessionsCommand {
     },
     /// Show one session or token
     Show {
-        /// Its id, as the list shows it
+        /// The id of the session or token, as `list` shows it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
         /// Print JSON
         #[arg(long)]
         json: bool,
     },
-    /// End sessions and tokens at once, and revoke what the provider gave for them
+    /// End sessions and tokens at once, and revoke their tokens at the provider
     Revoke {
         #[command(flatten)]
         whom: SessionSelector,
@@ -46,13 +49,13 @@ pub(super) enum SessionsCommand {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub(super) struct SessionSelector {
-    /// Everything of a user: an email address, or the user's id in Coder
+    /// All sessions and tokens of a user: an email address, or the user's id in Coder
     #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
     user: Option<String>,
-    /// One session or token: its id, as the list shows it
+    /// One session or token: its id, as `list` shows it
     #[arg(long, value_name = "ID", value_parser = NonEmptyStringValueParser::new())]
     id: Option<String>,
-    /// Everything of everybody
+    /// All sessions and tokens of all users
     #[arg(long)]
     everybody: bool,
 }
@@ -62,7 +65,7 @@ struct SessionList {
     sessions: Vec<SessionEntry>,
 }
 
-/// Asks the gateway at `socket`, and prints what it says.
+/// Asks the gateway at `socket`, and prints its answer.
 pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     match ask(action, socket) {
         Ok(answer) => said(print(action, &answer, out), Exit::Done),
@@ -71,7 +74,7 @@ pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, 
 }
 
 fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
-    let get = |query: String| admin::ask(socket, "GET", &format!("/sessions?{query}"));
+    let get = |query: String| admin::ask(socket, &Method::GET, &format!("/sessions?{query}"));
     match action {
         SessionsCommand::List { user: None, .. } => get(query("everybody", "yes")),
         SessionsCommand::List { user: Some(user), .. } => get(query("user", user)),
@@ -82,7 +85,7 @@ fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
                 SessionSelector { id: Some(id), .. } => query("id", id),
                 SessionSelector { .. } => query("everybody", "yes"),
             };
-            admin::ask(socket, "POST", &format!("/sessions/revoke?{query}"))
+            admin::ask(socket, &Method::POST, &format!("/sessions/revoke?{query}"))
         }
     }
 }
@@ -101,8 +104,8 @@ fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::R
     if let SessionsCommand::Revoke { .. } = action {
         let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
         return match (ended, named(action)) {
-            (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing has ended."),
-            (0, None) => writeln!(out, "Nothing was left to end."),
+            (0, Some(name)) => writeln!(out, "Nobody is signed in as {name}: nothing to end."),
+            (0, None) => writeln!(out, "Nothing to end."),
             (1, _) => writeln!(out, "One session, token or grant has ended."),
             (many, _) => writeln!(out, "{many} sessions, tokens and grants have ended."),
         };
@@ -118,7 +121,7 @@ fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::R
     }
 }
 
-/// The user that was named, as it was written.
+/// The user that the arguments name, as the operator wrote it.
 fn named(action: &SessionsCommand) -> Option<String> {
     let (SessionsCommand::List { user, .. }
     | SessionsCommand::Revoke { whom: SessionSelector { user, .. }, .. }) = action
@@ -127,6 +130,9 @@ fn named(action: &SessionsCommand) -> Option<String> {
     };
     user.as_deref().map(plain)
 }
+
+/// The longest text printed of one value, in characters: longer than any that the gateway keeps.
+const MAX_CELL: usize = 1000;
 
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
 
@@ -142,7 +148,7 @@ fn row(entry: &SessionEntry) -> [String; 7] {
     ]
 }
 
-/// A browser by its name: the header begins with the same words for all of them. `show` has all of it.
+/// The name of a browser, because the header begins alike for all browsers. `show` prints the whole header.
 fn device(entry: &SessionEntry) -> String {
     let device = match (&entry.made_for, entry.device.as_str()) {
         (_, "") => "-".to_owned(),
@@ -152,7 +158,7 @@ fn device(entry: &SessionEntry) -> String {
     shortened(&plain(&device))
 }
 
-/// `session`, or `token` with where it was met.
+/// `session`, or `token` with what it was made for.
 fn kind(entry: &SessionEntry) -> String {
     let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
     plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
@@ -191,24 +197,15 @@ fn card(entry: &SessionEntry, out: &mut dyn Write) -> io::Result<()> {
     Ok(())
 }
 
-/// Text from outside, unable to move a terminal's cursor.
+/// Text from outside without control characters, which could move a terminal's cursor.
 fn plain(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    printable(text, MAX_CELL)
 }
 
-/// `2026-11-24 10:00:00`, in UTC (days to a date as in the proleptic Gregorian calendar).
+/// `2026-11-24 10:00:00`, in UTC; `-` for a moment that no calendar has.
 fn date(seconds: i64) -> String {
-    let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-    let shifted = days + 719_468;
-    let (era, day_of_era) = (shifted.div_euclid(146_097), shifted.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
-    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}")
+    let moment = DateTime::from_timestamp(seconds, 0);
+    moment.map_or_else(|| "-".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M:%S").to_string())
 }
 
 #[cfg(test)]
@@ -225,6 +222,7 @@ mod tests {
         ] {
             assert_eq!(date(seconds), text);
         }
+        assert_eq!(date(i64::MAX), "-");
     }
 
     #[test]

@@ -118,7 +118,7 @@ impl Wildcard {
         let behind =
             text.strip_prefix('*').filter(|rest| !rest.contains('*')).ok_or(InvalidWildcard::Star)?;
         let name = match behind.rsplit_once(':') {
-            Some((name, port)) if port.parse::<u16>().is_ok() => name,
+            Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => name,
             _ => behind,
         };
         // The `*` stands for letters, so `--suffix` is the end of a label.
@@ -145,11 +145,12 @@ impl Wildcard {
     }
 }
 
-/// A label of a host name (RFC 1123 §2.1), in lower case.
+/// A label of a host name (RFC 1123 §2.1) with at most 63 characters (RFC 1035 §2.3.4), in lower case.
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let bytes = text.as_bytes();
-    bytes.first().is_some_and(|byte| plain(*byte))
+    bytes.len() <= 63
+        && bytes.first().is_some_and(|byte| plain(*byte))
         && bytes.last().is_some_and(|byte| plain(*byte))
         && bytes.iter().all(|byte| plain(*byte) || *byte == b'-')
 }
@@ -229,6 +230,10 @@ mod tests {
             ("*..example.com", Err(InvalidWildcard::Labels)),
             ("*-.example.com", Err(InvalidWildcard::Labels)),
             ("*.exa mple.com", Err(InvalidWildcard::Labels)),
+            ("*.example.com:0", Err(InvalidWildcard::Labels)),
+            ("*.example.com:x", Err(InvalidWildcard::Labels)),
+            (&format!("*.{}.com", "a".repeat(63)), Ok(&format!(".{}.com", "a".repeat(63)))),
+            (&format!("*.{}.com", "a".repeat(64)), Err(InvalidWildcard::Labels)),
         ] {
             assert_eq!(
                 Wildcard::parse(text).map(|wildcard| wildcard.behind),

@@ -8,7 +8,7 @@ use url::Url;
 use super::cookies;
 use super::credential::{HANDOVER_PREFIX, is_person_token};
 use crate::types::{CoderUserId, Secret, TokenHash};
-use crate::web::cookies::set_pair;
+use crate::web::cookies::SetCookie;
 
 /// The longest answer that is read for a new key, in bytes. Coder's have less than 100.
 pub const MAX_KEY_ANSWER: usize = 16 * 1024;
@@ -52,8 +52,8 @@ pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
     is_person_token(made.key.expose()).then_some(made.key)
 }
 
-/// The hand-over that Coder's redirect carries to an app's host, by the hash under which it will be presented
-/// there. Whoever asked for the redirect is its user.
+/// The encrypted key that Coder's redirect carries to an app's host, by the hash under which the browser will present
+/// it there. It belongs to the user who requested the redirect.
 pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
     if !status.is_redirection() {
         return None;
@@ -64,7 +64,7 @@ pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<Toke
     (!value.is_empty() && values.next().is_none()).then(|| TokenHash::of(value.trim()))
 }
 
-/// The session that an app's host sets once it has opened a hand-over; its user is the hand-over's.
+/// The session that an app's host sets once it has decrypted the key of an app redirect; its user is the key's.
 pub fn app_session(status: StatusCode, headers: &HeaderMap) -> Option<Secret> {
     if !status.is_redirection() {
         return None;
@@ -72,10 +72,10 @@ pub fn app_session(status: StatusCode, headers: &HeaderMap) -> Option<Secret> {
     let mut set = headers
         .get_all(header::SET_COOKIE)
         .iter()
-        .filter_map(set_pair)
-        .filter(|(name, value)| cookies::is_app_session(name) && is_person_token(value));
-    let (_, value) = set.next()?;
-    set.next().is_none().then(|| Secret::new(value))
+        .filter_map(SetCookie::parse)
+        .filter(|set| cookies::is_app_session(set.name()) && is_person_token(set.value()));
+    let session = set.next()?;
+    set.next().is_none().then(|| Secret::new(session.value()))
 }
 
 #[cfg(test)]
@@ -138,7 +138,7 @@ mod tests {
 
     /// The hash is the one that the app's host will compute from the request that follows.
     #[test]
-    fn a_hand_over_is_known_again_when_it_is_presented() {
+    fn an_encrypted_app_key_is_known_again_when_it_is_presented() {
         let location = "https://code--dev--bob.apps.example.com/x?a=1&coder_application_connect_api_key_35e783=eyJ.%2Ba-_";
         let redirect = headers(&[("location", location)]);
         let made = encrypted_app_key(StatusCode::SEE_OTHER, &redirect).expect("an encrypted app key");
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn a_redirect_without_exactly_one_hand_over_has_none() {
+    fn a_redirect_without_exactly_one_encrypted_app_key_has_none() {
         let name = "coder_application_connect_api_key_35e783";
         for (status, location) in [
             (200, format!("https://a.example.com/?{name}=x")),

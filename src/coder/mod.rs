@@ -1,5 +1,5 @@
-//! The only place that knows Coder: its routes, hosts, cookies, credentials and answers, how somebody is
-//! handed over to it, and how to ask it whose a token is.
+//! The only place that knows Coder: its routes, hosts, cookies, credentials and answers, the hand-off of a sign-in to
+//! it, and how to ask it whose a token is.
 //!
 //! Facts were read from Coder's source and recorded answers of 2025-07 to 2026-10; where it matters, the
 //! text says which.

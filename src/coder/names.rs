@@ -6,7 +6,7 @@ pub const LOGIN_PAGE: &str = "/login";
 /// The parameter of that page with a text that it shows above its buttons.
 pub const LOGIN_MESSAGE: &str = "message";
 
-/// Where a session is handed over to an app's host, which stands in the query.
+/// Coder's app redirect: it carries an encrypted key to the app's host that its query names.
 pub const APP_REDIRECT: &str = "/api/v2/applications/auth-redirect";
 
 /// Who the bearer of a token is.

@@ -1,9 +1,9 @@
 //! What the tools that write a configuration leave in its values: quotes that `docker --env-file` keeps, variables
-//! that nothing replaced, words of an example, comments that an environment has no syntax for.
+//! that nothing replaced, words of an example, comments, for which an environment has no syntax.
 
-use super::parse::Fault;
+use super::fault::ValueFault;
 
-/// Words that stand where a value is to be put, in lower case and with `-` between them.
+/// Words that examples have in place of a value, in lower case and with `-` between them.
 const PLACEHOLDERS: [&str; 14] = [
     "change-it",
     "change-me",
@@ -25,8 +25,8 @@ const PLACEHOLDERS: [&str; 14] = [
 const PLACEHOLDER_STARTS: [&str; 4] = ["your-", "my-client-", "insert-", "replace-with-"];
 
 /// What was left in a value, and what to do; never the value. Only the environment (`by_variable`) keeps comments.
-pub(super) fn of(text: &str, by_variable: bool) -> Option<Fault> {
-    let fault = |what: &str, remedy: &str| Some((what.to_owned(), remedy.to_owned()));
+pub(super) fn of(text: &str, by_variable: bool) -> Option<ValueFault> {
+    let fault = |what: &str, remedy: &str| Some(ValueFault::new(what, remedy));
     if is_quoted(text) {
         return fault(
             "begins and ends with a quotation mark, which is part of the value here (docker --env-file keeps quotes)",
@@ -51,7 +51,7 @@ pub(super) fn of(text: &str, by_variable: bool) -> Option<Fault> {
     None
 }
 
-/// Whether the value is one that only its quotes or a reference can explain, whatever it is for.
+/// Whether the value has quotes or a reference, which are wrong in every kind of setting.
 pub(super) fn is_certain(text: &str) -> bool {
     is_quoted(text) || has_reference(text)
 }
@@ -98,7 +98,7 @@ mod tests {
     use super::*;
 
     fn what(text: &str) -> Option<String> {
-        of(text, true).map(|(what, _)| what)
+        of(text, true).map(|fault| fault.what)
     }
 
     #[test]

@@ -1,69 +1,171 @@
 //! Settings: one YAML file and the environment, read once and checked whole.
 //!
-//! Every key stands in one table ([`keys`]) with its names, default and meaning. A variable wins over the
-//! file. Whatever is wrong is reported at once ([`Errors`]), each with key, place and remedy, never with a
+//! A setting is one item ([`key::Key`]) next to the code that reads it, in the file of its section. From these items
+//! come the reader, the error messages, `docs/configuration.md` and `config/vestibule.yaml`. A variable wins over the
+//! file. Everything that is wrong is reported at once ([`ConfigErrors`]), with key, place and remedy, never with a
 //! value, which might be a secret. The section `oidc` is Coder's own.
 //!
-//! Tier 1. Imported only by `app` and `cli`: other modules have settings of their own.
+//! | part | file |
+//! | --- | --- |
+//! | where settings come from | `source.rs`, `tree.rs`, `csv.rs` |
+//! | what a setting is; all of them | `entry.rs`, `key.rs`, `words.rs`; `table.rs` |
+//! | what was given, and names that nothing reads | `given.rs`, `names.rs` |
+//! | values from text, and what tools leave in them | `parse.rs`, `leftover.rs` |
+//! | settings by key | `reader.rs` |
+//! | each section: its settings, their values, its rules | `sections/` |
+//! | what is wrong | `fault.rs`, `notes.rs`, `problem.rs` |
+//!
+//! Tier 7: a setting is read into the type of the module that uses it. Imported only by `app` and `cli`.
 
-pub mod keys;
+mod csv;
+mod entry;
+mod fault;
+mod given;
+mod key;
 mod leftover;
 mod names;
+mod notes;
 mod parse;
 mod problem;
 mod reader;
 mod sections;
-mod settings;
 mod source;
+mod table;
 mod tree;
+mod words;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-pub use problem::{Errors, Place, Problem, Warning};
-pub use sections::{ALGORITHMS, ROUTE_CLASSES, csv};
-pub use settings::*;
+pub use problem::{ConfigErrors, ConfigProblem, ConfigWarning, SettingPlace};
+pub use sections::admin::AdminConfig;
+pub use sections::coder::{CoderConfig, IssuerListenerConfig};
+pub use sections::listen::{PublicListenerConfig, TlsFiles};
+pub use sections::oidc::{CoderSetting, CoderSettings, SignInButtonConfig};
+pub use sections::sign_in_out::SignOutConfig;
+pub use sections::store::EmbeddedStoreConfig;
 pub use source::{DEFAULT_FILES, Environment, FILE_VARIABLE};
 
-use reader::Reader;
+use crate::gateway::SignInMode;
+use crate::grant::GrantSettings;
+use crate::oidc::ProviderSettings;
+use crate::policy::Rules;
+use crate::telemetry::LogSettings;
+use reader::SettingsReader;
+use sections::{TABLE, admin, coder, listen, log, oidc, policy, session, sign_in_out, store, together};
 
 /// What [`Config::from_text`] calls its text in errors.
 const TEXT_NAME: &str = "vestibule.yaml";
 
+/// The whole configuration: valid and complete. What has a default or must be given is never an `Option`.
+///
+/// Made only by [`Config::load`] and [`Config::from_text`].
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// The public listener.
+    pub listen: PublicListenerConfig,
+    /// The operator's listeners.
+    pub admin: AdminConfig,
+    /// The Coder deployment behind the gateway.
+    pub coder: CoderConfig,
+    /// The provider, and who may sign in.
+    pub oidc: ProviderSettings,
+    /// The sign-in button.
+    pub button: SignInButtonConfig,
+    /// What `vestibule coder-env` hands on of the section `oidc`.
+    pub for_coder: CoderSettings,
+    /// How long a sign-in lasts.
+    pub grants: GrantSettings,
+    /// What a browser without a session gets.
+    pub sign_in: SignInMode,
+    /// What a sign-out ends.
+    pub sign_out: SignOutConfig,
+    /// Who gets through.
+    pub rules: Rules,
+    /// Where grants are kept.
+    pub store: EmbeddedStoreConfig,
+    /// What is logged, and how.
+    pub log: LogSettings,
+    /// What is allowed but probably not meant.
+    pub warnings: Vec<ConfigWarning>,
+}
+
 impl Config {
-    /// Reads the file and the environment. The file is the named one, else the one of [`FILE_VARIABLE`],
-    /// else the first of [`DEFAULT_FILES`] that is there, else none.
-    pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, Errors> {
-        let mut reader = Reader::default();
-        let Some(path) = Self::file(named, environment) else {
-            return Self::finish(reader, environment).map_err(Errors::without_a_file);
+    /// Reads the file and the environment. The file is `named`, else the one of [`FILE_VARIABLE`], else the first of
+    /// [`DEFAULT_FILES`] that exists, else none.
+    ///
+    /// # Errors
+    /// Everything that is missing or wrong.
+    pub fn load(named: Option<&Path>, environment: &Environment) -> Result<Self, ConfigErrors> {
+        let mut reader = SettingsReader::new(TABLE);
+        let Some(path) = source::file(named, environment) else {
+            return Self::finish(reader, environment).map_err(ConfigErrors::without_a_file);
         };
         match source::read_file(&path) {
-            Ok(text) => reader.file(&path, &text),
-            Err((what, remedy)) => reader.unread(Place::File(path, 0), &what, remedy),
+            Ok(text) => reader.take_file(&path, &text),
+            Err(fault) => reader.unread_file(path, fault),
         }
         Self::finish(reader, environment)
     }
 
-    /// From the text of a file alone.
-    pub fn from_text(yaml: &str) -> Result<Self, Errors> {
-        let mut reader = Reader::default();
-        reader.file(Path::new(TEXT_NAME), yaml);
+    /// Reads the text of a file, without an environment.
+    ///
+    /// # Errors
+    /// Everything that is missing or wrong.
+    pub fn from_text(yaml: &str) -> Result<Self, ConfigErrors> {
+        let mut reader = SettingsReader::new(TABLE);
+        reader.take_file(Path::new(TEXT_NAME), yaml);
         Self::finish(reader, &Environment::default())
     }
 
-    /// The file that [`Self::load`] reads, if any.
-    pub fn file(named: Option<&Path>, environment: &Environment) -> Option<PathBuf> {
-        source::file(named, environment)
-    }
-
-    fn finish(mut reader: Reader, environment: &Environment) -> Result<Self, Errors> {
-        reader.environment(environment);
-        let config = sections::config(&mut reader);
+    fn finish(mut reader: SettingsReader, environment: &Environment) -> Result<Self, ConfigErrors> {
+        reader.take_environment(environment);
+        let config = Self::read(&mut reader);
         let (problems, warnings) = reader.into_notes();
         match config {
             Some(config) if problems.is_empty() => Ok(Self { warnings, ..config }),
-            _ => Err(Errors::new(problems)),
+            _ => Err(ConfigErrors::new(problems)),
         }
+    }
+
+    /// Reads all sections. Nothing when a setting is missing or wrong; the reader knows which.
+    fn read(r: &mut SettingsReader) -> Option<Self> {
+        r.refuse_what_has_no_place();
+        r.warn_of_leftovers();
+        let listen = listen::read(r);
+        let store = store::read(r);
+        let admin = admin::read(r, store.as_ref());
+        let coder = coder::read(r);
+        let oidc = oidc::read(r, coder.as_ref());
+        let session = session::read(r);
+        let sign_in = sign_in_out::read_sign_in(r);
+        let sign_out = sign_in_out::read_sign_out(r);
+        let rules = policy::read(r, session.as_ref(), sign_in);
+        let grace = session::grace(r);
+        let log = log::read(r);
+        together::check(r, listen.as_ref(), admin.as_ref(), coder.as_ref());
+        let (oidc, session) = (oidc?, session?);
+        Some(Self {
+            listen: listen?,
+            admin: admin?,
+            coder: coder?,
+            oidc: oidc.provider,
+            button: oidc.button,
+            for_coder: oidc.for_coder,
+            grants: GrantSettings {
+                recheck: session.recheck,
+                grace: grace?,
+                sign_out_with_provider: session.sign_out_with_provider,
+                max_age: session.max_age,
+                idle: session.idle,
+                ..GrantSettings::default()
+            },
+            sign_in: sign_in?,
+            sign_out: sign_out?,
+            rules: rules?,
+            store: store?,
+            log: log?,
+            warnings: Vec::new(),
+        })
     }
 }
 

@@ -1,6 +1,7 @@
-//! Names that nothing reads: which setting was probably meant, and whether the mistake may be passed over.
+//! Names that nothing reads: which setting was probably meant, and whether the mistake may be ignored.
 
-use super::keys::{self, Key};
+use super::entry::{KeyEntry, SignInGuard};
+use super::table::KeyTable;
 
 /// What the gateway's own variables begin with.
 const OWN_PREFIX: &str = "VESTIBULE_";
@@ -11,65 +12,54 @@ const CODER_PREFIX: &str = "CODER_";
 /// What the variables of Coder's section `oidc` begin with.
 const OIDC_PREFIXES: [&str; 2] = ["CODER_OIDC_", "CODER_DANGEROUS_OIDC_"];
 
-/// The settings that decide who comes in. Where one of them is meant and not read, the wrong people may sign in.
-const DECIDING: [&str; 10] = [
-    "oidc.issuerURL",
-    "oidc.clientID",
-    "oidc.clientSecret",
-    "oidc.clientSecretFile",
-    "oidc.emailDomain",
-    "oidc.emailField",
-    "oidc.usernameField",
-    "oidc.ignoreEmailVerified",
-    "oidc.groupField",
-    "oidc.groupAllowed",
-];
-
 /// The most edits between a name and the one that was meant.
 const MAX_EDITS: usize = 2;
 
 /// The longest name that is compared, in bytes. All real ones are shorter.
-const MAX_NAME: usize = 64;
+const MAX_COMPARED_NAME: usize = 64;
 
-/// What a variable without a reader is.
+/// A variable that nothing reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unread {
-    /// One of the gateway's own that does not exist; perhaps this key was meant.
-    Own(Option<&'static Key>),
-    /// Nearly the variable of a key that decides who comes in.
-    Decides(&'static Key),
-    /// One of Coder's section `oidc` that neither Coder nor the gateway knows; perhaps this key was meant.
-    Oidc(Option<&'static Key>),
+pub(super) enum UnreadVariable {
+    /// One of the gateway's own that does not exist; perhaps this setting was meant.
+    Own(Option<&'static KeyEntry>),
+    /// Nearly the variable of a setting that decides who may sign in.
+    Decides(&'static KeyEntry),
+    /// One of Coder's section `oidc` that neither Coder nor the gateway knows; perhaps this setting was meant.
+    Oidc(Option<&'static KeyEntry>),
 }
 
-/// What a variable is that is no key's. Nothing when it is somebody else's business: Coder's other settings, what
-/// Kubernetes sets, the rest of the environment.
-pub(super) fn unread(name: &str, value: &str) -> Option<Unread> {
+/// Judges a variable that belongs to no setting. Nothing when it does not concern the gateway: Coder's other settings,
+/// what Kubernetes sets, the rest of the environment.
+pub(super) fn unread(name: &str, value: &str, table: KeyTable) -> Option<UnreadVariable> {
     if !name.starts_with(OWN_PREFIX) && !name.starts_with(CODER_PREFIX) || is_service_variable(name, value) {
         return None;
     }
     if name.starts_with(OWN_PREFIX) {
-        return Some(Unread::Own(meant(name)));
+        return Some(UnreadVariable::Own(meant(name, table)));
     }
     let oidc = OIDC_PREFIXES.iter().any(|prefix| name.starts_with(prefix));
-    let near = |key: &Key| distance(name, key.variable) <= MAX_EDITS;
+    let near = |key: &KeyEntry| distance(name, key.variable) <= MAX_EDITS;
     let words = words(name);
-    let decides = deciding()
+    let decides = table
+        .all()
+        .filter(|key| key.guard != SignInGuard::Unrelated)
         .find(|key| near(key) || oidc && has_words(key, &words))
-        .or_else(|| fails_open(&words).filter(|_| oidc));
+        .or_else(|| fails_open(&words, table).filter(|_| oidc));
     match decides {
-        Some(key) => Some(Unread::Decides(key)),
-        None => oidc.then(|| Unread::Oidc(meant(name))),
+        Some(key) => Some(UnreadVariable::Decides(key)),
+        None => oidc.then(|| UnreadVariable::Oidc(meant(name, table))),
     }
 }
 
-/// The key that a name of the file or the environment probably means.
-pub(super) fn meant(name: &str) -> Option<&'static Key> {
+/// The setting that a name in the file or in the environment probably means.
+pub(super) fn meant(name: &str, table: KeyTable) -> Option<&'static KeyEntry> {
     let words = words(name);
-    let by_words = || keys::all().find(|key| has_words(key, &words));
+    let by_words = || table.all().find(|key| has_words(key, &words));
     let by_edits = || {
-        let edits = |key: &Key| distance(name, key.path).min(distance(name, key.variable));
-        keys::all()
+        let edits = |key: &KeyEntry| distance(name, key.path).min(distance(name, key.variable));
+        table
+            .all()
             .map(|key| (edits(key), key))
             .min_by_key(|(edits, _)| *edits)
             .filter(|(edits, _)| *edits <= MAX_EDITS)
@@ -78,38 +68,35 @@ pub(super) fn meant(name: &str) -> Option<&'static Key> {
     // The right name in another section.
     let by_last = || {
         let last = |path: &str| path.rsplit('.').next().unwrap_or_default().to_ascii_lowercase();
-        let mut same = keys::all().filter(|key| last(key.path) == last(name));
+        let mut same = table.all().filter(|key| last(key.path) == last(name));
         same.next().filter(|_| same.next().is_none())
     };
     by_words().or_else(by_edits).or_else(by_last)
 }
 
-fn deciding() -> impl Iterator<Item = &'static Key> {
-    DECIDING.iter().filter_map(|path| keys::find(path))
-}
-
-/// The list of domains or of groups, when the words speak of one of them: without that list everybody comes in.
-fn fails_open(words: &[String]) -> Option<&'static Key> {
+/// The list of domains or of groups, when the words are about one of them: without that list everyone may sign in.
+fn fails_open(words: &[String], table: KeyTable) -> Option<&'static KeyEntry> {
     let has = |start: &str| words.iter().any(|word| word.starts_with(start));
     let allows = has("allow") || has("requir") || has("permit") || words == ["group", "oidc"];
-    if has("domain") {
-        keys::find("oidc.emailDomain")
+    let guard = if has("domain") {
+        SignInGuard::AllowedDomains
     } else if has("group") && allows {
-        keys::find("oidc.groupAllowed")
+        SignInGuard::AllowedGroups
     } else {
-        None
-    }
+        return None;
+    };
+    table.all().find(|key| key.guard == guard)
 }
 
 /// Whether a key has these words, in the file or in the environment, in any order.
-fn has_words(key: &Key, those: &[String]) -> bool {
+fn has_words(key: &KeyEntry, those: &[String]) -> bool {
     words(key.path) == those || words(key.variable) == those
 }
 
-/// The words of a name in alphabetical order and lower case, without endings and without whose name it is:
-/// `CODER_OIDC_GROUPS_ALLOWED` and `oidc.groupAllowed` have the same ones.
+/// The words of a name in alphabetical order and in lower case, without the endings `s` and `ed`, and without `coder`
+/// and `vestibule`: `CODER_OIDC_GROUPS_ALLOWED` and `oidc.groupAllowed` have the same words.
 fn words(name: &str) -> Vec<String> {
-    if name.len() > MAX_NAME {
+    if name.len() > MAX_COMPARED_NAME {
         return Vec::new();
     }
     let mut words = vec![String::new()];
@@ -137,7 +124,7 @@ fn words(name: &str) -> Vec<String> {
     words
 }
 
-/// Whether Kubernetes sets a variable of this name in every container beside a Service called `vestibule`
+/// Whether Kubernetes sets a variable of this name in every container of a namespace with a Service called `vestibule`
 /// or `vestibule-…`: `VESTIBULE_SERVICE_HOST`, `VESTIBULE_PORT_3000_TCP_ADDR`.
 fn is_service_variable(name: &str, value: &str) -> bool {
     if name.ends_with("_SERVICE_HOST") || name.contains("_SERVICE_PORT") {
@@ -153,26 +140,12 @@ fn is_service_variable(name: &str, value: &str) -> bool {
     protocol && number && parts.next() == Some("PORT")
 }
 
-/// The edit distance of two names without regard to case; names beyond [`MAX_NAME`] are far from everything.
+/// The edit distance of two names, ignoring case. A name longer than [`MAX_COMPARED_NAME`] is near to no other.
 fn distance(a: &str, b: &str) -> usize {
-    if a.len() > MAX_NAME || b.len() > MAX_NAME {
+    if a.len() > MAX_COMPARED_NAME || b.len() > MAX_COMPARED_NAME {
         return usize::MAX;
     }
-    let (a, b) = (a.to_ascii_lowercase(), b.to_ascii_lowercase());
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (i, x) in a.bytes().enumerate() {
-        let mut diagonal = i;
-        let mut left = i + 1;
-        for (cell, y) in row.iter_mut().skip(1).zip(b.bytes()) {
-            let here = (*cell + 1).min(left + 1).min(diagonal + usize::from(x != y));
-            diagonal = std::mem::replace(cell, here);
-            left = here;
-        }
-        if let Some(first) = row.first_mut() {
-            *first = i + 1;
-        }
-    }
-    row.last().copied().unwrap_or(usize::MAX)
+    strsim::levenshtein(&a.to_ascii_lowercase(), &b.to_ascii_lowercase())
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use super::source::{DEFAULT_FILES, FILE_VARIABLE};
 
 /// Where something was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum SettingPlace {
     /// A line of the file, counted from 1; 0 when it is not known.
     File(PathBuf, u64),
     /// A variable of the environment.
@@ -18,11 +18,11 @@ pub enum Place {
 
 /// One thing that is wrong. Never holds a value, which might be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// The setting's path in the file (`oidc.clientID`), or empty.
     pub key: String,
     /// Where it was set.
-    pub place: Place,
+    pub place: SettingPlace,
     /// What is wrong.
     pub what: String,
     /// What to do.
@@ -31,11 +31,11 @@ pub struct Problem {
 
 /// Everything that is wrong: at least one thing.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Errors(Vec<Problem>);
+pub struct ConfigErrors(Vec<ConfigProblem>);
 
 /// What is allowed but probably not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
+pub struct ConfigWarning {
     /// The setting's path in the file, or the name of a variable that no setting has.
     pub key: String,
     /// What will happen.
@@ -44,16 +44,16 @@ pub struct Warning {
     pub remedy: String,
 }
 
-impl Errors {
-    pub(super) fn new(problems: Vec<Problem>) -> Self {
+impl ConfigErrors {
+    pub(super) fn new(problems: Vec<ConfigProblem>) -> Self {
         Self(problems)
     }
 
-    /// With the note that no file was there to be read: whoever has one wants to know that first.
+    /// Adds first that no configuration file was found.
     pub(super) fn without_a_file(mut self) -> Self {
-        let problem = Problem {
+        let problem = ConfigProblem {
             key: String::new(),
-            place: Place::Nowhere,
+            place: SettingPlace::Nowhere,
             what: format!(
                 "No configuration file was found: there is neither {}",
                 DEFAULT_FILES.join(" nor ")
@@ -64,15 +64,25 @@ impl Errors {
         self
     }
 
-    /// One by one, in the order of the file, then of the variables.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    /// Each problem, in the order of the file, then of the variables.
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigProblem> {
         self.0.iter()
     }
 }
 
-impl std::error::Error for Errors {}
+impl SettingPlace {
+    /// The place of an entry within a setting. A `line` of 0 is not known.
+    pub(super) fn at_line(&self, line: u64) -> Self {
+        match self {
+            Self::File(path, _) if line > 0 => Self::File(path.clone(), line),
+            _ => self.clone(),
+        }
+    }
+}
 
-impl fmt::Display for Errors {
+impl std::error::Error for ConfigErrors {}
+
+impl fmt::Display for ConfigErrors {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (at, problem) in self.0.iter().enumerate() {
             let end = if at == 0 { "" } else { "\n" };
@@ -82,7 +92,7 @@ impl fmt::Display for Errors {
     }
 }
 
-impl fmt::Display for Place {
+impl fmt::Display for SettingPlace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path, 0) => write!(f, "{}", path.display()),
@@ -93,22 +103,22 @@ impl fmt::Display for Place {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     /// `vestibule.yaml:7: oidc.issuerURL is not an absolute URL. Write ...`
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.place, self.key.is_empty()) {
-            (Place::Nowhere, true) => {}
-            (Place::Nowhere, false) => write!(f, "{} ", self.key)?,
+            (SettingPlace::Nowhere, true) => {}
+            (SettingPlace::Nowhere, false) => write!(f, "{} ", self.key)?,
             // The file or the variable is itself the subject of the sentence.
-            (Place::File(_, 0) | Place::Variable(_), true) => write!(f, "{} ", self.place)?,
-            (Place::File(..), true) => write!(f, "{}: the file ", self.place)?,
+            (SettingPlace::File(_, 0) | SettingPlace::Variable(_), true) => write!(f, "{} ", self.place)?,
+            (SettingPlace::File(..), true) => write!(f, "{}: the file ", self.place)?,
             (place, false) => write!(f, "{place}: {} ", self.key)?,
         }
         write!(f, "{}. {}.", self.what, self.remedy)
     }
 }
 
-impl fmt::Display for Warning {
+impl fmt::Display for ConfigWarning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}. {}.", self.key, self.what, self.remedy)
     }

@@ -9,24 +9,26 @@ use zeroize::Zeroizing;
 
 use crate::types::Secret;
 
-/// The file that is read when none is named, if one of them is there.
+use super::fault::ValueFault;
+
+/// The files that are looked for when none is named. The first that exists is read.
 pub const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
 
 /// The variable that names the file.
 pub const FILE_VARIABLE: &str = "VESTIBULE_CONFIG";
 
 /// The most that is read of a configuration file, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_CONFIG_FILE: u64 = 1024 * 1024;
 
 /// The most that is read of a file with a secret, in bytes.
-const MAX_SECRET: u64 = 64 * 1024;
+const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 /// The variables of a process, handed in so that nothing but `main` reads the real ones.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
 impl Environment {
-    /// From names and values. An empty value counts as not set, as Coder has it.
+    /// From names and values. An empty value counts as not set, as with Coder.
     pub fn new<N: Into<String>, V: Into<String>>(variables: impl IntoIterator<Item = (N, V)>) -> Self {
         let kept = variables.into_iter().map(|(name, value)| (name.into(), Zeroizing::new(value.into())));
         Self(kept.filter(|(_, value)| !value.is_empty()).collect())
@@ -44,7 +46,7 @@ impl Environment {
 }
 
 impl std::fmt::Debug for Environment {
-    /// Names only.
+    /// Shows the names only: a value may be a secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }
@@ -58,55 +60,55 @@ pub(super) fn file(named: Option<&Path>, environment: &Environment) -> Option<Pa
         .or_else(|| DEFAULT_FILES.iter().map(PathBuf::from).find(|path| path.exists()))
 }
 
-/// Why a file could not be taken: what is wrong, and what to do.
-pub(super) type Unreadable = (String, &'static str);
-
 /// Reads a configuration file.
-pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, Unreadable> {
-    read(path, MAX_FILE).map_err(|fault| match fault {
-        Fault::Io(error) => {
-            (format!("cannot be read: {error}"), "Name a file that the gateway's user may read")
+pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, ValueFault> {
+    read(path, MAX_CONFIG_FILE).map_err(|fault| match fault {
+        FileFault::Io(error) => {
+            let remedy = "Name a file that the gateway's user may read";
+            ValueFault::new(format!("cannot be read: {error}"), remedy)
         }
-        Fault::NotText => ("is not UTF-8 text".to_owned(), "Name a YAML file"),
-        Fault::TooLarge => ("is larger than 1 MiB".to_owned(), "Name a YAML file of a few kilobytes"),
+        FileFault::NotText => ValueFault::new("is not UTF-8 text", "Name a YAML file"),
+        FileFault::TooLarge => ValueFault::new("is larger than 1 MiB", "Name a YAML file of a few kilobytes"),
     })
 }
 
 /// Reads a file with one secret, without the line break at its end.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, Unreadable> {
+pub(super) fn read_secret(path: &Path) -> Result<Secret, ValueFault> {
     const ALONE: &str = "Put only the secret into the file";
-    let text = read(path, MAX_SECRET).map_err(|fault| match fault {
-        Fault::Io(error) => (
+    let text = read(path, MAX_SECRET_FILE).map_err(|fault| match fault {
+        FileFault::Io(error) => ValueFault::new(
             format!("names a file that cannot be read ({}: {error})", path.display()),
             "Name a file that the gateway's user may read; relative paths begin at the working folder",
         ),
-        Fault::NotText => ("names a file that is not UTF-8 text".to_owned(), ALONE),
-        Fault::TooLarge => ("names a file larger than 64 KiB".to_owned(), ALONE),
+        FileFault::NotText => ValueFault::new("names a file that is not UTF-8 text", ALONE),
+        FileFault::TooLarge => ValueFault::new("names a file larger than 64 KiB", ALONE),
     })?;
     let line = text.strip_suffix('\n').unwrap_or(&text);
     let line = line.strip_suffix('\r').unwrap_or(line);
     if line.is_empty() {
-        return Err(("names an empty file".to_owned(), ALONE));
+        return Err(ValueFault::new("names an empty file", ALONE));
     }
     if line.chars().any(char::is_control) {
-        return Err(("names a file with more than one line, or with control characters".to_owned(), ALONE));
+        let what = "names a file with more than one line, or with control characters";
+        return Err(ValueFault::new(what, ALONE));
     }
     Ok(Secret::new(line))
 }
 
-enum Fault {
+/// Why a file could not be read.
+enum FileFault {
     Io(io::Error),
     NotText,
     TooLarge,
 }
 
-fn read(path: &Path, limit: u64) -> Result<Zeroizing<String>, Fault> {
+fn read(path: &Path, limit: u64) -> Result<Zeroizing<String>, FileFault> {
     let mut text = Zeroizing::new(String::new());
     match File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text)) {
         Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => Ok(text),
-        Ok(_) => Err(Fault::TooLarge),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(Fault::NotText),
-        Err(error) => Err(Fault::Io(error)),
+        Ok(_) => Err(FileFault::TooLarge),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(FileFault::NotText),
+        Err(error) => Err(FileFault::Io(error)),
     }
 }
 
@@ -134,8 +136,8 @@ mod tests {
         for content in
             [b"".as_slice(), b"\n", b"canary\n\n", b"canary\ncanary", b"canary\xff", long.as_bytes()]
         {
-            let (what, _) = read_secret(file_with(content).path()).unwrap_err();
-            assert!(!what.contains("canary"), "{what}");
+            let fault = read_secret(file_with(content).path()).unwrap_err();
+            assert!(!fault.what.contains("canary"), "{}", fault.what);
         }
         assert!(read_secret(Path::new("/nonexistent/secret")).is_err());
         assert!(read_secret(Path::new("/")).is_err());
@@ -143,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_configuration_file_of_more_than_a_mebibyte_is_refused() {
-        let limit = usize::try_from(MAX_FILE).unwrap();
+        let limit = usize::try_from(MAX_CONFIG_FILE).unwrap();
         assert!(read_file(file_with(&vec![b'#'; limit]).path()).is_ok());
         assert!(read_file(file_with(&vec![b'#'; limit + 1]).path()).is_err());
     }

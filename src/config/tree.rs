@@ -1,8 +1,8 @@
 //! YAML as a tree that knows its lines, so that every fault in a file can be shown with its place, all at once.
 //!
-//! JSON is YAML. Scalars keep their text as written, byte for byte: a client id of `0123` or `12345e678` is no
-//! number here, and `yes` no truth value. `null`, `~` and nothing at all are no value. No error shows any text of the
-//! file but the names of keys.
+//! JSON is YAML. Scalars keep their text as written, byte for byte: a client id of `0123` or `12345e678` does not become
+//! a number, and `yes` does not become a boolean. `null`, `~` and nothing at all are no value. Errors show no text of
+//! the file except the names of keys.
 
 use std::collections::BTreeSet;
 use std::fmt;
@@ -12,48 +12,48 @@ use serde_saphyr::{DuplicateKeyPolicy, Error, Location, NonFiniteFloatPolicy, Sp
 
 /// A value and where it begins.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(super) struct YamlNode {
     /// The line, counted from 1.
     pub(super) line: u64,
-    /// What it is.
-    pub(super) value: Value,
+    /// The value.
+    pub(super) value: YamlValue,
 }
 
-/// A value.
+/// A value of YAML.
 #[derive(Clone)]
-pub(super) enum Value {
+pub(super) enum YamlValue {
     /// Nothing, `null` or `~`.
     Null,
-    /// Text, a number or a truth value, as written.
+    /// Text, a number or a boolean, as written.
     Text(String),
     /// A sequence.
-    List(Vec<Node>),
+    List(Vec<YamlNode>),
     /// A mapping, in the order written, duplicates included.
-    Map(Vec<Entry>),
+    Map(Vec<YamlEntry>),
 }
 
 /// An entry of a mapping.
 #[derive(Clone, Debug)]
-pub(super) struct Entry {
+pub(super) struct YamlEntry {
     /// The key.
     pub(super) key: String,
     /// The key's line.
     pub(super) line: u64,
-    /// What stands there.
-    pub(super) node: Node,
+    /// The value, and where it begins.
+    pub(super) node: YamlNode,
 }
 
-/// A text is not YAML.
+/// Why a text is not YAML.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct SyntaxError {
+pub(super) struct YamlError {
     /// The line, counted from 1; 0 when there is none.
     pub(super) line: u64,
     /// What is wrong. No text of the file.
     pub(super) what: String,
 }
 
-impl fmt::Debug for Value {
-    /// Shape only: what stands there may be a secret.
+impl fmt::Debug for YamlValue {
+    /// Shows the shape only: a text may be a secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Null => f.write_str("Null"),
@@ -65,7 +65,7 @@ impl fmt::Debug for Value {
 }
 
 /// Reads one document.
-pub(super) fn parse(source: &str) -> Result<Node, SyntaxError> {
+pub(super) fn parse(source: &str) -> Result<YamlNode, YamlError> {
     let options = serde_saphyr::options! {
         with_snippet: false,
         duplicate_keys: DuplicateKeyPolicy::PassThrough,
@@ -77,7 +77,7 @@ pub(super) fn parse(source: &str) -> Result<Node, SyntaxError> {
 }
 
 /// The parser's own words where they cannot hold text of the file, otherwise ours.
-fn syntax_error(error: &Error) -> SyntaxError {
+fn syntax_error(error: &Error) -> YamlError {
     let what = match error {
         Error::Message { msg, .. } => format!("is not valid YAML: {msg}"),
         Error::MultipleDocuments { .. } => "holds more than one YAML document".to_owned(),
@@ -92,56 +92,56 @@ fn syntax_error(error: &Error) -> SyntaxError {
         }
         _ => "is not valid YAML".to_owned(),
     };
-    SyntaxError { line: error.location().map_or(0, |location| location.line()), what }
+    YamlError { line: error.location().map_or(0, |location| location.line()), what }
 }
 
-/// What the YAML reader makes of a value: typed scalars lose how they were written.
+/// A value as the YAML parser gives it. Of a typed scalar it does not give how it was written.
 enum Parsed {
     Null,
     Text(String),
-    /// A number or truth value, whose text is taken from the source.
+    /// A number or a boolean, whose text is taken from the source.
     Typed(String),
     List(Vec<Spanned<Self>>),
     Map(Vec<(Spanned<Self>, Spanned<Self>)>),
 }
 
-fn node(source: &str, parsed: Spanned<Parsed>) -> Result<Node, SyntaxError> {
+fn node(source: &str, parsed: Spanned<Parsed>) -> Result<YamlNode, YamlError> {
     let line = parsed.referenced.line();
     let value = match parsed.value {
-        Parsed::Null => Value::Null,
-        Parsed::Text(text) => Value::Text(text),
-        Parsed::Typed(text) => Value::Text(written(source, &parsed.defined).unwrap_or(text)),
+        Parsed::Null => YamlValue::Null,
+        Parsed::Text(text) => YamlValue::Text(text),
+        Parsed::Typed(text) => YamlValue::Text(written(source, &parsed.defined).unwrap_or(text)),
         Parsed::List(items) => {
-            Value::List(items.into_iter().map(|item| node(source, item)).collect::<Result<_, _>>()?)
+            YamlValue::List(items.into_iter().map(|item| node(source, item)).collect::<Result<_, _>>()?)
         }
-        Parsed::Map(entries) => Value::Map(
+        Parsed::Map(entries) => YamlValue::Map(
             entries
                 .into_iter()
                 .map(|(key, value)| {
                     let line = key.referenced.line();
-                    Ok(Entry { key: key_text(source, key)?, line, node: node(source, value)? })
+                    Ok(YamlEntry { key: key_text(source, key)?, line, node: node(source, value)? })
                 })
                 .collect::<Result<_, _>>()?,
         ),
     };
-    Ok(Node { line, value })
+    Ok(YamlNode { line, value })
 }
 
 /// A key as it was written, `null` included: every key is a name.
-fn key_text(source: &str, key: Spanned<Parsed>) -> Result<String, SyntaxError> {
+fn key_text(source: &str, key: Spanned<Parsed>) -> Result<String, YamlError> {
     match key.value {
         Parsed::Text(text) => Ok(text),
         Parsed::Typed(text) => Ok(written(source, &key.defined).unwrap_or(text)),
         Parsed::Null => Ok(written(source, &key.defined).unwrap_or_default()),
         Parsed::List(_) | Parsed::Map(_) => {
             let what = "has a key that is not text".to_owned();
-            Err(SyntaxError { line: key.referenced.line(), what })
+            Err(YamlError { line: key.referenced.line(), what })
         }
     }
 }
 
-/// The text of a scalar that the reader took for something else than text. With a tag it may stand in quotes
-/// (`!!int "12"`), which the reader takes off, escapes included.
+/// The text of a scalar that the parser read as something else than text. With a tag it may be in quotes
+/// (`!!int "12"`), which are removed here, escapes included.
 fn written(source: &str, place: &Location) -> Option<String> {
     let span = place.span();
     let start = usize::try_from(span.byte_offset()?).ok()?;
@@ -218,13 +218,13 @@ impl<'de> Visitor<'de> for ParsedVisitor {
     }
 }
 
-impl Node {
-    /// The keys that are there twice in one mapping, at any depth, each with the line of the second one.
+impl YamlNode {
+    /// The keys that occur more than once in one mapping, at any depth, each with the line of the later one.
     pub(super) fn twice(&self) -> Vec<(&str, u64)> {
         match &self.value {
-            Value::Null | Value::Text(_) => Vec::new(),
-            Value::List(items) => items.iter().flat_map(Self::twice).collect(),
-            Value::Map(entries) => {
+            YamlValue::Null | YamlValue::Text(_) => Vec::new(),
+            YamlValue::List(items) => items.iter().flat_map(Self::twice).collect(),
+            YamlValue::Map(entries) => {
                 let mut seen = BTreeSet::new();
                 let own = entries.iter().filter(|entry| !seen.insert(entry.key.as_str()));
                 let mut found: Vec<_> = own.map(|entry| (entry.key.as_str(), entry.line)).collect();
@@ -237,20 +237,20 @@ impl Node {
     /// Every text in it, at any depth, keys left out.
     pub(super) fn texts(&self) -> Vec<&str> {
         match &self.value {
-            Value::Null => Vec::new(),
-            Value::Text(text) => vec![text],
-            Value::List(items) => items.iter().flat_map(Self::texts).collect(),
-            Value::Map(entries) => entries.iter().flat_map(|entry| entry.node.texts()).collect(),
+            YamlValue::Null => Vec::new(),
+            YamlValue::Text(text) => vec![text],
+            YamlValue::List(items) => items.iter().flat_map(Self::texts).collect(),
+            YamlValue::Map(entries) => entries.iter().flat_map(|entry| entry.node.texts()).collect(),
         }
     }
 
     /// As JSON, with every scalar as text: the syntax of Coder's variables that hold a map.
     pub(super) fn to_json(&self) -> serde_json::Value {
         match &self.value {
-            Value::Null => serde_json::Value::Null,
-            Value::Text(text) => serde_json::Value::String(text.clone()),
-            Value::List(items) => items.iter().map(Self::to_json).collect(),
-            Value::Map(entries) => {
+            YamlValue::Null => serde_json::Value::Null,
+            YamlValue::Text(text) => serde_json::Value::String(text.clone()),
+            YamlValue::List(items) => items.iter().map(Self::to_json).collect(),
+            YamlValue::Map(entries) => {
                 entries.iter().map(|entry| (entry.key.clone(), entry.node.to_json())).collect()
             }
         }

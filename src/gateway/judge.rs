@@ -1,61 +1,127 @@
-//! TokenLookup presents a request: a look into memory, and for what that does not know, the store, authentik
-//! and Coder, on the slow runtime.
+//! Who presents a request. A fresh authorization is one look into memory; everything else waits on the slow runtime,
+//! for the store, the provider and Coder.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderMap;
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use super::context::Context;
-use super::questions::NoAnswer;
-use super::sign_in::device;
-use super::{Gateway, RefusalCause};
-use crate::coder::api::TokenLookup;
-use crate::coder::credential::{Presented, PresentedKind};
-use crate::grant::{AskNext, Device, MadeFor, TokenOwner, Verdict};
-use crate::policy::{Bearer, Judging, RouteClass};
-use crate::types::{Secret, TokenHash};
+use super::context::RequestContext;
+use super::limits::{LimitExceeded, Limits};
+use super::refusals::RefusalCause;
+use crate::coder::api::{Api, TokenLookup};
+use crate::coder::credential::{Contradiction, Finder, PresentedCredential, PresentedKind};
+use crate::grant::{AskNext, Device, Grants, MadeFor, StoreError, TokenOwner, Verdict};
+use crate::policy::{Bearer, Judging, RouteClass, Rules};
+use crate::types::{CutOff, Secret, SingleFlight, TokenHash};
 
 /// When to ask again after Coder could not be asked.
-const CODER_AGAIN: Duration = Duration::from_secs(5);
+const CODER_RETRY: Duration = Duration::from_secs(5);
 
-/// How long a token waits for its turn among others of its address.
-const PATIENCE: Duration = Duration::from_secs(10);
+/// How long a question about a token waits for room among others of its address.
+const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
 
-impl Gateway {
+/// Why Coder was not asked about a token, or what it said was not kept. Everybody who waits for the answer gets it.
+#[derive(Clone, Debug)]
+enum LookupError {
+    /// The store failed.
+    Store(StoreError),
+    /// The address may not ask about more tokens now.
+    TooMany(LimitExceeded),
+}
+
+impl From<LookupError> for RefusalCause {
+    fn from(error: LookupError) -> Self {
+        match error {
+            LookupError::Store(error) => Self::Store(error),
+            LookupError::TooMany(exceeded) => Self::TooMany(exceeded),
+        }
+    }
+}
+
+/// Finds the credential of a request and what is known of it.
+pub(super) struct CredentialJudge {
+    finder: Finder,
+    rules: Arc<Rules>,
+    grants: Arc<Grants>,
+    api: Api,
+    limits: Arc<Limits>,
+    /// The questions to Coder that are open: one for each token, however many requests wait for its answer.
+    lookups: SingleFlight<TokenHash, Result<Verdict, LookupError>>,
+    slow: Handle,
+}
+
+impl CredentialJudge {
+    /// A judge that waits on the runtime `slow`.
+    pub(super) fn new(
+        finder: Finder,
+        rules: Arc<Rules>,
+        grants: Arc<Grants>,
+        api: Api,
+        limits: Arc<Limits>,
+        slow: Handle,
+    ) -> Self {
+        Self { finder, rules, grants, api, limits, lookups: SingleFlight::default(), slow }
+    }
+
+    /// The credential that Coder will use; `None` also where none is looked for. Two credentials that contradict each
+    /// other do not matter there.
+    ///
+    /// # Errors
+    /// [`Contradiction`] when the request carries two different ones.
+    pub(super) fn find<'a>(
+        &self,
+        headers: &'a HeaderMap,
+        query: Option<&'a str>,
+        class: RouteClass,
+    ) -> Result<Option<PresentedCredential<'a>>, Contradiction> {
+        match self.rules.judging(class) {
+            Judging::Nothing => Ok(None),
+            Judging::Format | Judging::Person => self.finder.find(headers, query, class),
+        }
+    }
+
     /// The bearer of a request. One hash and one look-up when the authorization is fresh.
+    ///
+    /// # Errors
+    /// When nobody can find out about the credential: the store fails, the address has asked about too many unknown
+    /// tokens, or the gateway is being restarted.
     pub(super) async fn bearer(
         self: &Arc<Self>,
-        presented: Option<&Presented<'_>>,
+        presented: Option<&PresentedCredential<'_>>,
         class: RouteClass,
         headers: &HeaderMap,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Bearer, RefusalCause> {
         let Some(presented) = presented else { return Ok(Bearer::Nobody) };
-        if !presented.is_judged() || self.rules.judging(class) != Judging::Person {
+        if !presented.is_personal() || self.rules.judging(class) != Judging::Person {
             return Ok(presented.bearer(Verdict::NeedsAsking(AskNext::Grants)));
         }
         let hash = presented.hash();
         let mut verdict = self.grants.check(&hash);
         if matches!(verdict, Verdict::NeedsAsking(_)) {
-            // The encrypted hand-over to an app host is nothing that Coder could be asked about.
+            // Coder cannot be asked about the encrypted key of an app redirect.
             let secret = (presented.kind() == PresentedKind::Person).then(|| presented.secret());
-            verdict = self.find_out(hash, secret, device(headers, context)).await?;
+            verdict = self.find_out(hash, secret, context.device(headers)).await?;
         }
         Ok(presented.bearer(verdict))
     }
 
-    /// What became of the session that a browser brings as its cookie; `None` where it brings none.
-    pub(super) async fn browsers_session(
+    /// What is known of the session in a browser's cookie; `None` when it has no such cookie.
+    ///
+    /// # Errors
+    /// As [`Self::bearer`].
+    pub(super) async fn session_of_browser(
         self: &Arc<Self>,
         headers: &HeaderMap,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Option<Verdict>, RefusalCause> {
         let Some(token) = self.finder.session_cookie(headers) else { return Ok(None) };
-        let from = device(headers, context);
-        self.find_out(TokenHash::of(token), Some(token.into()), from).await.map(Some)
+        let device = context.device(headers);
+        self.find_out(TokenHash::of(token), Some(token.into()), device).await.map(Some)
     }
 
     /// Finds out on the slow runtime, to the end, whether or not the client waits for it.
@@ -63,17 +129,18 @@ impl Gateway {
         self: &Arc<Self>,
         hash: TokenHash,
         secret: Option<Secret>,
-        from: Device,
+        device: Device,
     ) -> Result<Verdict, RefusalCause> {
-        let gateway = Arc::clone(self);
+        let judge = Arc::clone(self);
         let work = async move {
-            let verdict = gateway.ask(hash, secret, from.address).await;
-            gateway.grants.seen_from(&hash, from);
+            let verdict = judge.ask(hash, secret, device.address).await;
+            judge.grants.seen_from(&hash, device);
             verdict
         };
-        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
+        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::CutOff))
     }
 
+    /// Asks the store and the provider, and Coder where they do not know the token.
     async fn ask(
         self: &Arc<Self>,
         hash: TokenHash,
@@ -85,20 +152,23 @@ impl Gateway {
             verdict => return Ok(verdict),
         };
         let Some(secret) = secret else { return Ok(Verdict::Unknown) };
-        let gateway = Arc::clone(self);
-        let work = async move { gateway.ask_coder(hash, &secret, known, client).await };
-        Ok(self.questions.ask(&self.slow, hash, work).await?)
+        let judge = Arc::clone(self);
+        let work = || async move { judge.ask_coder(hash, &secret, known, client).await };
+        match self.lookups.join_or_start(&self.slow, hash, work).await {
+            Ok(answer) => Ok(answer?),
+            Err(CutOff) => Err(RefusalCause::CutOff),
+        }
     }
 
-    /// Asks Coder whose a token is. `known` is one that Coder knew the last time: it is not counted before the answer
-    /// is another one, and has no share in what an address may ask at once.
+    /// Asks Coder whose a token is. A token that is `known`, because Coder knew it the last time, has no share in what
+    /// an address may ask, and is not counted as bad.
     async fn ask_coder(
         &self,
         hash: TokenHash,
         secret: &Secret,
         known: bool,
         client: IpAddr,
-    ) -> Result<Verdict, NoAnswer> {
+    ) -> Result<Verdict, LookupError> {
         // The question before this one may have been about the same token.
         let verdict = self.grants.check(&hash);
         if !matches!(verdict, Verdict::NeedsAsking(_)) {
@@ -107,10 +177,10 @@ impl Gateway {
         let question = if known {
             None
         } else {
-            match timeout(PATIENCE, self.limits.question(client)).await {
-                Ok(question) => Some(question.map_err(NoAnswer::TooMany)?),
-                // Coder is so slow that the questions before this one have not come to their end.
-                Err(_) => return Ok(Verdict::Unreachable { answers: false, retry_after: CODER_AGAIN }),
+            match timeout(QUESTION_PATIENCE, self.limits.question(client)).await {
+                Ok(question) => Some(question.map_err(LookupError::TooMany)?),
+                // Coder is so slow that the questions before this one are still open.
+                Err(_) => return Ok(CODER_IS_SILENT),
             }
         };
         let verdict = match self.api.who(secret, client).await {
@@ -120,7 +190,7 @@ impl Gateway {
                     login_type: owner.login_type,
                     made_for: MadeFor::Presented,
                 };
-                self.grants.adopt(hash, owner).await.map_err(NoAnswer::Store)?
+                self.grants.adopt(hash, owner).await.map_err(LookupError::Store)?
             }
             TokenLookup::Scoped => self.grants.accept_unattributed(hash),
             TokenLookup::UnknownToken => {
@@ -130,11 +200,12 @@ impl Gateway {
                 }
                 return Ok(Verdict::Unknown);
             }
-            TokenLookup::Unreachable => {
-                return Ok(Verdict::Unreachable { answers: false, retry_after: CODER_AGAIN });
-            }
+            TokenLookup::Unreachable => return Ok(CODER_IS_SILENT),
         };
-        // Everybody was asked.
+        // Nobody is left to ask.
         Ok(if matches!(verdict, Verdict::NeedsAsking(_)) { Verdict::Unknown } else { verdict })
     }
 }
+
+/// The verdict while Coder cannot be asked.
+const CODER_IS_SILENT: Verdict = Verdict::Unreachable { answers: false, retry_after: CODER_RETRY };

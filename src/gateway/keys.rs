@@ -1,23 +1,26 @@
-//! New credentials, bound to their owner as Coder hands them out: Coder does not say later whose a
-//! scoped token or an app's session is.
+//! New credentials, attributed to their user as Coder hands them out: Coder does not say later whose a scoped token or
+//! an app's session is.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::{Gateway, RefusalCause};
-use crate::coder::api::TokenLookup;
+use http::StatusCode;
+use tokio::runtime::Handle;
+
+use super::refusals::RefusalCause;
+use crate::coder::api::{Api, TokenLookup};
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{CredentialHandle, MadeFor, StoreError, TokenOwner};
+use crate::grant::{CredentialHandle, Grants, MadeFor, StoreError, TokenOwner};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
 use crate::web::{Body, Response, read_limited};
 
-/// TokenLookup asked for a credential to be made, and where.
-pub(super) struct Maker {
+/// A request that has Coder make a credential.
+pub(super) struct KeyRequest {
     /// The credential that the request was forwarded with.
-    pub(super) owner: CredentialHandle,
-    /// What it presented: Coder is asked with it about other users.
+    pub(super) requester: CredentialHandle,
+    /// The same as the client presented it: Coder is asked with it about other users.
     pub(super) presented: Option<Secret>,
     /// The path, in the form that Coder routes on.
     pub(super) path: String,
@@ -25,27 +28,37 @@ pub(super) struct Maker {
     pub(super) client: IpAddr,
 }
 
-impl Gateway {
-    /// Reads Coder's answer to a request that makes a credential, and binds what it made.
-    pub(super) async fn bind_made(
+/// Attributes new credentials to their user.
+pub(super) struct KeyAttribution {
+    pub(super) grants: Arc<Grants>,
+    pub(super) api: Api,
+    pub(super) slow: Handle,
+}
+
+impl KeyAttribution {
+    /// Reads Coder's response to a request that makes a credential, and attributes the credential.
+    ///
+    /// # Errors
+    /// When Coder's response breaks off or is too long, or the store fails.
+    pub(super) async fn attribute_new(
         self: &Arc<Self>,
         made: CreatesKey,
         response: Response,
-        maker: Maker,
+        request: KeyRequest,
     ) -> Result<Response, RefusalCause> {
         match made {
             CreatesKey::AppRedirect => {
                 if let Some(hash) = key_creation::encrypted_app_key(response.status(), response.headers()) {
-                    self.attribute(hash, &maker.owner, MadeFor::App).await?;
+                    self.attribute(hash, &request.requester, MadeFor::App).await?;
                 }
                 Ok(response)
             }
-            CreatesKey::Token if response.status() == http::StatusCode::CREATED => {
+            CreatesKey::Token if response.status() == StatusCode::CREATED => {
                 let (parts, body) = response.into_parts();
                 let body = read_limited(body, MAX_KEY_ANSWER).await.map_err(|_| ForwardError::Broken)?;
                 let key = key_creation::new_key(parts.status, &body);
                 if let Some(key) = key {
-                    self.attribute_new(TokenHash::of(key.expose()), maker).await?;
+                    self.attribute_key(TokenHash::of(key.expose()), request).await?;
                 }
                 Ok(Response::from_parts(parts, Body::full(body)))
             }
@@ -53,8 +66,11 @@ impl Gateway {
         }
     }
 
-    /// Binds the session that an app's host sets once it has opened a hand-over.
-    pub(super) async fn bind_app_session(
+    /// Attributes the session that an app's host sets once it has opened the key of an app redirect.
+    ///
+    /// # Errors
+    /// When the store fails.
+    pub(super) async fn attribute_app_session(
         self: &Arc<Self>,
         session: Option<Secret>,
         owner: &CredentialHandle,
@@ -65,23 +81,27 @@ impl Gateway {
         }
     }
 
-    /// Whose a new key is: of the user that the path names. An administrator makes keys for others; who those are,
-    /// Coder tells whoever may make a key for them. `None` when it does not: the key is asked about when it is
+    /// The owner of a new key: the user that the path names. An administrator makes keys for others, and Coder says who
+    /// those are to a client that may make a key for them. `None` when it does not: Coder is asked when the key is
     /// presented.
-    async fn owner_of_new(&self, maker: &Maker) -> Option<TokenOwner> {
-        let user = maker.owner.user()?;
-        let made_for =
-            if maker.path.trim_end_matches('/').ends_with("tokens") { MadeFor::Token } else { MadeFor::Key };
-        let other = match key_creation::owner(&maker.path)? {
+    async fn owner_of_new(&self, request: &KeyRequest) -> Option<TokenOwner> {
+        let user = request.requester.user()?;
+        let made_for = if request.path.trim_end_matches('/').ends_with("tokens") {
+            MadeFor::Token
+        } else {
+            MadeFor::Key
+        };
+        let other = match key_creation::owner(&request.path)? {
             KeyOwner::Requester => None,
             KeyOwner::Id(id) if id == user => None,
             KeyOwner::Id(id) => Some(id.to_string()),
             KeyOwner::Name(name) => Some(name),
         };
         let Some(other) = other else {
-            return Some(TokenOwner { user, login_type: maker.owner.login_type(), made_for });
+            return Some(TokenOwner { user, login_type: request.requester.login_type(), made_for });
         };
-        let TokenLookup::Owner(owner) = self.api.user(&other, maker.presented.as_ref()?, maker.client).await
+        let TokenLookup::Owner(owner) =
+            self.api.user(&other, request.presented.as_ref()?, request.client).await
         else {
             tracing::warn!("Coder does not say whose a new key is; it is asked when the key is presented");
             return None;
@@ -97,26 +117,30 @@ impl Gateway {
     ) -> Result<(), RefusalCause> {
         let Some(user) = owner.user() else { return Ok(()) };
         let owner = TokenOwner { user, login_type: owner.login_type(), made_for };
-        let gateway = Arc::clone(self);
-        self.bound(async move { gateway.grants.attribute(hash, owner).await }).await
+        let keys = Arc::clone(self);
+        self.stored(async move { keys.grants.attribute(hash, owner).await }).await
     }
 
-    async fn attribute_new(self: &Arc<Self>, hash: TokenHash, maker: Maker) -> Result<(), RefusalCause> {
-        let gateway = Arc::clone(self);
-        self.bound(async move {
-            match gateway.owner_of_new(&maker).await {
-                Some(owner) => gateway.grants.attribute(hash, owner).await,
+    async fn attribute_key(
+        self: &Arc<Self>,
+        hash: TokenHash,
+        request: KeyRequest,
+    ) -> Result<(), RefusalCause> {
+        let keys = Arc::clone(self);
+        self.stored(async move {
+            match keys.owner_of_new(&request).await {
+                Some(owner) => keys.grants.attribute(hash, owner).await,
                 None => Ok(()),
             }
         })
         .await
     }
 
-    /// Waits on the slow runtime: for the store, and for Coder's word.
-    async fn bound(
+    /// Runs on the slow runtime what waits for the store and for Coder.
+    async fn stored(
         &self,
         work: impl Future<Output = Result<(), StoreError>> + Send + 'static,
     ) -> Result<(), RefusalCause> {
-        self.slow.spawn(work).await.map_err(|_| RefusalCause::Gone)?.map_err(RefusalCause::Store)
+        self.slow.spawn(work).await.map_err(|_| RefusalCause::CutOff)?.map_err(RefusalCause::Store)
     }
 }

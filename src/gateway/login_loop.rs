@@ -1,23 +1,23 @@
-//! Sign-ins in quick succession: a browser that comes back without its session after each of them would be
-//! sent round in circles for ever.
+//! The login-loop guard: a browser that signs in again and again without keeping a session would be redirected
+//! for ever.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::{Gateway, RefusalCause};
-use crate::types::Timestamp;
+use crate::types::{Clock, Timestamp};
+use crate::web::cookies::OwnCookies;
 
-/// The cookie that counts them. It proves nothing: whoever changes it stops or keeps only themselves.
-const COOKIE: &str = "rounds";
+/// The cookie that counts a browser's sign-ins. It proves nothing: a browser that changes it affects only itself.
+const SIGN_IN_COUNT_COOKIE: &str = "rounds";
 
-/// How many sign-ins may come about within [`WINDOW`] before the next one is not begun.
-const MOST: u8 = 3;
+/// How many sign-ins may succeed within [`WINDOW`] before the next one is refused.
+const MAX_RECENT_SIGN_INS: u8 = 3;
 
-/// What counts as quick succession. A loop takes seconds; nobody signs in four times a minute by hand.
+/// How close together sign-ins are in a loop. A loop takes seconds; nobody signs in four times a minute by hand.
 const WINDOW: Duration = Duration::from_mins(1);
 
-/// The sign-ins of one browser within the window.
+/// The successful sign-ins of one browser within the window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct RecentSignIns {
     count: u8,
@@ -25,14 +25,15 @@ struct RecentSignIns {
 }
 
 impl RecentSignIns {
-    /// Those that a cookie tells of, unless they are long ago.
+    /// Reads the cookie's value; `None` when it has another form, or when the window is over.
     fn read(value: &str, now: Timestamp) -> Option<Self> {
         let (count, since) = value.split_once('-')?;
         let since = Timestamp::from_millis(since.parse().ok()?);
-        let rounds = Self { count: count.parse().ok()?, since };
-        (since <= now && now < since + WINDOW).then_some(rounds)
+        let recent = Self { count: count.parse().ok()?, since };
+        (since <= now && now < since + WINDOW).then_some(recent)
     }
 
+    /// Counts one more sign-in.
     fn one_more(before: Option<Self>, now: Timestamp) -> Self {
         before.map_or(Self { count: 1, since: now }, |before| Self {
             count: before.count.saturating_add(1),
@@ -40,33 +41,44 @@ impl RecentSignIns {
         })
     }
 
+    /// The cookie's value.
     fn written(self) -> String {
         format!("{}-{}", self.count, self.since.as_millis())
     }
 }
 
-impl Gateway {
-    /// Whether a sign-in may begin.
-    pub(super) fn may_begin(&self, headers: &HeaderMap) -> Result<(), RefusalCause> {
-        match self.rounds(headers) {
-            Some(rounds) if rounds.count >= MOST => Err(RefusalCause::Loop),
-            _ => Ok(()),
-        }
+/// Stops a browser that signs in again and again without keeping a session.
+#[derive(Clone, Debug)]
+pub(super) struct LoginLoopGuard {
+    cookies: OwnCookies,
+    clock: Clock,
+}
+
+impl LoginLoopGuard {
+    /// A guard that counts in a cookie of the browser's.
+    pub(super) fn new(cookies: OwnCookies, clock: Clock) -> Self {
+        Self { cookies, clock }
     }
 
-    /// The `Set-Cookie` line that counts a sign-in that came about.
+    /// Whether the browser has signed in so often that it must be in a loop.
+    pub(super) fn is_loop(&self, headers: &HeaderMap) -> bool {
+        self.recent(headers).is_some_and(|recent| recent.count >= MAX_RECENT_SIGN_INS)
+    }
+
+    /// The `Set-Cookie` line that counts a successful sign-in.
     pub(super) fn count_sign_in(&self, headers: &HeaderMap) -> HeaderValue {
-        let rounds = RecentSignIns::one_more(self.rounds(headers), self.clock.now());
-        self.cookies.set(COOKIE, &rounds.written(), Some(WINDOW))
+        let recent = RecentSignIns::one_more(self.recent(headers), self.clock.now());
+        self.cookies.set(SIGN_IN_COUNT_COOKIE, &recent.written(), Some(WINDOW))
     }
 
-    /// The `Set-Cookie` line that begins the count anew: the person was told, or the session was kept.
-    pub(super) fn forget_sign_ins(&self) -> HeaderValue {
-        self.cookies.delete(COOKIE)
+    /// The `Set-Cookie` line that sets the count back to nothing: the browser was shown the page about the loop, or
+    /// it kept its session until it signed out.
+    pub(super) fn reset(&self) -> HeaderValue {
+        self.cookies.delete(SIGN_IN_COUNT_COOKIE)
     }
 
-    fn rounds(&self, headers: &HeaderMap) -> Option<RecentSignIns> {
-        RecentSignIns::read(self.cookies.get(headers, COOKIE)?, self.clock.now())
+    fn recent(&self, headers: &HeaderMap) -> Option<RecentSignIns> {
+        RecentSignIns::read(self.cookies.get(headers, SIGN_IN_COUNT_COOKIE)?, self.clock.now())
     }
 }
 
@@ -75,7 +87,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn rounds_are_counted_within_a_minute_of_the_first() {
+    fn sign_ins_are_counted_within_a_minute_of_the_first() {
         let now = Timestamp::from_seconds(1_000_000);
         let first = RecentSignIns::one_more(None, now);
         assert_eq!(RecentSignIns::read(&first.written(), now), Some(first));

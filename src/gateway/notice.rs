@@ -1,30 +1,30 @@
-//! Why a person has to sign in again: shown once, on the page that follows.
+//! Why the last session ended: shown to the user once, on the page that follows.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-use super::Gateway;
 use crate::grant::EndReason;
+use crate::web::cookies::OwnCookies;
 
-/// The cookie that carries the reason, as a closed word, to the sign-in page. It proves nothing: a browser that changes
-/// it shows another sentence.
-const COOKIE: &str = "ended";
+/// The cookie that carries the label of the reason to the sign-in page. It proves nothing: a browser that changes it
+/// shows itself another sentence.
+const END_REASON_COOKIE: &str = "ended";
 
-/// How long the sign-in page may take to be asked for.
-const MOMENT: Duration = Duration::from_mins(2);
+/// How long the cookie lasts: the browser requests the sign-in page at once.
+const END_REASON_LIFE: Duration = Duration::from_mins(2);
 
 /// The notice without a reason.
-const ENDED: &str = "Your last sign-in has ended.";
+const ENDED_WITHOUT_REASON: &str = "Your last sign-in has ended.";
 
-/// The notice about an end, for the person.
-pub(super) fn sentence(reason: Option<&EndReason>) -> &'static str {
-    reason.map_or(ENDED, |reason| sentence_of(reason.label()))
+/// The notice about the end of a session, as a sentence for the user.
+pub(super) fn end_sentence(reason: Option<&EndReason>) -> &'static str {
+    reason.map_or(ENDED_WITHOUT_REASON, |reason| sentence_of(reason.label()))
 }
 
-/// The notice for a reason's word; the one without a reason for what the person need not know.
-fn sentence_of(word: &str) -> &'static str {
-    match word {
+/// The notice for the label of a reason. Reasons that mean nothing to a user have the notice without a reason.
+fn sentence_of(label: &str) -> &'static str {
+    match label {
         "signed_out" => "Your last sign-in ended because you signed out.",
         "signed_out_at_provider" => {
             "Your last sign-in ended because your session at the sign-in service ended."
@@ -38,20 +38,31 @@ fn sentence_of(word: &str) -> &'static str {
         "max_age" => "Your last sign-in ended because it reached the maximum age.",
         "idle" | "unused" => "Your last sign-in ended because it was not used for too long.",
         "replaced" => "Your last sign-in ended because a newer one replaced it.",
-        _ => ENDED,
+        _ => ENDED_WITHOUT_REASON,
     }
 }
 
-impl Gateway {
-    /// The `Set-Cookie` line that has the sign-in page show why the last sign-in ended.
-    pub(super) fn remember_end(&self, reason: &EndReason) -> HeaderValue {
-        self.cookies.set(COOKIE, reason.label(), Some(MOMENT))
+/// Carries the reason for the end of a session to the sign-in page, in a cookie.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct EndNotice {
+    cookies: OwnCookies,
+}
+
+impl EndNotice {
+    /// A notice in the gateway's own cookies.
+    pub(super) fn new(cookies: OwnCookies) -> Self {
+        Self { cookies }
     }
 
-    /// The notice about the end of the last sign-in, and the `Set-Cookie` line that lets it appear only once.
-    pub(super) fn recall_end(&self, headers: &HeaderMap) -> Option<(&'static str, HeaderValue)> {
-        let word = self.cookies.get(headers, COOKIE)?;
-        Some((sentence_of(word), self.cookies.delete(COOKIE)))
+    /// The `Set-Cookie` line that has the sign-in page show why the session ended.
+    pub(super) fn remember(self, reason: &EndReason) -> HeaderValue {
+        self.cookies.set(END_REASON_COOKIE, reason.label(), Some(END_REASON_LIFE))
+    }
+
+    /// The notice that a request's cookie asks for, and the `Set-Cookie` line after which it is not shown again.
+    pub(super) fn recall(self, headers: &HeaderMap) -> Option<(&'static str, HeaderValue)> {
+        let label = self.cookies.get(headers, END_REASON_COOKIE)?;
+        Some((sentence_of(label), self.cookies.delete(END_REASON_COOKIE)))
     }
 }
 
@@ -73,12 +84,13 @@ mod tests {
             EndReason::Replaced,
             EndReason::Unused,
         ] {
-            let said = sentence(Some(&reason));
-            assert!(said.starts_with("Your last sign-in ended because "), "{reason}: {said}");
+            let shown = end_sentence(Some(&reason));
+            assert!(shown.starts_with("Your last sign-in ended because "), "{reason}: {shown}");
         }
         for reason in [EndReason::Abandoned, EndReason::NoLiveGrant, EndReason::Unreadable] {
-            assert_eq!(sentence(Some(&reason)), ENDED, "{reason}");
+            assert_eq!(end_sentence(Some(&reason)), ENDED_WITHOUT_REASON, "{reason}");
         }
-        assert_eq!((sentence(None), sentence_of("<script>")), (ENDED, ENDED));
+        assert_eq!(end_sentence(None), ENDED_WITHOUT_REASON);
+        assert_eq!(sentence_of("<script>"), ENDED_WITHOUT_REASON);
     }
 }

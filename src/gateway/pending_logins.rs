@@ -1,5 +1,5 @@
-//! Sign-in attempts under way, kept in the browser: one sealed cookie an attempt, so
-//! that many tabs may sign in at once and no replica has to remember anything.
+//! Pending logins, kept in the browser: each has a sealed cookie of its own, so that several tabs may sign in at
+//! once and the gateway has nothing to remember.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -7,17 +7,17 @@ use crate::oidc::{ATTEMPT_LIFE, PendingLogin};
 use crate::types::{Keyring, Purpose, Sealer};
 use crate::web::cookies::{self, OwnCookies};
 
-/// How many attempts one browser may have under way; the oldest goes when one more begins.
-/// Cookies piling up until the provider or the browser refuses the request are a known failure.
-pub(super) const MOST: usize = 5;
+/// How many pending logins one browser may have; a new one replaces the oldest. Without a limit, cookies pile up
+/// until the browser or a server refuses the request.
+const MAX_PENDING_LOGINS: usize = 5;
 
-/// What every attempt's cookie is named, before the part that tells them apart.
-const PREFIX: &str = "attempt_";
+/// What the name of every such cookie begins with.
+const COOKIE_PREFIX: &str = "attempt_";
 
-/// How many characters of `state` name the cookie: they tell attempts apart and prove nothing.
-const NAME_LENGTH: usize = 12;
+/// How many characters of `state` follow in the name of the cookie. They tell pending logins apart and prove nothing.
+const STATE_IN_NAME: usize = 12;
 
-/// Writes and reads the cookies of attempts.
+/// Writes and reads the cookies of pending logins.
 #[derive(Debug)]
 pub(super) struct PendingLogins {
     sealer: Sealer,
@@ -25,48 +25,48 @@ pub(super) struct PendingLogins {
 }
 
 impl PendingLogins {
-    /// With the keys of the deployment.
+    /// Cookies sealed with the keys of the deployment.
     pub(super) fn new(keyring: &Keyring, cookies: OwnCookies) -> Self {
         Self { sealer: keyring.sealer(Purpose::Attempt), cookies }
     }
 
-    /// The `Set-Cookie` lines that remember `login`, and forget the oldest where there are too many.
+    /// The `Set-Cookie` lines that remember `login`, and delete the oldest where there are too many.
     pub(super) fn remember(&self, login: &PendingLogin, headers: &HeaderMap) -> Vec<HeaderValue> {
         let name = base_name(login.state());
         let sealed = self.sealer.seal_text(name.as_bytes(), &login.to_bytes());
         let mut lines = vec![self.cookies.set(&name, &sealed, Some(ATTEMPT_LIFE))];
         let mut present = self.present(headers);
         present.sort_by_key(|(_, login)| login.as_ref().map(PendingLogin::started_at));
-        let surplus = (present.len() + 1).saturating_sub(MOST);
+        let surplus = (present.len() + 1).saturating_sub(MAX_PENDING_LOGINS);
         lines.extend(present.iter().take(surplus).map(|(name, _)| self.cookies.delete(name)));
         lines
     }
 
-    /// The attempt that `state` belongs to, when this browser began it.
+    /// The pending login that `state` belongs to, when this browser began it.
     pub(super) fn recall(&self, state: &str, headers: &HeaderMap) -> Option<PendingLogin> {
         let name = base_name(state);
         let full = self.cookies.name(&name);
-        let mut values = cookies::each(headers).filter(|(name, _)| *name == full);
+        let mut values = cookies::each_text(headers).filter(|(name, _)| *name == full);
         let (_, sealed) = values.next()?;
-        // Two cookies of one name come only from somebody who plants one.
+        // A browser has two cookies of one name only when another site planted one.
         if values.next().is_some() {
             return None;
         }
         self.open(&name, sealed)
     }
 
-    /// The `Set-Cookie` line that forgets the attempt of `state`.
+    /// The `Set-Cookie` line that deletes the pending login of `state`.
     pub(super) fn forget(&self, state: &str) -> HeaderValue {
         self.cookies.delete(&base_name(state))
     }
 
-    /// Every attempt cookie of the request with what is in it; `None` for one that does not open.
+    /// The name of every such cookie of the request, and the pending login in it; `None` when it cannot be opened.
     fn present(&self, headers: &HeaderMap) -> Vec<(String, Option<PendingLogin>)> {
-        let own = self.cookies.name(PREFIX);
-        cookies::each(headers)
+        let own = self.cookies.name(COOKIE_PREFIX);
+        cookies::each_text(headers)
             .filter_map(|(name, sealed)| {
                 let rest = name.strip_prefix(&own)?;
-                let base = format!("{PREFIX}{rest}");
+                let base = format!("{COOKIE_PREFIX}{rest}");
                 let login = self.open(&base, sealed);
                 Some((base, login))
             })
@@ -79,8 +79,8 @@ impl PendingLogins {
     }
 }
 
-/// The cookie's name for a `state`: only characters that `state` itself is made of.
+/// The name of the cookie for a `state`: only characters that a `state` of the gateway's has.
 fn base_name(state: &str) -> String {
     let head = state.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
-    PREFIX.chars().chain(head.take(NAME_LENGTH)).collect()
+    COOKIE_PREFIX.chars().chain(head.take(STATE_IN_NAME)).collect()
 }

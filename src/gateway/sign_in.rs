@@ -1,243 +1,287 @@
-//! The OpenID Connect callback: where a sign-in starts and ends.
+//! The sign-in, from the browser's request to the session at Coder.
+//!
+//! 1. [`SignInFlow::begin_login`] sends the browser to the provider, with a pending login in its cookie.
+//! 2. [`SignInFlow::complete_login`] accepts the provider's answer once, redeems its code and verifies who it is.
+//! 3. [`SignInFlow::hand_off`] stores the grant, and ends it again when any later step fails.
+//! 4. [`SignInFlow::exchange_with_coder`] has Coder sign the person in with a one-time code.
+//! 5. [`SignInFlow::bind_session`] binds Coder's new session to the grant; then the browser gets Coder's response.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use http::header::{CACHE_CONTROL, LOCATION, SET_COOKIE};
-use http::{HeaderMap, HeaderValue, Method, StatusCode};
-use url::form_urlencoded;
+use http::header::SET_COOKIE;
+use http::{HeaderMap, Method, StatusCode};
+use tokio::runtime::Handle;
 
-use super::context::Context;
-use super::{Gateway, RefusalCause};
-use crate::coder::handoff::{CALLBACK, HandoffError, HandoffResult, Visit};
-use crate::grant::{Device, EndReason, TakenState, Verdict};
-use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, VerifiedIdentity};
-use crate::pages::Link;
+use super::access_url::AccessUrl;
+use super::attempt::{Attempt, CallbackStep, LoginStart, ProviderAnswer};
+use super::context::RequestContext;
+use super::judge::CredentialJudge;
+use super::limits::Limits;
+use super::login_loop::LoginLoopGuard;
+use super::pending_logins::PendingLogins;
+use super::query::RepeatedParameter;
+use super::refusals::{Refusal, RefusalCause, row_of};
+use super::responses::redirect_to;
+use crate::coder::api::Api;
+use crate::coder::credential::Finder;
+use crate::coder::handoff::{Handoff, HandoffError, HandoffResult, Visit};
+use crate::coder::refusal::CoderRefusal;
+use crate::grant::{EndReason, Grants, TakenState, Verdict};
+use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, Provider, VerifiedIdentity};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
-use crate::types::{CoderUserId, GrantId, LocalRedirect, TokenHash};
-use crate::web::{Body, Response};
+use crate::types::{CoderUserId, GrantId, LocalRedirect, Secret, TokenHash};
+use crate::web::Response;
 
-impl Gateway {
-    /// Serves the callback: with a `code` or an `error` it ends a sign-in, otherwise it starts one.
+/// How long a sign-in waits while the provider's documents are read for the first time.
+const FIRST_READING: Duration = Duration::from_secs(3);
+
+/// Signs people in.
+pub(super) struct SignInFlow {
+    pub(super) access: AccessUrl,
+    pub(super) limits: Arc<Limits>,
+    pub(super) login_loop: LoginLoopGuard,
+    pub(super) pending_logins: PendingLogins,
+    pub(super) provider: Arc<Provider>,
+    pub(super) grants: Arc<Grants>,
+    pub(super) handoff: Handoff,
+    pub(super) api: Api,
+    pub(super) finder: Finder,
+    pub(super) judge: Arc<CredentialJudge>,
+    pub(super) slow: Handle,
+}
+
+/// What Coder made of a sign-in.
+struct SignedIn {
+    /// Coder's response, for the browser.
+    response: Response,
+    /// Who has a new session. `None` when Coder has converted a password account, and wants a second sign-in.
+    user: Option<CoderUserId>,
+}
+
+impl SignInFlow {
+    /// Serves the callback: with a `code` or an `error` it completes a sign-in, otherwise it begins one.
+    ///
+    /// # Errors
+    /// Why nobody is signed in, with the page that the sign-in was to lead to.
     pub(super) async fn callback(
         self: Arc<Self>,
         method: Method,
         headers: HeaderMap,
-        context: Context,
-    ) -> Result<Response, RefusalCause> {
+        context: RequestContext,
+    ) -> Result<Response, Refusal> {
         if method != Method::GET {
-            return Err(RefusalCause::Method("GET"));
+            return Err(RefusalCause::Method("GET").into());
         }
-        let query = context.target.query().unwrap_or_default().to_owned();
-        if !AuthorizationResponse::is_in(&query) {
-            let started = self.start(&query, &headers, &context).await;
-            return started.map_err(|cause| refused(cause, None, &context));
-        }
-        // Whoever goes away in the middle leaves nothing half-done: the sign-in runs to its end.
-        let slow = self.slow.clone();
-        let work = async move {
-            match self.end(&query, &headers, &context).await {
-                Err(cause) => self.after(cause, &query, &headers, &context).await,
-                done => done,
+        let (attempt, step) = Attempt::read(headers, context, &self.access, &self.pending_logins);
+        let answer = match step {
+            CallbackStep::Complete(answer) => answer,
+            CallbackStep::Begin(start) => {
+                let begun = self.begin_login(&attempt, start).await;
+                let refused = |cause| audited(cause, None, &attempt.context);
+                return begun.map_err(|cause| Refusal::of_sign_in(refused(cause), attempt.wanted.clone()));
             }
         };
-        slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
+        // The sign-in runs to its end, also when the browser goes away: nothing is left half done.
+        let slow = self.slow.clone();
+        let work = async move {
+            match self.complete_login(&attempt, answer).await {
+                Ok(response) => Ok(response),
+                Err(cause) => self.lead_on_or_refuse(cause, attempt).await,
+            }
+        };
+        slow.spawn(work).await.unwrap_or_else(|_| Err(RefusalCause::CutOff.into()))
     }
 
-    /// Why a sign-in came to nothing. An attempt that is over leads on whoever is signed in all the same: they went
-    /// back to its page or loaded it again, or signed in by another tab.
-    async fn after(
-        self: &Arc<Self>,
-        cause: RefusalCause,
-        query: &str,
-        headers: &HeaderMap,
-        context: &Context,
-    ) -> Result<Response, RefusalCause> {
-        let over = matches!(cause, RefusalCause::Attempt | RefusalCause::Login(LoginError::Expired));
-        let cause = self.with_what_was_wanted(cause, query, headers);
-        if over
-            && context.navigates()
-            && matches!(self.browsers_session(headers, context).await, Ok(Some(Verdict::Authorized(_))))
-        {
-            let to = cause.apart().1.map_or("/", LocalRedirect::as_str);
-            return Ok(redirect_to(StatusCode::SEE_OTHER, to));
-        }
-        Err(cause)
-    }
-
-    /// Why a sign-in came to nothing, with the page that was wanted: the browser's attempt still says it, so that
-    /// the next one, with another account perhaps, leads there.
-    fn with_what_was_wanted(&self, cause: RefusalCause, query: &str, headers: &HeaderMap) -> RefusalCause {
-        let answer = AuthorizationResponse::parse(query).ok();
-        match answer.and_then(|answer| self.pending_logins.recall(answer.state(), headers)) {
-            Some(login) => RefusalCause::OnTheWay(Box::new(cause), login.redirect().clone()),
-            None => cause,
-        }
-    }
-
-    /// Sends the browser to authentik, with what the answer will be checked against in a sealed cookie.
-    async fn start(
+    /// Sends the browser to the provider, with the pending login in a sealed cookie.
+    async fn begin_login(
         &self,
-        query: &str,
-        headers: &HeaderMap,
-        context: &Context,
+        attempt: &Attempt,
+        start: Result<LoginStart, RepeatedParameter>,
     ) -> Result<Response, RefusalCause> {
-        self.limits.sign_in(context.client)?;
-        self.may_begin(headers)?;
-        let redirect = single(query, "redirect")?.map_or_else(LocalRedirect::root, |to| self.local(&to));
-        let merge_state = single(query, "oidc_merge_state")?;
-        let prompt = single(query, "prompt")?;
-        self.provider_answers().await?;
-        let begun = match prompt.as_deref() {
-            Some("login") => self.provider.begin_as_another(redirect, merge_state),
-            _ => self.provider.begin(redirect, merge_state),
+        self.limits.count_sign_in(attempt.context.client)?;
+        if self.login_loop.is_loop(&attempt.headers) {
+            return Err(RefusalCause::Loop);
+        }
+        let LoginStart { wanted, merge_state, another_account } = start?;
+        self.reach_provider().await?;
+        let begun = if another_account {
+            self.provider.begin_as_another(wanted, merge_state)
+        } else {
+            self.provider.begin(wanted, merge_state)
         };
         let (login, url) = begun.map_err(RefusalCause::NotReady)?;
         let mut response = redirect_to(StatusCode::FOUND, url.as_str());
-        for line in self.pending_logins.remember(&login, headers) {
+        for line in self.pending_logins.remember(&login, &attempt.headers) {
             response.headers_mut().append(SET_COOKIE, line);
         }
         Ok(response)
     }
 
-    /// A redirect as Coder takes it: also a whole URL under the access URL, reduced to path and query.
-    pub(super) fn local(&self, to: &str) -> LocalRedirect {
-        let origin = self.settings.access_url.as_str().trim_end_matches('/');
-        LocalRedirect::parse_or_root(to.strip_prefix(origin).unwrap_or(to))
+    /// Waits for the first reading of the provider's documents, or asks whether the provider answers. Bounded, and
+    /// on the slow runtime.
+    ///
+    /// A browser that is sent to a provider that is down shows an error page that does not try again.
+    async fn reach_provider(&self) -> Result<(), RefusalCause> {
+        let provider = Arc::clone(&self.provider);
+        let work = async move {
+            if provider.ready() {
+                return provider.answers().await;
+            }
+            provider.first_reading(FIRST_READING).await;
+            Ok(())
+        };
+        let reached = self.slow.spawn(work).await.map_err(|_| RefusalCause::CutOff)?;
+        reached.map_err(|unreachable| RefusalCause::Login(LoginError::Unreachable(unreachable)))
     }
 
-    /// Takes authentik's answer, and hands the person over to Coder.
-    async fn end(
+    /// Completes a sign-in with the provider's answer.
+    async fn complete_login(
         &self,
-        query: &str,
-        headers: &HeaderMap,
-        context: &Context,
+        attempt: &Attempt,
+        answer: ProviderAnswer,
     ) -> Result<Response, RefusalCause> {
-        let taken = self.take(query, headers, context).await;
-        let (login, answer, taken) = taken.map_err(|cause| refused(cause, None, context))?;
-        let state = answer.state().to_owned();
-        let (redirect, merge_state) = (login.redirect().clone(), login.merge_state().map(ToOwned::to_owned));
+        let accepted = self.accept(attempt, answer).await;
+        let (login, answer, state) = accepted.map_err(|cause| audited(cause, None, &attempt.context))?;
+        let forget = self.pending_logins.forget(answer.state());
+        let visit = attempt.visit(&login);
         let identity = match self.provider.complete(login, answer).await {
             Ok(identity) => identity,
             Err(failed) => {
-                let cause = refused(failed.error.into(), failed.about.as_deref(), context);
-                if let Err(error) = self.grants.write_state(taken).await {
+                let cause = audited(failed.error.into(), failed.about.as_deref(), &attempt.context);
+                if let Err(error) = self.grants.write_state(state).await {
                     tracing::error!(%error, "the state of a sign-in that failed is not written down");
                 }
                 return Err(cause);
             }
         };
-        let visit = Visit { client: context.client, headers: headers.clone(), redirect, merge_state };
-        let mut response = self.hand_over((identity, taken), visit, headers, context).await?;
-        response.headers_mut().append(SET_COOKIE, self.pending_logins.forget(&state));
+        let mut response = self.hand_off(attempt, identity, state, visit).await?;
+        response.headers_mut().append(SET_COOKIE, forget);
         Ok(response)
     }
 
-    /// Takes an answer to an attempt of this browser. One use, before the code is presented anywhere.
-    async fn take(
+    /// Accepts an answer to a pending login of this browser, once: before its code is presented anywhere.
+    async fn accept(
         &self,
-        query: &str,
-        headers: &HeaderMap,
-        context: &Context,
+        attempt: &Attempt,
+        answer: ProviderAnswer,
     ) -> Result<(PendingLogin, AuthorizationResponse, TakenState), RefusalCause> {
-        self.limits.callback(context.client)?;
-        let answer = AuthorizationResponse::parse(query)?;
-        let login = self.pending_logins.recall(answer.state(), headers).ok_or(RefusalCause::Attempt)?;
-        let taken = self.grants.take_state(answer.state(), login.started_at()).await?;
-        Ok((login, answer, taken.ok_or(RefusalCause::Attempt)?))
+        self.limits.count_callback(attempt.context.client)?;
+        let response = answer.response?;
+        let login = answer.login.ok_or(RefusalCause::Attempt)?;
+        let state = self.grants.take_state(response.state(), login.started_at()).await?;
+        Ok((login, response, state.ok_or(RefusalCause::Attempt)?))
     }
 
-    /// The two legs towards Coder. Whatever goes wrong after the grant was stored ends it again.
-    async fn hand_over(
+    /// Stores the grant and performs the hand-off to Coder; one audit event says how that ended.
+    async fn hand_off(
         &self,
-        (identity, state): (VerifiedIdentity, TakenState),
+        attempt: &Attempt,
+        identity: VerifiedIdentity,
+        state: TakenState,
         visit: Visit,
-        headers: &HeaderMap,
-        context: &Context,
     ) -> Result<Response, RefusalCause> {
         let (key, email) = (identity.key().clone(), identity.email().clone());
-        let outcome = match self.grants.begin(identity, device(headers, context), state).await {
-            Ok(Some(grant)) => self.finish(grant, visit, headers, context).await,
+        let outcome = match self.grants.begin(identity, attempt.device(), state).await {
+            Ok(Some(grant)) => {
+                let outcome = self.exchange_with_coder(attempt, grant, visit).await;
+                if !matches!(outcome, Ok(SignedIn { user: Some(_), .. })) {
+                    self.abandon(grant).await;
+                }
+                outcome
+            }
             Ok(None) => Err(RefusalCause::Attempt),
             Err(error) => Err(error.into()),
         };
-        let (word, user) = match &outcome {
-            Ok((_, Some(user))) => ("ok", Some(*user)),
-            Ok((_, None)) => ("converted", None),
-            Err(cause) => (cause.row().label, None),
+        let (label, coder_user) = match &outcome {
+            Ok(SignedIn { user: Some(user), .. }) => ("ok", Some(*user)),
+            Ok(SignedIn { user: None, .. }) => ("converted", None),
+            Err(cause) => (row_of(cause).label, None),
         };
         let event = Event {
             action: AuditAction::SignIn,
-            outcome: word,
-            person: AuditPerson { key: Some(&key), email: Some(email.as_str()), coder_user: user },
-            client: Some(context.client),
-            request: Some(context.request),
+            outcome: label,
+            person: AuditPerson { key: Some(&key), email: Some(email.as_str()), coder_user },
+            client: Some(attempt.context.client),
+            request: Some(attempt.context.request),
         };
-        let reason = outcome.as_ref().err().and_then(RefusalCause::coders_words);
+        let reason = outcome.as_ref().err().and_then(RefusalCause::coders_refusal).map(CoderRefusal::words);
         audit::emit_with_reason(event, reason.as_deref());
-        outcome.map(|(response, _)| response)
+        outcome.map(|signed_in| signed_in.response)
     }
 
-    /// Hands over, and ends the grant when nobody was signed in with it.
-    async fn finish(
-        &self,
-        grant: GrantId,
-        visit: Visit,
-        headers: &HeaderMap,
-        context: &Context,
-    ) -> Result<(Response, Option<CoderUserId>), RefusalCause> {
-        let outcome = self.exchange_with_coder(grant, visit, headers, context).await;
-        if !matches!(outcome, Ok((_, Some(_))))
-            && let Err(error) = self.grants.abandon(grant, EndReason::Abandoned).await
-        {
-            // It serves nobody, and is swept.
-            tracing::error!(%grant, %error, "a sign-in that was not finished is not ended yet");
-        }
-        outcome
-    }
-
+    /// The two legs of the hand-off: Coder begins a sign-in of its own, and redeems a one-time code for the grant.
     async fn exchange_with_coder(
         &self,
+        attempt: &Attempt,
         grant: GrantId,
         visit: Visit,
-        headers: &HeaderMap,
-        context: &Context,
-    ) -> Result<(Response, Option<CoderUserId>), RefusalCause> {
+    ) -> Result<SignedIn, RefusalCause> {
         let started = self.handoff.start(visit).await?;
         let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
         let HandoffResult { session, mut response } = self.handoff.finish(started, &code).await?;
-        let Some(session) = session else { return Ok((response, None)) };
-        let owner = self.api.owner_of_new(&session, context.client).await;
-        let owner = owner
-            .map_err(|refusal| refusal.map_or(RefusalCause::Nobody, |no| HandoffError::from(no).into()))?;
-        let before = self.finder.session_cookie(headers).map(TokenHash::of);
-        let bound = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
-        if let Some(replaced) = bound {
+        let Some(session) = session else { return Ok(SignedIn { response, user: None }) };
+        let user = self.bind_session(attempt, grant, &session).await?;
+        response.headers_mut().append(SET_COOKIE, self.login_loop.count_sign_in(&attempt.headers));
+        Ok(SignedIn { response, user: Some(user) })
+    }
+
+    /// Asks Coder whose its new session is, and binds the session to the grant. It replaces the session that the
+    /// browser had.
+    async fn bind_session(
+        &self,
+        attempt: &Attempt,
+        grant: GrantId,
+        session: &Secret,
+    ) -> Result<CoderUserId, RefusalCause> {
+        let owner = match self.api.owner_of_new(session, attempt.context.client).await {
+            Ok(owner) => owner,
+            Err(Some(refusal)) => return Err(HandoffError::from(refusal).into()),
+            Err(None) => return Err(RefusalCause::NoSessionOwner),
+        };
+        let before = self.finder.session_cookie(&attempt.headers).map(TokenHash::of);
+        let replaced = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        if let Some(replaced) = replaced {
             audit::emit(Event {
                 action: AuditAction::End,
                 outcome: EndReason::Replaced.label(),
                 person: replaced.to_audit(),
-                client: Some(context.client),
-                request: Some(context.request),
+                client: Some(attempt.context.client),
+                request: Some(attempt.context.request),
             });
         }
-        response.headers_mut().append(SET_COOKIE, self.count_sign_in(headers));
-        Ok((response, Some(owner.user)))
+        Ok(owner.user)
     }
 
-    /// Where a sign-in starts that comes back to `redirect`.
-    pub(super) fn start_link(redirect: &LocalRedirect) -> Link {
-        let start = LocalRedirect::parse_or_root(CALLBACK);
-        Link::to(&start).with("redirect", redirect.as_str())
+    /// Ends a grant with which nobody was signed in.
+    async fn abandon(&self, grant: GrantId) {
+        if let Err(error) = self.grants.abandon(grant, EndReason::Abandoned).await {
+            // It serves nobody, and is swept.
+            tracing::error!(%grant, %error, "a sign-in that was not finished is not ended yet");
+        }
     }
 
-    /// The same, for somebody who is to use another account than the one that the provider remembers.
-    pub(super) fn another_account_link(redirect: &LocalRedirect) -> Link {
-        Self::start_link(redirect).with("prompt", "login")
+    /// Refuses a sign-in, except where the browser is signed in already: it went back to the callback of a sign-in that
+    /// is over, loaded it again, or signed in in another tab. It is sent to the page that it wanted.
+    async fn lead_on_or_refuse(&self, cause: RefusalCause, attempt: Attempt) -> Result<Response, Refusal> {
+        let Attempt { context, headers, wanted } = attempt;
+        if cause.is_sign_in_over()
+            && context.navigates()
+            && matches!(
+                self.judge.session_of_browser(&headers, &context).await,
+                Ok(Some(Verdict::Authorized(_)))
+            )
+        {
+            let to = wanted.as_ref().map_or("/", LocalRedirect::as_str);
+            return Ok(redirect_to(StatusCode::SEE_OTHER, to));
+        }
+        Err(Refusal::of_sign_in(cause, wanted))
     }
 }
 
-/// Writes down that nobody signed in, why, and about whom it was as far as the provider had said.
-fn refused(cause: RefusalCause, about: Option<&Named>, context: &Context) -> RefusalCause {
+/// Emits the audit event of a sign-in that failed before there was a grant: why, and whom it was about, as far as the
+/// provider had said.
+fn audited(cause: RefusalCause, about: Option<&Named>, context: &RequestContext) -> RefusalCause {
     let person = AuditPerson {
         key: about.map(|named| &named.key),
         email: about.and_then(|named| named.unverified_email.as_deref()),
@@ -245,33 +289,10 @@ fn refused(cause: RefusalCause, about: Option<&Named>, context: &Context) -> Ref
     };
     audit::emit(Event {
         action: AuditAction::SignIn,
-        outcome: cause.row().label,
+        outcome: row_of(&cause).label,
         person,
         client: Some(context.client),
         request: Some(context.request),
     });
     cause
-}
-
-/// The one value of a query parameter; twice is refused, since two readers could take two of them.
-pub(super) fn single(query: &str, name: &str) -> Result<Option<String>, RefusalCause> {
-    let mut values = form_urlencoded::parse(query.as_bytes()).filter(|(key, _)| key == name);
-    let first = values.next().map(|(_, value)| value.into_owned());
-    if values.next().is_some() { Err(RefusalCause::Start) } else { Ok(first) }
-}
-
-/// A redirect that nobody keeps.
-pub(super) fn redirect_to(status: StatusCode, to: &str) -> Response {
-    let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
-    let to = HeaderValue::from_str(to).unwrap_or_else(|_| HeaderValue::from_static("/"));
-    response.headers_mut().insert(LOCATION, to);
-    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
-}
-
-/// Where a request comes from.
-pub(super) fn device(headers: &HeaderMap, context: &Context) -> Device {
-    let agent = headers.get("user-agent").and_then(|agent| agent.to_str().ok()).unwrap_or_default();
-    Device::new(context.client, agent)
 }

@@ -1,4 +1,4 @@
-//! Signing out: here first, then at Coder, and at authentik where the operator wants that.
+//! Signing out: here first, then at Coder, and at the provider where the operator wants that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,41 +7,82 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use http::header::SET_COOKIE;
 use http::{HeaderMap, StatusCode};
+use moka::sync::Cache;
+use tokio::runtime::Handle;
 
-use super::context::Context;
-use super::sign_in::redirect_to;
-use super::{Gateway, RefusalCause};
+use super::access_url::AccessUrl;
+use super::context::RequestContext;
+use super::links::{SIGNED_OUT, sign_in_link, signed_out_link};
+use super::login_loop::LoginLoopGuard;
+use super::refusals::RefusalCause;
+use super::responses::redirect_to;
 use crate::coder::answer;
-use crate::grant::{CredentialHandle, CredentialKind, EndReason, EndedSession};
-use crate::pages::{Link, SignOutAtProviderView, SignedOutView};
+use crate::grant::{CredentialHandle, CredentialKind, EndReason, EndedSession, Grants};
+use crate::oidc::Provider;
+use crate::pages::{Pages, SignOutAtProviderView, SignedOutView};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{LocalRedirect, RequestId, Secret, random_token};
 use crate::web::Response;
+use crate::web::cookies::OwnCookies;
 
-/// The cookie that tells the next page that one has just signed out.
-const JUST_OUT: &str = "signed_out";
+/// The cookie that tells the next page that the browser has just signed out.
+const JUST_SIGNED_OUT_COOKIE: &str = "signed_out";
 
-/// The cookie with the `state` of a sign-out at the provider, and the page that was wanted.
-const STATE: &str = "sign_out_state";
+/// The cookie with the `state` of a logout at the provider, and the page that was wanted.
+const LOGOUT_STATE_COOKIE: &str = "sign_out_state";
 
-/// How long the next page may take to be asked for.
-const MOMENT: Duration = Duration::from_mins(2);
+/// How long both cookies last: the browser requests the next page at once.
+const NEXT_PAGE_LIFE: Duration = Duration::from_mins(2);
 
-/// Where one ends up after signing out.
-pub const SIGNED_OUT: &str = "/vestibule/signed-out";
+/// The most logouts at the provider that wait for their browser's next page.
+const MAX_LOGOUT_REDIRECTS: u64 = 10_000;
 
-impl Gateway {
-    /// Ends what is presented, before Coder hears of it: whatever Coder answers, it is over.
+/// The operator's choices about a sign-out.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SignOutSettings {
+    /// Whether it also ends the session at the provider.
+    pub(super) at_provider: bool,
+    /// Whether it also ends the user's tokens.
+    pub(super) ends_tokens: bool,
+}
+
+/// Sessions that have just ended, until their browser requests the next page; by the value of its cookie.
+pub(super) struct LogoutRedirects(Cache<String, Arc<EndedSession>>);
+
+impl Default for LogoutRedirects {
+    fn default() -> Self {
+        Self(Cache::builder().max_capacity(MAX_LOGOUT_REDIRECTS).time_to_live(NEXT_PAGE_LIFE).build())
+    }
+}
+
+/// Signs people out.
+pub(super) struct SignOutFlow {
+    pub(super) settings: SignOutSettings,
+    pub(super) access: AccessUrl,
+    pub(super) cookies: OwnCookies,
+    pub(super) login_loop: LoginLoopGuard,
+    pub(super) provider: Arc<Provider>,
+    pub(super) grants: Arc<Grants>,
+    pub(super) pages: Pages,
+    pub(super) logout_redirects: LogoutRedirects,
+    pub(super) slow: Handle,
+}
+
+impl SignOutFlow {
+    /// Ends the credential of a sign-out before Coder gets the request: whatever Coder answers, it has ended here.
+    ///
+    /// # Errors
+    /// [`RefusalCause::Store`] when the store fails: then it has not ended.
     pub(super) async fn end_presented(
         self: &Arc<Self>,
         credential: &CredentialHandle,
-        context: &Context,
+        context: &RequestContext,
     ) -> Result<Option<EndedSession>, RefusalCause> {
-        let (gateway, credential, request, client) =
+        let (flow, credential, request, client) =
             (Arc::clone(self), credential.clone(), context.request, context.client);
         let work = async move {
             let person = credential.person();
-            let ended = gateway.end_credential(&credential).await;
+            let ended = flow.end_credential(&credential).await;
             audit::emit(Event {
                 action: AuditAction::SignOut,
                 outcome: if ended.is_ok() { "ok" } else { "store" },
@@ -55,7 +96,7 @@ impl Gateway {
             });
             ended
         };
-        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::Gone))
+        self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::CutOff))
     }
 
     async fn end_credential(
@@ -68,7 +109,7 @@ impl Gateway {
             return Ok(None);
         }
         let ended = self.grants.end_session(&hash, EndReason::SignedOut).await?;
-        if self.settings.sign_out_ends_tokens
+        if self.settings.ends_tokens
             && let Some(user) = credential.user()
         {
             self.grants.end_user(user, EndReason::SignedOut).await?;
@@ -76,44 +117,46 @@ impl Gateway {
         Ok(ended)
     }
 
-    /// Stands for Coder's answer when that is a 401: what was presented ended here a moment ago, so Coder,
-    /// which may have had to refresh first, got no tokens for it any more.
+    /// The response in place of a 401 of Coder's: the credential ended here a moment ago, so Coder got no tokens for it
+    /// any more, if it had to refresh them first.
     pub(super) fn signed_out_answer(&self) -> Response {
         let mut response = answer::message(StatusCode::OK, "Logged out!", None);
-        self.forget_session(&mut response);
+        self.access.delete_session_cookie(&mut response);
         response
     }
 
-    /// Marks Coder's answer to a sign-out, so that the next page says so and does not sign in again.
+    /// Adds the cookie to Coder's response that has the next page say that the browser is signed out, and not sign in
+    /// again at once.
     pub(super) fn mark_signed_out(&self, response: &mut Response, ended: Option<EndedSession>) {
         let Some(ended) = ended else { return };
         let ticket = random_token();
-        let line = self.cookies.set(JUST_OUT, &ticket, Some(MOMENT));
+        let line = self.cookies.set(JUST_SIGNED_OUT_COOKIE, &ticket, Some(NEXT_PAGE_LIFE));
         response.headers_mut().append(SET_COOKIE, line);
-        response.headers_mut().append(SET_COOKIE, self.forget_sign_ins());
-        if self.settings.sign_out_at_provider {
-            self.logout_redirects.insert(ticket, Arc::new(ended));
+        response.headers_mut().append(SET_COOKIE, self.login_loop.reset());
+        if self.settings.at_provider {
+            self.logout_redirects.0.insert(ticket, Arc::new(ended));
         }
     }
 
-    /// The next page of a browser that has just signed out; `None` for every other.
-    pub(super) fn logout_redirect(&self, headers: &HeaderMap, context: &Context) -> Option<Response> {
-        let ticket = self.cookies.get(headers, JUST_OUT)?;
-        let wanted = self.wanted(context);
-        let mut response = match self.logout_redirects.remove(ticket) {
+    /// The next page of a browser that has just signed out: the logout at the provider, or the page where a sign-out
+    /// ends. `None` for every other browser.
+    pub(super) fn logout_redirect(&self, headers: &HeaderMap, context: &RequestContext) -> Option<Response> {
+        let ticket = self.cookies.get(headers, JUST_SIGNED_OUT_COOKIE)?;
+        let wanted = self.access.wanted_page(context);
+        let mut response = match self.logout_redirects.0.remove(ticket) {
             Some(ended) => self.to_provider(&ended, &wanted, context.request),
             None => self.signed_out_page(false, &wanted, context.request),
         };
-        response.headers_mut().append(SET_COOKIE, self.cookies.delete(JUST_OUT));
+        response.headers_mut().append(SET_COOKIE, self.cookies.delete(JUST_SIGNED_OUT_COOKIE));
         Some(response)
     }
 
-    /// On to the sign-out at authentik (OpenID Connect RP-Initiated Logout 1.0 §2).
+    /// The redirect, or the form, to the logout at the provider (OpenID Connect RP-Initiated Logout 1.0 §2).
     fn to_provider(&self, ended: &EndedSession, wanted: &LocalRedirect, request: RequestId) -> Response {
         let state = random_token();
-        let back = self.settings.access_url.join(SIGNED_OUT).ok();
+        let redirect_uri = self.access.url().join(SIGNED_OUT).ok();
         let Some(at_provider) =
-            self.provider.end_session(ended.id_token.as_ref(), back.as_ref(), Some(&state))
+            self.provider.end_session(ended.id_token.as_ref(), redirect_uri.as_ref(), Some(&state))
         else {
             return self.signed_out_page(false, wanted, request);
         };
@@ -122,55 +165,54 @@ impl Gateway {
         } else {
             let fields: Vec<(&str, Secret)> =
                 at_provider.form_fields().iter().map(|(name, value)| (*name, value.clone())).collect();
-            let stay = Self::signed_out_link(wanted);
+            let stay = signed_out_link(wanted);
             let view = SignOutAtProviderView { action: at_provider.form_url(), fields: &fields, stay };
             self.pages.sign_out_at_provider(&view, request)
         };
         if at_provider.comes_back() {
-            let line = self.cookies.set(STATE, &carried(&state, wanted), Some(MOMENT));
+            let line = self.cookies.set(
+                LOGOUT_STATE_COOKIE,
+                &state_with_wanted(&state, wanted),
+                Some(NEXT_PAGE_LIFE),
+            );
             response.headers_mut().append(SET_COOKIE, line);
         }
         response
     }
 
-    /// The page where a sign-out ends; `state` says whether one comes back from authentik.
+    /// The page where a sign-out ends. `state` shows whether the browser comes back from the provider.
     pub(super) fn signed_out(
         &self,
         headers: &HeaderMap,
         state: Option<String>,
-        context: &Context,
+        context: &RequestContext,
     ) -> Response {
-        let expected = self.cookies.get(headers, STATE).and_then(parted);
+        let expected = self.cookies.get(headers, LOGOUT_STATE_COOKIE).and_then(parse_state);
         let state = state.map(Secret::new);
         let came_back = expected.filter(|(expected, _)| state.as_ref() == Some(expected));
         let asked_provider = came_back.is_some();
-        let wanted = came_back.map(|(_, wanted)| wanted).or_else(|| self.redirect_asked_for(context));
+        let wanted = came_back.map(|(_, wanted)| wanted).or_else(|| self.access.redirect_parameter(context));
         let wanted = wanted.unwrap_or_else(LocalRedirect::root);
         let mut response = self.signed_out_page(asked_provider, &wanted, context.request);
-        response.headers_mut().append(SET_COOKIE, self.cookies.delete(STATE));
+        response.headers_mut().append(SET_COOKIE, self.cookies.delete(LOGOUT_STATE_COOKIE));
         response
     }
 
-    /// Where a sign-out ends, for a browser that wanted a page.
-    pub(super) fn signed_out_link(wanted: &LocalRedirect) -> Link {
-        Link::to(&LocalRedirect::parse_or_root(SIGNED_OUT)).with("redirect", wanted.as_str())
-    }
-
     fn signed_out_page(&self, asked_provider: bool, wanted: &LocalRedirect, request: RequestId) -> Response {
-        let sign_in = Self::start_link(wanted);
-        let view = SignedOutView { sign_in, asked_provider, tokens: self.settings.sign_out_ends_tokens };
+        let sign_in = sign_in_link(wanted);
+        let view = SignedOutView { sign_in, asked_provider, tokens: self.settings.ends_tokens };
         self.pages.signed_out(&view, request)
     }
 }
 
-/// The `state` of a sign-out at the provider and the page that was wanted, for the cookie. The address to return to
-/// is registered at the provider to the letter, so it cannot carry the page.
-fn carried(state: &str, wanted: &LocalRedirect) -> String {
+/// The cookie's value: the `state` of a logout at the provider, and the page that was wanted. The redirect URI cannot
+/// carry the page, because the provider compares it with the registered one to the letter.
+fn state_with_wanted(state: &str, wanted: &LocalRedirect) -> String {
     format!("{state}.{}", URL_SAFE_NO_PAD.encode(wanted.as_str()))
 }
 
-/// Takes both out of the cookie again.
-fn parted(value: &str) -> Option<(Secret, LocalRedirect)> {
+/// Reads both from the cookie's value.
+fn parse_state(value: &str) -> Option<(Secret, LocalRedirect)> {
     let (state, wanted) = value.split_once('.')?;
     let wanted = String::from_utf8(URL_SAFE_NO_PAD.decode(wanted).ok()?).ok()?;
     Some((Secret::new(state), LocalRedirect::parse_or_root(&wanted)))

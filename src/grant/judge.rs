@@ -1,48 +1,52 @@
-//! May this be served now? The hot path, and the verdict for what it cannot answer.
+//! May this be served? The verdict that the hot path cannot give.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::authorization::Authorization;
-use super::credentials::LoadedCredential;
-use super::entry::{Entry, EntryOwner, Limit, SessionPart, TokenPart};
-use super::live::UserState;
-use super::renew::Renewal;
+use super::EndReason;
+use super::credential::{
+    AskNext, CredentialEntry, CredentialPart, SessionLimit, SessionPart, TokenPart, UserState, Verdict,
+};
+use super::credentials::{Credentials, LoadedCredential};
+use super::parts::GrantParts;
+use super::refresh::{Refresher, Renewal};
 use super::store::{Scope, StoreError};
-use super::verdict::{AskNext, Verdict};
-use super::{Device, EndReason, Grants};
-use crate::types::{Timestamp, TokenHash};
+use super::terminator::Terminator;
+use crate::types::{Clock, Timestamp, TokenHash};
 
 /// How often a verdict starts over because what it judged was replaced in the meantime.
 const JUDGE_TRIES: u32 = 8;
 
-impl Grants {
-    /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only. No
-    /// store, no wait, no contended lock.
-    pub fn check(&self, hash: &TokenHash) -> Verdict {
-        let now = self.clock.now();
-        let Some(entry) = self.cache.get(hash) else {
-            let unknown = self.unknown_tokens.get(hash).is_some_and(|until| now < until);
-            return if unknown { Verdict::Unknown } else { Verdict::NeedsAsking(AskNext::Grants) };
-        };
-        let verdict = entry.verdict(now);
-        if let Some(credential) = verdict.credential() {
-            credential.touch(now);
-        }
-        verdict
+/// Judges credentials: by the store, by their limits, and by what the provider confirms.
+pub(super) struct Judge {
+    credentials: Arc<Credentials>,
+    refresher: Arc<Refresher>,
+    terminator: Arc<Terminator>,
+    clock: Clock,
+}
+
+impl Judge {
+    /// A judge of what `credentials` finds.
+    pub(super) fn new(
+        parts: &GrantParts,
+        credentials: Arc<Credentials>,
+        refresher: Arc<Refresher>,
+        terminator: Arc<Terminator>,
+    ) -> Self {
+        Self { credentials, refresher, terminator, clock: parts.clock.clone() }
     }
 
-    /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits, and has the
-    /// provider asked when the authorization is stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
+    /// Finds a credential, ends it when it is beyond a limit, and has the provider asked when its authorization is
+    /// stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
     ///
     /// # Errors
     ///
     /// The store failed: nothing is known.
-    pub async fn judge(self: &Arc<Self>, hash: &TokenHash) -> Result<Verdict, StoreError> {
-        let patience = self.patience();
+    pub(super) async fn judge(&self, hash: &TokenHash) -> Result<Verdict, StoreError> {
+        let patience = self.refresher.patience();
         for _ in 0..JUDGE_TRIES {
-            let entry = match self.find(hash).await? {
+            let entry = match self.credentials.find(hash).await? {
                 LoadedCredential::Entry(entry) => entry,
                 LoadedCredential::Ended(reason) => return Ok(Verdict::Ended(reason)),
                 LoadedCredential::Nothing => return Ok(Verdict::NeedsAsking(AskNext::Coder)),
@@ -55,27 +59,23 @@ impl Grants {
         Err(StoreError::Busy)
     }
 
-    /// Takes note of where a token was presented from, for whoever looks at the list of their own. Written with the
-    /// moment that it was last seen.
-    pub fn seen_from(&self, hash: &TokenHash, device: Device) {
-        if let Some(entry) = self.cache.get(hash).filter(|entry| entry.is_live()) {
-            entry.seen_from(device);
-        }
-    }
-
-    /// Judges what is in memory. None when it was retired meanwhile: look it up again.
+    /// Judges a credential in memory. None when it was retired meanwhile: look it up again.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
     pub(super) async fn judge_entry(
-        self: &Arc<Self>,
-        entry: &Arc<Entry>,
+        &self,
+        entry: &Arc<CredentialEntry>,
         patience: Instant,
     ) -> Result<Option<Verdict>, StoreError> {
         let now = self.clock.now();
-        let verdict = match &entry.bearer {
-            EntryOwner::Session(session) => self.judge_session(entry, session, now, patience).await?,
-            EntryOwner::Token(TokenPart { user: Some(user), .. }) => {
+        let verdict = match &entry.part {
+            CredentialPart::Session(session) => self.judge_session(entry, session, now, patience).await?,
+            CredentialPart::Token(TokenPart { user: Some(user), .. }) => {
                 self.judge_token(entry, user, now, patience).await?
             }
-            EntryOwner::Token(_) => match Arc::clone(entry).verdict(now) {
+            CredentialPart::Token(_) => match Verdict::of(Arc::clone(entry), now) {
                 verdict @ Verdict::Unattributed(_) => verdict,
                 _ => Verdict::NeedsAsking(AskNext::CoderAgain),
             },
@@ -90,27 +90,26 @@ impl Grants {
     }
 
     async fn judge_session(
-        self: &Arc<Self>,
-        entry: &Arc<Entry>,
+        &self,
+        entry: &Arc<CredentialEntry>,
         session: &SessionPart,
         now: Timestamp,
         patience: Instant,
     ) -> Result<Verdict, StoreError> {
-        if let Some(limit) = entry.limit(now) {
+        if let Some(limit) = entry.passed_limit(now) {
             let reason = match limit {
-                Limit::MaxAge => EndReason::MaxAge,
-                Limit::Idle => EndReason::Idle,
+                SessionLimit::MaxAge => EndReason::MaxAge,
+                SessionLimit::Idle => EndReason::Idle,
             };
-            self.end_beyond(Scope::Session(entry.hash), reason.clone()).await?;
+            self.terminator.end_beyond(Scope::Session(entry.hash), reason.clone()).await?;
             return Ok(Verdict::Ended(reason));
         }
-        let authorized = || Verdict::Authorized(Authorization::new(Arc::clone(entry)));
         let seen = session.grant.generation();
-        if let verdict @ Verdict::Authorized(_) = Arc::clone(entry).verdict(now) {
+        if let verdict @ Verdict::Authorized(_) = Verdict::of(Arc::clone(entry), now) {
             return Ok(verdict);
         }
-        Ok(match self.renew(&session.grant, seen, patience).await? {
-            Renewal::Fresh | Renewal::Grace => authorized(),
+        Ok(match self.refresher.renew(&session.grant, seen, patience).await? {
+            Renewal::Fresh | Renewal::Grace => Verdict::renewed(entry),
             Renewal::Ended(reason) => Verdict::Ended(reason),
             // The session was retired with it: it is looked up again.
             Renewal::Moved => Verdict::NeedsAsking(AskNext::CoderAgain),
@@ -119,23 +118,25 @@ impl Grants {
         })
     }
 
-    /// A token is served while any live grant of its user is: one yes is enough.
+    /// A token is served while any live grant of its user is: one confirmation is enough.
     async fn judge_token(
-        self: &Arc<Self>,
-        entry: &Arc<Entry>,
-        user: &Arc<UserState>,
+        &self,
+        entry: &Arc<CredentialEntry>,
+        user: &UserState,
         now: Timestamp,
         patience: Instant,
     ) -> Result<Verdict, StoreError> {
         let grants: Vec<_> = user.grants().into_iter().map(|it| (it.generation(), it)).collect();
-        if let verdict @ (Verdict::Authorized(_) | Verdict::CoderOnly(_)) = Arc::clone(entry).verdict(now) {
+        if let verdict @ (Verdict::Authorized(_) | Verdict::CoderOnly(_)) =
+            Verdict::of(Arc::clone(entry), now)
+        {
             return Ok(verdict);
         }
         let mut best = None;
         for (seen, grant) in grants {
-            match self.renew(&grant, seen, patience).await? {
+            match self.refresher.renew(&grant, seen, patience).await? {
                 Renewal::Fresh | Renewal::Grace => {
-                    return Ok(Verdict::Authorized(Authorization::new(Arc::clone(entry))));
+                    return Ok(Verdict::renewed(entry));
                 }
                 Renewal::Ended(_) | Renewal::Moved => {}
                 Renewal::Declined { .. } => best = best.or(Some(Verdict::Declined)),

@@ -13,13 +13,13 @@ pub enum EndReason {
     SignedOut,
     /// The person's session at the provider ended: back-channel logout, or a refresh without `sid`.
     SignedOutAtProvider,
-    /// Somebody who may do so ended it: an administrator, or its owner on the sessions page.
+    /// An administrator ended it, or its owner on the sessions page.
     Revoked,
     /// The provider refused to refresh (`invalid_grant`): deactivated, deleted, revoked or expired there.
     EndedByProvider,
     /// A refresh was about another subject than the sign-in.
     AnotherSubject,
-    /// The claims of a refresh do not let the person in any more: the sentence for the person.
+    /// The claims of a refresh no longer allow the person in. Holds the sentence for the person.
     Refused(Arc<str>),
     /// There is no refresh token (no `offline_access`) and the access token has expired.
     AccessExpired,
@@ -31,7 +31,7 @@ pub enum EndReason {
     Replaced,
     /// The sign-in was never finished.
     Abandoned,
-    /// A grant that served nobody any more.
+    /// No session or token depended on the grant any more.
     Unused,
     /// A token whose user has no live grant.
     NoLiveGrant,
@@ -71,7 +71,7 @@ impl EndReason {
         !matches!(self, Self::EndedByProvider | Self::AccessExpired)
     }
 
-    /// The form in the store: the word, and a refusal's sentence behind a colon.
+    /// The form in the store: the label, and a refusal's sentence behind a colon.
     pub(crate) fn to_text(&self) -> String {
         match self {
             Self::Refused(sentence) => format!("refused:{sentence}"),
@@ -79,7 +79,7 @@ impl EndReason {
         }
     }
 
-    /// Reads [`Self::to_text`]. A word that a newer version wrote reads as [`Self::Revoked`]: it has ended.
+    /// Reads [`Self::to_text`]. A label that a newer version wrote reads as [`Self::Revoked`]: it has ended.
     pub(crate) fn from_text(text: &str) -> Self {
         if let Some(sentence) = text.strip_prefix("refused:") {
             return Self::refused(sentence);

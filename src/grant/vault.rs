@@ -1,4 +1,4 @@
-//! What is kept of a grant that nobody may read: tokens and claims, sealed for their row.
+//! The secret part of a stored grant: tokens and claims, sealed for their row.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -7,7 +7,7 @@ use super::store::{OpenError, Store, StoreError};
 use crate::oidc::ClaimMap;
 use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret};
 
-/// The note that tells whether the keys fit the store.
+/// The note that shows whether the keys fit the store.
 const KEY_CHECK: &str = "key_check";
 
 /// The note with the provider's last known documents.
@@ -15,7 +15,7 @@ const DOCUMENTS: &str = "documents";
 
 /// Tokens and claims of a grant.
 #[derive(Clone, Deserialize)]
-pub(super) struct Contents {
+pub(super) struct GrantContents {
     pub(super) access_token: Secret,
     pub(super) refresh_token: Option<Secret>,
     pub(super) id_token: Secret,
@@ -25,17 +25,17 @@ pub(super) struct Contents {
     pub(super) user_info: Option<ClaimMap>,
 }
 
-impl Contents {
-    /// The claims that Coder is told: userinfo as the provider sent it, or the ID token's when the provider was not
-    /// asked for more.
-    pub(super) fn told(&self) -> &ClaimMap {
+impl GrantContents {
+    /// The claims for Coder: userinfo as the provider sent it, or the ID token's when the provider was not asked for
+    /// more.
+    pub(super) fn claims_for_coder(&self) -> &ClaimMap {
         self.user_info.as_ref().unwrap_or(&self.claims)
     }
 }
 
-/// [`Contents`] on its way into the seal; [`Secret`] has no `Serialize` on purpose.
+/// [`GrantContents`] on its way into the seal; [`Secret`] has no `Serialize` on purpose.
 #[derive(Serialize)]
-struct Outgoing<'a> {
+struct OutgoingContents<'a> {
     access_token: &'a str,
     refresh_token: Option<&'a str>,
     id_token: &'a str,
@@ -63,8 +63,8 @@ impl Vault {
     }
 
     /// Seals the contents of a grant for its row.
-    pub(super) fn seal(&self, id: GrantId, contents: &Contents) -> Result<Vec<u8>, StoreError> {
-        let outgoing = Outgoing {
+    pub(super) fn seal(&self, id: GrantId, contents: &GrantContents) -> Result<Vec<u8>, StoreError> {
+        let outgoing = OutgoingContents {
             access_token: contents.access_token.expose(),
             refresh_token: contents.refresh_token.as_ref().map(Secret::expose),
             id_token: contents.id_token.expose(),
@@ -78,7 +78,7 @@ impl Vault {
     }
 
     /// Opens the contents of a grant.
-    pub(super) fn open(&self, id: GrantId, sealed: &[u8]) -> Result<Contents, StoreError> {
+    pub(super) fn open(&self, id: GrantId, sealed: &[u8]) -> Result<GrantContents, StoreError> {
         let plain = Zeroizing::new(self.rows.open(&row(id), sealed).map_err(|_| StoreError::Sealed)?);
         serde_json::from_slice(&plain).map_err(|_| unreadable())
     }
@@ -88,7 +88,7 @@ impl Vault {
         &self.codes
     }
 
-    /// The handle of an identity: stable, and nobody without the key can make it.
+    /// The handle of an identity: stable, and impossible to make without the key.
     pub(super) fn handle(&self, key: &IdentityKey) -> Secret {
         let identity = format!("{}\0{}", key.issuer, key.subject);
         let names = self.keyring.name(Purpose::Handle, identity.as_bytes());
@@ -104,8 +104,8 @@ impl Vault {
         Ok(store.set_note(KEY_CHECK, mark).await?)
     }
 
-    /// The provider's last known discovery document and keys. Sealed not for secrecy: nobody who can
-    /// write to the store may give Coder other keys.
+    /// The provider's last known discovery document and keys. Sealed not for secrecy, but so that
+    /// write access to the store is not enough to give Coder other keys.
     pub(super) async fn documents(&self, store: &dyn Store) -> Result<Option<(String, String)>, StoreError> {
         let Some(sealed) = store.note(DOCUMENTS).await? else { return Ok(None) };
         let plain = self.rows.open(DOCUMENTS.as_bytes(), &sealed).map_err(|_| StoreError::Sealed)?;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json as object};
 use url::Url;
 
 use super::IssuerRoute;
-use super::answer::{RETRY_AFTER, json, unavailable};
+use super::answer::{ISSUER_RETRY_AFTER, json, unavailable};
 use crate::oidc::{Algorithm, Documents};
 use crate::web::Response;
 
@@ -67,7 +67,7 @@ pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
         Ok(theirs) => json(StatusCode::OK, document(theirs, &documents.algorithms, endpoints).to_string()),
         Err(error) => {
             tracing::error!(%error, "the provider's discovery document cannot be read any more");
-            unavailable(RETRY_AFTER, "the provider's discovery document cannot be read")
+            unavailable(ISSUER_RETRY_AFTER, "the provider's discovery document cannot be read")
         }
     }
 }

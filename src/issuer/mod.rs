@@ -51,14 +51,14 @@ pub struct IssuerSettings {
 
 /// The issuer that Coder asks. `T` is the grants, as `Arc<Grants>`; clones share everything.
 #[derive(Clone)]
-pub struct Issuer<T> {
+pub struct IssuerEndpoint<T> {
     endpoints: Arc<Endpoints>,
     credentials: Arc<ClientCredentials>,
     tokens: T,
     provider: Arc<Provider>,
 }
 
-impl<T: TokenSource> Issuer<T> {
+impl<T: TokenSource> IssuerEndpoint<T> {
     /// An issuer that answers from `tokens`, with the documents of `provider`.
     pub fn new(settings: IssuerSettings, tokens: T, provider: Arc<Provider>) -> Self {
         let IssuerSettings { url, client_id, client_secret } = settings;
@@ -107,7 +107,7 @@ impl<T: TokenSource> Issuer<T> {
         self.provider.documents().map_or_else(
             || {
                 answer::unavailable(
-                    answer::RETRY_AFTER,
+                    answer::ISSUER_RETRY_AFTER,
                     "the provider has not been reached yet, so its documents are not known",
                 )
             },

@@ -141,17 +141,17 @@ fn jwks() -> String {
     keys.response.body.to_string()
 }
 
-fn issuer(tokens: Fake) -> Issuer<Arc<Fake>> {
+fn issuer(tokens: Fake) -> IssuerEndpoint<Arc<Fake>> {
     issuer_of(Arc::new(tokens), provider(Some(&discovery()), &jwks()))
 }
 
-fn issuer_of<T: TokenSource>(tokens: T, provider: Arc<Provider>) -> Issuer<T> {
+fn issuer_of<T: TokenSource>(tokens: T, provider: Arc<Provider>) -> IssuerEndpoint<T> {
     let settings = IssuerSettings {
         url: "http://127.0.0.1:3001/".to_owned(),
         client_id: "cid".to_owned(),
         client_secret: Secret::new("sec"),
     };
-    Issuer::new(settings, tokens, provider)
+    IssuerEndpoint::new(settings, tokens, provider)
 }
 
 type Headers<'a> = &'a [(&'a str, &'a str)];
@@ -159,7 +159,10 @@ type Headers<'a> = &'a [(&'a str, &'a str)];
 /// A request: method, path, headers, body.
 type Asked<'a> = (&'a str, &'a str, Headers<'a>, &'a str);
 
-async fn ask<T: TokenSource>(issuer: &Issuer<T>, (method, path, headers, body): Asked<'_>) -> Response {
+async fn ask<T: TokenSource>(
+    issuer: &IssuerEndpoint<T>,
+    (method, path, headers, body): Asked<'_>,
+) -> Response {
     let mut request = Request::builder().method(method).uri(path);
     for (name, value) in headers {
         request = request.header(*name, *value);

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use super::answer::RETRY_AFTER;
+use super::answer::ISSUER_RETRY_AFTER;
 use crate::grant::{AnswerError, Grants, StoreError, TokenReply};
 use crate::types::Secret;
 
@@ -71,6 +71,6 @@ impl From<AnswerError> for TokenRefusal {
 impl From<StoreError> for TokenRefusal {
     fn from(error: StoreError) -> Self {
         tracing::error!(%error, "Coder cannot be answered");
-        Self::Unavailable(RETRY_AFTER)
+        Self::Unavailable(ISSUER_RETRY_AFTER)
     }
 }

@@ -8,8 +8,8 @@ use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 
 use super::connection::Server;
-use super::nameless::Nameless;
 use super::places::{HeldPlace, Places};
+use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
 /// The shortest wait after the system could not give a connection (no file descriptors, no memory).
@@ -29,26 +29,10 @@ pub async fn serve<S: Service>(
     shutdown: &Shutdown,
     service: S,
 ) -> io::Result<()> {
-    let shared = Shared::new(&settings);
+    let shared = SharedState::new(&settings);
     let server = Arc::new(Server::new(settings, shared, shutdown, service));
     let accepting = listeners.into_sockets().into_iter().map(|socket| accept(socket, Arc::clone(&server)));
     futures_util::future::try_join_all(accepting).await.map(|_| ())
-}
-
-/// What all workers of one address share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    /// The places for connections.
-    pub(super) places: Arc<Places>,
-    /// Who was logged for a missing PROXY protocol header.
-    pub(super) nameless: Arc<Nameless>,
-}
-
-impl Shared {
-    pub(super) fn new(settings: &ListenerSettings) -> Self {
-        let places = Places::new(settings.max_connections, settings.provisional_for);
-        Self { places, nameless: Arc::default() }
-    }
 }
 
 /// Accepts until the soft stage begins; the socket is closed then.

@@ -29,7 +29,7 @@ impl Listeners {
     /// `SO_REUSEPORT` alone would let pass.
     pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
         if address.port() != 0 {
-            // Two gateways with two configurations that share a port would answer by turns.
+            // Otherwise two gateways with different configurations could share a port and each serve some requests.
             socket(address)?.bind(&address.into())?;
         }
         let first = listener(address)?;
@@ -114,9 +114,10 @@ mod tests {
 
     #[test]
     fn the_unspecified_v6_address_takes_v4_too() {
-        let Ok(listeners) = Listeners::bind("[::]:0".parse().unwrap(), 1) else {
-            return; // a machine without IPv6
-        };
+        let bound = Listeners::bind("[::]:0".parse().unwrap(), 1);
+        let listeners = bound.unwrap_or_else(|error| {
+            panic!("{error}: the tests need IPv6 (sysctl -w net.ipv6.conf.all.disable_ipv6=0)")
+        });
         std::net::TcpStream::connect(("127.0.0.1", listeners.address().port())).unwrap();
     }
 }

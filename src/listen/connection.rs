@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::FutureExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
@@ -17,26 +17,33 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
 
-use super::accept::Shared;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::places::{ConnectionPlace, HeldPlace};
 use super::proxy_protocol::{self, HeaderError};
-use super::streams::Streams;
+use super::shared::SharedState;
+use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
 use crate::web::{GuardedBody, Request};
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
-const MAX_HEAD: usize = 64 * 1024;
+const MAX_REQUEST_HEAD: usize = 64 * 1024;
 
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Requests that one HTTP/2 connection may have open.
-const MAX_STREAMS: u32 = 250;
+/// Requests that one HTTP/2 connection may have open: the fewest that RFC 9113 §6.5.2 recommends to allow.
+const MAX_STREAMS: u32 = 100;
+
+/// What one HTTP/2 stream holds for a client that does not read it, in bytes, besides the one piece of a body that is
+/// next. hyper's own default is 400 KiB a stream.
+const MAX_UNSENT_STREAM: usize = 16 * 1024;
+
+/// The same for an HTTP/1.1 connection. hyper has one limit for what is to be sent and for the head of a request.
+const MAX_UNSENT: usize = MAX_REQUEST_HEAD;
 
 /// How often an HTTP/2 peer is asked for a sign of life, and how long it may take.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -46,21 +53,24 @@ const PING_TIMEOUT: Duration = Duration::from_secs(20);
 pub(super) struct Server<S> {
     settings: ListenerSettings,
     service: S,
-    pub(super) shared: Shared,
+    pub(super) shared: SharedState,
     pub(super) shutdown: Shutdown,
     /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
     pub(super) soft: CancellationToken,
     hard: CancellationToken,
     tls: Option<TlsAcceptor>,
     http1: http1::Builder,
-    http2: http2::Builder<TokioExecutor>,
 }
 
 impl<S: Service> Server<S> {
-    pub(super) fn new(settings: ListenerSettings, shared: Shared, shutdown: &Shutdown, service: S) -> Self {
+    pub(super) fn new(
+        settings: ListenerSettings,
+        shared: SharedState,
+        shutdown: &Shutdown,
+        service: S,
+    ) -> Self {
         Self {
             http1: http1_builder(&settings),
-            http2: http2_builder(),
             tls: settings.tls.as_ref().map(|certificates| TlsAcceptor::from(certificates.server_config())),
             soft: shutdown.soft().child_token(),
             hard: shutdown.hard().child_token(),
@@ -74,9 +84,10 @@ impl<S: Service> Server<S> {
     /// Serves a connection that was accepted. Its `place` is held until its last byte, in a tunnel too.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: HeldPlace) {
         let handle = place.handle();
+        let io = Held::new(stream, place, self.settings.stall_timeout);
         tokio::select! {
             biased;
-            () = Arc::clone(&self).speak(Held::new(stream, place), peer, handle.clone()) => handle.http_ended(),
+            () = Arc::clone(&self).speak(io, peer, handle.clone()) => handle.http_ended(),
             () = handle.has_to_go() => tracing::debug!(%peer, "connection closed: others need its place"),
         }
     }
@@ -154,11 +165,11 @@ impl<S: Service> Server<S> {
     {
         let answer = service_fn(|request: Request| {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
-            let open = info.place.request();
+            let unproven = info.place.request();
             let answer = self.service.call(request, info.clone());
-            answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, open))))
+            answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, unproven))))
         });
-        // Without a timer the time-out would only be a wish.
+        // Without a timer hyper ignores the time-out.
         let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
         let connection = http1.with_upgrades();
         let mut connection = pin!(connection);
@@ -186,14 +197,14 @@ impl<S: Service> Server<S> {
         let streams = Arc::new(Streams::default());
         let connection = {
             let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
-            self.http2.serve_connection(
+            http2_builder(StreamTasks).serve_connection(
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
-                    let (server, info) = (Arc::clone(&server), info.clone());
-                    let open = (streams.open(), info.place.request());
+                    let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
+                    let unproven = info.place.request();
                     async move {
                         let answer = server.service.call(request, info).await;
-                        Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, open)))
+                        Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(open.body(body), unproven)))
                     }
                 }),
             )
@@ -210,7 +221,7 @@ impl<S: Service> Server<S> {
                     () = self.hard.cancelled() => Ok(()),
                 }
             }
-            () = streams.idle(self.settings.http2_idle) => {
+            () = streams.idle(self.settings.http2_idle, self.settings.stall_timeout) => {
                 connection.as_mut().graceful_shutdown();
                 // The peer has as long to close as it had to open.
                 timeout(self.settings.handshake_timeout, io.flush_after(connection)).await.unwrap_or(Ok(()))
@@ -229,23 +240,28 @@ enum Secured {
 
 fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
     let mut builder = http1::Builder::new();
-    builder.header_read_timeout(settings.header_timeout).max_header_size(MAX_HEAD).half_close(false);
+    builder
+        .header_read_timeout(settings.header_timeout)
+        .max_header_size(MAX_REQUEST_HEAD)
+        .max_buf_size(MAX_UNSENT)
+        .half_close(false);
     builder
 }
 
 /// Extended CONNECT (RFC 8441) stays off: browsers then open websockets over HTTP/1.1.
-fn http2_builder() -> http2::Builder<TokioExecutor> {
-    let mut builder = http2::Builder::new(TokioExecutor::new());
+fn http2_builder(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+    let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
         .max_concurrent_streams(MAX_STREAMS)
+        .max_send_buf_size(MAX_UNSENT_STREAM)
         .max_header_list_size(MAX_HEADER_LIST)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder
 }
 
-/// How a connection ended is the client's business, unless somebody looks closely.
+/// How a connection ended is the client's business: it is logged at level debug alone.
 fn note(ended: hyper::Result<()>, peer: SocketAddr) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");

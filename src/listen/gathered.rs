@@ -3,10 +3,12 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
+
+use crate::types::lock;
 
 /// What one HTTP/2 connection reads from and writes to: answers that are ready at the same time share TLS records
 /// and system calls.
@@ -39,7 +41,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Gathered<I> {
 
     /// Never contended: one task both writes and flushes.
     fn lock(&self) -> MutexGuard<'_, BufWriter<I>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0)
     }
 }
 

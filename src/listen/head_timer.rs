@@ -1,13 +1,13 @@
 //! How long the head of a request may take.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use hyper::rt::{Sleep, Timer};
 
-use crate::types::Deadline;
+use crate::types::{Deadline, lock};
 
 /// The timer of one HTTP/1.1 connection. hyper waits for one head at a time, each wait with a deadline later than
 /// the last one's: all of them are one deadline that moves on.
@@ -40,7 +40,7 @@ impl Future for Wait {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         // Never contended: only the connection's own task comes here.
-        let mut deadline = self.timer.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut deadline = lock(&self.timer.0);
         deadline.poll_until(self.until, cx)
     }
 }

@@ -2,24 +2,50 @@
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
 
 use super::places::HeldPlace;
+use crate::types::Deadline;
 use crate::web::poll_write_pieces;
 
 /// A socket with its place. The place is free again when the socket is closed, wherever an upgrade
-/// has carried it.
+/// has carried it. A peer that takes no byte for too long loses it: what waits to be sent holds memory.
 #[derive(Debug)]
 pub(super) struct Held<I> {
     io: I,
     _place: HeldPlace,
+    stall: Stall,
 }
 
 impl<I> Held<I> {
-    pub(super) fn new(io: I, place: HeldPlace) -> Self {
-        Self { io, _place: place }
+    /// With the time that the peer may take for the next byte that it is sent.
+    pub(super) fn new(io: I, place: HeldPlace, limit: Duration) -> Self {
+        Self { io, _place: place, stall: Stall { limit, since: None, timer: Deadline::default() } }
+    }
+}
+
+/// How long nothing could be written.
+#[derive(Debug)]
+struct Stall {
+    limit: Duration,
+    since: Option<Instant>,
+    timer: Deadline,
+}
+
+impl Stall {
+    /// Follows what came of a write.
+    fn follow(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.since = None;
+            return written;
+        }
+        let since = *self.since.get_or_insert_with(Instant::now);
+        ready!(self.timer.poll_until(since + self.limit, cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
 }
 
@@ -35,7 +61,8 @@ impl<I: AsyncRead + Unpin> AsyncRead for Held<I> {
 
 impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.io).poll_write(cx, buf)
+        let written = Pin::new(&mut self.io).poll_write(cx, buf);
+        self.stall.follow(cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -51,7 +78,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        poll_write_pieces(Pin::new(&mut self.io), cx, bufs)
+        let written = poll_write_pieces(Pin::new(&mut self.io), cx, bufs);
+        self.stall.follow(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

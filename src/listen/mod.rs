@@ -16,6 +16,7 @@ mod held;
 mod nameless;
 mod places;
 mod proxy_protocol;
+mod shared;
 mod shutdown;
 mod streams;
 mod tls;
@@ -86,7 +87,7 @@ impl Scheme {
 
 /// How to listen.
 ///
-/// No limit here cuts an answer or a tunnel that is merely quiet.
+/// No limit here cuts a response or a tunnel that is merely quiet. A client that does not read is another matter.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
     /// Certificate and key; without them plain HTTP/1.1 is spoken. Default: none.
@@ -106,6 +107,9 @@ pub struct ListenerSettings {
     /// For a request's head, from the moment it is waited for: also how long an HTTP/1.1 connection may
     /// be idle between requests. Default: 30 s.
     pub header_timeout: Duration,
+    /// How long a client may take no byte of what it is sent, on its connection or on one HTTP/2 stream, before that is
+    /// closed. Default: 60 s.
+    pub stall_timeout: Duration,
     /// How long an HTTP/2 connection may be without a request, at least; it goes within twice that.
     /// Default: 60 s.
     pub http2_idle: Duration,
@@ -121,6 +125,7 @@ impl Default for ListenerSettings {
             trusted_proxies: TrustedProxies::default(),
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
+            stall_timeout: Duration::from_mins(1),
             http2_idle: Duration::from_mins(1),
         }
     }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::proxy_protocol::HeaderError;
+use crate::types::lock;
 
 /// How long a peer's address is not logged again.
 const PAUSE: Duration = Duration::from_hours(1);
@@ -40,7 +41,7 @@ impl Nameless {
 
     /// Whether a line about an address is due; it is then taken as written.
     fn is_due(&self, address: IpAddr, now: Instant) -> bool {
-        let mut logged = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut logged = lock(&self.0);
         logged.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);
         if logged.contains_key(&address) || logged.len() >= MAX_PEERS {
             return false;

@@ -7,7 +7,7 @@ use std::fmt;
 use std::future::poll_fn;
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep, timeout};
 
 use super::connection_state::ConnectionState;
 use super::unproven::Unproven;
+use crate::types::lock;
 
 /// One place in so many is kept in reserve.
 const RESERVED_OF: usize = 10;
@@ -88,7 +89,7 @@ impl Places {
     }
 
     fn lock(&self) -> MutexGuard<'_, PlaceRegister> {
-        self.register.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.register)
     }
 }
 
@@ -241,7 +242,7 @@ impl ConnectionPlace {
 
     /// Keeps the place of a request that became a tunnel, until the tunnel ends.
     pub fn keep(&self, place: ForwardPlace) {
-        *self.0.tunnel.lock().unwrap_or_else(PoisonError::into_inner) = Some(place);
+        *lock(&self.0.tunnel) = Some(place);
     }
 
     /// Counts a request on a connection that is not proven yet.

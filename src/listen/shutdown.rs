@@ -6,13 +6,13 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long whatever is cut in the hard stage may take for its last bytes (a websocket's close frame).
+/// How long connections that the hard stage ends may take for its last bytes (a websocket's close frame).
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The stop of the process, in two stages.
 ///
 /// *Soft*: nothing new is accepted, every connection ends with the answer it is giving, tunnels go on.
-/// *Hard*: whatever is still there is cut. The hard stage includes the soft one.
+/// *Hard*: connections that are still open are ended. The hard stage includes the soft one.
 ///
 /// Clones are handles on the same stop.
 #[derive(Clone, Debug, Default)]
@@ -56,7 +56,7 @@ impl Shutdown {
     }
 
     /// Goes through both stages: waits in the soft one until everything has ended or `deadline` has
-    /// passed, then forces. `true` when nothing had to be cut.
+    /// passed, then forces. `true` when nothing had to be ended.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.begin();
         let ended = timeout(deadline, self.ended()).await;
@@ -70,7 +70,7 @@ impl Shutdown {
     }
 
     /// Waits, once the soft stage has begun, until everything has ended; a hard stage is waited for
-    /// no longer than [`LAST_WORDS`]. `true` when nothing had to be cut.
+    /// no longer than [`LAST_WORDS`]. `true` when nothing had to be ended.
     pub async fn ended(&self) -> bool {
         tokio::select! {
             biased;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
@@ -16,6 +16,8 @@ use rustls::{InconsistentKeys, ServerConfig};
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
+use crate::types::lock;
+
 /// The name of HTTP/2 in ALPN.
 pub(super) const HTTP2: &[u8] = b"h2";
 
@@ -23,7 +25,7 @@ pub(super) const HTTP2: &[u8] = b"h2";
 const POLL: Duration = Duration::from_secs(10);
 
 /// The longest file that is read, in bytes.
-const MAX_FILE: u64 = 1024 * 1024;
+const MAX_PEM_FILE: u64 = 1024 * 1024;
 
 /// Why a certificate and key cannot be used. Nothing of the key is in it.
 #[derive(Debug, Error)]
@@ -94,13 +96,13 @@ impl Certificates {
         }))
     }
 
-    /// Reads the files anew, whether they look changed or not. Blocks on the file system.
+    /// Reads the files again, even if they look unchanged. Blocks on the file system.
     ///
     /// # Errors
     /// [`CertificateError`]; the old pair stays.
     pub fn reload(&self) -> Result<(), CertificateError> {
         // Looked at before reading: a file that changes meanwhile looks changed at the next poll.
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = stamp(&self.certificate, &self.key);
+        *lock(&self.seen) = stamp(&self.certificate, &self.key);
         let pair = read_pair(&self.certificate, &self.key)?;
         self.shown.0.store(Arc::new(pair));
         Ok(())
@@ -131,7 +133,7 @@ impl Certificates {
 
     /// Whether the files look other than when they were last read.
     fn changed(&self) -> bool {
-        stamp(&self.certificate, &self.key) != *self.seen.lock().unwrap_or_else(PoisonError::into_inner)
+        stamp(&self.certificate, &self.key) != *lock(&self.seen)
     }
 
     /// How TLS is spoken: 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, stateless session tickets.
@@ -203,8 +205,8 @@ fn read(file: &Path) -> Result<Vec<u8>, CertificateError> {
     use std::io::{Error, ErrorKind, Read as _};
     let read = || {
         let mut bytes = Vec::new();
-        fs::File::open(file)?.take(MAX_FILE + 1).read_to_end(&mut bytes)?;
-        if bytes.len() as u64 > MAX_FILE {
+        fs::File::open(file)?.take(MAX_PEM_FILE + 1).read_to_end(&mut bytes)?;
+        if bytes.len() as u64 > MAX_PEM_FILE {
             return Err(Error::new(ErrorKind::FileTooLarge, "longer than 1 MiB"));
         }
         Ok(bytes)
@@ -316,10 +318,15 @@ mod tests {
         fs::File::options().write(true).open(pair.key()).unwrap().set_modified(later).unwrap();
         let stop = CancellationToken::new();
         let watch = tokio::spawn(Arc::clone(&certificates).watch(stop.clone()));
-        while leaf(&certificates) == old {
+        // The files are read on a thread of its own, which takes a moment.
+        for _ in 0..1_000_000 {
+            if leaf(&certificates) != old {
+                break;
+            }
             tokio::time::advance(POLL).await;
             tokio::task::yield_now().await;
         }
+        assert_ne!(leaf(&certificates), old, "the new pair is never shown");
         stop.cancel();
         watch.await.unwrap();
     }

@@ -7,11 +7,12 @@ use std::thread::JoinHandle;
 
 use tokio::sync::mpsc;
 
-use super::accept::{Shared, accept};
+use super::accept::accept;
 use super::connection::Server;
+use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
-/// A worker ended before it was told to: the process has to end with failure, or its share of the
+/// A worker ended without a stop: the process has to end with failure, or its share of the
 /// connections would never be answered.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
@@ -64,7 +65,7 @@ where
 {
     let (report, ended) = mpsc::unbounded_channel();
     let make_service = Arc::new(make_service);
-    let shared = Shared::new(settings);
+    let shared = SharedState::new(settings);
     let mut threads = Vec::with_capacity(listeners.count());
     for (index, socket) in listeners.into_sockets().into_iter().enumerate() {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;

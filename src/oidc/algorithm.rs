@@ -1,18 +1,16 @@
-//! The signature algorithms that are taken, and nothing else: an allow-list.
+//! The signature algorithms that can be allowed.
 
 use std::fmt;
 use std::str::FromStr;
 
 use aws_lc_rs::digest;
-use openidconnect::JwsSigningAlgorithm;
-use openidconnect::core::CoreJsonWebKeyType;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// A signature algorithm of JWA (RFC 7518 §3.1, RFC 8037 §3.1).
 ///
-/// There is no `none` and no `HS*` here, so neither can be configured: an
-/// HMAC under the client secret would let whoever knows the secret make tokens.
+/// There is no `none` and no `HS*` here, so neither can be configured: with an HMAC under the client secret, everybody who
+/// knows the secret could make tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256: what authentik signs with under an RSA key.
@@ -43,12 +41,12 @@ pub enum Algorithm {
     #[serde(rename = "ES512")]
     Es512,
     /// EdDSA on Ed25519. RFC 9864 §2.2 calls the same algorithm `Ed25519`, which is read as this one. Coder's library
-    /// (go-oidc 3) knows it as `EdDSA` alone: an ID token whose header says `Ed25519` holds here and not at Coder.
+    /// (go-oidc 3) knows the name `EdDSA` only: Coder refuses an ID token whose header says `Ed25519`.
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
 }
 
-/// A text names no algorithm that can be allowed.
+/// The text is not the name of an algorithm that can be allowed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("is none of RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384, ES512, EdDSA, Ed25519")]
 pub struct UnknownAlgorithm;
@@ -109,28 +107,6 @@ impl FromStr for Algorithm {
             "Ed25519" => Ok(Self::EdDsa),
             _ => Self::ALL.into_iter().find(|known| known.as_str() == text).ok_or(UnknownAlgorithm),
         }
-    }
-}
-
-impl JwsSigningAlgorithm for Algorithm {
-    type KeyType = CoreJsonWebKeyType;
-
-    fn key_type(&self) -> Option<CoreJsonWebKeyType> {
-        Some(match self {
-            Self::Rs256 | Self::Rs384 | Self::Rs512 | Self::Ps256 | Self::Ps384 | Self::Ps512 => {
-                CoreJsonWebKeyType::RSA
-            }
-            Self::Es256 | Self::Es384 | Self::Es512 => CoreJsonWebKeyType::EllipticCurve,
-            Self::EdDsa => CoreJsonWebKeyType::OctetKeyPair,
-        })
-    }
-
-    fn uses_shared_secret(&self) -> bool {
-        false
-    }
-
-    fn rsa_sha_256() -> Self {
-        Self::Rs256
     }
 }
 

@@ -1,55 +1,69 @@
-//! Whether the provider takes our client, asked without any person's token.
+//! Whether the provider accepts our client, checked without any user's token.
 //!
-//! A refresh token that nobody has is presented. The client is authenticated before the token is looked at
-//! (RFC 6749 §6), so `invalid_grant` shows that id and secret are good, and `invalid_client` that they are
-//! not. authentik, Keycloak, Hydra and Spring answer so; Dex and LemonLDAP::NG answer `invalid_request`
-//! for any refresh token that they do not know, which shows less. A server may also look at the refresh token
-//! first: where the client itself is in doubt, a made-up secret must be refused too.
+//! The gateway presents a refresh token that it made up. The provider authenticates the client before it looks at the
+//! token (RFC 6749 §6), so `invalid_grant` shows that client id and secret are right, and `invalid_client` that they are
+//! not. authentik, Keycloak, Hydra and Spring answer so. Dex and LemonLDAP::NG answer `invalid_request` for every unknown
+//! refresh token, which shows less. A provider may also look at the refresh token first: when it has just refused the
+//! client, it must refuse a made-up secret too.
 
-use super::error::{OAuthError, OutageCause, ProviderFault, Unreachable};
-use super::probe::{ProbeSecret, Probed};
-use super::provider::Provider;
-use super::token::{INVALID_GRANT, Presented, TokenError};
-use crate::types::{Secret, random_token};
+use super::oauth_error::{INVALID_GRANT, OAuthError};
+use super::probe::{ProbeSecret, Probed, ProviderProbe};
+use super::provider_fault::ProviderFault;
+use super::unreachable::{OutageCause, Unreachable};
 
-/// What the provider answered to a refresh token that nobody has.
+/// What the provider's answer to a made-up refresh token shows about our client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCheck {
-    /// `invalid_grant`: it takes the client.
+    /// `invalid_grant`: the provider accepts the client.
     Good,
-    /// It refuses the client.
+    /// The provider refuses the client.
     Refused(OAuthError),
-    /// It answers, and that says neither.
+    /// The provider answers, and the answer shows neither.
     Unclear(ProviderFault),
 }
 
-impl Provider {
-    /// Asks the token endpoint whether it takes our client; `in_doubt` says that it has just refused it.
-    pub async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
-        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
-        let nobodys = Secret::new(random_token());
-        match self.present(&live, Presented::RefreshToken(&nobodys)).await {
-            Err(TokenError::Unreachable(unreachable)) => Err(unreachable),
-            Err(TokenError::Fault(ProviderFault::OAuth(error))) if error.code == INVALID_GRANT => {
-                if in_doubt { self.check_for_the_secret().await } else { Ok(ClientCheck::Good) }
+impl ClientCheck {
+    /// Asks the token endpoint whether it accepts our client. `in_doubt`: it has just refused the client.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`] when the provider does not answer.
+    pub(super) async fn run(probe: &ProviderProbe, in_doubt: bool) -> Result<Self, Unreachable> {
+        match present(probe, ProbeSecret::Configured).await? {
+            Ok(error) if error.code == INVALID_GRANT => {
+                if in_doubt {
+                    Self::run_with_made_up_secret(probe).await
+                } else {
+                    Ok(Self::Good)
+                }
             }
-            Err(TokenError::Fault(ProviderFault::OAuth(error))) if error.is_about_the_client() => {
-                Ok(ClientCheck::Refused(error))
-            }
-            Err(TokenError::Fault(fault)) => Ok(ClientCheck::Unclear(fault)),
-            Ok(_) => Ok(ClientCheck::Unclear(ProviderFault::TokenEndpointResponse(
-                "it gives tokens for a refresh token that nobody has",
-            ))),
+            Ok(error) if error.is_about_the_client() => Ok(Self::Refused(error)),
+            Ok(error) => Ok(Self::Unclear(error.into())),
+            Err(odd) => Ok(Self::Unclear(odd)),
         }
     }
 
-    /// Whether a made-up secret is refused, where the right one was not.
-    async fn check_for_the_secret(&self) -> Result<ClientCheck, Unreachable> {
-        match self.probe_refresh(ProbeSecret::MadeUp).await {
-            Err(_) => Err(Unreachable::because(OutageCause::NotDiscovered)),
-            Ok(Probed::Unreachable(unreachable)) => Err(unreachable),
-            Ok(Probed::Error(error)) if error.code == INVALID_GRANT => Ok(ClientCheck::Unclear(error.into())),
-            Ok(Probed::Error(_) | Probed::Odd(_)) => Ok(ClientCheck::Good),
+    /// Whether the provider refuses a made-up secret, having accepted the configured one.
+    async fn run_with_made_up_secret(probe: &ProviderProbe) -> Result<Self, Unreachable> {
+        match present(probe, ProbeSecret::MadeUp).await? {
+            Ok(error) if error.code == INVALID_GRANT => Ok(Self::Unclear(error.into())),
+            Ok(_) | Err(_) => Ok(Self::Good),
         }
+    }
+}
+
+/// The error by which the provider refuses a made-up refresh token, or the fault of an answer without one.
+async fn present(
+    probe: &ProviderProbe,
+    secret: ProbeSecret,
+) -> Result<Result<OAuthError, ProviderFault>, Unreachable> {
+    match probe.refresh(secret).await {
+        Ok(Probed::Error(error)) => Ok(Ok(error)),
+        Ok(Probed::Odd(_)) => {
+            let fault = "it does not refuse a made-up refresh token";
+            Ok(Err(ProviderFault::TokenEndpointResponse(fault)))
+        }
+        Ok(Probed::Unreachable(unreachable)) => Err(unreachable),
+        Err(_) => Err(Unreachable::because(OutageCause::NotDiscovered)),
     }
 }

@@ -1,229 +1,285 @@
-//! The provider's discovery document (OpenID Connect Discovery 1.0 §3, §4), held to the letter.
+//! What is known of the provider: its discovery document and its keys, read and read again.
 //!
-//! Only the members that are used are read: an odd value of another one harms nobody. `openidconnect` has a type for the
-//! whole document, which fails on any of them, so only its URLs are used here.
+//! One reading is in flight at a time, and tokens with made-up key names cannot cause more than one in 30 seconds.
 
-use openidconnect::{AuthUrl, TokenUrl};
-use serde_json::{Map, Value};
-use url::Url;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwapOption;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use tokio::sync::{Mutex, watch};
+use tracing::{info, warn};
 
 use super::algorithm::Algorithm;
-use super::client_authentication::ClientAuthentication;
-use super::error::DiscoveryError;
-use super::settings::{Pkce, ProviderSettings};
-use super::text::printable;
-use crate::types::is_loopback;
+use super::discovery_error::DiscoveryError;
+use super::keys::{JwksError, KeySet};
+use super::metadata::{self, Metadata};
+use super::provider_client::ProviderClient;
+use super::relying_party::RelyingParty;
+use super::settings::ProviderSettings;
+use super::unreachable::{OutageCause, Unreachable};
+use crate::types::{Clock, Timestamp};
 
-/// How the one `acr` of authentik begins, in its discovery documents and ID tokens, and nobody else's: it is known
-/// by that.
-pub(super) const AUTHENTIK: &str = "goauthentik.io/providers/";
+/// The shortest time between two readings of the keys because of a token with an unknown key.
+const KEY_REFETCH_INTERVAL: Duration = Duration::from_secs(30);
 
-/// The most entries that are kept of a list of the document; the longest known ones have some forty.
-const MAX_ENTRIES: usize = 1000;
+/// The provider's documents, for the issuer listener and the store.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Documents {
+    /// The discovery document as the provider sent it: JSON text.
+    pub discovery: String,
+    /// The JWKS document as the provider sent it: JSON text.
+    pub jwks: String,
+    /// The keys of it that can verify signatures here, as a JWKS document for Coder: JSON text. Coder's library
+    /// (go-jose 4.1.4) refuses a whole set for one key that it does not know, so no other key is passed on.
+    pub keys: String,
+    /// The allowed algorithms (`oidc.algorithms`).
+    pub algorithms: Vec<Algorithm>,
+}
 
-/// The members of a document, and what each must be.
-struct Document(Map<String, Value>);
-
-impl Document {
-    fn parse(json: &str) -> Result<Self, DiscoveryError> {
-        let what = |error: serde_json::Error| DiscoveryError::Document(printable(&error.to_string(), 200));
-        serde_json::from_str(json).map(Self).map_err(what)
-    }
-
-    /// A member that is there; null is not.
-    fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name).filter(|value| !value.is_null())
-    }
-
-    /// A text; none when it is missing, null or empty.
-    fn text(&self, name: &'static str) -> Result<Option<&str>, DiscoveryError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::String(text)) => Ok(Some(text.as_str()).filter(|text| !text.is_empty())),
-            Some(_) => Err(DiscoveryError::Member(name)),
+impl Documents {
+    fn new(settings: &ProviderSettings, discovery: &str, jwks: &str, keys: &KeySet) -> Self {
+        Self {
+            discovery: discovery.to_owned(),
+            jwks: jwks.to_owned(),
+            keys: keys.to_json(),
+            algorithms: settings.algorithms.clone(),
         }
-    }
-
-    /// A list of texts; none when it is missing or null. Entries that are no text name nothing that is known here.
-    fn list(&self, name: &'static str) -> Result<Option<Vec<String>>, DiscoveryError> {
-        match self.get(name) {
-            None => Ok(None),
-            Some(Value::Array(all)) => {
-                Ok(Some(all.iter().filter_map(Value::as_str).take(MAX_ENTRIES).map(str::to_owned).collect()))
-            }
-            Some(_) => Err(DiscoveryError::Member(name)),
-        }
-    }
-
-    /// A switch; off when it is missing or null.
-    fn switch(&self, name: &'static str) -> Result<bool, DiscoveryError> {
-        match self.get(name) {
-            None => Ok(false),
-            Some(Value::Bool(on)) => Ok(*on),
-            Some(_) => Err(DiscoveryError::Member(name)),
-        }
-    }
-
-    /// An endpoint, when there is one: a URL, https unless the issuer itself is on plain http (then also
-    /// loopback), or `danger_allow_http`. No fragment, no user information (RFC 6749 §3.1, §3.2).
-    fn endpoint(
-        &self,
-        name: &'static str,
-        settings: &ProviderSettings,
-    ) -> Result<Option<(&str, Url)>, DiscoveryError> {
-        let Some(text) = self.text(name)? else { return Ok(None) };
-        let url = Url::parse(text).map_err(|_| DiscoveryError::Endpoint(name))?;
-        let plain_issuer = settings.issuer.as_str().starts_with("http://");
-        let scheme = match url.scheme() {
-            "https" => true,
-            "http" => settings.danger_allow_http || (plain_issuer && is_loopback(&url)),
-            _ => false,
-        };
-        let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
-        if scheme && plain { Ok(Some((text, url))) } else { Err(DiscoveryError::Endpoint(name)) }
     }
 }
 
-/// What is used of a discovery document, checked.
+/// A provider whose documents were read and checked.
+pub(super) struct KnownProvider {
+    /// The discovery document.
+    pub(super) metadata: Arc<Metadata>,
+    /// The relying party at its endpoints.
+    pub(super) relying_party: Arc<RelyingParty>,
+    /// The keys.
+    pub(super) keys: KeySet,
+    /// The documents that all this was read from.
+    pub(super) documents: Arc<Documents>,
+}
+
+/// The provider has not been discovered yet, so no browser can be sent there.
 #[derive(Clone, Debug)]
-pub(super) struct Metadata {
-    /// Where browsers are sent.
-    pub(super) authorization: AuthUrl,
-    /// Where codes and refresh tokens are exchanged.
-    pub(super) token: TokenUrl,
-    /// Where the keys are.
-    pub(super) jwks: Url,
-    /// Where claims are asked for.
-    pub(super) user_info: Option<Url>,
-    /// Where tokens are revoked (RFC 7009).
-    pub(super) revocation: Option<Url>,
-    /// Where a sign-out goes (RP-Initiated Logout 1.0).
-    pub(super) end_session: Option<Url>,
-    /// How discovery suggests to send the client secret.
-    pub(super) authentication: ClientAuthentication,
-    /// The algorithms of ID tokens that it lists, known here or not; none when it lists none at all.
-    algorithms: Option<Vec<String>>,
-    /// Whether it lists the methods of PKCE; S256 is then among them.
-    pub(super) announces_pkce: bool,
-    /// Whether every authorization response carries `iss` (RFC 9207).
-    pub(super) response_has_issuer: bool,
-    /// The scopes that it lists; none when it lists none at all, which Discovery §3 leaves open.
-    pub(super) scopes: Option<Vec<String>>,
-    /// Whether this is an authentik ([`AUTHENTIK`] in `acr_values_supported`).
-    pub(super) is_authentik: bool,
-}
+pub struct NotReady(
+    /// Why the last reading of the documents failed; none while the first one runs.
+    pub Option<Arc<DiscoveryError>>,
+);
 
-/// The address of an issuer's discovery document (Discovery §4: a trailing slash is not doubled).
-pub(super) fn address(issuer: &str) -> String {
-    format!("{}/.well-known/openid-configuration", issuer.strip_suffix('/').unwrap_or(issuer))
-}
-
-impl Metadata {
-    /// Whether the document says that ID tokens may be signed with `algorithm`: one that lists none says nothing
-    /// against any.
-    pub(super) fn lists_algorithm(&self, algorithm: Algorithm) -> bool {
-        self.algorithms.as_ref().is_none_or(|all| all.iter().any(|name| name.parse() == Ok(algorithm)))
+impl fmt::Display for NotReady {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(error) => write!(f, "the provider is not ready: {error}"),
+            None => f.write_str("the provider is not ready: it is being asked"),
+        }
     }
 }
 
-/// Reads and checks a discovery document. Every error names its member.
-pub(super) fn read(json: &str, settings: &ProviderSettings) -> Result<Metadata, DiscoveryError> {
-    let document = Document::parse(json)?;
-    let expected = settings.issuer.as_str();
-    let found = document.text("issuer")?.ok_or(DiscoveryError::Member("issuer"))?;
-    if found != expected {
-        let found = printable(found, 200);
-        return Err(DiscoveryError::Issuer { found, expected: expected.to_owned() });
-    }
-    check_code_flow(&document)?;
-    let announces_pkce = check_pkce(&document, settings.pkce)?;
-    let algorithms = document.list("id_token_signing_alg_values_supported")?;
-    check_algorithms(algorithms.as_deref(), settings)?;
+impl std::error::Error for NotReady {}
 
-    let optional = |name| document.endpoint(name, settings).map(|found| found.map(|(_, url)| url));
-    let required = |name| document.endpoint(name, settings)?.ok_or(DiscoveryError::Endpoint(name));
-    let (authorization, _) = required("authorization_endpoint")?;
-    let (token, _) = required("token_endpoint")?;
-    let (_, jwks) = required("jwks_uri")?;
-    let authentication_methods = document.list("token_endpoint_auth_methods_supported")?;
-    // What the two next lists say is advice: an odd one is none.
-    let advice = |name| document.list(name).ok().flatten();
-    Ok(Metadata {
-        authorization: AuthUrl::new(authorization.to_owned())
-            .map_err(|_| DiscoveryError::Endpoint("authorization_endpoint"))?,
-        token: TokenUrl::new(token.to_owned()).map_err(|_| DiscoveryError::Endpoint("token_endpoint"))?,
-        jwks,
-        user_info: optional("userinfo_endpoint")?,
-        revocation: optional("revocation_endpoint")?,
-        end_session: optional("end_session_endpoint")?,
-        authentication: authentication(authentication_methods.as_deref(), settings)?,
-        algorithms,
-        announces_pkce,
-        response_has_issuer: document.switch("authorization_response_iss_parameter_supported")?,
-        scopes: advice("scopes_supported"),
-        is_authentik: advice("acr_values_supported")
-            .is_some_and(|all| all.iter().any(|acr| acr.starts_with(AUTHENTIK))),
-    })
+/// The provider's documents and keys, kept current.
+pub(super) struct Discovery {
+    settings: Arc<ProviderSettings>,
+    http: Arc<ProviderClient>,
+    clock: Clock,
+    known: ArcSwapOption<KnownProvider>,
+    restored: ArcSwapOption<Documents>,
+    trouble: ArcSwapOption<DiscoveryError>,
+    /// Held while documents are read, so that one reading is in flight. Inside: when the keys were last read because of
+    /// a token with an unknown key.
+    reading: Mutex<Option<Timestamp>>,
+    /// Counts the changes of [`Self::documents`].
+    generation: watch::Sender<u64>,
+    /// Whether a reading of the documents has ended, well or not.
+    tried: watch::Sender<bool>,
 }
 
-/// The code flow: in the list of `response_types_supported`, or there is no such list.
-fn check_code_flow(document: &Document) -> Result<(), DiscoveryError> {
-    let types = document.list("response_types_supported")?;
-    if types.is_none_or(|types| types.iter().any(|one| one == "code")) {
+impl Discovery {
+    /// Nothing is known yet; [`Self::discover`] reads the documents.
+    pub(super) fn new(settings: Arc<ProviderSettings>, http: Arc<ProviderClient>, clock: Clock) -> Self {
+        Self {
+            settings,
+            http,
+            clock,
+            known: ArcSwapOption::empty(),
+            restored: ArcSwapOption::empty(),
+            trouble: ArcSwapOption::empty(),
+            reading: Mutex::new(None),
+            generation: watch::Sender::new(0),
+            tried: watch::Sender::new(false),
+        }
+    }
+
+    /// The provider as it is known now; none before its documents were read.
+    pub(super) fn known(&self) -> Option<Arc<KnownProvider>> {
+        self.known.load_full()
+    }
+
+    /// The same, for a sign-in.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReady`] before the documents were read.
+    pub(super) fn ready(&self) -> Result<Arc<KnownProvider>, NotReady> {
+        self.known().ok_or_else(|| NotReady(self.trouble()))
+    }
+
+    /// The same, for a request to one of the provider's endpoints.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`] before the documents were read.
+    pub(super) fn reachable(&self) -> Result<Arc<KnownProvider>, Unreachable> {
+        self.known().ok_or(Unreachable::because(OutageCause::NotDiscovered))
+    }
+
+    /// Why the last reading of the documents failed; none when it succeeded.
+    pub(super) fn trouble(&self) -> Option<Arc<DiscoveryError>> {
+        self.trouble.load_full()
+    }
+
+    /// The documents: the current ones, else the restored ones, else none.
+    pub(super) fn documents(&self) -> Option<Arc<Documents>> {
+        let known = self.known.load().as_ref().map(|known| Arc::clone(&known.documents));
+        known.or_else(|| self.restored.load_full())
+    }
+
+    /// Counts the changes of [`Self::documents`].
+    pub(super) fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
+    }
+
+    /// Waits until the first reading of the documents has ended, well or not; at most for `patience`.
+    pub(super) async fn first_reading(&self, patience: Duration) {
+        let mut tried = self.tried.subscribe();
+        // The caller looks for itself whether the reading ended in time.
+        let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
+    }
+
+    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers; they
+    /// never make the provider known.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscoveryError`] when they cannot be used.
+    pub(super) fn restore(&self, discovery: &str, jwks: &str) -> Result<(), DiscoveryError> {
+        Metadata::read(discovery, &self.settings)?;
+        let keys = KeySet::parse(jwks)?;
+        self.restored.store(Some(Arc::new(Documents::new(&self.settings, discovery, jwks, &keys))));
+        if self.known.load().is_none() {
+            self.generation.send_modify(|count| *count += 1);
+        }
         Ok(())
-    } else {
-        Err(DiscoveryError::CodeFlow)
     }
-}
 
-/// PKCE with S256, and whether it is announced.
-///
-/// CVE-2023-48228, CVE-2024-23647: a provider that says that it does not check S256 is not relied on. One that says
-/// nothing is (Microsoft Entra ID, AWS Cognito and the OpenID Foundation's conformance suite announce no list and
-/// check S256), unless `oidc.pkce` is `require`.
-fn check_pkce(document: &Document, pkce: Pkce) -> Result<bool, DiscoveryError> {
-    match (document.list("code_challenge_methods_supported")?, pkce) {
-        (Some(methods), _) if methods.iter().any(|method| method == "S256") => Ok(true),
-        (Some(_), _) => Err(DiscoveryError::Pkce),
-        (None, Pkce::Require) => Err(DiscoveryError::PkceNotAnnounced),
-        (None, Pkce::Auto) => Ok(false),
+    /// Reads the discovery document and the keys. After a failure the former ones stay.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscoveryError`] when they cannot be read or used.
+    pub(super) async fn discover(&self) -> Result<(), DiscoveryError> {
+        let _reading = self.reading.lock().await;
+        let read = self.read().await;
+        match &read {
+            Ok(known) => {
+                self.trouble.store(None);
+                self.http.last_answer().note(self.clock.now(), Ok(()));
+                self.publish(Arc::clone(known));
+            }
+            Err(error) => self.trouble.store(Some(Arc::new(error.clone()))),
+        }
+        self.tried.send_replace(true);
+        read.map(drop)
     }
-}
 
-/// At least one algorithm of the provider is allowed, or it lists none.
-fn check_algorithms(names: Option<&[String]>, settings: &ProviderSettings) -> Result<(), DiscoveryError> {
-    let Some(names) = names else { return Ok(()) };
-    let allowed = |name: &String| name.parse().is_ok_and(|known| settings.algorithms.contains(&known));
-    if names.iter().any(allowed) {
-        return Ok(());
+    async fn read(&self) -> Result<Arc<KnownProvider>, DiscoveryError> {
+        let text = self.fetch(&metadata::address(self.settings.issuer.as_str())).await?;
+        let metadata = Metadata::read(&text, &self.settings)?;
+        let jwks = self.fetch(metadata.jwks.as_str()).await?;
+        let keys = KeySet::parse(&jwks)?;
+        let relying_party = Arc::new(RelyingParty::new(&self.settings, &metadata)?);
+        let documents = Arc::new(Documents::new(&self.settings, &text, &jwks, &keys));
+        Ok(Arc::new(KnownProvider { metadata: Arc::new(metadata), relying_party, keys, documents }))
     }
-    let listed = printable(&names.join(", "), 100);
-    let shared = !names.is_empty() && names.iter().all(|name| name.starts_with("HS") || name == "none");
-    Err(if shared { DiscoveryError::SharedSecret(listed) } else { DiscoveryError::Algorithms(listed) })
-}
 
-/// `client_secret_basic` when listed (and when nothing is: Discovery §3), else `client_secret_post`.
-///
-/// Casdoor 3.158.0 lists none. A method that the operator has chosen needs no announcement.
-///
-/// One exception: RFC 6749 §2.3.1 form-encodes id and secret for Basic, and authentik before 2026.2.2
-/// does not decode them. When encoding changes them and `post` is listed too, `post` is taken: there
-/// both sides agree.
-fn authentication(
-    listed: Option<&[String]>,
-    settings: &ProviderSettings,
-) -> Result<ClientAuthentication, DiscoveryError> {
-    if let Some(configured) = settings.client_authentication {
-        return Ok(configured);
+    /// Runs `check` with the provider's keys. When no key fits, reads the keys again and runs it once more (OpenID Connect
+    /// Core §10.1.1).
+    ///
+    /// # Errors
+    ///
+    /// The error of `check`.
+    pub(super) async fn with_keys<T, E>(
+        &self,
+        known: &Arc<KnownProvider>,
+        wants_newer: impl Fn(&E) -> bool,
+        check: impl Fn(&KeySet) -> Result<T, E>,
+    ) -> Result<T, E> {
+        match check(&known.keys) {
+            Err(error) if wants_newer(&error) => match self.newer_keys(known).await {
+                Some(newer) => check(&newer.keys),
+                None => Err(error),
+            },
+            done => done,
+        }
     }
-    let lists = |method: &str| listed.is_some_and(|all| all.iter().any(|one| one == method));
-    let (basic, post) = (listed.is_none() || lists("client_secret_basic"), lists("client_secret_post"));
-    let same = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*-._".contains(&byte));
-    let plain = same(&settings.client_id) && same(settings.client_secret.expose());
-    match (basic, post) {
-        (true, true) if !plain => Ok(ClientAuthentication::Post),
-        (true, _) => Ok(ClientAuthentication::Basic),
-        (false, true) => Ok(ClientAuthentication::Post),
-        (false, false) => Err(DiscoveryError::ClientAuthentication),
+
+    /// The provider with keys newer than those `seen`. One reading is in flight, and everybody who waits for it gets its
+    /// result. At most one begins in [`KEY_REFETCH_INTERVAL`], failed ones included, so a flood of made-up key names
+    /// costs the provider nothing. A failed reading never adds or removes a key.
+    async fn newer_keys(&self, seen: &Arc<KnownProvider>) -> Option<Arc<KnownProvider>> {
+        let mut last = self.reading.lock().await;
+        let current = self.known()?;
+        if !Arc::ptr_eq(&current, seen) {
+            return Some(current);
+        }
+        let now = self.clock.now();
+        // A time that lies ahead comes from before the clock was set back: no reason to wait.
+        if last.is_some_and(|last| last <= now && now.since(last) < KEY_REFETCH_INTERVAL) {
+            return None;
+        }
+        *last = Some(now);
+        match self.read_keys(&current).await {
+            Ok(known) => {
+                info!(issuer = %self.settings.issuer, "read the provider's keys anew");
+                self.publish(Arc::clone(&known));
+                Some(known)
+            }
+            Err(error) => {
+                warn!(issuer = %self.settings.issuer, %error, "the provider's keys cannot be read anew");
+                None
+            }
+        }
+    }
+
+    async fn read_keys(&self, current: &KnownProvider) -> Result<Arc<KnownProvider>, DiscoveryError> {
+        let jwks = self.fetch(current.metadata.jwks.as_str()).await?;
+        let keys = KeySet::parse(&jwks)?;
+        let documents = Arc::new(Documents::new(&self.settings, &current.documents.discovery, &jwks, &keys));
+        let (metadata, relying_party) = (Arc::clone(&current.metadata), Arc::clone(&current.relying_party));
+        Ok(Arc::new(KnownProvider { metadata, relying_party, keys, documents }))
+    }
+
+    fn publish(&self, known: Arc<KnownProvider>) {
+        let changed = self.documents().as_deref() != Some(&*known.documents);
+        self.known.store(Some(known));
+        if changed {
+            self.generation.send_modify(|count| *count += 1);
+        }
+    }
+
+    /// Fetches one of the provider's documents as text.
+    async fn fetch(&self, url: &str) -> Result<String, DiscoveryError> {
+        let request = Request::get(url).header(header::ACCEPT, "application/json").body(Bytes::new());
+        let request = request.map_err(|error| DiscoveryError::Document(error.to_string()))?;
+        let response = self.http.send(request).await?;
+        if response.status() != StatusCode::OK {
+            let status = response.status().as_u16();
+            return Err(DiscoveryError::Status { url: self.http.address_of(url), status });
+        }
+        let text = String::from_utf8(response.into_body().to_vec());
+        text.map_err(|_| DiscoveryError::Keys(JwksError::NotASet))
     }
 }

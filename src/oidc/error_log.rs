@@ -1,24 +1,22 @@
-//! What the provider says when it refuses, for the log: the status and the first 2 KB that can be printed.
+//! Error answers of the provider, for the log: the status and the first 2,048 printable characters.
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use http::response::Parts;
+use http::{HeaderMap, Response};
 use tracing::info;
 use url::form_urlencoded::byte_serialize;
 
-use super::text::printable;
-use crate::types::Secret;
+use crate::types::{Secret, printable};
 
 /// The longest part of an error's body that is logged, in characters.
 const MAX_LOGGED: usize = 2048;
 
-/// What was sent to the provider and must not come back in a log line: an error page of a provider in debug mode
-/// quotes the request, and an `error_description` may name the token that it refuses.
+/// Secrets that were sent to the provider and must not appear in a log line: a provider in debug mode quotes the request
+/// on its error page, and an `error_description` may name the token that the provider refuses.
 pub(super) struct Confidential(Vec<Secret>);
 
 impl Confidential {
-    /// These secrets, as they are and as a form has them, and the credentials in the headers of the request.
+    /// These secrets, plain and form-encoded, and the credentials in the request's `Authorization` header.
     pub(super) fn of(secrets: &[&Secret], headers: &HeaderMap) -> Self {
         let secrets = secrets.iter().map(|secret| secret.expose()).filter(|secret| !secret.is_empty());
         let credentials = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -29,23 +27,23 @@ impl Confidential {
         Self(forms.chain(credentials.filter(|value| !value.is_empty()).map(Secret::new)).collect())
     }
 
-    /// A text without them.
-    pub(super) fn taken_out_of(&self, text: &str) -> String {
+    /// A text with every such secret replaced by `[redacted]`.
+    pub(super) fn redact(&self, text: &str) -> String {
         self.0.iter().fold(text.to_owned(), |text, secret| text.replace(secret.expose(), "[redacted]"))
     }
 }
 
-/// Logs an error answer, without what was sent in confidence. At `info`: whether it is a trouble the line of what
-/// asked says.
-pub(super) fn report(endpoint: &str, parts: &Parts, body: &Bytes, sent: &Confidential) {
-    let status = parts.status.as_u16();
-    info!(status, answer = logged(body, sent), "the provider's {endpoint} answers with an error");
+/// Logs an error answer without the secrets that were sent. At `info`: the caller's own line says whether the error is a
+/// problem.
+pub(super) fn report(endpoint: &str, answer: &Response<Bytes>, sent: &Confidential) {
+    let status = answer.status().as_u16();
+    info!(status, answer = logged(answer.body(), sent), "the provider's {endpoint} answers with an error");
 }
 
-/// The secrets are taken out of the whole body before it is cut: half of one would not be found.
+/// Redacts the whole body before cutting it: half of a secret would not be found.
 fn logged(body: &[u8], sent: &Confidential) -> String {
     let text = printable(&String::from_utf8_lossy(body), usize::MAX);
-    sent.taken_out_of(&text).chars().take(MAX_LOGGED).collect()
+    sent.redact(&text).chars().take(MAX_LOGGED).collect()
 }
 
 #[cfg(test)]

@@ -1,12 +1,10 @@
 //! The rules of an ID token (OpenID Connect Core 1.0 §3.1.3.7), in their order and by their numbers.
 //!
-//! `openidconnect` has a verifier too. It cannot be used here: it reads the claims into fixed types
-//! first, so a token with `"email_verified": "true"` or an `address` that is a string is a parse
-//! error there, while the first must be refused *by name* (or, when ignored, taken as Coder takes
-//! it) and the second is nobody's business. It also leaves `iat`, `nbf`, `azp`, `auth_time` and
-//! `at_hash` to its caller. The tests hold both against each other.
+//! `openidconnect` has a verifier too. It reads the claims into fixed types first, so it cannot parse a token with
+//! `"email_verified": "true"` or an `address` that is a string. The first must be refused *by name* (or accepted as Coder
+//! accepts it, where the claim is ignored), and the second does not matter here. It also leaves `iat`, `nbf`, `azp`,
+//! `auth_time` and `at_hash` to its caller. The tests compare the verdicts of both.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use aws_lc_rs::digest::digest;
@@ -14,114 +12,91 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq as _;
-use thiserror::Error;
 
 use super::algorithm::Algorithm;
-use super::jws::{Claims, JwsError, UnverifiedJws, numeric_date};
+use super::id_token_error::IdTokenError;
+use super::jws::{UnverifiedJws, VerifiedClaims, numeric_date};
 use super::keys::KeySet;
-use super::mismatch::differs;
-use super::provider::{Live, Provider};
-use crate::types::{Secret, Subject, Timestamp};
+use super::settings::ProviderSettings;
+use crate::types::{CLOCK_LEEWAY, IdentityKey, Secret, Subject, Timestamp};
 
-/// How far two clocks may differ, in both directions.
-pub(super) const LEEWAY: Duration = Duration::from_mins(1);
-/// The types an ID token may say it has: `JWT`, as authentik writes, or `JOSE` (RFC 7515 §4.1.9).
-pub(super) const TYPES: [&str; 2] = ["jwt", "jose"];
+/// The accepted `typ` of an ID token: `JWT`, as authentik writes, or `JOSE` (RFC 7515 §4.1.9).
+pub(super) const ID_TOKEN_TYPES: [&str; 2] = ["jwt", "jose"];
 
-/// Why an ID token is refused.
-#[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum IdTokenError {
-    /// The answer has no `id_token`: the scope `openid` was not granted.
-    #[error("the provider sent no ID token: the scope \"openid\" must be asked for and granted")]
-    Missing,
-    /// It is no token of the provider.
-    #[error("the ID token is refused: {0}")]
-    Token(#[from] JwsError),
-    /// A required claim is missing, or a claim has a type or value it cannot have.
-    #[error("the ID token is refused: its claim \"{0}\" is missing or not what it must be")]
-    Claim(&'static str),
-    /// `iss` is another issuer.
-    #[error("the ID token is refused: its issuer is {}", differs(.found, .expected))]
-    Issuer {
-        /// What the token names.
-        found: String,
-        /// What is configured.
-        expected: String,
-    },
-    /// `aud` is not us, or not us alone.
-    #[error("the ID token is refused: it is for another client (aud)")]
-    Audience,
-    /// `azp` is missing though there are several audiences, or is not us.
-    #[error("the ID token is refused: it was given to another client (azp)")]
-    AuthorizedParty,
-    /// `exp` has passed.
-    #[error("the ID token has expired: compare the clocks of both machines")]
-    Expired,
-    /// `iat` or `nbf` lies ahead.
-    #[error("the ID token is not valid yet ({0} lies ahead): compare the clocks of both machines")]
-    Future(&'static str),
-    /// `nonce` is not the one of this sign-in.
-    #[error("the ID token belongs to another sign-in (nonce)")]
-    Nonce,
-    /// `auth_time` is missing or too long ago for `max_age`.
-    #[error("the ID token does not show a sign-in at the provider that is recent enough (auth_time)")]
-    AuthTime,
-    /// `at_hash` is not that of the access token.
-    #[error("the ID token belongs to another access token (at_hash)")]
-    AccessTokenHash,
-    /// It is an access token.
-    #[error("the provider sent an access token where the ID token belongs")]
-    AccessToken,
-    /// It is the access token of the same answer, to the letter.
-    #[error(
-        "the provider sent one token as both the access token and the ID token, as Casdoor does: Coder would receive \
-         the access token. Have the provider send a separate ID token, or accept this danger with \
-         oidc.dangerAccessTokenAsIDToken: true"
-    )]
-    IsTheAccessToken,
-    /// `sub` is somebody else.
-    #[error("the ID token is about another person (sub)")]
-    Subject,
-}
-
-impl IdTokenError {
-    /// Whether reading the provider's keys anew may help.
-    pub(super) fn wants_newer_keys(&self) -> bool {
-        matches!(self, Self::Token(error) if error.wants_newer_keys())
-    }
-}
-
-/// What an ID token is held against.
-pub(super) struct Expected<'a> {
-    /// The issuer, to the letter.
+/// What an ID token is checked against.
+pub(super) struct ExpectedIdToken<'a> {
+    /// The issuer, byte for byte.
     pub(super) issuer: &'a str,
-    /// Us.
+    /// Our client identifier.
     pub(super) client_id: &'a str,
-    /// The allow-list.
+    /// The allowed algorithms.
     pub(super) algorithms: &'a [Algorithm],
     /// The present moment.
     pub(super) now: Timestamp,
-    /// The nonce sent. None after a refresh: authentik sends none then (Core §12.2 allows it), and
-    /// the first one is not kept.
+    /// The nonce that was sent. None after a refresh: authentik sends none then (Core §12.2 allows that), and the first
+    /// one is not kept, so one that is present is not compared.
     pub(super) nonce: Option<&'a Secret>,
     /// The access token of the same answer.
     pub(super) access_token: &'a Secret,
-    /// The `max_age` sent.
+    /// The `max_age` that was sent.
     pub(super) max_age: Option<Duration>,
-    /// Who it must be about, after a refresh (Core §12.2).
+    /// The expected `sub`, after a refresh (Core §12.2).
     pub(super) subject: Option<&'a Subject>,
-    /// Whether it may be the access token itself (`oidc.dangerAccessTokenAsIDToken`).
+    /// Whether the ID token may be the access token itself (`oidc.dangerAccessTokenAsIDToken`).
     pub(super) danger_access_token: bool,
 }
 
-/// An ID token that holds. Made only by [`verify`].
+impl<'a> ExpectedIdToken<'a> {
+    /// At a sign-in with this nonce.
+    pub(super) fn at_sign_in(
+        settings: &'a ProviderSettings,
+        nonce: &'a Secret,
+        access_token: &'a Secret,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            issuer: settings.issuer.as_str(),
+            client_id: &settings.client_id,
+            algorithms: &settings.algorithms,
+            now,
+            nonce: Some(nonce),
+            access_token,
+            max_age: settings.max_age,
+            subject: None,
+            danger_access_token: settings.danger_access_token_as_id_token,
+        }
+    }
+
+    /// At a refresh for this identity (Core §12.2): the same `iss`, `sub` and `aud`. Nobody signs in then, so `auth_time`
+    /// stays that of the sign-in and `max_age` does not apply.
+    pub(super) fn at_refresh(
+        settings: &'a ProviderSettings,
+        key: &'a IdentityKey,
+        access_token: &'a Secret,
+        now: Timestamp,
+    ) -> Self {
+        Self {
+            issuer: key.issuer.as_str(),
+            client_id: &settings.client_id,
+            algorithms: &settings.algorithms,
+            now,
+            nonce: None,
+            access_token,
+            max_age: None,
+            subject: Some(&key.subject),
+            danger_access_token: settings.danger_access_token_as_id_token,
+        }
+    }
+}
+
+/// A verified ID token. Made only by [`verify_id_token`].
 #[derive(Clone)]
 pub(super) struct IdToken {
     /// The token itself.
     pub(super) text: Secret,
     /// `sub`.
     pub(super) subject: Subject,
-    /// `sid`: the session at the provider; authentik leaves it out when that has ended.
+    /// `sid`: the session at the provider. authentik leaves it out when that session has ended.
     pub(super) sid: Option<String>,
     /// `exp`.
     pub(super) expires_at: Timestamp,
@@ -129,40 +104,28 @@ pub(super) struct IdToken {
     pub(super) issued_at: Timestamp,
     /// All claims.
     pub(super) claims: Map<String, Value>,
-    /// What it is signed with.
-    algorithm: Algorithm,
+    /// The algorithm of its signature.
+    pub(super) algorithm: Algorithm,
 }
 
-impl Provider {
-    /// Verifies an ID token with the provider's keys, which are read again when none fits, and remembers its algorithm.
-    pub(super) async fn hold_id_token(
-        &self,
-        live: &Arc<Live>,
-        unverified: &Secret,
-        expected: &Expected<'_>,
-    ) -> Result<IdToken, IdTokenError> {
-        let held =
-            self.with_keys(live, IdTokenError::wants_newer_keys, |keys| verify(unverified, keys, expected));
-        let id_token = held.await?;
-        self.remember_algorithm(id_token.algorithm);
-        Ok(id_token)
-    }
-}
-
-/// Verifies an ID token that came from the token endpoint's field `id_token`.
-pub(super) fn verify(
+/// Verifies an ID token from the member `id_token` of a token answer.
+///
+/// # Errors
+///
+/// [`IdTokenError`] names the rule that the token breaks.
+pub(super) fn verify_id_token(
     token: &Secret,
     keys: &KeySet,
-    expected: &Expected<'_>,
+    expected: &ExpectedIdToken<'_>,
 ) -> Result<IdToken, IdTokenError> {
-    // authentik gives ID and access token the same issuer, audience, nonce and signature: what is
-    // distinguishable is told apart here and in `is_access_token`.
+    // authentik gives ID and access token the same issuer, audience, nonce and signature. What distinguishes them is
+    // checked here and in `is_access_token`.
     let is_the_access_token = token == expected.access_token;
     if is_the_access_token && !expected.danger_access_token {
         return Err(IdTokenError::IsTheAccessToken);
     }
-    // (1) Decrypt: nothing is. (7) The algorithm is an allowed one. (8) It is no MAC.
-    let unverified = UnverifiedJws::parse(token.expose(), expected.algorithms, &TYPES)?;
+    // (1) Encrypted tokens are refused. (7) The algorithm is an allowed one. (8) It is not a MAC.
+    let unverified = UnverifiedJws::parse(token.expose(), expected.algorithms, &ID_TOKEN_TYPES)?;
     // (6) The signature, by a key of the provider.
     let claims = unverified.verify(keys)?;
     if !is_the_access_token && is_access_token(&claims.map) {
@@ -171,7 +134,11 @@ pub(super) fn verify(
     check(token, claims, expected)
 }
 
-fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdToken, IdTokenError> {
+fn check(
+    token: &Secret,
+    claims: VerifiedClaims,
+    expected: &ExpectedIdToken<'_>,
+) -> Result<IdToken, IdTokenError> {
     let map = &claims.map;
     // (2) `iss` is the issuer of discovery, exactly.
     let found = claim(map, "iss")?;
@@ -181,7 +148,7 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
     // (3), (4), (5)
     check_audience(map, expected.client_id)?;
     // (9), (10)
-    let Times { expires_at, issued_at } = check_times(map, expected.now, None)?;
+    let TokenTimes { expires_at, issued_at } = check_times(map, expected.now, None)?;
     // (11) The nonce that was sent.
     if let Some(nonce) = expected.nonce {
         let same = claim(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
@@ -190,7 +157,7 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
     // (12) No `acr` was asked for. (13) `auth_time`, when `max_age` was sent.
     if let Some(max_age) = expected.max_age {
         let at = map.get("auth_time").and_then(numeric_date).ok_or(IdTokenError::AuthTime)?;
-        if at > expected.now + LEEWAY || expected.now.since(at) > max_age.saturating_add(LEEWAY) {
+        if at > expected.now + CLOCK_LEEWAY || expected.now.since(at) > max_age.saturating_add(CLOCK_LEEWAY) {
             return Err(IdTokenError::AuthTime);
         }
     }
@@ -200,25 +167,25 @@ fn check(token: &Secret, claims: Claims, expected: &Expected<'_>) -> Result<IdTo
         return Err(IdTokenError::Subject);
     }
     let sid = session_id(map)?;
-    let Claims { map: claims, algorithm } = claims;
+    let VerifiedClaims { map: claims, algorithm } = claims;
     Ok(IdToken { text: token.clone(), subject, sid, expires_at, issued_at, claims, algorithm })
 }
 
-/// A required claim that is text.
+/// A required claim of type text.
 fn claim<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str, IdTokenError> {
     map.get(name).and_then(Value::as_str).ok_or(IdTokenError::Claim(name))
 }
 
-/// authentik's access token carries `uid` (a random value), `scope` and `azp` (since 2025.10); its
-/// ID token has none of them. Casdoor's carries `tokenType`. RFC 9068 access tokens say so in `typ`, which the header check sees.
-/// An access token with nothing of that kind cannot be told apart by its content: therefore an ID
-/// token is only ever taken from the field `id_token` of an answer of the token endpoint.
+/// Whether the claims are those of an access token. authentik's has `uid` (a random value), `scope` and `azp` (since
+/// 2025.10), and its ID token has none of them. Casdoor's has `tokenType`. Access tokens of RFC 9068 have a `typ` of their
+/// own, which the check of the header refuses. Others cannot be recognized by their content, so an ID token is only ever
+/// taken from the member `id_token` of a token answer.
 fn is_access_token(map: &Map<String, Value>) -> bool {
     let casdoor = map.get("tokenType").and_then(Value::as_str) == Some("access-token");
     casdoor || ["uid", "scope", "azp"].into_iter().all(|name| map.contains_key(name))
 }
 
-/// The audiences: one as text, or an array of text (RFC 7519 §4.1.3).
+/// The audiences: text, or an array of text (RFC 7519 §4.1.3).
 pub(super) fn audiences(map: &Map<String, Value>) -> Result<Vec<&str>, IdTokenError> {
     let texts = match map.get("aud") {
         Some(Value::String(one)) => Some(vec![one.as_str()]),
@@ -228,7 +195,7 @@ pub(super) fn audiences(map: &Map<String, Value>) -> Result<Vec<&str>, IdTokenEr
     texts.ok_or(IdTokenError::Claim("aud"))
 }
 
-/// (3) `aud` has us. (4) With others beside us, `azp` is there. (5) `azp`, when there, is us.
+/// (3) `aud` contains our client. (4) With further audiences `azp` is present. (5) `azp`, when present, is our client.
 pub(super) fn check_audience(map: &Map<String, Value>, client_id: &str) -> Result<(), IdTokenError> {
     let audiences = audiences(map)?;
     if !audiences.contains(&client_id) {
@@ -242,41 +209,41 @@ pub(super) fn check_audience(map: &Map<String, Value>, client_id: &str) -> Resul
     }
 }
 
-/// When a token was made and how long it is good.
-pub(super) struct Times {
+/// When a token was issued and when it expires.
+pub(super) struct TokenTimes {
     /// `exp`.
     pub(super) expires_at: Timestamp,
-    /// `iat`, in whole seconds: a provider may write fractions into one kind of token and none into another.
+    /// `iat`, in whole seconds: a provider may write fractions into one kind of token and not into another.
     pub(super) issued_at: Timestamp,
 }
 
-/// (9) `exp` lies ahead. (10) `iat` does not, nor does `nbf` (RFC 7519 §4.1.5). Each with
-/// [`LEEWAY`]. A token without `exp` expires `without_expiry` after its `iat`; none: `exp` must be there.
+/// (9) `exp` lies in the future. (10) `iat` and `nbf` do not (RFC 7519 §4.1.5). Each with [`CLOCK_LEEWAY`]. A token
+/// without `exp` expires `without_expiry` after its `iat`; with none, `exp` is required.
 pub(super) fn check_times(
     map: &Map<String, Value>,
     now: Timestamp,
     without_expiry: Option<Duration>,
-) -> Result<Times, IdTokenError> {
+) -> Result<TokenTimes, IdTokenError> {
     let date = |name| map.get(name).and_then(numeric_date).ok_or(IdTokenError::Claim(name));
     let expires_at = match without_expiry {
         Some(life) if !map.contains_key("exp") => date("iat")? + life,
         _ => date("exp")?,
     };
-    if now >= expires_at + LEEWAY {
+    if now >= expires_at + CLOCK_LEEWAY {
         return Err(IdTokenError::Expired);
     }
     let issued_at = date("iat")?;
-    if issued_at > now + LEEWAY {
+    if issued_at > now + CLOCK_LEEWAY {
         return Err(IdTokenError::Future("iat"));
     }
-    if map.contains_key("nbf") && date("nbf")? > now + LEEWAY {
+    if map.contains_key("nbf") && date("nbf")? > now + CLOCK_LEEWAY {
         return Err(IdTokenError::Future("nbf"));
     }
-    Ok(Times { expires_at, issued_at: Timestamp::from_seconds(issued_at.as_seconds()) })
+    Ok(TokenTimes { expires_at, issued_at: Timestamp::from_seconds(issued_at.as_seconds()) })
 }
 
-/// `at_hash` (Core §3.1.3.8), when there: the left half of the access token's hash.
-/// CVE-2026-28498: whatever cannot be compared is wrong, never skipped.
+/// `at_hash` (Core §3.1.3.8), when present: the left half of the access token's hash.
+/// CVE-2026-28498: a value that cannot be compared is wrong, never skipped.
 fn check_access_token_hash(
     map: &Map<String, Value>,
     algorithm: Algorithm,
@@ -291,7 +258,7 @@ fn check_access_token_hash(
     same.then_some(()).ok_or(IdTokenError::AccessTokenHash)
 }
 
-/// `sid`: none when it is missing, null or empty; an error when it is no text or longer than 512 bytes.
+/// `sid`: none when it is missing, null or empty; an error when it is not text or longer than 512 bytes.
 pub(super) fn session_id(map: &Map<String, Value>) -> Result<Option<String>, IdTokenError> {
     match map.get("sid") {
         None | Some(Value::Null) => Ok(None),

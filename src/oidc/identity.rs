@@ -1,18 +1,18 @@
-//! What a sign-in and a refresh give: proofs that somebody was vouched for and judged.
+//! The results of a sign-in and of a refresh: a person whom the provider authenticated and who was judged.
 
 use std::fmt;
 
 use super::person::ClaimMap;
 use crate::types::{Email, IdentityKey, Secret, Timestamp};
 
-/// Everything a sign-in gave, taken apart.
+/// The parts of a [`VerifiedIdentity`].
 #[derive(Clone)]
 pub struct IdentityParts {
     /// `iss` and `sub`.
     pub key: IdentityKey,
     /// The session at the provider (`sid`); none when the ID token has none.
     pub sid: Option<String>,
-    /// When the ID token was made (`iat`), in whole seconds of the provider's clock.
+    /// When the ID token was issued (`iat`), in whole seconds of the provider's clock.
     pub issued_at: Timestamp,
     /// The address that was judged.
     pub email: Email,
@@ -20,8 +20,8 @@ pub struct IdentityParts {
     pub groups: Vec<String>,
     /// ID token and userinfo, merged as Coder merges them: userinfo overrides.
     pub claims: ClaimMap,
-    /// The userinfo answer as it came; none when it was not asked for (`ignoreUserInfo`, or the
-    /// provider has no such endpoint).
+    /// The userinfo answer as it came; none when it was not requested (`ignoreUserInfo`, or the provider has no such
+    /// endpoint).
     pub user_info: Option<ClaimMap>,
     /// The ID token, as the provider signed it.
     pub id_token: Secret,
@@ -31,28 +31,28 @@ pub struct IdentityParts {
     pub access_expires_at: Timestamp,
     /// The refresh token; none without `offline_access`.
     pub refresh_token: Option<Secret>,
-    /// The granted scope, when the provider named it; in no particular order.
+    /// The granted scope, in no particular order; none when the provider did not name it.
     pub scope: Option<String>,
 }
 
-/// Somebody who signed in at the provider, verified and judged.
+/// A person who signed in at the provider, verified and judged.
 ///
 /// The proof that the grant accepts: it has private fields, and `Provider::complete` is its only maker.
 pub struct VerifiedIdentity(IdentityParts);
 
 impl VerifiedIdentity {
-    /// For `Provider::complete` alone.
+    /// Only for `Provider::complete`.
     pub(super) fn new(parts: IdentityParts) -> Self {
         Self(parts)
     }
 
-    /// One for the tests of other modules.
+    /// An identity for the tests of other modules.
     #[cfg(test)]
     pub fn for_test(parts: IdentityParts) -> Self {
         Self(parts)
     }
 
-    /// `iss` and `sub`: who it is.
+    /// `iss` and `sub`, which identify the person.
     pub fn key(&self) -> &IdentityKey {
         &self.0.key
     }
@@ -102,12 +102,12 @@ impl VerifiedIdentity {
         self.0.refresh_token.as_ref()
     }
 
-    /// The granted scope, when the provider named it.
+    /// The granted scope; none when the provider did not name it.
     pub fn scope(&self) -> Option<&str> {
         self.0.scope.as_deref()
     }
 
-    /// Takes it apart, to be stored.
+    /// Its parts, to be stored.
     pub fn into_parts(self) -> IdentityParts {
         self.0
     }
@@ -125,10 +125,10 @@ impl fmt::Debug for IdentityParts {
     }
 }
 
-/// What a refresh says about the session at the provider.
+/// The session at the provider, as a refresh shows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sid {
-    /// It lives, under this `sid`.
+    /// It still exists, with this `sid`.
     Present(String),
     /// The new ID token has no `sid`: at authentik the browser's session there has ended.
     Missing,
@@ -136,16 +136,16 @@ pub enum Sid {
     NotTold,
 }
 
-/// What a refresh gave: new tokens, and the person judged again.
+/// The result of a refresh: new tokens, and the person judged again.
 #[derive(Clone)]
 pub struct Refreshed {
     /// The new access token.
     pub access_token: Secret,
     /// When it expires (`expires_in`, else the ID token's `exp`).
     pub access_expires_at: Timestamp,
-    /// The next refresh token; none means that the old one goes on.
+    /// The next refresh token. None: the old one stays valid.
     pub refresh_token: Option<Secret>,
-    /// The new ID token, when one came.
+    /// The new ID token; none when the answer had none.
     pub id_token: Option<Secret>,
     /// The session at the provider.
     pub sid: Sid,
@@ -153,7 +153,7 @@ pub struct Refreshed {
     pub email: Email,
     /// The groups in the group claim.
     pub groups: Vec<String>,
-    /// The claims that were judged: the new ID token's, merged with userinfo when that was asked.
+    /// The claims that were judged: those of the new ID token, merged with userinfo when it was requested.
     pub claims: ClaimMap,
 }
 

@@ -1,33 +1,26 @@
-//! One key of the provider, and the check of a signature with it (RFC 7517, RFC 7518 §6).
+//! One key of the provider, and the verification of a signature with it (RFC 7517, RFC 7518 §6).
 //!
-//! [`Jwk::verifies`] checks every signature of the provider: those of ID tokens, of logout tokens and of signed userinfo
-//! answers. Which library does the arithmetic depends on the key alone, so no signature has two ways to be accepted:
+//! [`Jwk::verifies`] verifies every signature of the provider: those of ID tokens, of logout tokens and of signed userinfo
+//! answers. The kind of the key alone decides which library does the arithmetic, so no signature can be accepted in two
+//! ways:
 //!
-//! - `jsonwebtoken`, on its backend aws-lc-rs, checks the nine algorithms that it knows;
-//! - aws-lc-rs itself checks ES512, which `jsonwebtoken` 11 does not know (it cannot even read the header of such a token).
+//! - `jsonwebtoken`, on its backend aws-lc-rs, verifies the nine algorithms that it knows;
+//! - aws-lc-rs itself verifies ES512, which `jsonwebtoken` 11 does not know.
 //!
-//! Headers and claims are read in `jws.rs`, also those that `jsonwebtoken` could read: its `decode` passes a missing
-//! claim, and its `Header` refuses the names `ES512` and `Ed25519`.
-//!
-//! `openidconnect` is generic over its key type. With this one, all of it runs on aws-lc-rs, the library that TLS uses
-//! here too, and no second crypto stack runs.
+//! Headers and claims are read in `jws.rs`, because `jsonwebtoken`'s `Header` refuses the names `ES512` and `Ed25519`, and
+//! its `decode` accepts a token without the claims to compare. `tests/libraries.rs` shows all three.
 
-use aws_lc_rs::digest;
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, UnparsedPublicKey,
 };
 use jsonwebtoken::DecodingKey;
 use jsonwebtoken::crypto::aws_lc::DEFAULT_PROVIDER;
-use openidconnect::core::{CoreJsonWebKeyType, CoreJsonWebKeyUse};
-use openidconnect::{
-    JsonWebKey, JsonWebKeyAlgorithm, JsonWebKeyId, JsonWebKeyUse, SignatureVerificationError,
-};
 use serde::{Deserialize, Serialize};
 
 use super::algorithm::Algorithm;
 use super::raw_jwk::{RawJwk, UnusableKey};
 
-/// What kind of key it is, which says what it can sign.
+/// The kind of a key, which determines the algorithms that it can sign with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum KeyKind {
     Rsa,
@@ -35,8 +28,6 @@ enum KeyKind {
     P384,
     P521,
     Ed25519,
-    /// A shared secret: made only by `openidconnect` for HMAC, which is never allowed here.
-    Shared,
 }
 
 impl KeyKind {
@@ -52,36 +43,25 @@ impl KeyKind {
         };
         self == kind
     }
-
-    const fn of_openidconnect(self) -> CoreJsonWebKeyType {
-        match self {
-            Self::Rsa => CoreJsonWebKeyType::RSA,
-            Self::P256 | Self::P384 | Self::P521 => CoreJsonWebKeyType::EllipticCurve,
-            Self::Ed25519 => CoreJsonWebKeyType::OctetKeyPair,
-            Self::Shared => CoreJsonWebKeyType::Symmetric,
-        }
-    }
 }
 
-/// The public key, for the library that checks with it.
+/// The public key, in the form of the library that verifies with it.
 #[derive(Clone, Debug)]
-enum Material {
+enum KeyMaterial {
     /// For `jsonwebtoken`: RSA, P-256, P-384, Ed25519.
     Known(DecodingKey),
     /// For aws-lc-rs: an uncompressed point on P-521.
     P521(Vec<u8>),
-    /// Nothing is checked with a shared secret.
-    Shared,
 }
 
-/// What a key says about the algorithm it is for.
+/// The algorithm that a key names.
 #[derive(Clone, Debug)]
 enum KeyPurpose {
-    /// Any that its type can do.
+    /// None: it is for every algorithm of its type.
     Any,
-    /// This one.
+    /// This algorithm.
     Only(Algorithm),
-    /// None that is verified here, an encryption algorithm for example.
+    /// One that is not verified here, an encryption algorithm for example.
     Other,
 }
 
@@ -89,65 +69,60 @@ enum KeyPurpose {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(try_from = "RawJwk", into = "RawJwk")]
 pub(super) struct Jwk {
-    /// As it is passed on.
+    /// The members that are passed on to Coder.
     written: RawJwk,
-    /// Whether `key_ops` allows to verify.
+    /// Whether `use` and `key_ops` allow to verify signatures.
     may_verify: bool,
-    kid: Option<JsonWebKeyId>,
     kind: KeyKind,
-    kty: CoreJsonWebKeyType,
-    usage: Option<CoreJsonWebKeyUse>,
     purpose: KeyPurpose,
-    material: Material,
+    material: KeyMaterial,
 }
 
 impl Jwk {
-    /// Whether a signature of `algorithm` may be checked with this key: `use`, `key_ops`, `alg`,
-    /// type and curve all agree (RFC 7517 §4.2-4.4).
+    /// Whether this key may verify a signature of `algorithm`: `use`, `key_ops`, `alg`, type and curve all agree (RFC 7517
+    /// §4.2-4.4).
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
-        let usage = self.usage.as_ref().is_none_or(JsonWebKeyUse::allows_signature);
         let purpose = match self.purpose {
             KeyPurpose::Any => true,
             KeyPurpose::Only(only) => only == algorithm,
             KeyPurpose::Other => false,
         };
-        usage && purpose && self.may_verify && self.kind.signs(algorithm)
+        purpose && self.may_verify && self.kind.signs(algorithm)
     }
 
-    /// The key's name, when it has one.
+    /// The key's `kid`; none when it has none.
     pub(super) fn kid(&self) -> Option<&str> {
         self.written.kid.as_deref()
     }
 
-    /// Whether both are one public key, whatever they are called and for.
+    /// Whether both are the same public key, whatever their `kid`, `use` and `alg`.
     pub(super) fn is_same_key(&self, other: &Self) -> bool {
         let key = |raw: &RawJwk| [&raw.n, &raw.e, &raw.x, &raw.y].map(Clone::clone);
         self.kind == other.kind && key(&self.written) == key(&other.written)
     }
 
-    /// Whether both are written in the same way.
+    /// Whether both have the same members.
     pub(super) fn is_repetition_of(&self, other: &Self) -> bool {
         self.written == other.written && self.may_verify == other.may_verify
     }
 
-    /// Whether `signature` is one of `algorithm` over `message` by this key.
+    /// Whether `signature` is a valid signature of `message` with `algorithm` by this key.
     pub(super) fn verifies(&self, algorithm: Algorithm, message: &[u8], signature: &[u8]) -> bool {
         if !self.fits(algorithm) {
             return false;
         }
         match &self.material {
-            Material::Known(key) => known(algorithm)
+            KeyMaterial::Known(key) => known(algorithm)
                 .and_then(|algorithm| (DEFAULT_PROVIDER.verifier_factory)(&algorithm, key).ok())
                 .is_some_and(|verifier| verifier.verify(message, &signature.to_vec()).is_ok()),
-            Material::P521(point) => {
+            KeyMaterial::P521(point) => {
                 UnparsedPublicKey::new(&ECDSA_P521_SHA512_FIXED, point).verify(message, signature).is_ok()
             }
-            Material::Shared => false,
         }
     }
 }
 
-/// The name that `jsonwebtoken` has for an algorithm; it has none for ES512.
+/// The algorithm as `jsonwebtoken` names it; none for ES512, which it does not know.
 const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     use jsonwebtoken::Algorithm as Theirs;
     Some(match algorithm {
@@ -169,7 +144,7 @@ impl TryFrom<RawJwk> for Jwk {
 
     fn try_from(raw: RawJwk) -> Result<Self, UnusableKey> {
         let mut written = raw.begin();
-        let known = |key: Result<DecodingKey, UnusableKey>| key.map(Material::Known);
+        let known = |key: Result<DecodingKey, UnusableKey>| key.map(KeyMaterial::Known);
         let (kind, material) = match (raw.kty.as_str(), raw.crv.as_deref()) {
             ("RSA", _) => (KeyKind::Rsa, known(raw.rsa(&mut written))?),
             ("EC", Some("P-256")) => {
@@ -179,16 +154,13 @@ impl TryFrom<RawJwk> for Jwk {
                 (KeyKind::P384, known(raw.known_point(48, &ECDSA_P384_SHA384_FIXED, &mut written))?)
             }
             ("EC", Some("P-521")) => {
-                (KeyKind::P521, Material::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
+                (KeyKind::P521, KeyMaterial::P521(raw.point(66, &ECDSA_P521_SHA512_FIXED, &mut written)?))
             }
             ("OKP", Some("Ed25519")) => (KeyKind::Ed25519, known(raw.ed25519(&mut written))?),
             _ => return Err(UnusableKey::Kind),
         };
-        let usage = raw.usage.as_deref().map(|usage| match usage {
-            "sig" => CoreJsonWebKeyUse::Signature,
-            "enc" => CoreJsonWebKeyUse::Encryption,
-            other => CoreJsonWebKeyUse::Other(other.to_owned()),
-        });
+        let for_signatures = raw.usage.as_deref().is_none_or(|usage| usage == "sig");
+        let for_verifying = raw.key_ops.is_none_or(|all| all.iter().any(|one| one == "verify"));
         let purpose = match raw.alg.as_deref() {
             None => KeyPurpose::Any,
             Some(name) => name.parse().map_or(KeyPurpose::Other, KeyPurpose::Only),
@@ -197,75 +169,12 @@ impl TryFrom<RawJwk> for Jwk {
             KeyPurpose::Only(algorithm) => Some(algorithm.as_str().to_owned()),
             KeyPurpose::Any | KeyPurpose::Other => raw.alg,
         };
-        Ok(Self {
-            may_verify: raw.key_ops.is_none_or(|all| all.iter().any(|one| one == "verify")),
-            kid: raw.kid.map(JsonWebKeyId::new),
-            kty: kind.of_openidconnect(),
-            written,
-            kind,
-            usage,
-            purpose,
-            material,
-        })
+        Ok(Self { may_verify: for_signatures && for_verifying, written, kind, purpose, material })
     }
 }
 
 impl From<Jwk> for RawJwk {
     fn from(key: Jwk) -> Self {
         key.written
-    }
-}
-
-impl JsonWebKey for Jwk {
-    type KeyUse = CoreJsonWebKeyUse;
-    type SigningAlgorithm = Algorithm;
-
-    fn key_id(&self) -> Option<&JsonWebKeyId> {
-        self.kid.as_ref()
-    }
-
-    fn key_type(&self) -> &CoreJsonWebKeyType {
-        &self.kty
-    }
-
-    fn key_use(&self) -> Option<&CoreJsonWebKeyUse> {
-        self.usage.as_ref()
-    }
-
-    fn signing_alg(&self) -> JsonWebKeyAlgorithm<&Algorithm> {
-        match &self.purpose {
-            KeyPurpose::Any => JsonWebKeyAlgorithm::Unspecified,
-            KeyPurpose::Only(algorithm) => JsonWebKeyAlgorithm::Algorithm(algorithm),
-            KeyPurpose::Other => JsonWebKeyAlgorithm::Unsupported,
-        }
-    }
-
-    fn new_symmetric(_key: Vec<u8>) -> Self {
-        Self {
-            written: RawJwk { kty: "oct".to_owned(), ..RawJwk::default() },
-            may_verify: false,
-            kid: None,
-            kind: KeyKind::Shared,
-            kty: CoreJsonWebKeyType::Symmetric,
-            usage: None,
-            purpose: KeyPurpose::Other,
-            material: Material::Shared,
-        }
-    }
-
-    fn verify_signature(
-        &self,
-        algorithm: &Algorithm,
-        message: &[u8],
-        signature: &[u8],
-    ) -> Result<(), SignatureVerificationError> {
-        if self.verifies(*algorithm, message, signature) {
-            return Ok(());
-        }
-        Err(SignatureVerificationError::CryptoError("the signature is not one of this key".to_owned()))
-    }
-
-    fn hash_bytes(&self, bytes: &[u8], algorithm: &Algorithm) -> Result<Vec<u8>, String> {
-        Ok(digest::digest(algorithm.hash(), bytes).as_ref().to_vec())
     }
 }

@@ -1,7 +1,7 @@
-//! A signed token (JWS compact serialization, RFC 7515) from text to verified claims.
+//! A signed token (JWS compact serialization, RFC 7515), from text to verified claims.
 //!
-//! What is only parsed is [`UnverifiedJws`]; [`Claims`] exist only after the signature was
-//! checked, so nothing can read a claim too early.
+//! [`UnverifiedJws`] is only parsed. [`VerifiedClaims`] exist only after the signature was verified, so nothing can read a
+//! claim too early.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,15 +11,14 @@ use thiserror::Error;
 
 use super::algorithm::Algorithm;
 use super::keys::{KeySet, NoKey};
-use super::text;
-use crate::types::Timestamp;
+use crate::types::{Timestamp, printable};
 
-/// The longest token taken, in bytes. authentik's have 8 KiB with 150 groups.
+/// The longest accepted token, in bytes. authentik's have 8 KiB with 150 groups.
 pub(super) const MAX_TOKEN: usize = 256 * 1024;
-/// The last second of the year 9999: no date in a token lies beyond it.
+/// The last second of the year 9999; later dates are refused.
 const LAST_SECOND: f64 = 253_402_300_799.0;
 
-/// Why a token is no token of the provider.
+/// Why a token is not a token of the provider.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JwsError {
     /// Longer than 256 KiB.
@@ -46,16 +45,16 @@ pub enum JwsError {
     /// An algorithm that is not allowed.
     #[error("its algorithm \"{0}\" is not among oidc.algorithms")]
     Algorithm(String),
-    /// `typ` of another kind of token, an access token (`at+jwt`) for example.
+    /// The `typ` of another kind of token, of an access token (`at+jwt`) for example.
     #[error("its type \"{0}\" is that of another kind of token")]
     Type(String),
-    /// `crit`, `b64`, `zip` or `cty`: nothing that is understood here.
+    /// `crit`, `b64`, `zip` or `cty`, none of which is supported here.
     #[error("its header demands something that is not understood here")]
     Critical,
     /// No key of the provider has its `kid` and fits its `alg`.
     #[error("none of the provider's keys fits it")]
     UnknownKey,
-    /// It names no key, and several fit.
+    /// It has no `kid`, and several keys fit.
     #[error("it names no key (kid) and several of the provider's keys fit")]
     AmbiguousKey,
     /// The signature is not the key's.
@@ -64,14 +63,14 @@ pub enum JwsError {
 }
 
 impl JwsError {
-    /// Whether reading the provider's keys anew may help.
+    /// Whether reading the provider's keys again may help.
     pub(super) fn wants_newer_keys(&self) -> bool {
         matches!(self, Self::UnknownKey)
     }
 }
 
-/// The header's members that matter (RFC 7515 §4.1). `jku`, `jwk`, `x5u` and `x5c` are not even
-/// read: keys come from the provider's JWKS and nowhere else.
+/// The members of the header that are read (RFC 7515 §4.1). `jku`, `jwk`, `x5u` and `x5c` are not among them: keys come
+/// from the provider's JWKS only.
 #[derive(Deserialize)]
 struct RawHeader {
     alg: String,
@@ -83,7 +82,7 @@ struct RawHeader {
     zip: Option<Value>,
 }
 
-/// A token that was parsed and nothing more.
+/// A token that was parsed, and whose signature was not verified.
 pub(super) struct UnverifiedJws<'a> {
     algorithm: Algorithm,
     kid: Option<String>,
@@ -92,17 +91,21 @@ pub(super) struct UnverifiedJws<'a> {
     signature: Vec<u8>,
 }
 
-/// The claims of a token whose signature was checked. Nothing is said yet about what they claim.
-pub(super) struct Claims {
+/// The claims of a token whose signature was verified. The claims themselves are not checked yet.
+pub(super) struct VerifiedClaims {
     /// The members of the payload.
     pub(super) map: Map<String, Value>,
-    /// What it was signed with.
+    /// The algorithm of the signature.
     pub(super) algorithm: Algorithm,
 }
 
 impl<'a> UnverifiedJws<'a> {
-    /// Parses a token and holds its header to the rules: signed, not encrypted, an allowed algorithm,
-    /// one of `types` (lower case, without `application/`) or no type at all.
+    /// Parses a token and checks its header: signed, not encrypted, an allowed algorithm, and one of `types` (lower case,
+    /// without `application/`) or no type at all.
+    ///
+    /// # Errors
+    ///
+    /// [`JwsError`] names what is wrong.
     pub(super) fn parse(token: &'a str, allowed: &[Algorithm], types: &[&str]) -> Result<Self, JwsError> {
         if token.len() > MAX_TOKEN {
             return Err(JwsError::TooLong);
@@ -125,24 +128,27 @@ impl<'a> UnverifiedJws<'a> {
         Ok(Self { algorithm, kid: raw.kid, signing_input, payload, signature })
     }
 
-    /// Checks the signature, by the one key of the provider that the token must be signed with; only then there are
-    /// claims.
-    pub(super) fn verify(self, keys: &KeySet) -> Result<Claims, JwsError> {
+    /// Verifies the signature with the one key of the provider that the token must be signed with, and gives the claims.
+    ///
+    /// # Errors
+    ///
+    /// [`JwsError`] when no key fits, several do, or the signature is wrong.
+    pub(super) fn verify(self, keys: &KeySet) -> Result<VerifiedClaims, JwsError> {
         let key = keys.choose(self.algorithm, self.kid.as_deref()).map_err(|why| match why {
             NoKey::Unknown => JwsError::UnknownKey,
             NoKey::Ambiguous => JwsError::AmbiguousKey,
         })?;
         if !key.verifies(self.algorithm, self.signing_input.as_bytes(), &self.signature) {
-            // Without a name the only fitting key was taken: it may be one of before a change of keys.
+            // Without a `kid` the only fitting key was chosen. It may be outdated.
             return Err(if self.kid.is_some() { JwsError::Signature } else { JwsError::UnknownKey });
         }
         let map = serde_json::from_slice(&self.payload).map_err(|_| JwsError::Malformed)?;
-        Ok(Claims { map, algorithm: self.algorithm })
+        Ok(VerifiedClaims { map, algorithm: self.algorithm })
     }
 }
 
-/// The claims of a token that was verified before it was kept, read again; none when it is no JWT. They prove
-/// nothing: for what is worth nothing to whoever would forge it.
+/// The claims of a token that was verified before it was stored, read again without verification; none when it is not a
+/// JWT. Only for decisions that a forger would gain nothing from.
 pub(super) fn claims_again(token: &str) -> Option<Map<String, Value>> {
     let payload = token.split('.').nth(1)?;
     serde_json::from_slice(&decode(payload).ok()?).ok()
@@ -163,10 +169,10 @@ fn check_algorithm(name: &str, allowed: &[Algorithm]) -> Result<Algorithm, JwsEr
         return Err(JwsError::Unsigned);
     }
     if name.starts_with("HS") {
-        return Err(JwsError::SharedSecret(text::printable(name, 20)));
+        return Err(JwsError::SharedSecret(printable(name, 20)));
     }
     let known = name.parse().ok().filter(|algorithm| allowed.contains(algorithm));
-    known.ok_or_else(|| JwsError::Algorithm(text::printable(name, 20)))
+    known.ok_or_else(|| JwsError::Algorithm(printable(name, 20)))
 }
 
 /// RFC 7515 §4.1.9: compared without regard to case, `application/` may be left out.
@@ -174,11 +180,11 @@ fn check_type(found: Option<&str>, types: &[&str]) -> Result<(), JwsError> {
     let Some(found) = found else { return Ok(()) };
     let lower = found.to_ascii_lowercase();
     let short = lower.strip_prefix("application/").unwrap_or(&lower);
-    if types.contains(&short) { Ok(()) } else { Err(JwsError::Type(text::printable(found, 40))) }
+    if types.contains(&short) { Ok(()) } else { Err(JwsError::Type(printable(found, 40))) }
 }
 
-/// A `NumericDate` (RFC 7519 §2): a number of seconds, whole or not, between 1970 and the year
-/// 9999. Everything else is none: strings, negative numbers, 1e300.
+/// A `NumericDate` (RFC 7519 §2): a number of seconds, whole or not, between 1970 and the year 9999. None for everything
+/// else: strings, negative numbers, 1e300.
 pub(super) fn numeric_date(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_f64().filter(|seconds| (0.0..=LAST_SECOND).contains(seconds))?;
     #[expect(clippy::cast_possible_truncation, reason = "at most 253402300799000, far below 2^53")]

@@ -6,10 +6,10 @@ use thiserror::Error;
 use super::algorithm::Algorithm;
 use super::jwk::Jwk;
 
-/// The most keys read from a set; a provider has one to three.
+/// The most keys that are read from a set; a provider has one to three.
 const MAX_KEYS: usize = 100;
 
-/// Why a JWKS document is not taken.
+/// Why a JWKS document is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JwksError {
     /// Not a JSON object with an array `keys`.
@@ -21,7 +21,7 @@ pub enum JwksError {
          (without one authentik signs with the client secret, HS256, which is never accepted)"
     )]
     Empty,
-    /// Keys, but none that a signature can be checked with.
+    /// It has keys, and none of them can verify signatures here.
     #[error(
         "the JWKS document has no key that signatures are checked with here (RSA from 2048 bits, P-256, \
          P-384, P-521, Ed25519, for signing): choose such a certificate as \"Signing Key\" on the provider in \
@@ -33,19 +33,22 @@ pub enum JwksError {
 /// Why no key was found for a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoKey {
-    /// None fits: the provider may have changed its keys.
+    /// No key fits: the provider may have changed its keys.
     Unknown,
     /// The token names no key and several fit (OpenID Connect Core §10.1).
     Ambiguous,
 }
 
-/// The keys that a signature can be checked with; the others are left out.
+/// The keys of the provider that can verify signatures; others are left out.
 #[derive(Clone, Debug, Default)]
 pub(super) struct KeySet(Vec<Jwk>);
 
 impl KeySet {
-    /// Parses a JWKS document. A key that is not understood is left out (RFC 7517 §5), a set
-    /// without any usable key is an error.
+    /// Parses a JWKS document. A key that is not supported is left out (RFC 7517 §5).
+    ///
+    /// # Errors
+    ///
+    /// [`JwksError`] when the document is not a set or has no usable key.
     pub(super) fn parse(json: &str) -> Result<Self, JwksError> {
         let mut set: Map<String, Value> = serde_json::from_str(json).map_err(|_| JwksError::NotASet)?;
         let members = match set.remove("keys") {
@@ -67,8 +70,12 @@ impl KeySet {
         if kept.is_empty() { Err(JwksError::NoneUsable) } else { Ok(Self(kept)) }
     }
 
-    /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must
-    /// agree; without `kid` exactly one key may. A key that is listed several times is one key.
+    /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must agree; without `kid` only
+    /// one key may fit. A key that is listed several times is one key.
+    ///
+    /// # Errors
+    ///
+    /// [`NoKey`] when no key fits or several do.
     pub(super) fn choose(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<&Jwk, NoKey> {
         let named = |key: &&Jwk| kid.is_none_or(|kid| key.kid() == Some(kid));
         let mut fitting = self.0.iter().filter(named).filter(|key| key.fits(algorithm));
@@ -76,7 +83,7 @@ impl KeySet {
         if fitting.all(|other| other.is_same_key(key)) { Ok(key) } else { Err(NoKey::Ambiguous) }
     }
 
-    /// Whether a signature of `algorithm` could be checked with any of them.
+    /// Whether any of the keys can verify signatures of `algorithm`.
     pub(super) fn can(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.fits(algorithm))
     }
@@ -87,7 +94,7 @@ impl KeySet {
         serde_json::json!({ "keys": self.0 }).to_string()
     }
 
-    /// All of them, for a second opinion.
+    /// All keys, for a second opinion.
     #[cfg(test)]
     pub(super) fn all(&self) -> &[Jwk] {
         &self.0

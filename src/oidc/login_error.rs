@@ -1,59 +1,61 @@
-//! Why a sign-in does not come about.
+//! Why a sign-in fails.
 
 use thiserror::Error;
 
-use super::error::{OAuthError, ProviderFault, Unreachable};
-use super::id_token::IdTokenError;
-use super::login::BadAnswer;
+use super::authorization_response::BadAnswer;
+use super::id_token_error::IdTokenError;
 use super::mismatch::differs;
+use super::oauth_error::{INVALID_GRANT, OAuthError};
+use super::provider_fault::ProviderFault;
 use super::refusal::IdentityRefusal;
-use super::token::{INVALID_GRANT, TokenError};
-use super::user_info::AskError;
+use super::relying_party::TokenError;
+use super::unreachable::Unreachable;
+use super::user_info::UserInfoRequestError;
 use crate::types::IdentityKey;
 
-/// Why a sign-in does not come about, in the order in which it is looked at.
+/// Why a sign-in fails, in the order of the checks.
 #[derive(Debug, Error)]
 pub enum LoginError {
     /// The browser's answer cannot be read.
     #[error(transparent)]
     Answer(#[from] BadAnswer),
-    /// The attempt took longer than 10 minutes.
+    /// The sign-in took longer than 10 minutes.
     #[error("the sign-in took too long")]
     Expired,
-    /// The answer is not one to this attempt.
+    /// The answer belongs to another sign-in.
     #[error("the answer belongs to another sign-in (state)")]
     State,
-    /// The answer comes from another issuer, or does not say from which (RFC 9207).
+    /// The answer comes from another issuer, or names none although it must (RFC 9207).
     #[error("the answer does not come from the provider that was asked: its issuer is {}", named(.found.as_deref(), .expected))]
     Issuer {
-        /// What the answer names, if anything.
+        /// The issuer of the answer; none when it names none.
         found: Option<String>,
-        /// What is configured.
+        /// The configured issuer.
         expected: String,
     },
-    /// The provider says no.
+    /// The provider refuses the sign-in.
     #[error(transparent)]
     Denied(OAuthError),
     /// The code was used or has expired (authentik's live one minute): signing in again helps.
-    #[error("the provider does not take the code: it was used before, or a minute has passed")]
+    #[error("the provider does not accept the code: it was used before, or a minute has passed")]
     Code,
     /// The provider does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// The provider answers, and the answer is of no use.
+    /// The provider's answer cannot be used.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
-    /// The provider was asked to have the person sign in again and answers with an earlier sign-in.
+    /// The provider had to have the person sign in again, and answers with an earlier sign-in.
     #[error(
         "the provider did not have the person sign in again, though it was asked to (prompt=login, auth_time)"
     )]
     NotAsked,
-    /// The provider vouches for them, and they may not come in.
+    /// The provider authenticates the person, who may not come in.
     #[error(transparent)]
     Refused(#[from] IdentityRefusal),
 }
 
-/// The issuer of an answer (RFC 9207 §2), which the provider may have left out.
+/// The issuer of an answer (RFC 9207 §2), which may be missing.
 fn named(found: Option<&str>, expected: &str) -> String {
     match found {
         Some(found) => differs(found, expected),
@@ -61,23 +63,22 @@ fn named(found: Option<&str>, expected: &str) -> String {
     }
 }
 
-/// Somebody whom a valid ID token names, and who is not let in. For the log alone.
+/// The person of a verified ID token whose sign-in failed. For the log only.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Named {
     /// `iss` and `sub`.
     pub key: IdentityKey,
-    /// The address that the provider says, if any: shortened, without control characters, and otherwise as it
-    /// came.
+    /// The address in the claims, if any: shortened, without control characters, otherwise unchanged.
     pub unverified_email: Option<String>,
 }
 
-/// A sign-in that did not come about, and whom it was about.
+/// A failed sign-in, and the person whom it is about.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct FailedLogin {
-    /// Why.
+    /// Why it failed.
     pub error: LoginError,
-    /// Who, as soon as an ID token has held.
+    /// The person; none before an ID token was verified.
     pub about: Option<Box<Named>>,
 }
 
@@ -97,11 +98,11 @@ impl From<TokenError> for LoginError {
     }
 }
 
-impl From<AskError> for LoginError {
-    fn from(error: AskError) -> Self {
+impl From<UserInfoRequestError> for LoginError {
+    fn from(error: UserInfoRequestError) -> Self {
         match error {
-            AskError::Unreachable(unreachable) => Self::Unreachable(unreachable),
-            AskError::Fault(fault) => Self::Provider(fault),
+            UserInfoRequestError::Unreachable(unreachable) => Self::Unreachable(unreachable),
+            UserInfoRequestError::Fault(fault) => Self::Provider(fault),
         }
     }
 }

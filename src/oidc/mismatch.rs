@@ -1,14 +1,14 @@
-//! Two issuers that should be one: both of them, and why they usually differ.
+//! Two issuers that should be equal: both of them, and the usual reason for the difference.
 
-use super::text::printable;
+use crate::types::printable;
 
-/// The longest issuer of somebody else that a message repeats, in characters.
-const MAX_SHOWN: usize = 200;
+/// The most characters of another issuer that a message shows.
+const MAX_SHOWN_ISSUER: usize = 200;
 
-/// Both issuers, and what the difference shows. An issuer is compared to the letter (OpenID Connect Core 1.0 §2).
+/// Both issuers, and the usual reason for their difference. Issuers must match exactly (OpenID Connect Core 1.0 §2).
 pub(super) fn differs(found: &str, expected: &str) -> String {
     let why = why(found, expected).unwrap_or("both must match exactly");
-    format!("\"{}\" instead of \"{expected}\" (oidc.issuerURL): {why}", printable(found, MAX_SHOWN))
+    format!("\"{}\" instead of \"{expected}\" (oidc.issuerURL): {why}", printable(found, MAX_SHOWN_ISSUER))
 }
 
 fn why(found: &str, expected: &str) -> Option<&'static str> {

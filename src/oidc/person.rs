@@ -1,20 +1,19 @@
-//! Who the claims say it is, and whether such a person may come in: address, domain, groups.
+//! The person in the claims, and whether that person may come in: address, domain, groups.
 
 use serde_json::{Map, Value};
 
 use super::refusal::{EmailVerified, IdentityRefusal, listed};
 use super::settings::{EMAIL_VERIFIED, ProviderSettings};
-use super::text::printable;
-use crate::types::Email;
+use crate::types::{Email, printable};
 
-/// The longest address that is kept of somebody who is not let in, in characters: 64 and 255 around the `@`
+/// The longest address that is logged of a person who may not come in, in characters: 64 and 255 around the `@`
 /// (RFC 5321 §4.5.3.1).
-const MAX_SAID: usize = 320;
+const MAX_UNVERIFIED_EMAIL: usize = 320;
 
 /// The claims of a person: an object of JSON.
 pub type ClaimMap = Map<String, Value>;
 
-/// Somebody who may come in. Made only by [`judge`].
+/// A person who may come in. Made only by [`judge`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct AllowedPerson {
     /// The address.
@@ -23,13 +22,17 @@ pub(super) struct AllowedPerson {
     pub(super) groups: Vec<String>,
 }
 
-/// Merges as Coder does by default: what userinfo says overrides the ID token.
+/// Merges as Coder does by default: userinfo overrides the ID token.
 pub(super) fn merge(mut id_token: ClaimMap, user_info: &ClaimMap) -> ClaimMap {
     id_token.extend(user_info.iter().map(|(name, value)| (name.clone(), value.clone())));
     id_token
 }
 
-/// Judges merged claims: the address, its verification, its domain, the groups. In Coder's order.
+/// Judges merged claims in Coder's order: the address, its verification, its domain, the groups.
+///
+/// # Errors
+///
+/// [`IdentityRefusal`]: why this person may not come in.
 pub(super) fn judge(
     claims: &ClaimMap,
     settings: &ProviderSettings,
@@ -47,16 +50,15 @@ pub(super) fn judge(
     Ok(AllowedPerson { email, groups })
 }
 
-/// The address that claims say, whether or not it is one or is taken: for the log. At most 320 characters, none
-/// that hide others.
-pub(super) fn said_email(claims: &ClaimMap, settings: &ProviderSettings) -> Option<String> {
+/// The address in the claims, valid or not, for the log: at most 320 characters, without control characters.
+pub(super) fn unverified_email(claims: &ClaimMap, settings: &ProviderSettings) -> Option<String> {
     let said = |field: &str| claims.get(field).and_then(Value::as_str).filter(|text| !text.is_empty());
     let username = || said(&settings.username_field).filter(|name| Email::parse(name).is_ok());
     let found = said(&settings.email_field).or_else(username)?;
-    Some(printable(found, MAX_SAID)).filter(|text| !text.is_empty())
+    Some(printable(found, MAX_UNVERIFIED_EMAIL)).filter(|text| !text.is_empty())
 }
 
-/// The address: the email claim; when there is none, the user name if it is an address.
+/// The address: the email claim; when it is missing, the user name if that is an address.
 fn email(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Email, IdentityRefusal> {
     let field = &settings.email_field;
     let missing = || IdentityRefusal::EmailMissing {
@@ -68,7 +70,7 @@ fn email(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Email, Identi
             let username = claims.get(&settings.username_field).and_then(Value::as_str);
             username.and_then(|name| Email::parse(name).ok()).ok_or_else(missing)
         }
-        // authentik says "" about a user without an address.
+        // authentik sends "" for a user without an address.
         Some(Value::String(text)) if text.is_empty() => Err(missing()),
         Some(Value::String(text)) => Email::parse(text)
             .map_err(|_| IdentityRefusal::EmailInvalid { field: field.clone(), found: printable(text, 100) }),
@@ -76,8 +78,7 @@ fn email(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Email, Identi
     }
 }
 
-/// The groups. What the claim holds matters only when a group is needed; then everything that is
-/// not understood is a refusal.
+/// The groups. The claim matters only when a group is required; a malformed one is then a refusal.
 fn groups(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Vec<String>, IdentityRefusal> {
     let needed = !settings.groups_allowed.is_empty();
     let field = settings.effective_group_field();
@@ -99,8 +100,8 @@ fn groups(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Vec<String>,
     Ok(groups)
 }
 
-/// The names in a group claim, as Coder reads it: an array of text, or one name as text. Text with a
-/// comma is a list in disguise and not taken; names in an array may have any character.
+/// The names in a group claim, as Coder reads it: an array of text, or one name as text. Text with a comma may be a list
+/// and is refused; names in an array may have any character.
 fn group_names(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Null => Some(Vec::new()),

@@ -1,5 +1,5 @@
-//! What a provider tells before anybody signs in: by its documents, and by how it refuses. Every question is a
-//! failed attempt that no session, no code and no token comes of.
+//! What the provider reveals before anybody signs in: by its documents, and by how it refuses. Every request fails on
+//! purpose and creates no session, code or token.
 
 use std::sync::Arc;
 
@@ -8,74 +8,89 @@ use http::{Request, header};
 use serde::Deserialize;
 use url::Url;
 
-use super::error::{OAuthError, ProviderFault, Unreachable};
-use super::provider::{Live, NotReady, Provider};
+use super::authorization_request::AuthorizationRequests;
+use super::discovery::{Discovery, NotReady};
+use super::oauth_error::OAuthError;
+use super::provider_client::ProviderClient;
+use super::provider_fault::ProviderFault;
+use super::relying_party::{PresentedGrant, TokenError};
 use super::settings::ProviderSettings;
-use super::token::{Presented, TokenError, present_once, relying};
 use super::token_answer::TokenEndpointResponse;
-use crate::types::{LocalRedirect, Secret, Timestamp, random_token};
+use super::token_endpoint::TokenEndpoint;
+use super::unreachable::Unreachable;
+use crate::types::{Clock, LocalRedirect, Secret, Timestamp, random_token};
 
-/// What the discovery document says that a sign-in does not need, and an operator does.
+/// What the discovery document announces that an operator needs to know, and a sign-in does not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Announced {
     /// Whether it is an authentik (`acr_values_supported`).
     pub is_authentik: bool,
-    /// The scopes that it lists; authentik lists those that the provider has a mapping for. None when it lists
-    /// none at all, which Discovery §3 leaves open.
+    /// The listed scopes; authentik lists those that the provider has a mapping for. None without a list, which Discovery
+    /// §3 allows.
     pub scopes: Option<Vec<String>>,
     /// Whether it lists algorithms to encrypt ID tokens with. authentik does so when the provider has an
     /// encryption key, and then encrypts; others list what a client may ask for.
     pub lists_encryption: bool,
 }
 
-/// The client secret that a question is asked with.
+/// The client secret of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeSecret {
     /// The configured one (`oidc.clientSecret`).
     Configured,
-    /// One made up for the question.
+    /// One that is made up for the probe.
     MadeUp,
 }
 
-/// How the token endpoint answers a code or a refresh token that was made up.
+/// How the token endpoint answers a made-up code or refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probed {
     /// With an error of RFC 6749 §5.2, as it should.
     Error(OAuthError),
-    /// With something else: what is wrong with it.
+    /// With something else: what is wrong with the answer.
     Odd(String),
-    /// Not, or not now.
+    /// With no answer, or with one that means "not now".
     Unreachable(Unreachable),
 }
 
-/// How the authorization endpoint answers a sign-in without a page (`prompt=none`) of a browser that it does not
-/// know: OpenID Connect Core 1.0 §3.1.2.6 has it send the browser back with an error, and RFC 6749 §4.1.2.1
-/// forbids just that when the client or the redirect URI is not known.
+/// How the authorization endpoint answers a sign-in without a page (`prompt=none`) in a browser that it does not know.
+/// OpenID Connect Core 1.0 §3.1.2.6 has it send the browser back with an error; RFC 6749 §4.1.2.1 forbids that when the
+/// client or the redirect URI is unknown.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Authorization {
-    /// Back to the redirect URI, with this error.
+pub enum AuthorizationProbe {
+    /// A redirect back to the redirect URI, with this error.
     Back(Option<OAuthError>),
-    /// Refused with this status, and not sent back.
+    /// A refusal with this status, without a redirect.
     Refused(u16),
-    /// A page, or a way to one.
+    /// A page, or a redirect to one.
     Page,
-    /// No answer, or not now.
+    /// No answer, or one that means "not now".
     Unreachable(Unreachable),
 }
 
-impl Provider {
-    /// What the discovery document says besides; `None` until it was read.
-    pub fn announced(&self) -> Option<Announced> {
+/// Asks the provider what it reveals without a sign-in.
+pub(super) struct ProviderProbe {
+    pub(super) settings: Arc<ProviderSettings>,
+    pub(super) discovery: Arc<Discovery>,
+    pub(super) tokens: Arc<TokenEndpoint>,
+    pub(super) requests: Arc<AuthorizationRequests>,
+    pub(super) http: Arc<ProviderClient>,
+    pub(super) clock: Clock,
+}
+
+impl ProviderProbe {
+    /// What the discovery document announces beyond the needs of a sign-in; none until it was read.
+    pub(super) fn announced(&self) -> Option<Announced> {
         #[derive(Deserialize)]
         struct Encryption {
             #[serde(default)]
             id_token_encryption_alg_values_supported: Vec<String>,
         }
-        let live = self.live()?;
-        let encryption = serde_json::from_str::<Encryption>(&live.documents.discovery).ok();
+        let known = self.discovery.known()?;
+        let encryption = serde_json::from_str::<Encryption>(&known.documents.discovery).ok();
         Some(Announced {
-            is_authentik: live.metadata.is_authentik,
-            scopes: live.metadata.scopes.clone(),
+            is_authentik: known.metadata.is_authentik,
+            scopes: known.metadata.scopes.clone(),
             lists_encryption: encryption
                 .is_some_and(|listed| !listed.id_token_encryption_alg_values_supported.is_empty()),
         })
@@ -84,62 +99,53 @@ impl Provider {
     /// Presents a made-up refresh token.
     ///
     /// # Errors
+    ///
     /// [`NotReady`] until the discovery document was read.
-    pub async fn probe_refresh(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
-        self.probe(secret, Presented::RefreshToken(&made_up())).await
+    pub(super) async fn refresh(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
+        self.present(secret, PresentedGrant::RefreshToken(&made_up())).await
     }
 
     /// Presents a made-up code, for the configured redirect URI.
     ///
     /// # Errors
-    /// As [`Self::probe_refresh`].
-    pub async fn probe_code(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
-        self.probe(secret, Presented::Code(&made_up(), &made_up())).await
+    ///
+    /// As [`Self::refresh`].
+    pub(super) async fn code(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
+        self.present(secret, PresentedGrant::Code(&made_up(), &made_up())).await
     }
 
-    /// A made-up secret is presented by one method alone: it is refused by either.
-    async fn probe(&self, secret: ProbeSecret, presented: Presented<'_>) -> Result<Probed, NotReady> {
-        let live = self.discovered()?;
+    async fn present(&self, secret: ProbeSecret, grant: PresentedGrant<'_>) -> Result<Probed, NotReady> {
+        let known = self.discovery.ready()?;
         Ok(Probed::of(match secret {
-            ProbeSecret::Configured => self.present(&live, presented).await,
-            ProbeSecret::MadeUp => {
-                let settings = ProviderSettings { client_secret: made_up(), ..self.settings.clone() };
-                let Ok(relying) = relying(&settings, &live.metadata) else {
-                    return Ok(Probed::Odd("the request cannot be built".to_owned()));
-                };
-                let method = self.authentication.methods(live.metadata.authentication).first();
-                present_once(&relying, &self.client, &settings.client_secret, method, presented).await
-            }
+            ProbeSecret::Configured => self.tokens.present(&known, grant).await,
+            ProbeSecret::MadeUp => self.tokens.present_with(&known, made_up(), grant).await,
         }))
     }
 
-    /// Asks for a sign-in without a page. With what came of it: how far the provider's clock is ahead of ours, in
-    /// seconds, by the `Date` of its answer (RFC 9110 §6.6.1).
+    /// Requests a sign-in without a page. Also gives how far the provider's clock is ahead of ours, in seconds, by the
+    /// `Date` of its answer (RFC 9110 §6.6.1).
     ///
     /// # Errors
-    /// As [`Self::probe_refresh`].
-    pub async fn probe_authorization(&self) -> Result<(Authorization, Option<i64>), NotReady> {
-        let (_, url) = self.begin_with(Some("none"), LocalRedirect::root(), None)?;
+    ///
+    /// As [`Self::refresh`].
+    pub(super) async fn authorization(&self) -> Result<(AuthorizationProbe, Option<i64>), NotReady> {
+        let (_, url) = self.requests.begin_with_prompt(Some("none"), LocalRedirect::root(), None)?;
         let request = Request::get(url.as_str()).header(header::ACCEPT, "text/html").body(Bytes::new());
-        let Ok(request) = request else { return Ok((Authorization::Page, None)) };
-        let answer = match self.send(request).await {
+        let Ok(request) = request else { return Ok((AuthorizationProbe::Page, None)) };
+        let answer = match self.http.send(request).await {
             Ok(answer) => answer,
-            Err(unreachable) => return Ok((Authorization::Unreachable(unreachable), None)),
+            Err(unreachable) => return Ok((AuthorizationProbe::Unreachable(unreachable), None)),
         };
         let text =
             |name| answer.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
         let ahead = text(header::DATE).and_then(|date| ahead(date, self.clock.now()));
         let outcome = match answer.status() {
-            status if status.is_client_error() => Authorization::Refused(status.as_u16()),
+            status if status.is_client_error() => AuthorizationProbe::Refused(status.as_u16()),
             status if status.is_redirection() => text(header::LOCATION)
-                .map_or(Authorization::Page, |to| sent_back(to, &self.settings.redirect_uri)),
-            _ => Authorization::Page,
+                .map_or(AuthorizationProbe::Page, |to| sent_back(to, &self.settings.redirect_uri)),
+            _ => AuthorizationProbe::Page,
         };
         Ok((outcome, ahead))
-    }
-
-    fn discovered(&self) -> Result<Arc<Live>, NotReady> {
-        self.live().ok_or_else(|| NotReady(self.trouble()))
     }
 }
 
@@ -165,30 +171,30 @@ impl Probed {
 impl std::fmt::Display for Probed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Error(error) => error.said(f),
+            Self::Error(error) => error.write_answer(f),
             Self::Odd(what) => f.write_str(what),
             Self::Unreachable(unreachable) => unreachable.fmt(f),
         }
     }
 }
 
-/// A secret, code, token or verifier that nobody ever gave out.
+/// A secret, code, token or verifier that was never issued.
 fn made_up() -> Secret {
     Secret::new(random_token())
 }
 
-/// Where a redirect leads: back to our redirect URI, or to some page.
-fn sent_back(location: &str, redirect_uri: &Url) -> Authorization {
+/// Where a redirect leads: back to our redirect URI, or to a page.
+fn sent_back(location: &str, redirect_uri: &Url) -> AuthorizationProbe {
     let is_ours = |to: &Url| to.origin() == redirect_uri.origin() && to.path() == redirect_uri.path();
-    let Some(to) = Url::parse(location).ok().filter(is_ours) else { return Authorization::Page };
+    let Some(to) = Url::parse(location).ok().filter(is_ours) else { return AuthorizationProbe::Page };
     let value =
         |name: &str| to.query_pairs().find(|(key, _)| key == name).map(|(_, value)| value.into_owned());
-    Authorization::Back(
+    AuthorizationProbe::Back(
         value("error").map(|code| OAuthError::new(&code, value("error_description").as_deref())),
     )
 }
 
-/// How far a `Date` is ahead, in seconds; negative when it is behind.
+/// How far a `Date` is ahead of `now`, in seconds; negative when it is behind.
 fn ahead(date: &str, now: Timestamp) -> Option<i64> {
     let date = httpdate::parse_http_date(date).ok()?.duration_since(std::time::UNIX_EPOCH).ok()?;
     Some(i64::try_from(date.as_secs()).ok()?.saturating_sub(now.as_seconds()))
@@ -202,9 +208,9 @@ mod tests {
     fn an_answer_is_one_to_us_only_at_our_redirect_uri() {
         let ours = Url::parse("https://coder.acme.company/api/v2/users/oidc/callback").unwrap();
         let back = |query: &str| sent_back(&format!("{ours}{query}"), &ours);
-        assert_eq!(back("?state=x"), Authorization::Back(None));
+        assert_eq!(back("?state=x"), AuthorizationProbe::Back(None));
         let error = back("?error=login_required&error_description=no%0Asession&state=x");
-        let Authorization::Back(Some(error)) = error else { panic!("{error:?}") };
+        let AuthorizationProbe::Back(Some(error)) = error else { panic!("{error:?}") };
         assert_eq!(
             (error.code.as_str(), error.description.as_deref()),
             ("login_required", Some("nosession"))
@@ -212,7 +218,7 @@ mod tests {
         for elsewhere in
             ["/login", "https://evil.example/api/v2/users/oidc/callback?error=x", "", "javascript:x"]
         {
-            assert_eq!(sent_back(elsewhere, &ours), Authorization::Page, "{elsewhere}");
+            assert_eq!(sent_back(elsewhere, &ours), AuthorizationProbe::Page, "{elsewhere}");
         }
     }
 

@@ -1,235 +1,308 @@
-//! The provider as it is known now: its documents and its keys.
+//! The provider, seen by its relying party: the services of this folder behind one type.
 
-use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arc_swap::ArcSwapOption;
-use bytes::Bytes;
-use http::response::Parts;
-use http::{Method, Request, Response};
-use tokio::sync::{Mutex, watch};
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use url::Url;
 
-use super::algorithm::Algorithm;
-use super::client_authentication::Authentication;
-use super::discovery::{self, Metadata};
-use super::error::{DiscoveryError, OutageCause, Unreachable};
-use super::error_log::{self, Confidential};
-use super::inside::ProviderClient;
-use super::keys::KeySet;
+use super::authorization_request::AuthorizationRequests;
+use super::authorization_response::AuthorizationResponse;
+use super::backchannel::{LogoutToken, LogoutTokenError};
+use super::client_authentication::ClientAuthenticator;
+use super::client_check::ClientCheck;
+use super::discovery::{Discovery, Documents, NotReady};
+use super::discovery_error::DiscoveryError;
+use super::identity::{Refreshed, VerifiedIdentity};
+use super::login_error::FailedLogin;
+use super::login_flow::LoginFlow;
+use super::logout::EndSession;
+use super::pending_login::PendingLogin;
+use super::probe::{Announced, AuthorizationProbe, ProbeSecret, Probed, ProviderProbe};
+use super::provider_client::ProviderClient;
 use super::reachability::Reachability;
+use super::refresh::{JudgeError, RefreshAnswer, RefreshError, RefreshFlow};
+use super::revocation::{RevocationEndpoint, RevokeError, TokenKind};
 use super::settings::ProviderSettings;
-use super::token::Relying;
-use crate::types::{Clock, Issuer, Timestamp};
+use super::token_endpoint::TokenEndpoint;
+use super::unreachable::Unreachable;
+use super::upkeep::Upkeep;
+use super::user_info::UserInfoEndpoint;
+use super::verifier::TokenVerifier;
+use crate::types::{Clock, IdentityKey, Issuer, LocalRedirect, Secret};
+use crate::web::Client;
 
-/// The longest document or answer taken from the provider, in bytes.
-pub(super) const MAX_DOCUMENT: usize = 1024 * 1024;
-
-/// The provider's documents, for the issuer listener and the store.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Documents {
-    /// The discovery document as the provider sent it: JSON text.
-    pub discovery: String,
-    /// The JWKS document as the provider sent it: JSON text.
-    pub jwks: String,
-    /// Those keys of it that signatures are checked with, as a JWKS document for Coder: JSON text. Coder's library
-    /// (go-jose 4.1.4) refuses a whole set for one key that it does not know, so no other key is passed on.
-    pub keys: String,
-    /// The algorithms taken (`oidc.algorithms`).
-    pub algorithms: Vec<Algorithm>,
-}
-
-/// A provider whose documents were read and checked.
-pub(super) struct Live {
-    /// What the discovery document says.
-    pub(super) metadata: Arc<Metadata>,
-    /// `openidconnect`'s client for it.
-    pub(super) relying: Arc<Relying>,
-    /// Its keys.
-    pub(super) keys: KeySet,
-    /// What both were read from.
-    pub(super) documents: Arc<Documents>,
-}
-
-/// The provider has not been discovered yet, so nobody can be sent there.
-#[derive(Clone, Debug)]
-pub struct NotReady(
-    /// What the last attempt met; none while the first one runs.
-    pub Option<Arc<DiscoveryError>>,
-);
-
-impl fmt::Display for NotReady {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0 {
-            Some(error) => write!(f, "the provider is not ready: {error}"),
-            None => f.write_str("the provider is not ready: it is being asked"),
-        }
-    }
-}
-
-impl std::error::Error for NotReady {}
-
-/// The OpenID provider (authentik), seen by its relying party.
+/// The OpenID provider: authentik, or any other.
 ///
 /// Made once and shared. It begins knowing nothing; [`Self::keep_discovered`] makes it ready.
 pub struct Provider {
-    pub(super) settings: ProviderSettings,
-    pub(super) client: ProviderClient,
-    pub(super) clock: Clock,
-    pub(super) authentication: Authentication,
-    live: ArcSwapOption<Live>,
-    restored: ArcSwapOption<Documents>,
-    /// What the ID token was signed with that was verified last.
-    id_token_algorithm: ArcSwapOption<Algorithm>,
-    pub(super) trouble: ArcSwapOption<DiscoveryError>,
-    /// Held while documents are read, so that one reading is in flight. Inside: when the keys were
-    /// last read because of a token with an unknown key.
-    pub(super) reading: Mutex<Option<Timestamp>>,
-    generation: watch::Sender<u64>,
-    /// Whether the documents were read, or could not be read, at least once.
-    pub(super) tried: watch::Sender<bool>,
-    pub(super) reachability: Reachability,
+    pub(super) settings: Arc<ProviderSettings>,
+    discovery: Arc<Discovery>,
+    reachability: Reachability,
+    requests: Arc<AuthorizationRequests>,
+    verifier: Arc<TokenVerifier>,
+    login: LoginFlow,
+    refresh: RefreshFlow,
+    revocation: Arc<RevocationEndpoint>,
+    probe: ProviderProbe,
 }
 
 impl Provider {
-    /// A provider that has not been asked yet.
-    pub fn new(settings: ProviderSettings, client: crate::web::Client, clock: Clock) -> Arc<Self> {
-        let client = ProviderClient::new(client, &settings);
-        Arc::new(Self {
-            authentication: Authentication::new(settings.client_authentication),
-            settings,
-            client,
+    /// The provider of these settings, which has not been asked yet.
+    pub fn new(settings: ProviderSettings, client: Client, clock: Clock) -> Arc<Self> {
+        let settings = Arc::new(settings);
+        let http = Arc::new(ProviderClient::new(client, &settings));
+        let authenticator = Arc::new(ClientAuthenticator::new(settings.client_authentication));
+        let discovery = Arc::new(Discovery::new(settings.clone(), http.clone(), clock.clone()));
+        let reachability = Reachability::new(http.clone(), settings.issuer.clone(), clock.clone());
+        let requests =
+            Arc::new(AuthorizationRequests::new(settings.clone(), discovery.clone(), clock.clone()));
+        let verifier = Arc::new(TokenVerifier::new(settings.clone(), discovery.clone(), clock.clone()));
+        let tokens = Arc::new(TokenEndpoint::new(http.clone(), authenticator.clone()));
+        let user_info =
+            UserInfoEndpoint::new(settings.clone(), http.clone(), verifier.clone(), clock.clone());
+        let user_info = Arc::new(user_info);
+        let revocation =
+            RevocationEndpoint::new(settings.clone(), discovery.clone(), http.clone(), authenticator);
+        let revocation = Arc::new(revocation);
+        let login = LoginFlow {
+            settings: settings.clone(),
+            discovery: discovery.clone(),
+            tokens: tokens.clone(),
+            verifier: verifier.clone(),
+            user_info: user_info.clone(),
+            revocation: revocation.clone(),
+            clock: clock.clone(),
+        };
+        let refresh = RefreshFlow {
+            settings: settings.clone(),
+            discovery: discovery.clone(),
+            tokens: tokens.clone(),
+            verifier: verifier.clone(),
+            user_info,
+            revocation: revocation.clone(),
+            clock: clock.clone(),
+        };
+        let probe = ProviderProbe {
+            settings: settings.clone(),
+            discovery: discovery.clone(),
+            tokens,
+            requests: requests.clone(),
+            http,
             clock,
-            live: ArcSwapOption::empty(),
-            restored: ArcSwapOption::empty(),
-            id_token_algorithm: ArcSwapOption::empty(),
-            trouble: ArcSwapOption::empty(),
-            reading: Mutex::new(None),
-            generation: watch::Sender::new(0),
-            tried: watch::Sender::new(false),
-            reachability: Reachability::default(),
+        };
+        Arc::new(Self {
+            settings,
+            discovery,
+            reachability,
+            requests,
+            verifier,
+            login,
+            refresh,
+            revocation,
+            probe,
         })
     }
 
-    /// The issuer that vouches.
+    /// The issuer identifier.
     pub fn issuer(&self) -> &Issuer {
         &self.settings.issuer
     }
 
-    /// Whether somebody can be sent to sign in.
+    /// Whether a browser can be sent there to sign in.
     pub fn ready(&self) -> bool {
-        self.live.load().is_some()
+        self.discovery.known().is_some()
     }
 
-    /// Waits until the documents have been read for the first time, or could not be read; at most for `patience`.
-    /// Right after a start the next moment brings what a sign-in needs.
+    /// Waits until the first reading of the documents has ended, well or not; at most for `patience`. Right after a start
+    /// that is what a sign-in waits for.
     pub async fn first_reading(&self, patience: Duration) {
-        let mut tried = self.tried.subscribe();
-        // Whether it came in time the caller sees for itself.
-        let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
+        self.discovery.first_reading(patience).await;
     }
 
-    /// What the last reading of the documents met, when it failed.
+    /// Why the last reading of the documents failed; none when it succeeded.
     pub fn trouble(&self) -> Option<Arc<DiscoveryError>> {
-        self.trouble.load_full()
+        self.discovery.trouble()
     }
 
     /// The documents: the current ones, else the restored ones, else none.
     pub fn documents(&self) -> Option<Arc<Documents>> {
-        let live = self.live.load().as_ref().map(|live| Arc::clone(&live.documents));
-        live.or_else(|| self.restored.load_full())
+        self.discovery.documents()
     }
 
     /// Counts the changes of [`Self::documents`].
     pub fn changes(&self) -> watch::Receiver<u64> {
-        self.generation.subscribe()
+        self.discovery.changes()
     }
 
-    /// Takes the last known documents back from the store. They serve [`Self::documents`] until the
-    /// provider answers; they never make the provider ready.
+    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers; they
+    /// never make the provider ready.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscoveryError`] when they cannot be used.
     pub fn restore(&self, discovery: &str, jwks: &str) -> Result<(), DiscoveryError> {
-        discovery::read(discovery, &self.settings)?;
-        let keys = KeySet::parse(jwks)?;
-        self.restored.store(Some(Arc::new(self.documents_of(discovery, jwks, &keys))));
-        if !self.ready() {
-            self.generation.send_modify(|count| *count += 1);
-        }
-        Ok(())
+        self.discovery.restore(discovery, jwks)
     }
 
-    /// The provider as it is known now.
-    pub(super) fn live(&self) -> Option<Arc<Live>> {
-        self.live.load_full()
+    /// Reads the discovery document and the keys. After a failure the former ones stay.
+    ///
+    /// # Errors
+    ///
+    /// [`DiscoveryError`] when they cannot be read or used.
+    pub async fn discover(&self) -> Result<(), DiscoveryError> {
+        self.discovery.discover().await
     }
 
-    /// The algorithm of the ID token that was verified last; none before the first one since the start.
-    pub(super) fn id_token_algorithm(&self) -> Option<Algorithm> {
-        self.id_token_algorithm.load().as_ref().map(|algorithm| **algorithm)
+    /// Keeps the provider discovered until `stop` is cancelled: reads the documents at once, every hour, and after a
+    /// failure with growing pauses (1 s to 60 s).
+    pub async fn keep_discovered(self: Arc<Self>, stop: CancellationToken) {
+        Upkeep::new(self.discovery.clone(), self.settings.issuer.clone()).run(stop).await;
     }
 
-    /// Remembers the algorithm of an ID token that holds.
-    pub(super) fn remember_algorithm(&self, algorithm: Algorithm) {
-        if self.id_token_algorithm() != Some(algorithm) {
-            self.id_token_algorithm.store(Some(Arc::new(algorithm)));
-        }
+    /// Whether the provider answers at present. Must be called on the runtime that is to send the request.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`] when the provider cannot be reached, answers with a failure, or takes longer than 2 seconds.
+    pub async fn answers(&self) -> Result<(), Unreachable> {
+        self.reachability.answers().await
     }
 
-    /// Documents that were read, the `keys` of `jwks`, and the allowed algorithms.
-    pub(super) fn documents_of(&self, discovery: &str, jwks: &str, keys: &KeySet) -> Documents {
-        Documents {
-            discovery: discovery.to_owned(),
-            jwks: jwks.to_owned(),
-            keys: keys.to_json(),
-            algorithms: self.settings.algorithms.clone(),
-        }
-    }
-
-    /// Makes what was read the provider as it is known.
-    pub(super) fn take(&self, live: Arc<Live>) {
-        let changed = self.documents().as_deref() != Some(&*live.documents);
-        self.live.store(Some(live));
-        if changed {
-            self.generation.send_modify(|count| *count += 1);
-        }
-    }
-
-    /// Sends a request to the provider. An answer that says "not now" is [`Unreachable`].
-    pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
-        let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
-        let (parts, body) = sent?.into_parts();
-        self.received(Unreachable::by_status(&parts), parts, body)
-    }
-
-    /// As [`Self::send`], to an endpoint whose errors belong in the log, without what was sent in confidence.
-    pub(super) async fn ask(
+    /// Begins a sign-in: what to remember, and where to send the browser.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReady`] before the provider was discovered.
+    pub fn begin(
         &self,
-        endpoint: &str,
-        request: Request<Bytes>,
-        confidential: &Confidential,
-    ) -> Result<Response<Bytes>, Unreachable> {
-        let posted = request.method() == Method::POST;
-        let sent = self.client.send(request).await.inspect_err(|_| self.reachability.doubt());
-        let (parts, body) = sent?.into_parts();
-        if !parts.status.is_success() {
-            error_log::report(endpoint, &parts, &body, confidential);
-        }
-        let not_now = if posted { Unreachable::by_post_status } else { Unreachable::by_status };
-        self.received(not_now(&parts), parts, body)
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+    ) -> Result<(PendingLogin, Url), NotReady> {
+        self.requests.begin(redirect, merge_state)
     }
 
-    fn received(
+    /// Begins a sign-in of another person than the one who has a session at the provider: the provider must show its
+    /// sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1, and a `max_age` of seconds), whatever prompt is
+    /// configured. Otherwise it would answer with the same person at once.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::begin`].
+    pub fn begin_as_another(
         &self,
-        not_now: Option<Unreachable>,
-        parts: Parts,
-        body: Bytes,
-    ) -> Result<Response<Bytes>, Unreachable> {
-        if let Some(unreachable) = not_now {
-            self.reachability.doubt();
-            return Err(unreachable);
-        }
-        if body.len() > MAX_DOCUMENT {
-            return Err(Unreachable::because(OutageCause::TooLarge));
-        }
-        Ok(Response::from_parts(parts, body))
+        redirect: LocalRedirect,
+        merge_state: Option<String>,
+    ) -> Result<(PendingLogin, Url), NotReady> {
+        self.requests.begin_with_prompt(Some("login"), redirect, merge_state)
+    }
+
+    /// Completes a sign-in with the answer that the browser brought back.
+    ///
+    /// # Errors
+    ///
+    /// [`FailedLogin`]: why, and whom it is about as soon as the ID token was verified.
+    pub async fn complete(
+        &self,
+        login: PendingLogin,
+        answer: AuthorizationResponse,
+    ) -> Result<VerifiedIdentity, FailedLogin> {
+        self.login.complete(login, answer).await
+    }
+
+    /// Presents a refresh token. Keep it until the new one of the answer is stored.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] when the provider gives no tokens.
+    pub async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshAnswer, RefreshError> {
+        self.refresh.refresh(refresh_token).await
+    }
+
+    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may no longer come in are revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`JudgeError`] when the person may no longer come in, or cannot be judged.
+    pub async fn judge_refreshed(
+        &self,
+        key: &IdentityKey,
+        refreshed: &RefreshAnswer,
+    ) -> Result<Refreshed, JudgeError> {
+        self.refresh.judge(key, refreshed).await
+    }
+
+    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes only
+    /// the given one: revoke both.
+    ///
+    /// # Errors
+    ///
+    /// [`RevokeError`] when the token may still be valid.
+    pub async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        self.revocation.revoke(token, kind).await
+    }
+
+    /// Verifies a logout token that anybody may have sent. Whether its `jti` was seen before is for the store to say.
+    ///
+    /// # Errors
+    ///
+    /// [`LogoutTokenError`] names the rule that the token breaks.
+    pub async fn verify_logout_token(&self, unverified: &str) -> Result<LogoutToken, LogoutTokenError> {
+        self.verifier.logout_token(unverified).await
+    }
+
+    /// A sign-out at the provider; none when it has no such endpoint or is not known yet. `return_to` must be registered
+    /// there as a logout redirect URI; `state` comes back with the browser.
+    pub fn end_session(
+        &self,
+        id_token: Option<&Secret>,
+        return_to: Option<&Url>,
+        state: Option<&str>,
+    ) -> Option<EndSession> {
+        let known = self.discovery.known()?;
+        EndSession::new(&known.metadata, &self.settings.client_id, id_token, return_to, state)
+    }
+
+    /// Asks the token endpoint whether it accepts our client, without any user's token. `in_doubt`: it has just refused
+    /// the client.
+    ///
+    /// # Errors
+    ///
+    /// [`Unreachable`] when the provider does not answer.
+    pub async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
+        ClientCheck::run(&self.probe, in_doubt).await
+    }
+
+    /// What the discovery document announces beyond the needs of a sign-in; none until it was read.
+    pub fn announced(&self) -> Option<Announced> {
+        self.probe.announced()
+    }
+
+    /// Presents a made-up refresh token.
+    ///
+    /// # Errors
+    ///
+    /// [`NotReady`] until the discovery document was read.
+    pub async fn probe_refresh(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
+        self.probe.refresh(secret).await
+    }
+
+    /// Presents a made-up code, for the configured redirect URI.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::probe_refresh`].
+    pub async fn probe_code(&self, secret: ProbeSecret) -> Result<Probed, NotReady> {
+        self.probe.code(secret).await
+    }
+
+    /// Requests a sign-in without a page. Also gives how far the provider's clock is ahead of ours, in seconds.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::probe_refresh`].
+    pub async fn probe_authorization(&self) -> Result<(AuthorizationProbe, Option<i64>), NotReady> {
+        self.probe.authorization().await
     }
 }

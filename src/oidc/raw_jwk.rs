@@ -7,13 +7,13 @@ use jsonwebtoken::DecodingKey;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-/// The shortest RSA modulus taken, in bits (RFC 7518 §3.3).
+/// The shortest accepted RSA modulus, in bits (RFC 7518 §3.3).
 const MIN_RSA_BITS: usize = 2048;
-/// The longest RSA modulus taken, in bits: longer ones only cost time.
+/// The longest accepted RSA modulus, in bits: longer ones only cost time.
 const MAX_RSA_BITS: usize = 8192;
 
-/// The members of a JWK that are read. As a [`Jwk`] is written it has those that Coder's library reads, in one
-/// spelling, and never `x5c`, `x5t` or `x5u`: for an odd one of those go-jose 4 refuses the whole key set.
+/// The members of a JWK that are read. A key that is passed on to Coder has those that Coder's library reads, in one
+/// spelling, and never `x5c`, `x5t` or `x5u`: for a malformed one of those go-jose 4 refuses the whole key set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RawJwk {
     pub(super) kty: String,
@@ -53,7 +53,7 @@ pub(super) enum UnusableKey {
 }
 
 impl RawJwk {
-    /// The same public key under the same name and for the same use, in one spelling; its members follow.
+    /// A copy to pass on: the same type, use, name and curve, without the key itself, which the methods below add.
     pub(super) fn begin(&self) -> Self {
         Self {
             kty: self.kty.clone(),
@@ -64,7 +64,11 @@ impl RawJwk {
         }
     }
 
-    /// An RSA key; its members are put into `written`, without leading zeros.
+    /// The RSA key, whose members are added to `written` without leading zeros.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableKey`] when a member is missing or malformed, or the modulus is too short or too long.
     pub(super) fn rsa(&self, written: &mut Self) -> Result<DecodingKey, UnusableKey> {
         let number =
             |text| Ok(member(text, None)?.into_iter().skip_while(|byte| *byte == 0).collect::<Vec<u8>>());
@@ -78,8 +82,12 @@ impl RawJwk {
         Ok(DecodingKey::from_rsa_raw_components(&n, &e))
     }
 
-    /// A point with coordinates of this length, in its uncompressed form: 4, x, y (SEC 1 §2.3.3). One that is not on its
-    /// curve is refused here already: go-jose 4 would refuse the whole key set for it.
+    /// The point with coordinates of `length` bytes, in its uncompressed form: 4, x, y (SEC 1 §2.3.3). A point that is not
+    /// on its curve is refused, because go-jose 4 would refuse the whole key set for it.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableKey`] when a member is missing or malformed, or the point is not on the curve.
     pub(super) fn point(
         &self,
         length: usize,
@@ -93,7 +101,11 @@ impl RawJwk {
         Ok(point)
     }
 
-    /// The same for `jsonwebtoken`, which wants the coordinates as base64url.
+    /// The same as a key of `jsonwebtoken`, which takes the coordinates as base64url.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::point`].
     pub(super) fn known_point(
         &self,
         length: usize,
@@ -105,7 +117,11 @@ impl RawJwk {
         DecodingKey::from_ec_components(x, y).map_err(|_| UnusableKey::Member)
     }
 
-    /// A key of Ed25519.
+    /// The Ed25519 key.
+    ///
+    /// # Errors
+    ///
+    /// [`UnusableKey`] when the member is missing or malformed.
     pub(super) fn ed25519(&self, written: &mut Self) -> Result<DecodingKey, UnusableKey> {
         let x = URL_SAFE_NO_PAD.encode(member(self.x.as_ref(), Some(32))?);
         let key = DecodingKey::from_ed_components(&x).map_err(|_| UnusableKey::Member)?;
@@ -114,7 +130,7 @@ impl RawJwk {
     }
 }
 
-/// Decodes a member and holds it to a length in bytes.
+/// Decodes a member, and checks its length in bytes when one is given.
 fn member(text: Option<&String>, length: Option<usize>) -> Result<Vec<u8>, UnusableKey> {
     let text = text.ok_or(UnusableKey::Member)?;
     let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| UnusableKey::Member)?;

@@ -1,8 +1,8 @@
 //! A refresh: new tokens for a refresh token, and then the person judged again.
 //!
-//! The two are apart because a provider that rotates has spent the old refresh token when it answers.
-//! [`Provider::refresh`] gives the answer, whose new refresh token is to be stored before anything else;
-//! [`Provider::judge_refreshed`] then says whether the person may still come in.
+//! These are two steps because a provider that rotates refresh tokens has invalidated the old one when it answers.
+//! [`RefreshFlow::refresh`] gives the answer, whose new refresh token must be stored before anything else.
+//! [`RefreshFlow::judge`] then says whether the person may still come in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -10,50 +10,54 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use super::callback::expiry;
-use super::error::{OAuthError, OutageCause, ProviderFault, Unreachable, UserInfoError};
-use super::id_token::{Expected, IdToken, IdTokenError};
+use super::discovery::{Discovery, KnownProvider};
+use super::id_token::{ExpectedIdToken, IdToken};
+use super::id_token_error::IdTokenError;
 use super::identity::{Refreshed, Sid};
+use super::oauth_error::{INVALID_GRANT, OAuthError};
 use super::person::{AllowedPerson, ClaimMap, judge, merge};
-use super::provider::{Live, Provider};
+use super::provider_fault::{ProviderFault, UserInfoError};
 use super::refusal::IdentityRefusal;
-use super::token::{INVALID_GRANT, Presented, TokenError};
-use super::token_answer::{TokenEndpointResponse, Tokens};
-use super::user_info::AskError;
-use crate::types::{IdentityKey, Secret, Timestamp};
+use super::relying_party::{PresentedGrant, TokenError};
+use super::revocation::RevocationEndpoint;
+use super::settings::ProviderSettings;
+use super::token_answer::{GrantedTokens, TokenEndpointResponse};
+use super::token_endpoint::TokenEndpoint;
+use super::unreachable::{OutageCause, Unreachable};
+use super::user_info::{UserInfoEndpoint, UserInfoRequestError};
+use super::verifier::TokenVerifier;
+use crate::types::{Clock, IdentityKey, Secret, Timestamp};
 
-/// Errors by which a provider says that it cannot answer now, whatever their status (RFC 6749 §4.1.2.1,
-/// RFC 8628 §3.5).
-const NOT_NOW: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
+/// Errors that mean "not now", with any status (RFC 6749 §4.1.2.1, RFC 8628 §3.5).
+const NOT_NOW_ERRORS: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
 
-/// How long an access token is taken to be good when a refresh says neither that nor gives an ID token: as long as
-/// authentik's are. Were it no time at all, every request would ask the provider.
-const LIFE_UNKNOWN: Duration = Duration::from_mins(5);
+/// The assumed life of an access token when a refresh gives neither `expires_in` nor an ID token: that of authentik's. If
+/// it were zero, every request would ask the provider.
+const UNKNOWN_ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(5);
 
-/// The provider's definite no: the refresh token was used, revoked, has expired, or its owner was
-/// deactivated or deleted.
+/// The provider's definite refusal: the refresh token was used, was revoked or has expired, or the user was deactivated
+/// or deleted.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("the provider takes the refresh token no more (invalid_grant)")]
+#[error("the provider no longer accepts the refresh token (invalid_grant)")]
 pub struct InvalidGrant {
-    /// What the provider adds, shortened and without control characters.
+    /// The provider's `error_description`, shortened and without control characters.
     pub description: Option<String>,
 }
 
 /// Why a refresh gave no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RefreshError {
-    /// `invalid_grant`: it is over.
+    /// `invalid_grant`: the grant has ended.
     #[error(transparent)]
     Ended(#[from] InvalidGrant),
-    /// Another error of OAuth 2.0. Several providers call a dead refresh token by another name than
-    /// `invalid_grant`, and the same names are those of a client that is set up wrong: one such answer
-    /// alone ends nothing.
+    /// Another error of OAuth 2.0. Several providers answer it for a dead refresh token, and for a client that is
+    /// configured wrong: one such answer alone ends nothing.
     #[error(transparent)]
     Declined(OAuthError),
-    /// No answer, or one that says "not now".
+    /// No answer, or one that means "not now".
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// An answer that is of no use.
+    /// An answer that cannot be used.
     #[error(transparent)]
     Provider(ProviderFault),
 }
@@ -65,7 +69,9 @@ impl From<TokenError> for RefreshError {
             TokenError::Fault(ProviderFault::OAuth(error)) if error.code == INVALID_GRANT => {
                 Self::Ended(InvalidGrant { description: error.description })
             }
-            TokenError::Fault(ProviderFault::OAuth(error)) if NOT_NOW.contains(&error.code.as_str()) => {
+            TokenError::Fault(ProviderFault::OAuth(error))
+                if NOT_NOW_ERRORS.contains(&error.code.as_str()) =>
+            {
                 Self::Unreachable(Unreachable::because(OutageCause::Status(error.status.unwrap_or(400))))
             }
             TokenError::Fault(ProviderFault::OAuth(error)) => Self::Declined(error),
@@ -74,33 +80,33 @@ impl From<TokenError> for RefreshError {
     }
 }
 
-/// Why nobody could be judged by a refresh that gave an answer.
+/// Why a refresh that was answered confirms nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JudgeError {
-    /// The provider goes on vouching, and the person may not come in any more.
+    /// The provider still authenticates the person, who may no longer come in.
     #[error(transparent)]
     Refused(#[from] IdentityRefusal),
-    /// The provider vouches for another subject now.
+    /// The answer is about another subject.
     #[error("the refresh is about another person (sub)")]
     AnotherSubject,
-    /// The provider's keys or its userinfo endpoint do not answer.
+    /// The provider's userinfo endpoint does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// The answer does not hold.
+    /// The answer cannot be used.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
 }
 
-impl From<AskError> for JudgeError {
-    fn from(error: AskError) -> Self {
+impl From<UserInfoRequestError> for JudgeError {
+    fn from(error: UserInfoRequestError) -> Self {
         match error {
-            AskError::Unreachable(unreachable) => Self::Unreachable(unreachable),
-            AskError::Fault(fault) => Self::Provider(fault),
+            UserInfoRequestError::Unreachable(unreachable) => Self::Unreachable(unreachable),
+            UserInfoRequestError::Fault(fault) => Self::Provider(fault),
         }
     }
 }
 
-/// The answer to a refresh, not judged yet.
+/// The answer to a refresh, before the person is judged.
 #[derive(Clone)]
 pub struct RefreshAnswer {
     answer: TokenEndpointResponse,
@@ -109,8 +115,7 @@ pub struct RefreshAnswer {
 }
 
 impl RefreshAnswer {
-    /// The new refresh token. It is there whatever else is wrong with the answer; none means that the old
-    /// one goes on.
+    /// The new refresh token, whatever else is wrong with the answer. None: the old one stays valid.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.answer.refresh_token()
     }
@@ -120,7 +125,7 @@ impl RefreshAnswer {
         self.answer.tokens().ok().map(|tokens| &tokens.access_token)
     }
 
-    /// One for the tests of other modules.
+    /// An answer for the tests of other modules.
     #[cfg(test)]
     pub fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
         let answer = TokenEndpointResponse::for_test(access_token, refresh_token);
@@ -134,39 +139,57 @@ impl fmt::Debug for RefreshAnswer {
     }
 }
 
-impl Provider {
-    /// Presents a refresh token. The old one is to be kept until the answer's is stored: authentik takes a
-    /// lost race kindly, a lost answer loses the user.
-    pub async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshAnswer, RefreshError> {
-        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
-        let answer = self.present(&live, Presented::RefreshToken(refresh_token)).await?;
+/// Refreshes grants. Made of the services that a refresh needs.
+pub(super) struct RefreshFlow {
+    pub(super) settings: Arc<ProviderSettings>,
+    pub(super) discovery: Arc<Discovery>,
+    pub(super) tokens: Arc<TokenEndpoint>,
+    pub(super) verifier: Arc<TokenVerifier>,
+    pub(super) user_info: Arc<UserInfoEndpoint>,
+    pub(super) revocation: Arc<RevocationEndpoint>,
+    pub(super) clock: Clock,
+}
+
+impl RefreshFlow {
+    /// Presents a refresh token. Keep it until the new one of the answer is stored: authentik accepts the old one for a
+    /// short while, and without either the user has to sign in again.
+    ///
+    /// # Errors
+    ///
+    /// [`RefreshError`] when the provider gives no tokens.
+    pub(super) async fn refresh(&self, refresh_token: &Secret) -> Result<RefreshAnswer, RefreshError> {
+        let known = self.discovery.reachable()?;
+        let answer = self.tokens.present(&known, PresentedGrant::RefreshToken(refresh_token)).await?;
         Ok(RefreshAnswer { answer, answered_at: self.clock.now() })
     }
 
-    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may not come in
-    /// any more are revoked.
-    pub async fn judge_refreshed(
+    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may no longer come in are revoked.
+    ///
+    /// # Errors
+    ///
+    /// [`JudgeError`] when the person may no longer come in, or cannot be judged.
+    pub(super) async fn judge(
         &self,
         key: &IdentityKey,
         refreshed: &RefreshAnswer,
     ) -> Result<Refreshed, JudgeError> {
-        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
+        let known = self.discovery.reachable()?;
         let tokens = refreshed.answer.tokens()?;
-        let (id_token, person, claims) = match self.hold_refreshed(&live, key, tokens).await {
+        let (id_token, person, claims) = match self.verify(&known, key, tokens).await {
             Err(error @ (JudgeError::Refused(_) | JudgeError::AnotherSubject)) => {
-                self.give_back(&refreshed.answer).await;
+                self.revocation.give_back(&refreshed.answer).await;
                 return Err(error);
             }
-            held => held?,
+            judged => judged?,
         };
-        let unknown = refreshed.answered_at + LIFE_UNKNOWN;
+        let unknown = refreshed.answered_at + UNKNOWN_ACCESS_TOKEN_LIFE;
         let expires_with = id_token.as_ref().map_or(unknown, |id_token| id_token.expires_at);
         let (id_token, sid) = match id_token {
             Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
             None => (None, Sid::NotTold),
         };
         Ok(Refreshed {
-            access_expires_at: expiry(tokens.expires_in, refreshed.answered_at, expires_with),
+            access_expires_at: tokens.expiry(refreshed.answered_at, expires_with),
             access_token: tokens.access_token.clone(),
             refresh_token: tokens.refresh_token.clone(),
             id_token,
@@ -177,26 +200,28 @@ impl Provider {
         })
     }
 
-    /// Verifies what a refresh gave, and judges who it is about.
-    async fn hold_refreshed(
+    /// Verifies the ID token of a refresh, and judges the person.
+    async fn verify(
         &self,
-        live: &Arc<Live>,
+        known: &Arc<KnownProvider>,
         key: &IdentityKey,
-        tokens: &Tokens,
+        tokens: &GrantedTokens,
     ) -> Result<(Option<IdToken>, AllowedPerson, ClaimMap), JudgeError> {
         let id_token = match &tokens.unverified_id_token {
             Some(unverified) => {
-                let checked = self.check_refreshed(live, key, unverified, &tokens.access_token).await;
-                Some(checked.map_err(|error| match error {
+                let (settings, access_token) = (&self.settings, &tokens.access_token);
+                let expected = ExpectedIdToken::at_refresh(settings, key, access_token, self.clock.now());
+                let verified = self.verifier.id_token(known, unverified, &expected).await;
+                Some(verified.map_err(|error| match error {
                     IdTokenError::Subject => JudgeError::AnotherSubject,
                     error => ProviderFault::from(error).into(),
                 })?)
             }
             None => None,
         };
-        let judged = self.judge_again(live, key, id_token.as_ref(), &tokens.access_token).await;
+        let judged = self.judge_again(known, key, id_token.as_ref(), &tokens.access_token).await;
         let (person, claims) = judged.map_err(|error| match error {
-            // Nothing but userinfo says who it is.
+            // Only userinfo names the person.
             JudgeError::Provider(ProviderFault::UserInfo(UserInfoError::Subject)) if id_token.is_none() => {
                 JudgeError::AnotherSubject
             }
@@ -205,49 +230,24 @@ impl Provider {
         Ok((id_token, person, claims))
     }
 
-    /// Core §12.2: the same `iss`, `sub` and `aud`, a fresh `iat`. It should have no nonce (authentik
-    /// sends none); the first one is not kept, so one that is there is not compared.
-    async fn check_refreshed(
-        &self,
-        live: &Arc<Live>,
-        key: &IdentityKey,
-        unverified: &Secret,
-        access_token: &Secret,
-    ) -> Result<IdToken, IdTokenError> {
-        let now: Timestamp = self.clock.now();
-        let expected = Expected {
-            issuer: key.issuer.as_str(),
-            client_id: &self.settings.client_id,
-            algorithms: &self.settings.algorithms,
-            now,
-            nonce: None,
-            access_token,
-            // Nobody signs in at a refresh: `auth_time` stays that of the sign-in.
-            max_age: None,
-            subject: Some(&key.subject),
-            danger_access_token: self.settings.danger_access_token_as_id_token,
-        };
-        self.hold_id_token(live, unverified, &expected).await
-    }
-
-    /// Judges by the new ID token. When that does not let the person in, or there is none, userinfo is
-    /// asked with the new access token and merged, as at a sign-in: authentik may leave the claims out
-    /// of its ID tokens (`include_claims_in_id_token`).
+    /// Judges by the new ID token. When that does not let the person in, or is missing, requests userinfo with the new
+    /// access token and merges it, as at a sign-in: authentik may leave the claims out of its ID tokens
+    /// (`include_claims_in_id_token`).
     async fn judge_again(
         &self,
-        live: &Arc<Live>,
+        known: &Arc<KnownProvider>,
         key: &IdentityKey,
         id_token: Option<&IdToken>,
         access_token: &Secret,
     ) -> Result<(AllowedPerson, ClaimMap), JudgeError> {
-        let told =
+        let by_id_token =
             id_token.map(|id_token| (judge(&id_token.claims, &self.settings), id_token.claims.clone()));
-        let (refusal, claims) = match told {
+        let (refusal, claims) = match by_id_token {
             Some((Ok(person), claims)) => return Ok((person, claims)),
             Some((Err(refusal), claims)) => (Some(refusal), claims),
             None => (None, ClaimMap::new()),
         };
-        match (self.user_info(live, access_token, &key.subject).await?, refusal) {
+        match (self.user_info.claims(known, access_token, &key.subject).await?, refusal) {
             (Some(user_info), _) => {
                 let claims = merge(claims, &user_info);
                 Ok((judge(&claims, &self.settings)?, claims))

@@ -1,18 +1,18 @@
-//! Why somebody may not come in though the provider vouches for them: a sentence for the person, and
-//! for the operator the claim, the setting and the place in authentik.
+//! Why a person may not come in whom the provider authenticates: a sentence for the person, and for the operator the
+//! claim, the setting and the place in authentik.
 
 use serde_json::Value;
 
-use super::text::printable;
+use crate::types::printable;
 
-/// What the claim `email_verified` holds.
+/// The value of the claim `email_verified`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum EmailVerified {
     /// The JSON value `true`, the only one that counts.
     True,
-    /// The JSON value `false`: what authentik says since 2025.10 unless told otherwise.
+    /// The JSON value `false`: authentik's default since 2025.10.
     False,
-    /// No such claim.
+    /// The claim is missing.
     Missing,
     /// A JSON value of another type, `"true"` or `1` for example; named by its type.
     Other(&'static str),
@@ -43,81 +43,84 @@ impl EmailVerified {
     }
 }
 
-/// Why somebody who signed in at the provider is not let in.
+/// Why a person who signed in at the provider may not come in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum IdentityRefusal {
-    /// No address in the email claim, and the user name is none.
+    /// The email claim has no address, and the user name is not one.
     EmailMissing {
         /// The email claim's name (`oidc.emailField`).
         field: String,
         /// The user name claim's name (`oidc.usernameField`).
         username_field: String,
     },
-    /// The email claim is no text.
+    /// The email claim is not text.
     EmailNotText {
         /// The email claim's name.
         field: String,
     },
-    /// The email claim is text but no address.
+    /// The email claim is text but not an address.
     EmailInvalid {
         /// The email claim's name.
         field: String,
-        /// What it holds, shortened and without control characters.
+        /// Its value, shortened and without control characters.
         found: String,
     },
     /// The address is not verified, and that is not ignored.
     EmailUnverified {
         /// The address.
         email: String,
-        /// What the claim `email_verified` holds.
+        /// The value of the claim `email_verified`.
         found: EmailVerified,
     },
-    /// The address is of no allowed domain.
+    /// The domain of the address is not allowed.
     DomainNotAllowed {
         /// The address.
         email: String,
     },
-    /// A group is needed and there is no group claim.
+    /// A group is required, and the group claim is missing.
     GroupsMissing {
-        /// The group claim's name; none is configured when there is none.
+        /// The group claim's name; none when none is configured.
         field: Option<String>,
     },
-    /// A group is needed and the group claim is neither text nor a list of text.
+    /// A group is required, and the group claim is neither text nor a list of text.
     GroupsMalformed {
         /// The group claim's name.
         field: String,
     },
-    /// No group of the person is an allowed one.
+    /// The person is in none of the allowed groups.
     GroupNotAllowed {
         /// The group claim's name.
         field: String,
-        /// The groups that came, as [`listed`] shows them.
+        /// The groups in the claim, as [`listed`] shows them.
         found: String,
-        /// The groups of which one is needed, as [`listed`] shows them.
+        /// The allowed groups, as [`listed`] shows them.
         wanted: String,
     },
 }
 
-/// The most names that are shown of a list of groups; a directory may send hundreds.
-const MAX_LISTED: usize = 20;
-/// The most characters that are shown of the name of a group.
-const MAX_NAME: usize = 64;
+/// The most groups that a message lists; a directory may send hundreds.
+const MAX_LISTED_GROUPS: usize = 20;
+/// The most characters that a message shows of a group's name.
+const MAX_GROUP_NAME: usize = 64;
 
-/// Names for a page or a log line: the first 20, each cut to 64 characters and without those that hide others, in
-/// quotation marks; and how many more there are.
+/// Names for a page or a log line: the first 20 in quotation marks, each cut to 64 printable characters, and the number of
+/// the others.
 pub(super) fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();
     }
-    let shown: Vec<String> =
-        names.iter().take(MAX_LISTED).map(|name| format!("\"{}\"", printable(name, MAX_NAME))).collect();
-    let more = names.len().saturating_sub(MAX_LISTED);
+    let shown: Vec<String> = names
+        .iter()
+        .take(MAX_LISTED_GROUPS)
+        .map(|name| format!("\"{}\"", printable(name, MAX_GROUP_NAME)))
+        .collect();
+    let more = names.len().saturating_sub(MAX_LISTED_GROUPS);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     format!("{}{more}", shown.join(", "))
 }
 
 impl IdentityRefusal {
-    /// A short name for logs and metrics.
+    /// The label for logs and metrics.
     pub fn reason(&self) -> &'static str {
         match self {
             Self::EmailMissing { .. } => "email_missing",

@@ -1,4 +1,6 @@
-//! Tokens given back to the provider (RFC 7009).
+//! Revocation of tokens at the provider (RFC 7009).
+
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -9,14 +11,17 @@ use thiserror::Error;
 use tracing::debug;
 use url::{Url, form_urlencoded};
 
-use super::client_authentication::ClientAuthentication;
-use super::error::{OAuthError, OutageCause, Unreachable};
+use super::client_authentication::{ClientAuthentication, ClientAuthenticator, ClientVerdict};
+use super::discovery::Discovery;
 use super::error_log::Confidential;
-use super::provider::Provider;
+use super::oauth_error::OAuthError;
+use super::provider_client::ProviderClient;
+use super::settings::ProviderSettings;
 use super::token_answer::TokenEndpointResponse;
+use super::unreachable::Unreachable;
 use crate::types::Secret;
 
-/// What kind of token is revoked (RFC 7009 §2.1, `token_type_hint`).
+/// The kind of token to revoke (RFC 7009 §2.1, `token_type_hint`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenKind {
     /// An access token.
@@ -25,43 +30,51 @@ pub enum TokenKind {
     Refresh,
 }
 
-/// Why a token may still be good.
+/// Why a token may still be valid.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum RevokeError {
-    /// The provider has no revocation endpoint: trying again does not help.
+    /// The provider has no revocation endpoint, so another attempt cannot help.
     #[error("the provider cannot revoke tokens")]
     Unsupported,
-    /// It does not answer: try again.
+    /// The provider does not answer. Another attempt may help.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// It answers with an error.
+    /// The provider answers with an error.
     #[error(transparent)]
     Refused(#[from] OAuthError),
 }
 
-impl Provider {
-    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2).
-    /// authentik revokes only the one named: revoke both.
-    pub async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
-        let live = self.live().ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
-        let endpoint = live.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
-        let mut methods = self.authentication.methods(live.metadata.authentication);
-        loop {
-            let method = methods.first();
-            match self.revoke_by(endpoint, method, token, kind).await {
-                Err(RevokeError::Refused(error)) if error.is_about_the_client() => match methods.other() {
-                    Some(other) => methods = other,
-                    None => return Err(error.into()),
-                },
-                Err(RevokeError::Unreachable(unreachable)) => return Err(unreachable.into()),
-                done => {
-                    if done.is_ok() {
-                        self.authentication.worked(method);
-                    }
-                    return done;
-                }
-            }
-        }
+/// The provider's revocation endpoint.
+pub(super) struct RevocationEndpoint {
+    settings: Arc<ProviderSettings>,
+    discovery: Arc<Discovery>,
+    http: Arc<ProviderClient>,
+    authenticator: Arc<ClientAuthenticator>,
+}
+
+impl RevocationEndpoint {
+    /// Requests go through `http` to the endpoint that `discovery` knows; `authenticator` chooses the method of client
+    /// authentication.
+    pub(super) fn new(
+        settings: Arc<ProviderSettings>,
+        discovery: Arc<Discovery>,
+        http: Arc<ProviderClient>,
+        authenticator: Arc<ClientAuthenticator>,
+    ) -> Self {
+        Self { settings, discovery, http, authenticator }
+    }
+
+    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes only
+    /// the given one: revoke both.
+    ///
+    /// # Errors
+    ///
+    /// [`RevokeError`] when the token may still be valid.
+    pub(super) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        let known = self.discovery.reachable()?;
+        let endpoint = known.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
+        let send = |method| self.revoke_by(endpoint, method, token, kind);
+        self.authenticator.authenticate(known.metadata.authentication, send, client_verdict).await
     }
 
     async fn revoke_by(
@@ -79,15 +92,14 @@ impl Provider {
         let request = self.authenticated_form(endpoint, method, &fields);
         let request = request.map_err(|_| RevokeError::Unsupported)?;
         let sent = Confidential::of(&[token, &self.settings.client_secret], request.headers());
-        let answer = self.ask("revocation endpoint", request, &sent).await?;
+        let answer = self.http.send_logged("revocation endpoint", request, &sent).await?;
         if answer.status() == StatusCode::OK {
             return Ok(());
         }
-        Err(OAuthError { status: Some(answer.status().as_u16()), ..refused(answer.body(), &sent) }.into())
+        Err(OAuthError { status: Some(answer.status().as_u16()), ..read_error(answer.body(), &sent) }.into())
     }
 
-    /// Revokes tokens that nobody will use: of a person who may not come in. Best effort, they expire by
-    /// themselves too.
+    /// Revokes the tokens of a person who may not come in. A failure is only logged: the tokens also expire.
     pub(super) async fn give_back(&self, answer: &TokenEndpointResponse) {
         let access = async {
             match answer.tokens() {
@@ -107,8 +119,8 @@ impl Provider {
         }
     }
 
-    /// A form with our client's credentials. (`openidconnect` refuses to revoke over plain http, also
-    /// on loopback.)
+    /// A form with our client's credentials. `openidconnect` cannot make it: it refuses to revoke over plain http, also on
+    /// loopback.
     fn authenticated_form(
         &self,
         endpoint: &Url,
@@ -137,7 +149,7 @@ impl Provider {
     }
 }
 
-fn refused(body: &[u8], sent: &Confidential) -> OAuthError {
+fn read_error(body: &[u8], sent: &Confidential) -> OAuthError {
     #[derive(Deserialize)]
     struct ErrorAnswer {
         error: String,
@@ -145,9 +157,17 @@ fn refused(body: &[u8], sent: &Confidential) -> OAuthError {
     }
     match serde_json::from_slice::<ErrorAnswer>(body) {
         Ok(answer) => {
-            let description = answer.error_description.map(|text| sent.taken_out_of(&text));
+            let description = answer.error_description.map(|text| sent.redact(&text));
             OAuthError::new(&answer.error, description.as_deref())
         }
         Err(_) => OAuthError::new("", None),
+    }
+}
+
+fn client_verdict(answer: &Result<(), RevokeError>) -> ClientVerdict {
+    match answer {
+        Ok(()) => ClientVerdict::Accepted,
+        Err(RevokeError::Refused(error)) if error.is_about_the_client() => ClientVerdict::Refused,
+        Err(_) => ClientVerdict::Unclear,
     }
 }

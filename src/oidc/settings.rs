@@ -1,4 +1,4 @@
-//! What the relying party is told by its operator.
+//! The settings of the relying party.
 
 use std::time::Duration;
 
@@ -11,8 +11,9 @@ use crate::types::{EmailDomain, Issuer, Secret};
 /// The claim that says whether the address is verified (OpenID Connect Core §5.1).
 pub(super) const EMAIL_VERIFIED: &str = "email_verified";
 
-/// Parameters of an authorization request that are made here and that `auth_url_params` cannot change.
-pub(super) const RESERVED_PARAMETERS: [&str; 12] = [
+/// The parameters of an authorization request that the relying party sets itself, or that have no place in one:
+/// [`ProviderSettings::auth_url_params`] cannot change them.
+pub const RESERVED_PARAMETERS: [&str; 12] = [
     "response_type",
     "response_mode",
     "client_id",
@@ -27,8 +28,8 @@ pub(super) const RESERVED_PARAMETERS: [&str; 12] = [
     "request_uri",
 ];
 
-/// What a provider must announce of PKCE in its discovery document (RFC 8414 §2, `code_challenge_methods_supported`).
-/// S256 is sent in any case, and a list without S256 is refused in any case.
+/// What a provider must announce about PKCE in its discovery document (RFC 8414 §2, `code_challenge_methods_supported`).
+/// The gateway always sends S256, and always refuses a list without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pkce {
     /// Nothing: Microsoft Entra ID and AWS Cognito announce no list and check S256 all the same.
@@ -37,7 +38,7 @@ pub enum Pkce {
     Require,
 }
 
-/// How to meet the provider, and whom to let in.
+/// How to reach the provider, and who may come in.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of its own, as in the file")]
 pub struct ProviderSettings {
@@ -50,32 +51,32 @@ pub struct ProviderSettings {
     pub client_id: String,
     /// Our client secret at the provider (`oidc.clientSecret`).
     pub client_secret: Secret,
-    /// How the client secret is sent (`oidc.clientAuthentication`). None: as the provider takes it, Basic first.
+    /// The method of client authentication (`oidc.clientAuthentication`). None: the one that the provider accepts, Basic
+    /// first.
     pub client_authentication: Option<ClientAuthentication>,
     /// Where the provider sends the browser back to; registered there as *Strict*.
     pub redirect_uri: Url,
-    /// The scopes asked for (`oidc.scopes`); `openid` is added when it is missing.
+    /// The scopes to request (`oidc.scopes`); `openid` is added when it is missing.
     pub scopes: Vec<String>,
     /// Further parameters of the authorization request (`oidc.authURLParams`). Protocol parameters
     /// among them are ignored.
     pub auth_url_params: Vec<(String, String)>,
-    /// The signature algorithms taken (`oidc.algorithms`). Default: [`Algorithm::ALL`].
+    /// The allowed signature algorithms (`oidc.algorithms`). Default: [`Algorithm::ALL`].
     pub algorithms: Vec<Algorithm>,
     /// The claim with the email address (`oidc.emailField`). Coder's default: `email`.
     pub email_field: String,
     /// The claim with the user name (`oidc.usernameField`), used as the address when the email claim
     /// is missing and it is one. Coder's default: `preferred_username`.
     pub username_field: String,
-    /// Lets addresses in that the provider does not call verified (`oidc.ignoreEmailVerified`).
-    /// Default: false.
+    /// Accepts addresses that the provider does not call verified (`oidc.ignoreEmailVerified`). Default: false.
     pub ignore_email_verified: bool,
-    /// Takes the ID token's claims alone (`oidc.ignoreUserInfo`). Default: false.
+    /// Uses the claims of the ID token only (`oidc.ignoreUserInfo`). Default: false.
     pub ignore_user_info: bool,
     /// The allowed domains (`oidc.emailDomain`). Empty: all.
     pub email_domains: Vec<EmailDomain>,
     /// The claim with the groups (`oidc.groupField`). Default: none, or `groups` when that is a scope.
     pub group_field: Option<String>,
-    /// The groups of which one is needed (`oidc.groupAllowed`). Empty: none is needed.
+    /// The groups one of which is required (`oidc.groupAllowed`). Empty: none is required.
     pub groups_allowed: Vec<String>,
     /// The `prompt` sent to the provider (OpenID Connect Core §3.1.2.1). Default: none.
     pub prompt: Option<String>,
@@ -84,17 +85,16 @@ pub struct ProviderSettings {
     pub max_age: Option<Duration>,
     /// What a provider must announce of PKCE (`oidc.pkce`). Default: [`Pkce::Auto`].
     pub pkce: Pkce,
-    /// Takes an answer of the token endpoint whose ID token is the access token (`oidc.dangerAccessTokenAsIDToken`):
-    /// dangerous, Coder is then given the access token, and a sign-out puts it into an address. Default: false.
+    /// Accepts a token answer whose ID token is the access token (`oidc.dangerAccessTokenAsIDToken`). Dangerous: Coder then
+    /// receives the access token, and a sign-out puts it into a URL. Default: false.
     pub danger_access_token_as_id_token: bool,
-    /// Takes plain http beyond loopback: dangerous, tokens and the client secret cross the network in
-    /// the clear. Default: false.
+    /// Accepts plain http beyond loopback. Dangerous: tokens and the client secret cross the network unencrypted. Default:
+    /// false.
     pub danger_allow_http: bool,
 }
 
 impl ProviderSettings {
-    /// The claim with the groups, as Coder finds it: the configured one, else `groups` when a scope
-    /// of that name is asked for.
+    /// The claim with the groups, chosen as Coder does: the configured one, else `groups` when that scope is requested.
     pub fn effective_group_field(&self) -> Option<&str> {
         let by_scope = || self.scopes.iter().any(|scope| scope == "groups").then_some("groups");
         self.group_field.as_deref().filter(|field| !field.is_empty()).or_else(by_scope)

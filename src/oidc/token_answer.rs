@@ -1,64 +1,76 @@
-//! An answer of the token endpoint, read so that nothing in it costs the refresh token.
+//! An answer of the token endpoint, read so that no member of it costs the refresh token.
 //!
-//! A provider that rotates refresh tokens has spent the old one when it answers. An answer with a member
-//! that does not fit is refused as a whole, but only after the new refresh token was taken out of it:
-//! [`TokenEndpointResponse::refresh_token`] is there whatever [`TokenEndpointResponse::tokens`] says.
+//! A provider that rotates refresh tokens has invalidated the old one when it answers. An answer with a malformed member
+//! is refused as a whole, but keeps the new refresh token: [`TokenEndpointResponse::refresh_token`] gives it even when
+//! [`TokenEndpointResponse::tokens`] is an error. `openidconnect`'s own type loses it then.
 
 use std::fmt;
 use std::time::Duration;
 
-use openidconnect::core::{CoreGenderClaim, CoreJweContentEncryptionAlgorithm, CoreTokenType};
+use openidconnect::core::{
+    CoreGenderClaim, CoreIdToken, CoreJweContentEncryptionAlgorithm, CoreJwsSigningAlgorithm, CoreTokenType,
+};
 use openidconnect::{
-    AccessToken, EmptyAdditionalClaims, IdToken, OAuth2TokenResponse, RefreshToken, Scope, TokenResponse,
+    AccessToken, EmptyAdditionalClaims, OAuth2TokenResponse, RefreshToken, Scope, TokenResponse,
 };
 use serde::de::{IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::value::RawValue;
 
-use super::algorithm::Algorithm;
-use super::error::ProviderFault;
 use super::jws::MAX_TOKEN;
-use crate::types::Secret;
+use super::provider_fault::ProviderFault;
+use crate::types::{Secret, Timestamp};
 
-/// The longest life of an access token that is believed, in seconds: ten years.
-const MAX_EXPIRES_IN: u64 = 10 * 366 * 24 * 3600;
+/// The longest life of an access token that is believed: ten years.
+pub(super) const MAX_ACCESS_TOKEN_LIFE: Duration = Duration::from_hours(10 * 366 * 24);
 
-/// The tokens of an answer that has the right shape.
+/// The tokens of a well-formed answer.
 #[derive(Clone)]
-pub(super) struct Tokens {
+pub(super) struct GrantedTokens {
     /// The access token: visible ASCII, fit for a header.
     pub(super) access_token: Secret,
-    /// Its life from now, when the provider says it.
+    /// Its life from the answer on; none when the provider does not say.
     pub(super) expires_in: Option<Duration>,
-    /// The refresh token, when there is one.
+    /// The refresh token; none when the answer has none.
     pub(super) refresh_token: Option<Secret>,
-    /// The granted scope, when named.
+    /// The granted scope; none when the answer does not name it.
     pub(super) scope: Option<String>,
     /// The member `id_token`. Unverified.
     pub(super) unverified_id_token: Option<Secret>,
+}
+
+impl GrantedTokens {
+    /// When the access token expires: by `expires_in` of an answer at `answered_at`, else at `otherwise`.
+    pub(super) fn expiry(&self, answered_at: Timestamp, otherwise: Timestamp) -> Timestamp {
+        self.expires_in.map_or(otherwise, |life| answered_at + life)
+    }
 }
 
 /// An answer of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 #[derive(Clone)]
 pub(super) struct TokenEndpointResponse {
     refresh_token: Option<Secret>,
-    tokens: Result<Tokens, ProviderFault>,
-    /// What `openidconnect` wants to see of an answer; nothing of it is used.
+    tokens: Result<GrantedTokens, ProviderFault>,
+    /// Placeholders that `openidconnect`'s trait returns. Nobody reads them.
     shown: (AccessToken, CoreTokenType),
 }
 
 impl TokenEndpointResponse {
-    /// The new refresh token, also of an answer that is otherwise of no use.
+    /// The new refresh token, also of an answer that is otherwise refused.
     pub(super) fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
 
-    /// The tokens, when every member has its shape.
-    pub(super) fn tokens(&self) -> Result<&Tokens, ProviderFault> {
+    /// The tokens.
+    ///
+    /// # Errors
+    ///
+    /// [`ProviderFault::TokenEndpointResponse`] names the malformed member.
+    pub(super) fn tokens(&self) -> Result<&GrantedTokens, ProviderFault> {
         self.tokens.as_ref().map_err(Clone::clone)
     }
 
-    /// One with these tokens.
+    /// An answer with these tokens.
     #[cfg(test)]
     pub(super) fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
         let raw = |text: &str| RawValue::from_string(serde_json::Value::from(text).to_string()).ok();
@@ -77,8 +89,7 @@ impl TokenEndpointResponse {
     }
 }
 
-/// The members that are used, each as it was written: a number that no type here can hold must not cost
-/// the others.
+/// The members that are read, each as it was written: a number that fits no type here must not cost the others.
 #[derive(Default)]
 struct Members {
     access_token: Option<Box<RawValue>>,
@@ -102,10 +113,10 @@ impl Members {
         })
     }
 
-    /// Holds the members to their shapes.
-    fn tokens(&self, refresh_token: Option<&Secret>) -> Result<Tokens, ProviderFault> {
+    /// Checks the members.
+    fn tokens(&self, refresh_token: Option<&Secret>) -> Result<GrantedTokens, ProviderFault> {
         let fault = ProviderFault::TokenEndpointResponse;
-        // A missing token type is taken for Bearer, as Coder's library takes it.
+        // A missing token type means Bearer, as for Coder's library.
         let token_type = text(self.token_type.as_deref()).map_err(|()| fault("token_type is not text"))?;
         if token_type.is_some_and(|name| !name.eq_ignore_ascii_case("bearer")) {
             return Err(fault("token_type is not Bearer"));
@@ -120,7 +131,7 @@ impl Members {
             return Err(fault("refresh_token is not text, too long or not plain ASCII"));
         }
         let id_token = text(self.id_token.as_deref()).map_err(|()| fault("id_token is not text"))?;
-        Ok(Tokens {
+        Ok(GrantedTokens {
             access_token: Secret::new(access_token),
             expires_in: expires_in(self.expires_in.as_deref())?,
             refresh_token: refresh_token.cloned(),
@@ -130,35 +141,33 @@ impl Members {
     }
 }
 
-/// A member that is text: none when it is missing, null or empty.
+/// A member of type text: none when it is missing, null or empty.
 fn text(member: Option<&RawValue>) -> Result<Option<String>, ()> {
     let Some(member) = member else { return Ok(None) };
     let text: Option<String> = serde_json::from_str(member.get()).map_err(|_| ())?;
     Ok(text.filter(|text| !text.is_empty()))
 }
 
-/// Whether a text can be a refresh token: VSCHAR, which a space is too (RFC 6749 Appendix A.17). The
-/// OpenID Foundation's suite sends such ones.
+/// Whether a text can be a refresh token: VSCHAR, which includes the space (RFC 6749 Appendix A.17). The OpenID
+/// Foundation's suite sends tokens with spaces.
 fn is_vschar(token: &str) -> bool {
     token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// `expires_in`: seconds as a number, of which a fraction is dropped, or the same as text. 0 says nothing, as for
-/// golang.org/x/oauth2, with which Coder signs in: a token that is never good would be of no use to anybody.
+/// `expires_in`: seconds as a number or as text, without a fraction. 0 means that the provider does not say, as for
+/// golang.org/x/oauth2, with which Coder signs in: a token that is never valid would be useless.
 fn expires_in(member: Option<&RawValue>) -> Result<Option<Duration>, ProviderFault> {
     let Some(member) = member.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
     let unquoted = member.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(member);
     let seconds = unquoted.parse::<f64>().ok().filter(|seconds| seconds.is_finite() && *seconds >= 0.0);
     let seconds =
-        seconds.ok_or(ProviderFault::TokenEndpointResponse("expires_in is no number of seconds"))?;
-    let life = Duration::try_from_secs_f64(seconds.trunc()).map_or(LONGEST, |life| life.min(LONGEST));
+        seconds.ok_or(ProviderFault::TokenEndpointResponse("expires_in is not a number of seconds"))?;
+    let life = Duration::try_from_secs_f64(seconds.trunc())
+        .map_or(MAX_ACCESS_TOKEN_LIFE, |life| life.min(MAX_ACCESS_TOKEN_LIFE));
     Ok(Some(life).filter(|life| !life.is_zero()))
 }
 
-const LONGEST: Duration = Duration::from_secs(MAX_EXPIRES_IN);
-
-/// `scope`: text, or a list of texts. It is compared with what was asked for and reported, no more, so one
-/// that cannot be read is none.
+/// `scope`: text, or a list of texts. It is only compared with the requested scope, so a malformed one is ignored.
 fn scope(member: Option<&RawValue>) -> Option<String> {
     #[derive(Deserialize)]
     #[serde(untagged)]
@@ -195,14 +204,14 @@ impl<'de> Deserialize<'de> for TokenEndpointResponse {
         }
         let members = deserializer.deserialize_map(Object)?;
         if members.access_token.is_none() && members.refresh_token.is_none() {
-            return Err(serde::de::Error::custom("it holds no token"));
+            return Err(serde::de::Error::custom("it has no token"));
         }
         Ok(Self::of(&members))
     }
 }
 
 impl Serialize for TokenEndpointResponse {
-    /// `openidconnect` asks for it and nothing here uses it: tokens are not written out.
+    /// `openidconnect` requires it and nobody calls it: tokens are not serialized.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
     }
@@ -238,89 +247,16 @@ impl OAuth2TokenResponse for TokenEndpointResponse {
     }
 }
 
-impl TokenResponse<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>
-    for TokenEndpointResponse
+impl
+    TokenResponse<
+        EmptyAdditionalClaims,
+        CoreGenderClaim,
+        CoreJweContentEncryptionAlgorithm,
+        CoreJwsSigningAlgorithm,
+    > for TokenEndpointResponse
 {
-    /// None: the ID token is kept as text and read by `id_token::verify` alone.
-    fn id_token(
-        &self,
-    ) -> Option<&IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>>
-    {
+    /// None: the ID token is kept as text, and `verifier.rs` alone reads it.
+    fn id_token(&self) -> Option<&CoreIdToken> {
         None
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(json: &str) -> TokenEndpointResponse {
-        serde_json::from_str(json).unwrap()
-    }
-
-    /// Every member but the refresh token may be odd, missing or beyond every type.
-    #[test]
-    fn whatever_else_is_wrong_the_new_refresh_token_is_read() {
-        for members in [
-            r#""access_token": "a", "token_type": 7"#,
-            r#""access_token": "a", "token_type": "mac""#,
-            r#""access_token": ["a"]"#,
-            r#""access_token": "\u00e9""#,
-            r#""access_token": "a", "expires_in": 1e999999"#,
-            r#""access_token": "a", "expires_in": {"seconds": 3}"#,
-            r#""access_token": "a", "expires_in": -1"#,
-            r#""access_token": "a", "expires_in": "soon""#,
-            r#""access_token": "a", "expires_in": "inf""#,
-            r#""access_token": "a", "id_token": {"a": 1}"#,
-            r#""token_type": "Bearer""#,
-            r#""error": "server_error""#,
-        ] {
-            let answer = read(&format!(r#"{{"refresh_token": "next one", {members}}}"#));
-            assert_eq!(answer.refresh_token().unwrap().expose(), "next one", "{members}");
-            assert!(answer.tokens().is_err(), "{members}");
-        }
-    }
-
-    /// A missing token type, a list of scopes and numbers as text: golang.org/x/oauth2, with which Coder
-    /// signs in, takes them. A fraction of a second is what PHP providers write.
-    #[test]
-    fn members_that_coder_takes_in_another_form_are_taken() {
-        for (members, scope, seconds) in [
-            (r#""expires_in": 300"#, None, Some(300)),
-            (r#""expires_in": "300""#, None, Some(300)),
-            (r#""expires_in": 300.9, "scope": "openid email""#, Some("openid email"), Some(300)),
-            (r#""expires_in": "3e2", "scope": ["openid", "email"]"#, Some("openid email"), Some(300)),
-            (r#""expires_in": 0"#, None, None),
-            (r#""expires_in": null, "scope": {"openid": true}, "token_type": null"#, None, None),
-            (r#""expires_in": 1e300, "token_type": "bearer""#, None, Some(MAX_EXPIRES_IN)),
-        ] {
-            let answer = read(&format!(r#"{{"access_token": "a", {members}}}"#));
-            let tokens = answer.tokens().unwrap();
-            assert_eq!(tokens.scope.as_deref(), scope, "{members}");
-            assert_eq!(tokens.expires_in.map(|life| life.as_secs()), seconds, "{members}");
-            assert!(tokens.refresh_token.is_none() && tokens.unverified_id_token.is_none());
-        }
-    }
-
-    #[test]
-    fn a_refresh_token_that_cannot_be_one_is_refused_and_an_empty_one_is_none() {
-        for token in [r#""\u00e9""#, r#""a\nb""#, "7", r#"["a"]"#] {
-            let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {token}}}"#));
-            assert!(answer.refresh_token().is_none() && answer.tokens().is_err(), "{token}");
-        }
-        for token in [r#""""#, "null"] {
-            let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {token}}}"#));
-            assert!(answer.tokens().unwrap().refresh_token.is_none(), "{token}");
-        }
-        let every: String = (' '..='~').collect();
-        let written = serde_json::to_string(&every).unwrap();
-        let answer = read(&format!(r#"{{"access_token": "a", "refresh_token": {written}}}"#));
-        assert_eq!(answer.tokens().unwrap().refresh_token.as_ref().unwrap().expose(), every);
-    }
-
-    #[test]
-    fn an_object_without_any_token_is_no_answer() {
-        assert!(serde_json::from_str::<TokenEndpointResponse>(r#"{"error": "invalid_grant"}"#).is_err());
-        assert!(serde_json::from_str::<TokenEndpointResponse>("[]").is_err());
     }
 }

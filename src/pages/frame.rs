@@ -1,4 +1,4 @@
-//! What every page has in common: the frame around it, and the headers it is sent with.
+//! The frame around every page, and the headers of its response.
 
 use std::time::Duration;
 
@@ -6,21 +6,18 @@ use askama::Template;
 use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use http::header::{
-    CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, REFERRER_POLICY, RETRY_AFTER,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
-};
+use http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS};
 use http::{HeaderName, HeaderValue, StatusCode};
 use url::Url;
 
 use super::text::{Link, Text};
 use crate::types::RequestId;
-use crate::web::{Body, Response};
+use crate::web::UncachedResponse;
 
 /// The one style sheet, written into every page and allowed by its hash.
 const STYLE: &str = include_str!("../../templates/style.css");
 
-/// What a page's template needs around its content.
+/// The values that a page's template needs around its content.
 pub(super) struct Frame<'a> {
     pub(super) title: Text,
     pub(super) site: &'a Text,
@@ -36,34 +33,34 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// A page that loads something again by itself, without a script.
+/// Makes a page load `to` by itself after some time, without a script.
 pub(super) struct Retry<'a> {
     pub(super) after: Duration,
     pub(super) to: &'a Link,
 }
 
-/// What a page may load and send, beside the style sheet (Content Security Policy Level 3).
+/// What a page may load and send in addition to the style sheet (Content Security Policy Level 3).
 #[derive(Clone, Copy)]
 pub(super) enum Allow<'a> {
     /// Nothing.
     Nothing,
     /// Images of one origin.
     Images(&'a PolicyOrigin),
-    /// Forms to this very origin.
+    /// Forms to the gateway's own origin.
     OwnForms,
     /// Forms to another origin.
     FormsTo(&'a PolicyOrigin),
 }
 
-/// The origin of an http(s) URL, fit to stand in a policy.
+/// The origin of an http(s) URL, safe to write into a policy.
 #[derive(Clone, Debug)]
 pub(super) struct PolicyOrigin(String);
 
 impl PolicyOrigin {
-    /// `None` for a URL that has no such origin.
+    /// The origin of `url`; `None` if it is not http(s), or if its host has a character that a policy gives a meaning.
     pub(super) fn of(url: &Url) -> Option<Self> {
         let origin = url.origin().ascii_serialization();
-        // A host may hold `;` and `,`, which end a directive or a policy.
+        // A host may contain `;` and `,`, which end a directive or a policy.
         let plain =
             |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_' | ':' | '/' | '[' | ']');
         let http = matches!(url.scheme(), "http" | "https");
@@ -71,7 +68,7 @@ impl PolicyOrigin {
     }
 }
 
-/// Sends pages with the headers that all of them carry.
+/// Renders pages and adds the headers that all of them have.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     style_source: String,
@@ -83,23 +80,25 @@ impl Sender {
         Self { style_source: format!("'sha256-{hash}'") }
     }
 
-    /// Renders and sends a page.
-    pub(super) fn send(&self, status: StatusCode, page: &impl Template, allow: Allow<'_>) -> Response {
+    /// Renders a page.
+    pub(super) fn answer(
+        &self,
+        status: StatusCode,
+        page: &impl Template,
+        allow: Allow<'_>,
+    ) -> UncachedResponse {
         let html = page.render().unwrap_or_else(|error| {
             tracing::error!(%error, "a page could not be rendered");
-            "<!doctype html><title>Error</title><p>This page could not be made.".to_owned()
+            "<!doctype html><title>Error</title><p>This page could not be rendered.".to_owned()
         });
-        let mut response = Response::new(Body::full(html));
-        *response.status_mut() = status;
-        let headers = response.headers_mut();
-        for (name, value) in HEADERS {
-            headers.insert(name, HeaderValue::from_static(value));
-        }
-        headers.insert(CONTENT_SECURITY_POLICY, self.policy(allow));
+        let response = UncachedResponse::new(status)
+            .body("text/html; charset=utf-8", html)
+            .headers(PAGE_HEADERS)
+            .header(CONTENT_SECURITY_POLICY, self.policy(allow));
         if matches!(allow, Allow::OwnForms) {
-            // With `no-referrer` a browser sends `PolicyOrigin: null` with a form: the receiver could not
-            // tell it from a foreign one. To other origins this tells as little.
-            headers.insert(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
+            // With `no-referrer` a browser sends `Origin: null` with a form, and the gateway could not tell it from a form
+            // of another site. Other origins still get no referrer.
+            return response.header(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         }
         response
     }
@@ -120,19 +119,12 @@ impl Sender {
     }
 }
 
-/// What every page is sent with. Pages hold names and one-time targets: no cache keeps them, no
-/// frame holds them, no other site learns where the browser came from.
-const HEADERS: [(HeaderName, &str); 7] = [
-    (CONTENT_TYPE, "text/html; charset=utf-8"),
-    (CACHE_CONTROL, "no-store"),
+/// What every page is sent with. Pages hold names and one-time targets: no frame holds them, and no other site learns
+/// where the browser came from.
+const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),
     (REFERRER_POLICY, "no-referrer"),
     (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
     (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
 ];
-
-/// Tells clients when to come again (RFC 9110 §10.2.3), in whole seconds and at least one.
-pub(super) fn retry_after(response: &mut Response, after: Duration) {
-    response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)));
-}

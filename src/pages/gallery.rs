@@ -1,4 +1,4 @@
-//! The pages as people see them, written to files to be looked at:
+//! The pages as people see them, written to files to be looked at (those of refusals: `gateway::refusals::tests`):
 //! `VESTIBULE_PAGES_DIR=folder cargo test --lib pages::gallery`.
 
 use super::tests::{html, url};
@@ -17,20 +17,8 @@ fn settings() -> PageSettings {
     }
 }
 
-fn unverified() -> RefusedView<'static> {
-    RefusedView {
-        sentence: "Your email address alice@acme.company is not verified. Verify it where you sign in, or show \
-                   this page to your administrator.",
-        detail: Some(
-            "The claim email_verified must be the JSON value true and is false. In authentik, give the provider \
-             a scope mapping for email that says so, or set oidc.ignoreEmailVerified.",
-        ),
-        another_account: link(),
-    }
-}
-
-fn rows() -> (Vec<SessionRow<'static>>, Vec<SessionRow<'static>>) {
-    let row = |name, address: &str, since: i64, seen: i64, current| SessionRow {
+fn rows() -> (Vec<ListedSession<'static>>, Vec<ListedSession<'static>>) {
+    let row = |name, address: &str, since: i64, seen: i64, current| ListedSession {
         id: "0123456789ab".to_owned(),
         name,
         client: None,
@@ -64,11 +52,13 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
     let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
     let problem = ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: "Something went wrong here",
+        heading: "Something went wrong here",
         happened: "The gateway could not finish your request.",
-        advice: "Try again. If it happens again, tell your administrator the request number below.",
+        advice: "Try again. If it happens again, give your administrator the request number below.",
         detail: None,
-        next: Some(NextStep { text: "Try again", to: link() }),
+        next: Some(NextStep { text: "Try again", to: link().into() }),
+        retry_after: None,
+        reload: None,
     };
     let sessions = SessionsView {
         person: "alice@acme.company",
@@ -79,32 +69,26 @@ fn plain_pages(pages: &Pages) -> Vec<(&'static str, Response)> {
         notice: Some("The session in Firefox on Windows was ended."),
         now: Timestamp::from_seconds(1_795_500_000),
     };
-    let why = "The request names two different credentials.";
     vec![
         ("sign-in", pages.sign_in(&sign_in(None, None), id)),
         ("sign-in-notice", pages.sign_in(&sign_in(Some(ended), Some(link())), id)),
-        ("refused", pages.refused(&unverified(), id)),
         ("problem", pages.problem(&problem, id)),
-        ("provider-unavailable", pages.provider_unavailable(&link(), id)),
-        ("coder-unavailable", pages.coder_unavailable(&link(), id)),
         ("signed-out", pages.signed_out(&signed_out, id)),
         ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
-        ("loop", pages.sign_in_loop(&link(), id)),
-        ("bad-request", pages.bad_request(why, id)),
-        ("not-found", pages.not_found(id)),
-        ("misdirected", pages.misdirected(id)),
-        ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),
         ("sessions", pages.sessions(&sessions, id)),
     ]
 }
 
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a folder that only whoever wants to look names")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the variable names a folder only when a developer wants the files"
+)]
 async fn pages_are_written_to_the_folder_that_is_named() {
     let folder = std::env::var("VESTIBULE_PAGES_DIR").ok();
     for (name, response) in plain_pages(&Pages::new(settings())) {
         let html = html(response).await;
-        assert!(html.ends_with("</html>"), "{name} is not whole");
+        assert!(html.ends_with("</html>"), "{name} is incomplete");
         if let Some(folder) = &folder {
             std::fs::write(format!("{folder}/{name}.html"), html).expect("a folder to write to");
         }

@@ -1,65 +1,62 @@
-//! Where somebody sees their own sessions and tokens, and ends them.
+//! The page on which users see and end their own sessions and tokens.
 
 use std::net::IpAddr;
 
 use askama::Template;
-use http::StatusCode;
 
-use super::Pages;
-use super::frame::{Allow, Frame};
+use super::frame::Frame;
 use super::text::{Link, Text};
-use crate::types::{RequestId, Secret, Timestamp};
-use crate::web::Response;
+use crate::types::{Secret, Timestamp};
 
 /// The most rows shown of each kind.
 const MAX_ROWS: usize = 100;
 
-/// The last moment that an HTTP date can tell (the end of the year 9999).
+/// The last second that an HTTP date can express: the end of the year 9999.
 const LAST_DATE: Timestamp = Timestamp::from_seconds(253_402_300_799);
 
-/// Somebody's own sessions and tokens.
+/// The content of a user's sessions page.
 ///
 /// Each form posts `csrf` and `end` to `action`: `end` is a row's `id`, or `all`.
 #[derive(Clone, Debug)]
 pub struct SessionsView<'a> {
-    /// Whose they are: an email.
+    /// The user's email address.
     pub person: &'a str,
     /// Browser sessions, newest first.
-    pub sessions: &'a [SessionRow<'a>],
+    pub sessions: &'a [ListedSession<'a>],
     /// Tokens of the command line, editors and apps, newest first.
-    pub tokens: &'a [SessionRow<'a>],
+    pub tokens: &'a [ListedSession<'a>],
     /// Proves that the form came from this page.
     pub csrf: &'a Secret,
     /// Where the forms go.
     pub action: Link,
-    /// What was just done, as a sentence.
+    /// What the last form did, as a sentence.
     pub notice: Option<&'a str>,
-    /// The present.
+    /// The present time, from which the page counts ages.
     pub now: Timestamp,
 }
 
 /// One session or token.
 #[derive(Clone, Debug)]
-pub struct SessionRow<'a> {
+pub struct ListedSession<'a> {
     /// What the form sends back to name it. Never the credential itself.
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
     pub name: &'a str,
-    /// The `User-Agent` of whatever last used a token, once that is known.
+    /// The `User-Agent` of the last client that used a token, once that is known.
     pub client: Option<&'a str>,
-    /// A session's address at its sign-in, the one that a token was last seen at.
+    /// For a session the client's address at the sign-in, for a token the address of its last use.
     pub address: Option<IpAddr>,
-    /// When it began.
+    /// When a session began, or when a token was first seen.
     pub since: Timestamp,
     /// When it was last used.
     pub seen: Timestamp,
-    /// Whether it is the session of this very request.
+    /// Whether it is the session of this request.
     pub current: bool,
 }
 
 #[derive(Template)]
 #[template(path = "sessions.html")]
-struct SessionsPage<'a> {
+pub(super) struct SessionsPage<'a> {
     frame: Frame<'a>,
     person: Text,
     notice: Option<Text>,
@@ -94,47 +91,44 @@ struct Moment {
     ago: String,
 }
 
-impl Pages {
-    /// Somebody's own sessions and tokens, each with a button that ends it. 200.
-    pub fn sessions(&self, view: &SessionsView<'_>, request: RequestId) -> Response {
-        let mut frame = Frame::new("Your sessions", &self.site, request);
+impl<'a> SessionsPage<'a> {
+    /// The page of `view`, within `frame`.
+    pub(super) fn new(view: &'a SessionsView<'a>, mut frame: Frame<'a>) -> Self {
         frame.wide = true;
-        let beyond = |rows: &[SessionRow<'_>]| rows.len().saturating_sub(MAX_ROWS);
-        let page = SessionsPage {
+        let beyond = |rows: &[ListedSession<'_>]| rows.len().saturating_sub(MAX_ROWS);
+        let browsers = Table {
+            id: "browsers",
+            title: "Browsers",
+            what: "Browser",
+            since: "Signed in",
+            none: "No browser is signed in.",
+            rows: shown(view.sessions, view.now, browser),
+        };
+        let tokens = Table {
+            id: "tokens",
+            title: "Command line, editors and apps",
+            what: "Token",
+            since: "First seen",
+            none: "No token has been used.",
+            rows: shown(view.tokens, view.now, str::to_owned),
+        };
+        Self {
             frame,
             person: Text::new(view.person),
             notice: view.notice.map(Text::new),
-            tables: [
-                Table {
-                    id: "browsers",
-                    title: "Browsers",
-                    what: "Browser",
-                    since: "Signed in",
-                    none: "No browser is signed in.",
-                    rows: shown(view.sessions, view.now, browser),
-                },
-                Table {
-                    id: "tokens",
-                    title: "Command line, editors and apps",
-                    what: "Token",
-                    since: "First seen",
-                    none: "No token has been used.",
-                    rows: shown(view.tokens, view.now, str::to_owned),
-                },
-            ],
+            tables: [browsers, tokens],
             more: beyond(view.sessions) + beyond(view.tokens),
             csrf: view.csrf,
             action: &view.action,
             back: "/",
-        };
-        self.sender.send(StatusCode::OK, &page, Allow::OwnForms)
+        }
     }
 }
 
 /// The longest part of a `User-Agent` that is shown, in characters.
 const MAX_CLIENT: usize = 60;
 
-/// As much of a `User-Agent` as tells one client from another.
+/// The beginning of a `User-Agent`, long enough to tell clients apart.
 pub fn shortened(text: &str) -> String {
     match text.char_indices().nth(MAX_CLIENT) {
         Some((end, _)) => format!("{}…", text.get(..end).unwrap_or_default()),
@@ -142,8 +136,8 @@ pub fn shortened(text: &str) -> String {
     }
 }
 
-fn shown(rows: &[SessionRow<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<ShownSession> {
-    let show = |row: &SessionRow<'_>| ShownSession {
+fn shown(rows: &[ListedSession<'_>], now: Timestamp, name: impl Fn(&str) -> String) -> Vec<ShownSession> {
+    let show = |row: &ListedSession<'_>| ShownSession {
         id: Text::new(&row.id),
         name: Text::new(&name(row.name)),
         client: row.client.map(|client| Text::new(&shortened(client))),
@@ -193,8 +187,7 @@ const SYSTEMS: [(&str, &str); 7] = [
     ("Linux", "Linux"),
 ];
 
-/// A name for a browser by its `User-Agent` that a person recognises; the header itself where it is none of the
-/// known ones.
+/// A name for a browser that users recognise, from its `User-Agent`; the header itself for an unknown browser.
 pub fn browser(user_agent: &str) -> String {
     let find = |table: &[(&str, &'static str)]| {
         table.iter().find(|(mark, _)| user_agent.contains(mark)).map(|(_, name)| *name)

@@ -1,4 +1,4 @@
-//! Every page with hostile text, and what all of them have in common.
+//! Every page with hostile text, and the properties that all pages share.
 
 use http::header;
 use http_body_util::BodyExt as _;
@@ -29,16 +29,18 @@ fn link() -> Link {
 fn problem() -> ProblemView<'static> {
     ProblemView {
         status: StatusCode::INTERNAL_SERVER_ERROR,
-        title: HOSTILE,
+        heading: HOSTILE,
         happened: HOSTILE,
         advice: HOSTILE,
         detail: Some(HOSTILE),
-        next: Some(NextStep { text: "Try again", to: link() }),
+        next: Some(NextStep { text: "Try again", to: link().into() }),
+        retry_after: None,
+        reload: None,
     }
 }
 
-fn row(current: bool, name: &'static str) -> SessionRow<'static> {
-    SessionRow {
+fn row(current: bool, name: &'static str) -> ListedSession<'static> {
+    ListedSession {
         id: format!("id {HOSTILE}"),
         name,
         client: Some(HOSTILE),
@@ -66,22 +68,27 @@ fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let fields = [("id_token_hint", Secret::new("\"><script>"))];
     let leave = url("https://authentik.company/application/o/coder/end-session/");
     let leave = SignOutAtProviderView { action: &leave, fields: &fields, stay: link() };
-    let refused = RefusedView { sentence: HOSTILE, detail: Some(HOSTILE), another_account: link() };
+    let elsewhere = NextStep { text: "Go to Coder", to: NextTarget::AccessUrl };
+    let misdirected =
+        ProblemView { status: StatusCode::MISDIRECTED_REQUEST, next: Some(elsewhere), ..problem() };
+    let unavailable =
+        ProblemView { status: StatusCode::SERVICE_UNAVAILABLE, reload: Some(link()), ..problem() };
+    let too_many = ProblemView {
+        status: StatusCode::TOO_MANY_REQUESTS,
+        retry_after: Some(Duration::from_secs(42)),
+        next: None,
+        ..problem()
+    };
     let sign_in = SignInView { start: link(), password: Some(link()), notice: Some(HOSTILE) };
     let signed_out = SignedOutView { sign_in: link(), asked_provider: false, tokens: false };
     vec![
         ("sign-in", pages.sign_in(&sign_in, id)),
-        ("refused", pages.refused(&refused, id)),
         ("problem", pages.problem(&problem(), id)),
-        ("provider-unavailable", pages.provider_unavailable(&link(), id)),
-        ("coder-unavailable", pages.coder_unavailable(&link(), id)),
+        ("problem-that-reloads", pages.problem(&unavailable, id)),
         ("signed-out", pages.signed_out(&signed_out, id)),
         ("sign-out-at-provider", pages.sign_out_at_provider(&leave, id)),
-        ("loop", pages.sign_in_loop(&link(), id)),
-        ("bad-request", pages.bad_request(HOSTILE, id)),
-        ("not-found", pages.not_found(id)),
-        ("misdirected", pages.misdirected(id)),
-        ("too-many-requests", pages.too_many_requests(Duration::from_secs(42), Some(&link()), id)),
+        ("problem-elsewhere", pages.problem(&misdirected, id)),
+        ("problem-with-a-wait", pages.problem(&too_many, id)),
         ("sessions", pages.sessions(&sessions, id)),
     ]
 }
@@ -149,7 +156,7 @@ async fn every_page_is_sent_under_a_strict_policy() {
 #[tokio::test]
 async fn the_hash_in_the_policy_is_that_of_the_style_in_the_page() {
     use base64::Engine as _;
-    let response = pages().not_found(RequestId::random());
+    let response = pages().problem(&problem(), RequestId::random());
     let policy = header(&response, header::CONTENT_SECURITY_POLICY);
     let html = html(response).await;
     let style = html.split("<style>").nth(1).and_then(|rest| rest.split("</style>").next()).expect("a style");
@@ -179,17 +186,12 @@ async fn every_page_has_a_language_one_heading_a_landmark_and_the_request_id() {
 async fn each_page_has_the_status_that_its_cause_has() {
     let table = [
         ("sign-in", 200),
-        ("refused", 403),
         ("problem", 500),
-        ("provider-unavailable", 503),
-        ("coder-unavailable", 502),
+        ("problem-that-reloads", 503),
         ("signed-out", 200),
         ("sign-out-at-provider", 200),
-        ("loop", 403),
-        ("bad-request", 400),
-        ("not-found", 404),
-        ("misdirected", 421),
-        ("too-many-requests", 429),
+        ("problem-elsewhere", 421),
+        ("problem-with-a-wait", 429),
         ("sessions", 200),
     ];
     let found: Vec<_> =
@@ -198,17 +200,17 @@ async fn each_page_has_the_status_that_its_cause_has() {
 }
 
 #[tokio::test]
-async fn only_the_page_about_the_silent_provider_loads_again_by_itself() {
+async fn only_a_page_with_something_to_reload_loads_again_by_itself() {
     for (name, response) in every_page(&pages()) {
         let after =
             response.headers().get(header::RETRY_AFTER).map(|value| value.to_str().expect("text").to_owned());
         let html = html(response).await;
         let wanted = format!("http-equiv=\"refresh\" content=\"10; url={}\"", link());
-        assert_eq!(html.contains("http-equiv=\"refresh\""), name == "provider-unavailable", "{name}");
-        assert_eq!(html.contains(&wanted), name == "provider-unavailable", "{name}:\n{html}");
+        assert_eq!(html.contains("http-equiv=\"refresh\""), name == "problem-that-reloads", "{name}");
+        assert_eq!(html.contains(&wanted), name == "problem-that-reloads", "{name}:\n{html}");
         let seconds = match name {
-            "provider-unavailable" => Some("10"),
-            "too-many-requests" => Some("42"),
+            "problem-that-reloads" => Some("10"),
+            "problem-with-a-wait" => Some("42"),
             _ => None,
         };
         assert_eq!(after.as_deref(), seconds, "{name}");

@@ -1,24 +1,24 @@
-//! What may be shown, and where a page may lead.
+//! Text that pages may show, and links that they may have.
 
 use std::fmt;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
-use crate::types::LocalRedirect;
+use crate::types::{LocalRedirect, is_printable};
 
 /// The longest text shown, in characters; the rest becomes an ellipsis.
 const MAX_CHARACTERS: usize = 600;
 
-/// Text for a page. What came from outside can neither break a line nor turn the reading
+/// Text for a page. Text from outside can neither break a line nor change the reading
 /// direction: control characters become spaces, and characters that are invisible or
 /// reorder their neighbours (Unicode bidirectional controls) become U+FFFD.
 ///
-/// Escaping for HTML is the template engine's: it escapes everything that it prints.
+/// The template engine escapes all text for HTML.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Text(String);
 
 impl Text {
-    /// Makes text fit to be shown.
+    /// Replaces dangerous characters and cuts the text after [`MAX_CHARACTERS`].
     pub(super) fn new(text: &str) -> Self {
         let mut shown: String = text.chars().take(MAX_CHARACTERS).map(visible).collect();
         if text.chars().nth(MAX_CHARACTERS).is_some() {
@@ -38,37 +38,31 @@ impl fmt::Display for Text {
     }
 }
 
+/// What a page shows for a character: itself, or something in its place, so that nothing is hidden from the reader.
 fn visible(c: char) -> char {
     match c {
-        _ if c.is_control() => ' ',
         '\u{2028}' | '\u{2029}' => ' ',
-        '\u{061c}'
-        | '\u{200b}'
-        | '\u{200e}'
-        | '\u{200f}'
-        | '\u{202a}'..='\u{202e}'
-        | '\u{2060}'..='\u{2069}'
-        | '\u{feff}'
-        | '\u{e0000}'..='\u{e007f}' => char::REPLACEMENT_CHARACTER,
-        _ => c,
+        _ if c.is_control() => ' ',
+        _ if is_printable(c) => c,
+        _ => char::REPLACEMENT_CHARACTER,
     }
 }
 
-/// A link to somewhere on this very origin: a path that cannot leave it, and a query whose
-/// values are encoded. No page can be made to lead elsewhere with it.
+/// A link within the gateway's own origin: a path that cannot leave it, and a query with encoded
+/// values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link(String);
 
-/// What stands in a query value as it is (RFC 3986 §2.3).
+/// The characters that a query value keeps as they are (RFC 3986 §2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Link {
-    /// To a path, with the query that it has.
+    /// A link to `path` and its query.
     pub fn to(path: &LocalRedirect) -> Self {
         Self(path.as_str().to_owned())
     }
 
-    /// With one more query parameter; `name` and `value` are percent-encoded.
+    /// Adds a query parameter; `name` and `value` are percent-encoded.
     #[must_use]
     pub fn with(mut self, name: &str, value: &str) -> Self {
         self.0.push(if self.0.contains('?') { '&' } else { '?' });
@@ -78,7 +72,7 @@ impl Link {
         self
     }
 
-    /// Path and query.
+    /// The path and the query.
     pub fn as_str(&self) -> &str {
         &self.0
     }

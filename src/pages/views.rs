@@ -1,4 +1,6 @@
-//! What has to be known to show a page.
+//! The values that each page shows.
+
+use std::time::Duration;
 
 use http::StatusCode;
 use url::Url;
@@ -9,60 +11,67 @@ use crate::types::Secret;
 /// The sign-in page.
 #[derive(Clone, Debug)]
 pub struct SignInView<'a> {
-    /// Where the sign-in starts, with what brings the browser back to where it was.
+    /// Where the sign-in starts, with the page to return to.
     pub start: Link,
-    /// Where to sign in with a password, when this address may.
+    /// Where to sign in with a password, if the client's address may.
     pub password: Option<Link>,
-    /// Why one is here although one was signed in before, as a sentence.
+    /// Why the earlier session ended, as a sentence.
     pub notice: Option<&'a str>,
 }
 
-/// Somebody was signed in at the provider but is not let in.
-#[derive(Clone, Debug)]
-pub struct RefusedView<'a> {
-    /// What happened and what to do: one or two sentences for the person.
-    pub sentence: &'a str,
-    /// Which claim, setting or mapping decided: for whoever can change it.
-    pub detail: Option<&'a str>,
-    /// Where to sign in with another account.
-    pub another_account: Link,
-}
-
-/// Something went wrong.
+/// The page about a problem. Its texts are the caller's.
 #[derive(Clone, Debug)]
 pub struct ProblemView<'a> {
-    /// The status to answer with.
+    /// The status of the response.
     pub status: StatusCode,
     /// The heading.
-    pub title: &'a str,
-    /// What happened: a sentence.
+    pub heading: &'a str,
+    /// What happened: one or two sentences.
     pub happened: &'a str,
-    /// What to do: a sentence.
+    /// What to do: sentences for the user; empty for none.
     pub advice: &'a str,
-    /// More for whoever runs this.
+    /// Details for the administrator.
     pub detail: Option<&'a str>,
-    /// The way on.
+    /// The button that leads on.
     pub next: Option<NextStep<'a>>,
+    /// When a next try makes sense: `Retry-After`.
+    pub retry_after: Option<Duration>,
+    /// What the page loads by itself every [`super::RETRY_AFTER`], which is its `Retry-After` then.
+    pub reload: Option<Link>,
 }
 
 /// A button that leads on.
 #[derive(Clone, Debug)]
 pub struct NextStep<'a> {
-    /// What it says.
+    /// The button's text.
     pub text: &'a str,
     /// Where it leads.
-    pub to: Link,
+    pub to: NextTarget,
 }
 
-/// Signed out, on purpose.
+/// Where a button leads.
+#[derive(Clone, Debug)]
+pub enum NextTarget {
+    /// Somewhere on the page's own origin.
+    Link(Link),
+    /// To Coder's access URL, also from a page that was requested under another host.
+    AccessUrl,
+}
+
+impl From<Link> for NextTarget {
+    fn from(link: Link) -> Self {
+        Self::Link(link)
+    }
+}
+
+/// The page after a sign-out.
 #[derive(Clone, Debug)]
 pub struct SignedOutView {
-    /// Where to sign in again, with what brings the browser to the page that was wanted; nothing goes there by
-    /// itself.
+    /// Where to sign in again, with the page to return to. The browser goes there only when the user clicks.
     pub sign_in: Link,
-    /// Whether the provider was asked to end its session too. Whether it did, no answer of it tells.
+    /// Whether the provider was asked to end its session too. No response shows whether it did.
     pub asked_provider: bool,
-    /// Whether the person's tokens (CLI, IDE) were ended too.
+    /// Whether the user's tokens (CLI, IDE) ended too.
     pub tokens: bool,
 }
 
@@ -74,6 +83,6 @@ pub struct SignOutAtProviderView<'a> {
     pub action: &'a Url,
     /// The form's fields.
     pub fields: &'a [(&'a str, Secret)],
-    /// Where to go instead.
+    /// Where the user can go instead.
     pub stay: Link,
 }

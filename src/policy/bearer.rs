@@ -10,9 +10,9 @@ pub enum Bearer {
     /// A person's session or token, and what is known of it. [`Verdict::NeedsAsking`] where
     /// [`super::Rules::judging`] did not want it judged: it opens nothing that asks for a person.
     Person(Verdict),
-    /// A machine's credential, known only by its shape: Coder judges it.
+    /// A machine's credential, known only by its format: Coder judges it.
     Machine(MachineCredential),
-    /// Something in a place for credentials that has no credential's shape.
+    /// Something in a place for credentials that has no credential's format.
     Malformed,
 }
 
@@ -26,7 +26,7 @@ impl Bearer {
     }
 }
 
-/// A machine's credential, by its shape and place.
+/// A machine's credential, by its format and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MachineCredential {
     /// A workspace agent's UUID.

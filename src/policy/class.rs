@@ -82,7 +82,7 @@ pub enum Machine {
     Provisioner,
     /// A workspace proxy or a replica: its token.
     WorkspaceProxy,
-    /// Whoever provisions users by SCIM: the configured header.
+    /// A client that provisions users by SCIM: it presents the configured header.
     Scim,
     /// A client of the AI gateway: a person's token in one of the AI gateway's headers.
     AiGateway,
@@ -121,8 +121,8 @@ pub enum ClosedRoute {
 pub enum Judging {
     /// Nothing: it is neither looked for nor forwarded.
     Nothing,
-    /// Its shape alone: Coder judges it.
-    Shape,
+    /// Its format alone: Coder judges it.
+    Format,
     /// Whether the person it belongs to may be served.
     Person,
 }
@@ -150,7 +150,7 @@ impl RouteClass {
                 | Machine::WorkspaceProxy
                 | Machine::Scim
                 | Machine::AiGatewayNode,
-            ) => Judging::Shape,
+            ) => Judging::Format,
             Self::Own
             | Self::Public(_)
             | Self::SignIn

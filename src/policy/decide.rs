@@ -36,7 +36,7 @@ enum Need {
     Nobody,
     /// A person who may be served.
     Person,
-    /// A machine's credential by shape.
+    /// A machine's credential by format.
     Machine(MachineCredential),
     /// Either of them.
     PersonOr(MachineCredential),

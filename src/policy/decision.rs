@@ -36,7 +36,7 @@ pub enum OwnAnswer {
     AuthMethods,
 }
 
-/// The proof that a request may be forwarded. Only [`super::decide`] makes one.
+/// The proof that a request may be forwarded. Only [`super::decide()`] makes one.
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,
@@ -165,7 +165,7 @@ pub enum Denial {
     Ended,
     /// Coder does not know the credential, or no longer.
     UnknownToken,
-    /// No credential of Coder has this shape.
+    /// No credential of Coder's has this format.
     Malformed,
     /// A person's credential where a machine's belongs, or the other way round.
     WrongKind,

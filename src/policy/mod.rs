@@ -1,6 +1,6 @@
 //! The policy: the class of a route, who presents the request and the operator's rules make a [`Decision`].
 //!
-//! Pure: no clock, no store, no network. [`Permit`] has private fields and one maker, [`decide`]; the
+//! Pure: no clock, no store, no network. [`Permit`] has private fields and one maker, [`decide()`]; the
 //! proxy forwards with nothing less. A route that no rule names is for people ([`RouteClass::User`]).
 //!
 //! Tier 4.

@@ -163,7 +163,7 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// What has to be known of a request's credential before [`super::decide`] is asked. A rule that asks for
+    /// What has to be known of a request's credential before [`super::decide()`] is asked. A rule that asks for
     /// a sign-in, or opens a class, asks for more than the class alone does.
     pub fn judging(&self, class: RouteClass) -> Judging {
         let name = class.name();

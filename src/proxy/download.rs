@@ -12,29 +12,33 @@ use super::termination::Termination;
 use super::upstream_connection::UpstreamConnection;
 use crate::web::BodyError;
 
-/// An answer's body that was not all there with its head. Polling it drives the link it comes on.
+/// An answer's body that was not all there with its head. Polling it drives the connection it comes on.
 ///
-/// At its end the link goes back to the pool; dropped before, it closes the link, so that Coder
+/// At its end the connection goes back to the pool; dropped before, it closes the connection, so that Coder
 /// notices that nobody listens. When the authorization ends it breaks off, which the client can tell from
 /// an end.
 #[derive(Debug)]
 pub(super) struct Download {
     /// `None` once the body is over.
-    link: Option<Box<UpstreamConnection>>,
+    connection: Option<Box<UpstreamConnection>>,
     pool: Arc<Pool>,
-    ends: Termination,
+    termination: Termination,
 }
 
 type Polled = Poll<Option<Result<Frame<Bytes>, BodyError>>>;
 
 impl Download {
-    pub(super) const fn new(link: Box<UpstreamConnection>, pool: Arc<Pool>, ends: Termination) -> Self {
-        Self { link: Some(link), pool, ends }
+    pub(super) const fn new(
+        connection: Box<UpstreamConnection>,
+        pool: Arc<Pool>,
+        termination: Termination,
+    ) -> Self {
+        Self { connection: Some(connection), pool, termination }
     }
 
-    /// It is over: what broke off closes its link.
+    /// It is over: what broke off closes its connection.
     fn break_off(&mut self, error: BodyError) -> Polled {
-        self.link = None;
+        self.connection = None;
         Poll::Ready(Some(Err(error)))
     }
 }
@@ -45,22 +49,22 @@ impl http_body::Body for Download {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let this = self.get_mut();
-        if this.ends.authorization_has_ended() {
+        if this.termination.authorization_has_ended() {
             return this.break_off(BodyError::Ended);
         }
-        let Some(link) = &mut this.link else { return Poll::Ready(None) };
-        match link.poll_frame(cx).map(Option::transpose) {
+        let Some(connection) = &mut this.connection else { return Poll::Ready(None) };
+        match connection.poll_frame(cx).map(Option::transpose) {
             Poll::Ready(Err(error)) => this.break_off(BodyError::Broken(Box::new(error))),
             Poll::Ready(Ok(frame)) => {
-                this.ends.active();
-                if let Some(link) = this.link.take_if(|link| link.is_over()) {
-                    this.pool.put(link);
+                this.termination.active();
+                if let Some(connection) = this.connection.take_if(|connection| connection.is_over()) {
+                    this.pool.put(connection);
                 }
                 Poll::Ready(frame.map(Ok))
             }
-            Poll::Pending => match this.ends.poll(cx) {
-                Poll::Ready(cut) => {
-                    tracing::debug!(?cut, "answer ended");
+            Poll::Pending => match this.termination.poll(cx) {
+                Poll::Ready(cause) => {
+                    tracing::debug!(?cause, "answer ended");
                     this.break_off(BodyError::Ended)
                 }
                 Poll::Pending => Poll::Pending,
@@ -69,11 +73,11 @@ impl http_body::Body for Download {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.link.is_none()
+        self.connection.is_none()
     }
 
     fn size_hint(&self) -> SizeHint {
-        let length = self.link.as_ref().map_or(Some(0), |link| link.length());
+        let length = self.connection.as_ref().map_or(Some(0), |connection| connection.length());
         length.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }

@@ -8,14 +8,13 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use socket2::SockRef;
 use thiserror::Error;
-use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
 
-use super::ForwardError;
+use super::error::ForwardError;
 use super::io::Io;
 use crate::types::Clock;
-use crate::web::KEEPALIVE;
+use crate::web::{Dialer, KEEPALIVE};
 
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -32,17 +31,20 @@ pub struct UpstreamSettings {
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,
+    /// How long the next piece of a request's body may take to come from the client. Default: 60 s.
+    pub stall: Duration,
     /// The time that authorizations are told when something flows.
+    /// The clock by which authorizations notice that bytes flow.
     pub clock: Clock,
 }
 
 /// Scheme, host and port of Coder (`coder.url`).
 #[derive(Clone)]
 pub struct Origin {
-    /// A name is resolved for each connection.
     host: String,
     port: u16,
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    dialer: Dialer,
 }
 
 /// A URL names no origin to connect to.
@@ -52,7 +54,7 @@ pub struct OriginError;
 
 impl Origin {
     /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken,
-    /// whatever that offers.
+    /// whichever protocols `tls` offers.
     ///
     /// # Errors
     /// [`OriginError`] also for a path, a query or a user: nothing would come of them.
@@ -76,7 +78,7 @@ impl Origin {
             }
             _ => return Err(OriginError),
         };
-        Ok(Self { host, port, tls })
+        Ok(Self { host, port, tls, dialer: Dialer::new(CONNECT_TIMEOUT) })
     }
 
     /// Opens a connection.
@@ -92,9 +94,7 @@ impl Origin {
     }
 
     async fn open(&self) -> io::Result<Io> {
-        let stream = TcpStream::connect((self.host.as_str(), self.port)).await?;
-        // Nagle's delay would be paid on every small frame.
-        stream.set_nodelay(true)?;
+        let stream = self.dialer.connect(&self.host, self.port).await?;
         SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         match &self.tls {
             None => Ok(Io::Plain(stream)),

@@ -2,15 +2,16 @@
 
 use std::collections::VecDeque;
 use std::future::poll_fn;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::task::Poll;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use super::upstream_connection::UpstreamConnection;
+use crate::types::lock;
 
-/// Idle links, the last used first: the ones that are seldom needed age and go.
+/// Idle connections, the last used first: the ones that are seldom needed age and go.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Oldest first. The lock is never contended: a pool belongs to one worker.
@@ -20,21 +21,21 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    /// A pool of at most `capacity` links, none idle for longer than `timeout`.
+    /// A pool of at most `capacity` connections, none idle for longer than `timeout`.
     pub(super) const fn new(capacity: usize, timeout: Duration) -> Self {
         Self { idle: Mutex::new(VecDeque::new()), capacity, timeout }
     }
 
-    /// The link that was used last, of those that Coder has left alone since.
+    /// The connection that was used last, of those that Coder has left alone since.
     pub(super) async fn take(&self) -> Option<Box<UpstreamConnection>> {
         poll_fn(|cx| {
-            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-            while let Some((since, mut link)) = idle.pop_back() {
+            let mut idle = lock(&self.idle);
+            while let Some((since, mut connection)) = idle.pop_back() {
                 if since.elapsed() >= self.timeout {
                     // All the others are older still.
                     idle.clear();
-                } else if link.poll_untouched(cx) {
-                    return Poll::Ready(Some(link));
+                } else if connection.poll_untouched(cx) {
+                    return Poll::Ready(Some(connection));
                 }
             }
             Poll::Ready(None)
@@ -42,11 +43,11 @@ impl Pool {
         .await
     }
 
-    /// Keeps a link, if it can be used again.
-    pub(super) fn put(&self, link: Box<UpstreamConnection>) {
-        let Some(link) = link.into_idle() else { return };
+    /// Keeps a connection, if it can be used again.
+    pub(super) fn put(&self, connection: Box<UpstreamConnection>) {
+        let Some(connection) = connection.into_idle() else { return };
         let now = Instant::now();
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = lock(&self.idle);
         while idle.front().is_some_and(|(since, _)| now - *since >= self.timeout)
             || idle.len() >= self.capacity
         {
@@ -54,7 +55,7 @@ impl Pool {
                 return; // a capacity of zero
             }
         }
-        idle.push_back((now, link));
+        idle.push_back((now, connection));
     }
 
     #[cfg(test)]

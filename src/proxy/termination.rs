@@ -9,9 +9,9 @@ use crate::grant::{CredentialHandle, TunnelGuard};
 use crate::policy::{Permit, TunnelLimits};
 use crate::types::{Clock, Deadline};
 
-/// Why something was ended.
+/// Why a tunnel or a long answer was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Cut {
+pub(super) enum TerminationCause {
     /// The authorization it was served under has ended.
     Authorization,
     /// It has lived for as long as it may.
@@ -20,8 +20,8 @@ pub(super) enum Cut {
     Idle,
 }
 
-impl Cut {
-    /// What a person is told.
+impl TerminationCause {
+    /// The reason in the close frame that a client gets.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Authorization => "your sign-in has ended",
@@ -41,7 +41,7 @@ pub(super) struct Termination {
     waiting: EndSignal,
 }
 
-/// Whose authorization it hangs on.
+/// The authorization that it depends on.
 #[derive(Debug)]
 struct Authorized {
     credential: CredentialHandle,
@@ -96,25 +96,25 @@ impl Termination {
     }
 
     /// Ready when it is time to end.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Cut> {
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<TerminationCause> {
         if let Some(Authorized { credential, .. }) = &self.person {
             let waiting = self.waiting.authorization.get_or_insert_with(|| {
                 let credential = credential.clone();
                 ReusableBoxFuture::new(async move { credential.ended().await })
             });
             if waiting.poll(cx).is_ready() {
-                return Poll::Ready(Cut::Authorization);
+                return Poll::Ready(TerminationCause::Authorization);
             }
         }
         if let (Some(limit), Some(begun)) = (self.limits.max_age, self.begun)
             && self.waiting.age.poll_until(begun + limit, cx).is_ready()
         {
-            return Poll::Ready(Cut::Age);
+            return Poll::Ready(TerminationCause::Age);
         }
         if let (Some(limit), Some(active)) = (self.limits.idle, self.active)
             && self.waiting.idle.poll_until(active + limit, cx).is_ready()
         {
-            return Poll::Ready(Cut::Idle);
+            return Poll::Ready(TerminationCause::Idle);
         }
         Poll::Pending
     }

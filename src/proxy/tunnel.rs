@@ -18,7 +18,7 @@ use super::websocket::{Frames, GOING_AWAY, POLICY_VIOLATION, close_frame};
 /// How long a tunnel that is ended may take to say goodbye, so that it is closed within the second.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// How long what one side has said last may take to reach the other.
+/// How long the last bytes of one side may take to reach the other.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
 /// What is read at once.
@@ -36,11 +36,11 @@ pub(super) struct Tunnel<C, U> {
     coder: U,
     up: Direction,
     down: Direction,
-    /// For a WebSocket, where in its frames the way down is.
+    /// For a WebSocket, where the bytes to the client are within its frames.
     frames: Option<Frames>,
 }
 
-/// One of the two ways.
+/// One of the two directions.
 #[derive(Debug, Default)]
 struct Direction {
     /// Read, and not yet taken by the other side.
@@ -56,7 +56,7 @@ where
     C: AsyncRead + AsyncWrite + Unpin,
     U: AsyncRead + AsyncWrite + Unpin,
 {
-    /// A tunnel in which Coder has already said `early`.
+    /// A tunnel in which Coder has already sent `early`.
     pub(super) fn new(client: C, coder: U, early: &[u8], websocket: bool) -> Self {
         let mut frames = websocket.then(Frames::default);
         if let Some(frames) = &mut frames {
@@ -73,17 +73,17 @@ where
         }
     }
 
-    /// Carries bytes until either side ends, `ends` say so, or the process stops for good.
-    pub(super) async fn run(mut self, mut ends: Termination, stop: CancellationToken) {
+    /// Carries bytes until either side ends, `termination` asks for it, or the process stops for good.
+    pub(super) async fn run(mut self, mut termination: Termination, stop: CancellationToken) {
         let ended = {
             let mut stopped = pin!(stop.cancelled());
             let carried = poll_fn(|cx| {
-                if let Poll::Ready(carried) = self.poll_carry(cx, &mut ends) {
+                if let Poll::Ready(carried) = self.poll_carry(cx, &mut termination) {
                     return Poll::Ready(Err(carried));
                 }
-                if let Poll::Ready(cut) = ends.poll(cx) {
-                    tracing::debug!(?cut, "tunnel ended");
-                    return Poll::Ready(Ok((POLICY_VIOLATION, cut.reason())));
+                if let Poll::Ready(cause) = termination.poll(cx) {
+                    tracing::debug!(?cause, "tunnel ended");
+                    return Poll::Ready(Ok((POLICY_VIOLATION, cause.reason())));
                 }
                 stopped.as_mut().poll(cx).map(|()| Ok((GOING_AWAY, "the gateway is restarting")))
             });
@@ -99,12 +99,12 @@ where
         }
     }
 
-    /// Ready when either side has ended and the other has been told all of it.
-    fn poll_carry(&mut self, cx: &mut Context<'_>, ends: &mut Termination) -> Poll<io::Result<()>> {
-        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| ends.active());
+    /// Ready when either side has ended and the other has everything.
+    fn poll_carry(&mut self, cx: &mut Context<'_>, termination: &mut Termination) -> Poll<io::Result<()>> {
+        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| termination.active());
         let frames = &mut self.frames;
         let down = self.down.poll(cx, &mut self.coder, &mut self.client, |bytes| {
-            ends.active();
+            termination.active();
             if let Some(frames) = frames {
                 frames.pass(bytes);
             }
@@ -115,14 +115,14 @@ where
         }
     }
 
-    /// Closes both sides in good order. What one side had said before the other ended is passed on.
+    /// Closes both sides in good order. Bytes that one side sent before the other ended are passed on.
     async fn close(&mut self) -> io::Result<()> {
         self.client.write_all(&self.down.waiting).await?;
         self.client.shutdown().await?;
         self.coder.shutdown().await
     }
 
-    /// Termination both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
+    /// Ends both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
     async fn say_goodbye(self, close: &[u8]) -> io::Result<()> {
         let Self { mut client, coder, down, frames, .. } = self;
         drop(coder);

@@ -4,15 +4,15 @@ use http::header::{CONNECTION, CONTENT_LENGTH, UPGRADE};
 use http::{HeaderMap, HeaderValue, Request};
 use hyper::upgrade::OnUpgrade;
 
-/// A client's upgrade_request to speak another protocol.
+/// A client's request to speak another protocol.
 pub(super) struct UpgradeRequest {
     protocol: Box<str>,
-    /// Its connection, once it has been told 101.
+    /// Its connection, once it has got its 101.
     pub(super) client: OnUpgrade,
 }
 
 impl UpgradeRequest {
-    /// The upgrade_request of a request that asks for `protocol`, which a sanitized request names only when it may pass as bytes.
+    /// Of a request that asks for `protocol`. A sanitized request names only protocols that may pass as bytes.
     pub(super) fn of<B>(request: &mut Request<B>, protocol: &str) -> Self {
         Self { protocol: protocol.into(), client: hyper::upgrade::on(request) }
     }

@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -9,6 +10,9 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
+use tokio::time::Instant;
+
+use crate::types::Deadline;
 
 /// A request on its way to Coder, its body streamed as it comes, with the permit's limit.
 #[derive(Debug)]
@@ -17,6 +21,23 @@ pub(super) struct Upload {
     request: Box<Request<Incoming>>,
     /// How many more bytes may come; `None` is without limit.
     left: Option<u64>,
+    patience: Patience,
+}
+
+/// How long the next bytes of a body may take to come.
+#[derive(Debug)]
+struct Patience {
+    limit: Duration,
+    /// Since when nothing has come.
+    waiting: Option<Instant>,
+    timer: Deadline,
+}
+
+impl Patience {
+    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.waiting.get_or_insert_with(Instant::now);
+        self.timer.poll_until(since + self.limit, cx)
+    }
 }
 
 /// Why an upload broke off.
@@ -26,16 +47,23 @@ pub(super) enum UploadError {
     Broken(#[source] hyper::Error),
     #[error("the request's body is longer than allowed here")]
     TooLong,
+    #[error("the request's body stopped coming")]
+    Stalled,
     #[error("the request's body is not of the length that its head says")]
     Length,
 }
 
 impl Upload {
-    /// A request with a body of at most `limit` bytes. One of unknown length is sent in chunks.
+    /// A request with a body of at most `limit` bytes, of which each next piece comes within `stall`. One of unknown
+    /// length is sent in chunks.
     ///
     /// # Errors
     /// [`UploadError::TooLong`] when it is announced to be longer.
-    pub(super) fn new(mut request: Box<Request<Incoming>>, limit: Option<u64>) -> Result<Self, UploadError> {
+    pub(super) fn new(
+        mut request: Box<Request<Incoming>>,
+        limit: Option<u64>,
+        stall: Duration,
+    ) -> Result<Self, UploadError> {
         let size = request.body().size_hint();
         if limit.is_some_and(|limit| size.lower() > limit) {
             return Err(UploadError::TooLong);
@@ -44,7 +72,8 @@ impl Upload {
         if !is_measured && !request.body().is_end_stream() {
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        Ok(Self { request, left: limit })
+        let patience = Patience { limit: stall, waiting: None, timer: Deadline::default() };
+        Ok(Self { request, left: limit, patience })
     }
 
     /// Its head, as it is sent.
@@ -67,6 +96,10 @@ impl http_body::Body for Upload {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let polled = Pin::new(self.request.body_mut()).poll_frame(cx).map_err(UploadError::Broken);
+        if polled.is_pending() {
+            return self.patience.poll_over(cx).map(|()| Some(Err(UploadError::Stalled)));
+        }
+        self.patience.waiting = None;
         if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&polled, &mut self.left) {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             match left.checked_sub(length) {

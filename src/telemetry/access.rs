@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::types::{CoderUserId, RequestId};
+use crate::types::{CoderUserId, RequestId, is_uuid};
 
-/// What is said of a request once its answer's head is known. `docs/request-log.md` is the
+/// What the log says of a request once its answer's head is known. `docs/request-log.md` is the
 /// interface: a field is added there first.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
@@ -53,7 +53,7 @@ impl Access<'_> {
 }
 
 /// The longest segment that is written whatever it looks like, in bytes: Coder's names have at most 32.
-const MAX_NAME: usize = 32;
+const MAX_PLAIN_SEGMENT: usize = 32;
 
 /// What stands for a segment that may be a secret.
 const HIDDEN: &str = "***";
@@ -68,21 +68,15 @@ fn presentable(path: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }
 
-/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID.
+/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID, by which Coder names
+/// nearly everything.
 fn may_be_secret(segment: &str) -> bool {
     let token_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte);
-    segment.len() > MAX_NAME
+    segment.len() > MAX_PLAIN_SEGMENT
         && segment.bytes().all(token_like)
         && segment.bytes().any(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase())
         && !is_uuid(segment)
         && !is_file(segment)
-}
-
-/// Coder names nearly everything by one.
-fn is_uuid(segment: &str) -> bool {
-    let groups = segment.split('-').map(str::len);
-    let digits = segment.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit());
-    digits && groups.eq([8, 4, 4, 4, 12])
 }
 
 /// A file of the dashboard: a name with an ending. A signed token has no such short last part.

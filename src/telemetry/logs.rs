@@ -34,8 +34,8 @@ pub struct SettingsError(String);
 /// unless their target is named (`warn,audit=off`).
 const ALWAYS: &str = "audit=info";
 
-/// What a filter of one word may be. Anything else would be taken for a target, and silence all others.
-const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+/// The levels of the log, and `off`. Another single word would be taken for a target, and silence all others.
+pub const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Writes the log to standard error from now on.
 pub fn init(settings: &LogSettings) -> Result<(), SettingsError> {
@@ -67,8 +67,8 @@ where
 
 fn filter(text: &str) -> Result<EnvFilter, SettingsError> {
     let one_word = !text.contains(['=', ',', '[']);
-    if one_word && !LEVELS.iter().any(|level| text.trim().eq_ignore_ascii_case(level)) {
-        return Err(SettingsError(format!("`{text}` is no level: use one of {}", LEVELS.join(", "))));
+    if one_word && !LOG_LEVELS.iter().any(|level| text.trim().eq_ignore_ascii_case(level)) {
+        return Err(SettingsError(format!("`{text}` is no level: use one of {}", LOG_LEVELS.join(", "))));
     }
     EnvFilter::try_new(format!("{ALWAYS},{text}")).map_err(|error| SettingsError(error.to_string()))
 }

@@ -1,7 +1,9 @@
 //! Numbers of what happened since the start.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::Mutex;
+
+use crate::types::lock;
 
 type Events = BTreeMap<(&'static str, String), u64>;
 
@@ -10,23 +12,19 @@ type Events = BTreeMap<(&'static str, String), u64>;
 static EVENTS: Mutex<Events> = Mutex::new(BTreeMap::new());
 
 /// The most pairs counted: far more than there are words, in case one is not closed after all.
-const MOST: usize = 500;
+const MAX_EVENT_KINDS: usize = 500;
 
 /// One more audit event.
 pub(super) fn count(action: &'static str, outcome: &str) {
-    let mut events = lock();
+    let mut events = lock(&EVENTS);
     if let Some(count) = events.get_mut(&(action, outcome.to_owned())) {
         *count += 1;
-    } else if events.len() < MOST {
+    } else if events.len() < MAX_EVENT_KINDS {
         events.insert((action, outcome.to_owned()), 1);
     }
 }
 
 /// How many audit events there were, by action and outcome.
 pub fn events() -> Vec<(&'static str, String, u64)> {
-    lock().iter().map(|((action, outcome), count)| (*action, outcome.clone(), *count)).collect()
-}
-
-fn lock() -> MutexGuard<'static, Events> {
-    EVENTS.lock().unwrap_or_else(PoisonError::into_inner)
+    lock(&EVENTS).iter().map(|((action, outcome), count)| (*action, outcome.clone(), *count)).collect()
 }

@@ -10,4 +10,4 @@ pub mod metrics;
 mod tests;
 
 pub use access::Access;
-pub use logs::{LogFormat, LogSettings, SettingsError, init, log_during};
+pub use logs::{LOG_LEVELS, LogFormat, LogSettings, SettingsError, init, log_during};

@@ -2,9 +2,14 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// How far two clocks that should agree may differ, in either direction: this machine's and the provider's, those of two
+/// replicas, or this machine's before and after it was set. A token is accepted this long after it expired and this long
+/// before it becomes valid. 60 seconds.
+pub const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
 /// A moment: milliseconds since the Unix epoch. Arithmetic saturates, so no
 /// number from a token can overflow it.
@@ -72,9 +77,41 @@ impl fmt::Debug for Timestamp {
     }
 }
 
+/// A moment on a clock that nobody can set: for pauses, limits and everything else that a length of time decides.
+/// Means nothing outside this process.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Moment(Duration);
+
+impl Moment {
+    /// How long after `earlier` this is; zero when it is not after.
+    pub fn since(self, earlier: Self) -> Duration {
+        self.0.saturating_sub(earlier.0)
+    }
+}
+
+impl Add<Duration> for Moment {
+    type Output = Self;
+    fn add(self, duration: Duration) -> Self {
+        Self(self.0.saturating_add(duration))
+    }
+}
+
+/// When this process first asked for a moment.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
+static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
+
 /// Where the time comes from: the system, or a hand in a test.
 #[derive(Clone, Debug)]
-pub struct Clock(Option<Arc<AtomicI64>>);
+pub struct Clock(Option<Arc<Hands>>);
+
+/// The two times of a clock that is moved by hand.
+#[derive(Debug)]
+struct Hands {
+    /// The wall clock, in milliseconds since the Unix epoch.
+    wall: AtomicI64,
+    /// The time that has passed, in milliseconds.
+    passed: AtomicU64,
+}
 
 impl Clock {
     /// The system's wall clock.
@@ -84,16 +121,24 @@ impl Clock {
 
     /// A clock that stands still until it is moved, and the hand that moves it.
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
-        let now = Arc::new(AtomicI64::new(start.as_millis()));
-        (Self(Some(Arc::clone(&now))), ManualClock(now))
+        let hands = Arc::new(Hands { wall: AtomicI64::new(start.as_millis()), passed: AtomicU64::new(0) });
+        (Self(Some(Arc::clone(&hands))), ManualClock(hands))
     }
 
-    /// The present moment.
+    /// The wall clock's time: for what protocols and people call by it. It can be set, back too.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
-            Some(millis) => Timestamp(millis.load(Ordering::Relaxed)),
+            Some(hands) => Timestamp(hands.wall.load(Ordering::Relaxed)),
             None => Timestamp(millis_of(SystemTime::now())),
+        }
+    }
+
+    /// The present moment, whatever the wall clock is set to.
+    pub fn moment(&self) -> Moment {
+        match &self.0 {
+            Some(hands) => Moment(Duration::from_millis(hands.passed.load(Ordering::Relaxed))),
+            None => Moment(BEGINNING.elapsed()),
         }
     }
 }
@@ -104,17 +149,18 @@ fn millis_of(time: SystemTime) -> i64 {
 
 /// The hand of a [`Clock::manual`].
 #[derive(Clone, Debug)]
-pub struct ManualClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<Hands>);
 
 impl ManualClock {
-    /// Moves the clock on.
+    /// Lets time pass.
     pub fn advance(&self, by: Duration) {
-        self.0.fetch_add(millis(by), Ordering::Relaxed);
+        self.0.wall.fetch_add(millis(by), Ordering::Relaxed);
+        self.0.passed.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Puts the clock to a moment.
+    /// Sets the wall clock, without any time passing.
     pub fn set(&self, to: Timestamp) {
-        self.0.store(to.as_millis(), Ordering::Relaxed);
+        self.0.wall.store(to.as_millis(), Ordering::Relaxed);
     }
 }
 
@@ -135,5 +181,16 @@ mod tests {
         assert_eq!(clock.now().as_seconds(), 10);
         hand.advance(Duration::from_secs(5));
         assert_eq!(clock.now().as_seconds(), 15);
+    }
+
+    #[test]
+    fn setting_the_wall_clock_lets_no_time_pass() {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(10_000));
+        let begun = clock.moment();
+        hand.set(Timestamp::from_seconds(10));
+        assert_eq!((clock.now().as_seconds(), clock.moment()), (10, begun));
+        hand.advance(Duration::from_secs(5));
+        assert_eq!((clock.now().as_seconds(), clock.moment().since(begun).as_secs()), (15, 5));
+        assert_eq!(begun.since(clock.moment()), Duration::ZERO);
     }
 }

@@ -7,8 +7,8 @@ use tokio::time::{Instant, Sleep, sleep_until};
 
 /// A timer for a deadline that mostly moves on before it is reached, as an idle limit does.
 ///
-/// The runtime's timer is left alone meanwhile: it is set anew only when it goes off too early. So moving on costs
-/// nothing, and whoever waits is woken once too often for each time that the first deadline would have passed.
+/// Moving the deadline does not touch the runtime's timer: it is set again only when it fires too early. So moving costs
+/// nothing, but the waiting task wakes once in vain for each period of the first deadline.
 #[derive(Debug, Default)]
 pub struct Deadline(Option<Pin<Box<Sleep>>>);
 

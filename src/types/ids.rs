@@ -4,6 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use thiserror::Error;
+use uuid::Uuid;
 
 use super::random::random_bytes;
 
@@ -12,44 +13,41 @@ use super::random::random_bytes;
 #[error("is empty, too long or has characters that an identifier never has")]
 pub struct InvalidId;
 
+/// The length of a UUID with its hyphens, and without them (RFC 9562 §4).
+const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
+const SIMPLE: usize = uuid::fmt::Simple::LENGTH;
+
+/// Whether a text is a UUID in its hyphenated form, of either case.
+pub fn is_uuid(text: &str) -> bool {
+    text.len() == HYPHENATED && Uuid::try_parse(text).is_ok()
+}
+
 /// A user of Coder: the UUID in Coder's `users.id`, in its lower-case hyphenated form.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct CoderUserId([u8; 16]);
+pub struct CoderUserId(Uuid);
 
 impl FromStr for CoderUserId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        let bytes = text.as_bytes();
-        let hyphens = [8, 13, 18, 23];
-        if bytes.len() != 36 || hyphens.iter().any(|at| bytes.get(*at) != Some(&b'-')) {
-            return Err(InvalidId);
-        }
-        let digits: Vec<u8> = bytes.iter().copied().filter(|byte| *byte != b'-').collect();
-        parse_hex(&digits).map(Self).ok_or(InvalidId)
+        parse(text, HYPHENATED).map(Self)
     }
 }
 
 impl CoderUserId {
     /// The 16 bytes, for the store.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 
-    /// Takes a stored one back.
+    /// Takes a stored one back. `None` when it is not 16 bytes long.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Some(Self(bytes.try_into().ok()?))
+        Uuid::from_slice(bytes).ok().map(Self)
     }
 }
 
 impl fmt::Display for CoderUserId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (at, byte) in self.0.iter().enumerate() {
-            if matches!(at, 4 | 6 | 8 | 10) {
-                f.write_str("-")?;
-            }
-            write!(f, "{byte:02x}")?;
-        }
-        Ok(())
+        self.0.as_hyphenated().fmt(f)
     }
 }
 
@@ -61,35 +59,35 @@ impl fmt::Debug for CoderUserId {
 
 /// Names a grant: 16 random bytes, shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct GrantId([u8; 16]);
+pub struct GrantId(Uuid);
 
 impl GrantId {
-    /// A fresh one.
+    /// A fresh one: all 128 bits are random, unlike those of a UUID of version 4.
     pub fn random() -> Self {
-        Self(random_bytes())
+        Self(Uuid::from_bytes(random_bytes()))
     }
 
     /// The 16 bytes, for the store.
     pub fn as_bytes(&self) -> &[u8] {
-        &self.0
+        self.0.as_bytes()
     }
 
-    /// Takes a stored one back.
+    /// Takes a stored one back. `None` when it is not 16 bytes long.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
-        Some(Self(bytes.try_into().ok()?))
+        Uuid::from_slice(bytes).ok().map(Self)
     }
 }
 
 impl FromStr for GrantId {
     type Err = InvalidId;
     fn from_str(text: &str) -> Result<Self, InvalidId> {
-        parse_hex(text.as_bytes()).map(Self).ok_or(InvalidId)
+        parse(text, SIMPLE).map(Self)
     }
 }
 
 impl fmt::Display for GrantId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+        self.0.as_simple().fmt(f)
     }
 }
 
@@ -99,16 +97,12 @@ impl fmt::Debug for GrantId {
     }
 }
 
-fn parse_hex(digits: &[u8]) -> Option<[u8; 16]> {
-    if digits.len() != 32 {
-        return None;
+/// The crate reads several forms; each has a length of its own.
+fn parse(text: &str, length: usize) -> Result<Uuid, InvalidId> {
+    if text.len() != length {
+        return Err(InvalidId);
     }
-    let mut bytes = [0; 16];
-    for (byte, pair) in bytes.iter_mut().zip(digits.chunks_exact(2)) {
-        let text = std::str::from_utf8(pair).ok()?;
-        *byte = u8::from_str_radix(text, 16).ok().filter(|_| !text.starts_with('+'))?;
-    }
-    Some(bytes)
+    Uuid::try_parse(text).map_err(|_| InvalidId)
 }
 
 #[cfg(test)]
@@ -121,6 +115,25 @@ mod tests {
         assert_eq!(text.parse::<CoderUserId>().map(|id| id.to_string()).as_deref(), Ok(text));
         for bad in ["", "f7abef6af5e2444c82e8228c4a7d8bf4", "f7abef6a-f5e2-444c-82e8-228c4a7d8bfg", "me"] {
             assert_eq!(bad.parse::<CoderUserId>(), Err(InvalidId), "{bad}");
+        }
+        let upper = "F7ABEF6A-F5E2-444C-82E8-228C4A7D8BF4";
+        assert_eq!(upper.parse::<CoderUserId>().map(|id| id.to_string()).as_deref(), Ok(text));
+    }
+
+    #[test]
+    fn a_grant_id_is_32_digits_and_nothing_else() {
+        let id = GrantId::random();
+        let text = id.to_string();
+        assert_eq!((text.len(), text.parse()), (32, Ok(id)));
+        assert_eq!(GrantId::from_bytes(id.as_bytes()), Some(id));
+        assert_eq!(GrantId::from_bytes(&[0; 15]), None);
+        for bad in [
+            "",
+            "f7abef6a-f5e2-444c-82e8-228c4a7d8bf4",
+            "+7abef6af5e2444c82e8228c4a7d8bf4",
+            "f7abef6af5e2444c82e8228c4a7d8bf",
+        ] {
+            assert_eq!(bad.parse::<GrantId>(), Err(InvalidId), "{bad}");
         }
     }
 }

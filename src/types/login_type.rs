@@ -13,14 +13,14 @@ pub enum LoginType {
     Github,
     /// Never signs in: a service account, known only by its tokens.
     None,
-    /// A word this version does not know. No rule allows it.
+    /// A label that this version does not know. No rule allows it.
     Unknown,
 }
 
 impl LoginType {
-    /// Reads Coder's word; a word that is not known becomes [`Self::Unknown`].
-    pub fn from_label(word: &str) -> Self {
-        match word {
+    /// Reads Coder's label; one that is not known becomes [`Self::Unknown`].
+    pub fn from_label(label: &str) -> Self {
+        match label {
             "oidc" => Self::Oidc,
             "password" => Self::Password,
             "github" => Self::Github,
@@ -29,7 +29,7 @@ impl LoginType {
         }
     }
 
-    /// Coder's word for it; `unknown` for [`Self::Unknown`].
+    /// Coder's label for it; `unknown` for [`Self::Unknown`].
     pub const fn label(self) -> &'static str {
         match self {
             Self::Oidc => "oidc",
@@ -56,8 +56,8 @@ mod tests {
         for kind in [LoginType::Oidc, LoginType::Password, LoginType::Github, LoginType::None] {
             assert_eq!(LoginType::from_label(kind.label()), kind);
         }
-        for word in ["", "OIDC", "token", "unknown"] {
-            assert_eq!(LoginType::from_label(word), LoginType::Unknown);
+        for label in ["", "OIDC", "token", "unknown"] {
+            assert_eq!(LoginType::from_label(label), LoginType::Unknown);
         }
     }
 }

@@ -18,19 +18,21 @@ mod secret;
 mod single_flight;
 mod text;
 mod token_hash;
+#[cfg(test)]
+pub(crate) mod within;
 
 pub use backoff::{Backoff, jitter};
-pub use clock::{Clock, ManualClock, Timestamp};
+pub use clock::{CLOCK_LEEWAY, Clock, ManualClock, Moment, Timestamp};
 pub use deadline::Deadline;
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
-pub use ids::{CoderUserId, GrantId, InvalidId};
+pub use ids::{CoderUserId, GrantId, InvalidId, is_uuid};
 pub use lock::lock;
 pub use login_type::LoginType;
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
 pub use seal::{KEY_BYTES, Keyring, Purpose, Sealer, UnsealError};
 pub use secret::Secret;
-pub use single_flight::{CutOff, Flight, SingleFlight};
-pub use text::printable;
+pub use single_flight::{CutOff, InFlight, SingleFlight};
+pub use text::{is_printable, printable};
 pub use token_hash::{TokenHash, TokenHashState};

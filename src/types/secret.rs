@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 ///
 /// `Debug` prints `[redacted]`, comparison is in constant time for equal
 /// lengths, memory is wiped on drop, and there is no `Display` and no
-/// `Serialize`: whoever needs the text says [`Secret::expose`].
+/// `Serialize`: code that needs the text calls [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 

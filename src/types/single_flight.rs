@@ -18,12 +18,12 @@ use super::lock;
 pub struct CutOff;
 
 /// The result of work in flight; every clone gives the same one.
-pub type Flight<V> = Shared<BoxFuture<'static, Result<V, CutOff>>>;
+pub type InFlight<V> = Shared<BoxFuture<'static, Result<V, CutOff>>>;
 
 /// The work in flight, by key. Clones share it.
 ///
-/// Each piece of work runs in a task of its own: dropping a [`Flight`] does not stop it.
-pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, Flight<V>>>>);
+/// Each piece of work runs in a task of its own: dropping an [`InFlight`] does not stop it.
+pub struct SingleFlight<K, V>(Arc<Mutex<HashMap<K, InFlight<V>>>>);
 
 impl<K, V> SingleFlight<K, V>
 where
@@ -31,7 +31,7 @@ where
     V: Clone + Send + Sync + 'static,
 {
     /// Joins the work in flight for `key`, or starts `work` on `runtime`.
-    pub fn join_or_start<W>(&self, runtime: &Handle, key: K, work: impl FnOnce() -> W) -> Flight<V>
+    pub fn join_or_start<W>(&self, runtime: &Handle, key: K, work: impl FnOnce() -> W) -> InFlight<V>
     where
         W: Future<Output = V> + Send + 'static,
     {
@@ -49,7 +49,7 @@ where
         runtime: &Handle,
         key: K,
         work: impl FnOnce() -> Result<W, E>,
-    ) -> Result<Flight<V>, E>
+    ) -> Result<InFlight<V>, E>
     where
         W: Future<Output = V> + Send + 'static,
     {
@@ -58,7 +58,7 @@ where
             return Ok(flight.clone());
         }
         let work = work()?;
-        let landing = Landing { flights: self.clone(), key: key.clone() };
+        let landing = FlightEntry { flights: self.clone(), key: key.clone() };
         let task = runtime.spawn(async move {
             let _landing = landing;
             work.await
@@ -70,12 +70,12 @@ where
 }
 
 /// Takes the work out of the list when it is done, also by a panic.
-struct Landing<K: Eq + Hash, V> {
+struct FlightEntry<K: Eq + Hash, V> {
     flights: SingleFlight<K, V>,
     key: K,
 }
 
-impl<K: Eq + Hash, V> Drop for Landing<K, V> {
+impl<K: Eq + Hash, V> Drop for FlightEntry<K, V> {
     fn drop(&mut self) {
         lock(&self.flights.0).remove(&self.key);
     }

@@ -14,7 +14,7 @@ use thiserror::Error;
 /// A body broke off.
 #[derive(Debug, Error)]
 pub enum BodyError {
-    /// Whatever it came from.
+    /// Its source failed.
     #[error("the body broke off: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
     /// The authorization it was served under has ended.
@@ -122,7 +122,7 @@ where
     tokio::time::timeout(READ_TIMEOUT, read_whole(body, limit)).await.unwrap_or(Err(ReadError::Broken))
 }
 
-/// The same, for whoever limits the time already.
+/// Like [`read_limited`], for callers that already limit the time.
 pub(super) async fn read_whole<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
 where
     B: http_body::Body<Data = Bytes>,

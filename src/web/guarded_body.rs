@@ -11,19 +11,19 @@ use super::body::{Body, BodyError};
 
 /// A body that keeps a guard until it has been delivered or dropped.
 #[derive(Debug)]
-pub struct GuardedBody<G> {
-    body: Body,
+pub struct GuardedBody<B, G> {
+    body: B,
     _guard: G,
 }
 
-impl<G> GuardedBody<G> {
+impl<B, G> GuardedBody<B, G> {
     /// A body that keeps `guard`.
-    pub fn new(body: Body, guard: G) -> Self {
+    pub fn new(body: B, guard: G) -> Self {
         Self { body, _guard: guard }
     }
 }
 
-impl<G: Send + Unpin + 'static> GuardedBody<G> {
+impl<G: Send + Unpin + 'static> GuardedBody<Body, G> {
     /// A body that keeps `guard` while more of it is to come. A body that is all there needs it no longer.
     pub fn while_it_comes(body: Body, guard: G) -> Body {
         match body {
@@ -33,7 +33,11 @@ impl<G: Send + Unpin + 'static> GuardedBody<G> {
     }
 }
 
-impl<G: Unpin> http_body::Body for GuardedBody<G> {
+impl<B, G> http_body::Body for GuardedBody<B, G>
+where
+    B: http_body::Body<Data = Bytes, Error = BodyError> + Unpin,
+    G: Unpin,
+{
     type Data = Bytes;
     type Error = BodyError;
 

@@ -15,7 +15,7 @@ pub enum RequestKind {
     Navigation,
     /// Everything else: scripts, the CLI, IDEs, agents. JSON, never a redirect.
     Api,
-    /// A wish to speak another protocol on this connection (RFC 9110 §7.8), by its name.
+    /// An upgrade of this connection to another protocol (RFC 9110 §7.8), by its name.
     Upgrade(String),
 }
 
@@ -135,8 +135,8 @@ mod tests {
     #[test]
     fn an_upgrade_is_neither() {
         let upgrade = ("upgrade", "websocket");
-        let wish = RequestKind::Upgrade("websocket".to_owned());
-        assert_eq!(of(&[upgrade, ("connection", "keep-alive, Upgrade")]), wish);
+        let expected = RequestKind::Upgrade("websocket".to_owned());
+        assert_eq!(of(&[upgrade, ("connection", "keep-alive, Upgrade")]), expected);
         assert_eq!(of(&[upgrade, ("accept", "text/html")]), RequestKind::Navigation);
     }
 

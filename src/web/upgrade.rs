@@ -2,18 +2,18 @@
 
 use http::{HeaderMap, Version, header};
 
-use super::sanitize::items;
+use super::list::items;
 
 /// The longest name of a protocol, in bytes. Coder's are `websocket` and `derp`.
 const MAX_PROTOCOL: usize = 64;
 
-/// Protocols that are HTTP again, or wrap it: whoever switched to one could send further requests through
-/// the tunnel, and nobody would judge them (RFC 9113 §3.1, RFC 2817 §3).
+/// Protocols that are HTTP again, or wrap it: after such an upgrade a client could send further requests through
+/// the tunnel, which the gateway would not check (RFC 9113 §3.1, RFC 2817 §3).
 const HTTP_AGAIN: [&str; 5] = ["h2", "h2c", "h3", "http", "tls"];
 
 /// The protocol that a real upgrade names (RFC 9110 §7.8): HTTP/1.1, one protocol, and `upgrade` among the
-/// options of `Connection`. A server may ignore any other wish to upgrade, and so does the gateway: the
-/// request is an ordinary one then.
+/// options of `Connection`. A server may ignore any other request to upgrade, and so
+/// does the gateway: it is an ordinary request then.
 pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<&str> {
     if version != Version::HTTP_11 {
         return None;

@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::Request;
@@ -12,6 +13,7 @@ use vestibule::grant::StoreError;
 
 use crate::support::client::{Answer, Browser, send};
 use crate::support::store::StoreFault;
+use crate::support::within::within;
 use crate::support::world::{Options, World};
 
 const ADMIN: &str = "admin:\n  listen: 127.0.0.1:0\n";
@@ -27,7 +29,7 @@ async fn sessions(world: &World, arguments: &[&str]) -> (Exit, String) {
         out.extend(err);
         (exit, String::from_utf8(out).unwrap())
     };
-    tokio::task::spawn_blocking(run).await.unwrap()
+    within(tokio::task::spawn_blocking(run)).await.unwrap()
 }
 
 async fn listed(world: &World, arguments: &[&str]) -> Vec<Value> {
@@ -104,7 +106,7 @@ async fn one_session_one_user_or_everybody_is_ended_at_once() {
     let nobody = "Nobody is signed in as nobody@acme.company";
     assert_eq!(
         (exit, text),
-        (Exit::Done, format!("{nobody}: nothing has ended.\n")),
+        (Exit::Done, format!("{nobody}: nothing to end.\n")),
         "a slip of the pen is seen"
     );
     let (_, text) = sessions(&world, &["list", "--user", "nobody@acme.company"]).await;
@@ -192,14 +194,15 @@ async fn it_is_alive_always_and_ready_when_store_provider_and_coder_are() {
     settle(&world, 200).await;
 }
 
-/// Asks until the answer has this status: an answer holds for a second.
+/// Asks until the answer has this status: an answer holds for a second, which passes in between.
 async fn settle(world: &World, status: u16) -> Value {
     for _ in 0..200 {
         let answer = probe(world, "/readyz").await;
         if answer.status == status {
             return answer.json();
         }
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        world.pass(Duration::from_secs(1)).await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("never {status}");
 }
@@ -224,6 +227,10 @@ async fn metrics_count_requests_and_events_under_closed_labels() {
         "vestibule_grants 1\n",
         "vestibule_tunnels 0\n",
         "vestibule_provider_known 1\n",
+        "# HELP vestibule_requests_total Requests answered, by class of route and status.\n",
+        "# TYPE vestibule_requests_total counter\n",
+        "# HELP vestibule_credentials Sessions and tokens in memory.\n",
+        "# TYPE vestibule_credentials gauge\n",
     ] {
         assert!(text.contains(line), "{line}: {text}");
     }

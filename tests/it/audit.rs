@@ -12,6 +12,7 @@ use vestibule::telemetry;
 use crate::support::client::{Browser, send};
 use crate::support::coder::Fault as CoderFault;
 use crate::support::provider::Fault;
+use crate::support::within::within;
 use crate::support::world::{Options, World};
 
 const CHILD: &str = "VESTIBULE_TEST_AUDIT";
@@ -218,5 +219,5 @@ async fn revoke(world: &World, whom: &[&str]) {
     let start = ["vestibule", "--config", config.to_str().unwrap(), "sessions", "revoke"];
     let all: Vec<_> = start.iter().chain(whom).map(std::ffi::OsString::from).collect();
     let run = move || cli::run(all, &Environment::default(), &mut Vec::new(), &mut Vec::new());
-    tokio::task::spawn_blocking(run).await.unwrap();
+    within(tokio::task::spawn_blocking(run)).await.unwrap();
 }

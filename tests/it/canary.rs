@@ -12,6 +12,7 @@ use serde_json::json;
 use vestibule::telemetry;
 
 use crate::support::client::{Answer, Browser, send};
+use crate::support::process::output_of;
 use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, Fault};
 use crate::support::server::fields;
 use crate::support::world::{Options, World};
@@ -25,12 +26,11 @@ fn no_secret_is_in_the_log_at_any_level() {
     for (format, json) in [("text", false), ("json", true)] {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("secrets");
-        let child = Command::new(std::env::current_exe().unwrap())
-            .args(["canary::a_life_with_everything_logged", "--exact", "--ignored", "--nocapture"])
+        let mut life = Command::new(std::env::current_exe().unwrap());
+        life.args(["canary::a_life_with_everything_logged", "--exact", "--ignored", "--nocapture"])
             .env(SECRETS, &file)
-            .env("VESTIBULE_TEST_FORMAT", format)
-            .output()
-            .unwrap();
+            .env("VESTIBULE_TEST_FORMAT", format);
+        let child = output_of(life);
         let output = [child.stderr, child.stdout].concat();
         let log = String::from_utf8_lossy(&output).into_owned();
         let end = log.len().saturating_sub(3000);

@@ -1,7 +1,6 @@
 //! The program itself: exit codes, and a start and stop as a process manager does them.
 
 use std::process::{Command, Output, Stdio};
-use std::time::Duration;
 
 use serde_json::json;
 use tempfile::TempDir;
@@ -12,10 +11,9 @@ use vestibule::cli::{self, Exit};
 use vestibule::config::{Config, Environment};
 use vestibule::types::Clock;
 
+use crate::support::process::{PATIENCE, output_of};
+use crate::support::within::within;
 use crate::support::world::{Options, World};
-
-/// Longer than any of these takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program in an empty folder, without any variable.
 fn vestibule(folder: &TempDir, arguments: &[&str]) -> Command {
@@ -25,7 +23,7 @@ fn vestibule(folder: &TempDir, arguments: &[&str]) -> Command {
 }
 
 fn run(folder: &TempDir, arguments: &[&str]) -> Output {
-    vestibule(folder, arguments).output().unwrap()
+    output_of(vestibule(folder, arguments))
 }
 
 /// The minimal configuration on free ports, with neighbours that are not there.
@@ -68,7 +66,9 @@ fn an_address_that_is_taken_is_a_failure_and_no_wrong_configuration() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let folder = folder();
     let address = taken.local_addr().unwrap().to_string();
-    let output = vestibule(&folder, &["serve"]).env("VESTIBULE_LISTEN_ADDRESS", &address).output().unwrap();
+    let mut serve = vestibule(&folder, &["serve"]);
+    serve.env("VESTIBULE_LISTEN_ADDRESS", &address);
+    let output = output_of(serve);
     let said = String::from_utf8(output.stderr).unwrap();
     assert_eq!(output.status.code(), Some(1), "{said}");
     assert!(said.contains(&address) && said.contains("listen.address"), "{said}");
@@ -105,7 +105,10 @@ fn check_refuses_what_cannot_be_meant_and_names_what_to_write() {
         ("CODER_OIDC_GROUP_MAPPING", "[\"a\"]", 64, &["oidc.groupMapping"]),
         ("CODER_OIDC_GROUP_REGEX_FILTER", "(", 64, &["oidc.groupRegexFilter"]),
     ] {
-        let output = vestibule(&folder(), &["check"]).env(variable, value).output().unwrap();
+        let folder = folder();
+        let mut check = vestibule(&folder, &["check"]);
+        check.env(variable, value);
+        let output = output_of(check);
         let said = String::from_utf8([output.stdout, output.stderr].concat()).unwrap();
         assert_eq!(output.status.code(), Some(code), "{variable}={value}: {said}");
         for word in words {
@@ -225,7 +228,7 @@ async fn check_online(world: &World) -> (Exit, String) {
         out.extend(err);
         (exit, String::from_utf8(out).unwrap())
     };
-    tokio::task::spawn_blocking(run).await.unwrap()
+    within(tokio::task::spawn_blocking(run)).await.unwrap()
 }
 
 #[tokio::test]

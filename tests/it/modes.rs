@@ -101,7 +101,7 @@ async fn a_sign_in_that_goes_round_in_circles_is_stopped_in_the_fourth_round_wit
         let text = stopped.text();
         assert!(text.contains("cookies") && text.contains("suspended"), "{text}");
         assert!(text.contains("redirect=%2Fx"), "a way to try once more: {text}");
-        // Told once, the count begins anew.
+        // After the page the count starts again.
         assert_eq!(round(&world, &browser).await.status, 307);
     }
 }

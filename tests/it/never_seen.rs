@@ -73,7 +73,7 @@ async fn one_new_token_in_many_requests_is_asked_about_once() {
     }
 }
 
-/// A robot's token is asked about anew every few minutes: not at the mercy of who else is behind its address.
+/// Coder is asked again about a robot's token every few minutes, whatever other clients behind its address do.
 #[tokio::test]
 async fn a_token_that_coder_knew_the_last_time_is_asked_about_whatever_its_address_has_done() {
     let world = World::start().await;

@@ -60,7 +60,7 @@ async fn where_all_is_well_nothing_is_wrong_and_about_a_dozen_questions_were_ask
     assert!(world.coder.users().is_empty() && world.provider.every_token().is_empty(), "nothing came of it");
 }
 
-/// coder#5274: that websockets did not get through was noticed by whoever opened a terminal.
+/// coder#5274: only a user who opened a terminal noticed that websockets did not get through.
 #[tokio::test]
 async fn a_websocket_is_opened_through_everything_in_front_of_coder() {
     let mut world = World::start().await;

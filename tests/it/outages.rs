@@ -99,7 +99,7 @@ async fn coder_down_is_a_page_or_json_and_nobody_is_signed_out() {
     let page = browser.get(&world.url("/workspaces")).await;
     assert_eq!(page.status, 502);
     let text = page.text();
-    assert!(text.contains("You stay signed in") && text.contains("href=\"/workspaces\""), "{text}");
+    assert!(text.contains("You are still signed in") && text.contains("href=\"/workspaces\""), "{text}");
     assert!(browser.cookie(&world.host, "coder_session_token").is_some());
     let json = world.me(&session).await;
     assert_eq!(json.status, 502);

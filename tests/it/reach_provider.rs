@@ -17,6 +17,12 @@ const LATER: Duration = Duration::from_secs(10);
 /// Longer than a failure of the provider counts.
 const SOON: Duration = Duration::from_secs(2);
 
+/// How long a browser waits for the first reading of the documents.
+const FIRST_READING: Duration = Duration::from_secs(3);
+
+/// What a request within this machine takes, and more.
+const A_MOMENT: Duration = Duration::from_millis(100);
+
 fn assert_retries(answer: &Answer) {
     let html = answer.text();
     assert_eq!(answer.status, 503, "{html}");
@@ -36,7 +42,7 @@ async fn a_sign_in_right_after_the_start_waits_for_the_documents_and_goes_on() {
     tokio::pin!(start);
     tokio::select! {
         answer = &mut start => panic!("answered with {}", answer.status),
-        () = tokio::time::sleep(Duration::from_millis(100)) => {}
+        () = tokio::time::sleep(A_MOMENT) => {}
     }
     world.provider.open_gate(1);
     let answer = start.await;
@@ -49,7 +55,15 @@ async fn a_provider_that_never_answers_shows_the_page_that_retries_after_a_momen
     let mut world = World::without_gateway(Options::default()).await;
     world.provider.fail_all(DOCUMENT, Some(Fault::Gate));
     world.start_gateway().await;
-    assert_retries(&Browser::new().get(&world.start_url("/workspaces")).await);
+    world.until("the provider is asked", || world.provider.count(DOCUMENT) > 0).await;
+    let (browser, start_url) = (Browser::new(), world.start_url("/workspaces"));
+    let patience = async {
+        // The browser's request is on its way, or it would not wait.
+        tokio::time::sleep(A_MOMENT).await;
+        world.pass(FIRST_READING).await;
+    };
+    let (page, ()) = tokio::join!(browser.get(&start_url), patience);
+    assert_retries(&page);
 }
 
 /// authentik answers 503 while it starts, and refuses connections while it is down: seen with 2026.8.0-rc1.

@@ -1,4 +1,4 @@
-//! Authorization kept up: one refresh for everybody who waits, and an end for whoever may no longer come in.
+//! Authorization kept up: one refresh for everybody who waits, and an end for users who may no longer sign in.
 
 use std::time::Duration;
 

@@ -131,7 +131,7 @@ async fn a_form_is_answered_with_pages_and_a_script_with_json() {
     assert_eq!(over.location(), "/vestibule/sign-in?redirect=%2Fvestibule%2Fsessions");
 }
 
-/// RFC 9110 §15.5.6: whoever asks in a way that is not known is told the ways that are.
+/// RFC 9110 §15.5.6: a request with another method gets the allowed methods.
 #[tokio::test]
 async fn every_endpoint_of_its_own_says_which_methods_it_knows() {
     let world = World::start().await;

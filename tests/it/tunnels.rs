@@ -21,6 +21,12 @@ const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 /// What is promised: a second, and what a busy machine of the tests may take.
 const SOON: Duration = Duration::from_secs(4);
 
+/// Until the gateway looks at the authorizations of open tunnels again.
+const NEXT_LOOK: Duration = Duration::from_secs(1);
+
+/// Time in which what goes on must not end.
+const A_WHILE: Duration = Duration::from_millis(200);
+
 async fn echoes(socket: &mut Socket) {
     socket.send(Message::text("hello")).await.unwrap();
     let echoed = within(socket.next()).await.unwrap().unwrap();
@@ -136,12 +142,13 @@ async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_user
     let mut bobs = completion(&world, &[("authorization", &format!("Bearer {bobs}"))]).await;
     sign_out(&world, &alice).await;
     over(&mut by_header).await;
-    let goes_on = tokio::time::timeout(Duration::from_millis(200), by_key.frame()).await;
+    let goes_on = tokio::time::timeout(A_WHILE, by_key.frame()).await;
     assert!(goes_on.is_err(), "the key's authorization is its user's");
     world.provider.deactivate("alice");
     world.advance(Duration::from_secs(301));
+    world.pass(NEXT_LOOK).await;
     over(&mut by_key).await;
-    let goes_on = tokio::time::timeout(Duration::from_millis(200), bobs.frame()).await;
+    let goes_on = tokio::time::timeout(A_WHILE, bobs.frame()).await;
     assert!(goes_on.is_err(), "nobody else's ends");
 }
 
@@ -160,6 +167,7 @@ async fn a_user_disabled_at_the_provider_loses_quiet_tunnels_without_a_request()
     let mut agent = websocket(&world.host, "/api/v2/workspaceagents/me/rpc", &[token]).await.unwrap();
     world.provider.deactivate("alice");
     world.advance(Duration::from_secs(301));
+    world.pass(NEXT_LOOK).await;
     for socket in [&mut socket, &mut by_key, &mut relay] {
         assert_eq!(closed(socket).await.0, 1008);
     }
@@ -174,12 +182,8 @@ async fn an_authorization_that_is_renewed_keeps_its_tunnels() {
     let mut socket = inbox(&world, &world.session(&browser)).await;
     for round in 1..=2 {
         world.advance(Duration::from_secs(301));
-        for _ in 0..1000 {
-            if world.provider.grants("refresh_token") == round {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
+        world.pass(NEXT_LOOK).await;
+        world.until("it is renewed", || world.provider.grants("refresh_token") >= round).await;
         assert_eq!(world.provider.grants("refresh_token"), round, "renewed without a request");
         echoes(&mut socket).await;
     }
@@ -187,17 +191,20 @@ async fn an_authorization_that_is_renewed_keeps_its_tunnels() {
 
 #[tokio::test]
 async fn a_tunnel_reaches_its_age_limit_however_busy_it_is() {
-    let sections = "session:\n  maxAge: 2s\n";
+    let sections = "session:\n  maxAge: 500ms\n";
     let world = World::with(Options { sections, ..Options::default() }).await;
     let browser = world.sign_in("alice").await;
     let mut socket = inbox(&world, &world.session(&browser)).await;
-    let reason = loop {
-        socket.send(Message::text("busy")).await.unwrap();
-        if let Some(Ok(Message::Close(frame))) = within(socket.next()).await {
-            break frame.unwrap();
+    // Each echo is waited for, and the next text sent at once.
+    let busy = async {
+        loop {
+            socket.send(Message::text("busy")).await.unwrap();
+            if let Some(Ok(Message::Close(frame))) = socket.next().await {
+                return frame.unwrap();
+            }
         }
-        tokio::time::sleep(Duration::from_millis(50)).await;
     };
+    let reason = within(busy).await;
     assert_eq!(
         (reason.code, reason.reason.as_str()),
         (CloseCode::Policy, "the connection has reached its age limit")
@@ -212,20 +219,23 @@ async fn a_session_beyond_its_age_loses_its_tunnels() {
     let session = world.session(&browser);
     let mut socket = inbox(&world, &session).await;
     world.advance(Duration::from_mins(61));
+    world.pass(NEXT_LOOK).await;
     assert_eq!(closed(&mut socket).await.0, 1008);
     assert_eq!(world.me(&session).await.status, 401);
 }
 
 #[tokio::test]
 async fn a_quiet_tunnel_is_idle_and_one_in_which_pings_flow_is_not() {
-    let sections = "session:\n  idle: 2s\n";
+    let sections = "session:\n  idle: 700ms\n";
     let world = World::with(Options { sections, ..Options::default() }).await;
     let (alice, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
     let mut quiet = inbox(&world, &world.session(&alice)).await;
     let mut pinged = inbox(&world, &world.session(&bob)).await;
-    for _ in 0..8 {
+    let began = Instant::now();
+    // A good deal longer than a tunnel may be idle.
+    while began.elapsed() < Duration::from_millis(900) {
         ponged(&mut pinged).await;
-        tokio::time::sleep(Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let (code, reason) = closed(&mut quiet).await;
     assert_eq!((code, reason.as_str()), (1008, "the connection was idle for too long"));
@@ -322,12 +332,7 @@ async fn an_answer_under_way_is_finished_in_the_soft_stage() {
         .uri(world.url("/api/v2/users/me"))
         .header("coder-session-token", session);
     let answer = tokio::spawn(send(request.body(Bytes::new()).unwrap()));
-    within(async {
-        while world.coder.seen_at("/api/v2/users/me").len() < 2 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    })
-    .await;
+    world.until("Coder is asked", || world.coder.seen_at("/api/v2/users/me").len() >= 2).await;
     world.begin_stop();
     tokio::time::sleep(Duration::from_millis(100)).await;
     world.coder.open_gate(1);

@@ -115,7 +115,7 @@ async fn an_attempt_that_is_over_leads_on_whoever_is_signed_in_all_the_same() {
     assert_eq!(world.provider.grants("authorization_code"), 1);
 
     browser.set_cookie(&world.host, "coder_session_token", "abcdefghij-abcdefghijklmnopqrstuv");
-    assert_eq!(browser.get(&back).await.status, 400, "not whoever brings just any session");
+    assert_eq!(browser.get(&back).await.status, 400, "an arbitrary session is not enough");
 }
 
 /// Where another browser's attempt was to lead is not told.

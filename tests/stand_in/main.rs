@@ -31,6 +31,8 @@ mod coder_users;
 mod coder_verify;
 #[path = "../it/support/server.rs"]
 mod server;
+#[path = "../it/support/within.rs"]
+mod within;
 
 use clap::Parser;
 use coder::{Coder, Setup, Version};

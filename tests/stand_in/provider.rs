@@ -1,6 +1,5 @@
-//! `provider-stand-in`: the stand-in for authentik that the tests use, as a program of its own for
-//! `bench/run`. Nobody is asked anything: whoever comes is alice, or the person that the parameter `person` of
-//! the authorization request names.
+//! `provider-stand-in`: the tests' stand-in for authentik, as a program for `bench/run`. It asks for no
+//! password: every user is alice, or the user that the parameter `person` of the authorization request names.
 
 #![allow(
     clippy::expect_used,
@@ -24,6 +23,8 @@ mod provider_endpoints;
 mod provider_knobs;
 #[path = "../it/support/server.rs"]
 mod server;
+#[path = "../it/support/within.rs"]
+mod within;
 
 use std::time::Duration;
 

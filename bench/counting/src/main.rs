@@ -1,11 +1,12 @@
 //! Vestibule with an allocator that counts, for `bench/run counts`.
 //!
-//! Takes the arguments of `vestibule`. For every line on standard input it answers with one on standard output: how
-//! many allocations there were since the last one, and how many of them the gateway's own code asked for. The
-//! environment variable `SITES` has it name their places, too.
+//! Takes the arguments of `vestibule`. For every line on standard input it prints one: the number of allocations since
+//! the last line, and how many of them the gateway's own code made. With the environment variable `SITES` it also prints
+//! where.
 //!
-//! An allocation is our own when, seen from the allocator, the gateway's code comes before that of hyper, tokio and
-//! the like: a header put into a map of the crate `http` by us is ours, the buffer of a connection is not.
+//! An allocation is the gateway's own if its code comes before that of hyper, tokio and the like in the backtrace, as
+//! seen from the allocator. A header that the gateway puts into a map of the crate `http` is its own; the buffer of a
+//! connection is not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::backtrace::Backtrace;
@@ -20,7 +21,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use vestibule::cli;
 use vestibule::config::Environment;
 
-/// Sources that work for whoever calls them: the standard library, crates of containers, and this file.
+/// Sources whose allocations count for their caller: the standard library, crates of containers, and this file.
 const SERVANTS: &[&str] =
     &["/rustc/", "/library/", "/bytes-", "/http-", "/hashbrown-", "counting/src/main.rs"];
 
@@ -48,14 +49,14 @@ impl Counting {
     }
 }
 
-/// The line that asked for an allocation, if it is ours.
+/// The source line that made an allocation, if it is the gateway's own.
 fn place(trace: &str) -> Option<String> {
     let mut lines = trace.lines().filter_map(|line| line.trim().strip_prefix("at "));
     let asked = lines.find(|line| !SERVANTS.iter().any(|servant| line.contains(servant)))?;
     (!asked.contains("/registry/src/")).then(|| asked.to_owned())
 }
 
-// SAFETY: everything is handed on to the system's allocator as it came.
+// SAFETY: every call goes to the system's allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         Self::note();

@@ -1,4 +1,4 @@
-//! Who is signed in, and the end of it: what `vestibule sessions` asks.
+//! Lists and ends sessions and tokens: the gateway's side of `vestibule sessions`.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -9,32 +9,34 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use url::form_urlencoded;
 
-use super::{Answer, json, not_allowed};
+use super::answer::{json, not_allowed};
 use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
+use crate::web::Response;
 
 /// The most sessions and tokens that are looked through and listed.
-const MOST: u32 = 50_000;
+const MAX_LISTED_SESSIONS: u32 = 50_000;
 
-/// A live session or token, as it is told.
+/// A live session or token, as the command line shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionEntry {
-    /// Its short name; nothing can be done with it elsewhere.
+    /// Its short id, which is not a credential.
     pub id: String,
     /// `session` or `token`.
     pub kind: String,
-    /// The user in Coder.
+    /// The user's id in Coder.
     pub coder_user: String,
-    /// The address, when known.
+    /// The user's email address, if known.
     pub email: Option<String>,
-    /// The issuer, when known.
+    /// The issuer of the user's identity, if known.
     pub iss: Option<String>,
-    /// The subject there, when known.
+    /// The subject of the user's identity, if known.
     pub sub: Option<String>,
-    /// Where a token was first met: `presented`, `key`, `token` or `app`; tokens only.
+    /// What a token was made for: `key`, `token`, `app`, or `presented` if the gateway did not see its creation; `None`
+    /// for sessions.
     pub made_for: Option<String>,
-    /// A session's address at its sign-in, the one that a token was last seen at.
+    /// For a session the client's address at the sign-in, for a token the address of its last use.
     pub address: Option<String>,
     /// The `User-Agent` that goes with the address; empty when unknown.
     pub device: String,
@@ -67,17 +69,17 @@ impl SessionEntry {
     }
 }
 
-/// What is asked over the socket.
+/// Answers the requests on the local socket.
 #[expect(missing_debug_implementations, reason = "a service, not a value")]
 pub struct SessionAdmin {
     grants: Arc<Grants>,
 }
 
-/// SessionFilter a request names.
+/// The sessions and tokens that a request names.
 enum SessionFilter {
     Everybody,
     User(String),
-    SessionEntry(String),
+    Id(String),
 }
 
 impl SessionAdmin {
@@ -85,7 +87,7 @@ impl SessionAdmin {
         Self { grants }
     }
 
-    pub(super) async fn handle(&self, request: Request<Incoming>) -> Answer {
+    pub(super) async fn handle(&self, request: Request<Incoming>) -> Response {
         let path = request.uri().path();
         let reads = match path {
             "/sessions" => true,
@@ -93,7 +95,7 @@ impl SessionAdmin {
             _ => {
                 return no(
                     StatusCode::NOT_FOUND,
-                    "the gateway knows no such question: is it of another version?",
+                    "the gateway does not know this request: does it have another version than this command?",
                 );
             }
         };
@@ -107,16 +109,16 @@ impl SessionAdmin {
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
-    async fn list(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn list(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let found = self.find(whom).await?;
-        if let (SessionFilter::SessionEntry(_), true) = (whom, found.is_empty()) {
+        if let (SessionFilter::Id(_), true) = (whom, found.is_empty()) {
             return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
         }
         let entries: Vec<SessionEntry> = found.iter().map(SessionEntry::of).collect();
         Ok(json(StatusCode::OK, &json!({"sessions": entries})))
     }
 
-    async fn revoke(&self, whom: &SessionFilter) -> Result<Answer, StoreError> {
+    async fn revoke(&self, whom: &SessionFilter) -> Result<Response, StoreError> {
         let ended = match whom {
             SessionFilter::Everybody => {
                 let ended = self.grants.end_everybody(EndReason::Revoked).await?;
@@ -124,7 +126,7 @@ impl SessionAdmin {
                 ended
             }
             SessionFilter::User(name) => self.revoke_user(name).await?,
-            SessionFilter::SessionEntry(_) => {
+            SessionFilter::Id(_) => {
                 let found = self.find(whom).await?;
                 let Some(listed) = found.first() else {
                     return Ok(no(StatusCode::NOT_FOUND, "no live session or token has this id"));
@@ -145,7 +147,7 @@ impl SessionAdmin {
         Ok(json(StatusCode::OK, &json!({"ended": ended})))
     }
 
-    /// All of a user: sessions, tokens and grants. An address may have several users.
+    /// Ends all sessions, tokens and grants of a user. Several users may have the same email address.
     async fn revoke_user(&self, name: &str) -> Result<usize, StoreError> {
         let found = self.find(&SessionFilter::User(name.to_owned())).await?;
         let named = name.parse::<CoderUserId>().ok();
@@ -161,13 +163,13 @@ impl SessionAdmin {
 
     async fn find(&self, whom: &SessionFilter) -> Result<Vec<Listed>, StoreError> {
         let filter = match whom {
-            SessionFilter::Everybody | SessionFilter::SessionEntry(_) => Filter::Everybody,
+            SessionFilter::Everybody | SessionFilter::Id(_) => Filter::Everybody,
             SessionFilter::User(name) => {
                 name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
             }
         };
-        let mut found = self.grants.list(filter, MOST).await?;
-        if let SessionFilter::SessionEntry(id) = whom {
+        let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
+        if let SessionFilter::Id(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
         Ok(found)
@@ -181,17 +183,17 @@ fn whom(query: &str) -> Option<SessionFilter> {
     let whom = match &*name {
         "everybody" => SessionFilter::Everybody,
         "user" if !value.is_empty() => SessionFilter::User(value.into_owned()),
-        "id" if !value.is_empty() => SessionFilter::SessionEntry(value.into_owned()),
+        "id" if !value.is_empty() => SessionFilter::Id(value.into_owned()),
         _ => return None,
     };
     pairs.next().is_none().then_some(whom)
 }
 
-fn no(status: StatusCode, why: &str) -> Answer {
+fn no(status: StatusCode, why: &str) -> Response {
     json(status, &json!({"error": why}))
 }
 
-/// What an administrator ended, and whose it was. There is no address: it came over the local socket.
+/// Writes the audit event of a revocation. It has no client address, because the request came over the local socket.
 fn emit(about: Option<&Listed>, ended: usize) {
     audit::emit(Event {
         action: AuditAction::End,
@@ -216,7 +218,7 @@ mod tests {
         assert!(
             matches!(whom("user=alice%40acme.company"), Some(SessionFilter::User(name)) if name == "alice@acme.company")
         );
-        assert!(matches!(whom("id=abc"), Some(SessionFilter::SessionEntry(id)) if id == "abc"));
+        assert!(matches!(whom("id=abc"), Some(SessionFilter::Id(id)) if id == "abc"));
         for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
             assert!(whom(nobody).is_none(), "{nobody}");
         }

@@ -1,52 +1,65 @@
-//! The local socket: bound so that nobody else can ever open it, and asked by the command line.
+//! The local socket: the gateway binds it so that no other user can open it, and the command line asks over it.
 
 use std::fs::{self, Permissions};
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::{FileTypeExt as _, PermissionsExt as _};
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use bytes::Bytes;
+use http::header::HOST;
+use http::uri::InvalidUri;
+use http::{HeaderValue, Method, Request, StatusCode};
+use http_body_util::Empty;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
 use serde_json::Value;
 use thiserror::Error;
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 
 use crate::types::random_token;
+use crate::web::read_limited;
 
-/// How long the command line waits for an answer.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long the command line waits for the head of an answer.
+const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// The longest answer that the command line reads, in bytes.
-const MAX_ANSWER: u64 = 64 << 20;
+const MAX_ADMIN_ANSWER: usize = 64 << 20;
 
-/// The gateway could not be asked.
+/// Why the command line got no result from the gateway.
 #[derive(Debug, Error)]
 pub enum AdminError {
-    /// Nobody answers at the socket.
+    /// No gateway listens at the socket, or the user may not open it.
     #[error(
-        "no gateway answers at {path} ({source}): is it running, with the same `admin.socket`, and are you its user?"
+        "no gateway answers at {path} ({source}): is it running with the same `admin.socket`, and are you its user?"
     )]
     Connect {
         /// The socket.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
-    /// The answer broke off or makes no sense.
+    /// The response is incomplete or malformed.
     #[error("the gateway's answer cannot be read: {0}")]
     Answer(String),
-    /// The gateway says no.
+    /// The gateway refused the request.
     #[error("{0}")]
     Refused(String),
 }
 
-/// Binds the socket with mode 0600. It gets its name only when it has its mode, and takes the place of
-/// one that a killed gateway left behind; anything else of that name is left alone.
+/// Binds the socket with mode 0600. It gets its name only after its mode, and replaces a socket that a killed
+/// gateway left behind; any other file of that name is kept.
+///
+/// # Errors
+/// When the folder cannot be written, or when `path` is a file that is not a socket.
 pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     if let Ok(there) = fs::symlink_metadata(path)
         && !there.file_type().is_socket()
     {
-        return Err(io::Error::new(io::ErrorKind::AlreadyExists, "there is a file of this name"));
+        return Err(io::Error::new(
+            io::ErrorKind::AlreadyExists,
+            "a file that is not a socket has this name",
+        ));
     }
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     let name: String = random_token().chars().take(8).collect();
@@ -61,31 +74,41 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Asks the running gateway. `target` is path and query, encoded.
-pub fn ask(socket: &Path, method: &str, target: &str) -> Result<Value, AdminError> {
+/// Asks the running gateway. `target` is path and query, encoded. Not to be called within an async runtime: it has one
+/// of its own.
+///
+/// # Errors
+/// [`AdminError`]
+pub fn ask(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminError> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.map_err(|error| AdminError::Answer(error.to_string()))?.block_on(exchange(socket, method, target))
+}
+
+async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminError> {
     // Whole: a path of the configuration may be relative, and this may be run elsewhere.
     let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
     let connect = |source| AdminError::Connect { path: whole(), source };
-    let broken = |error: io::Error| AdminError::Answer(error.to_string());
-    let mut stream = UnixStream::connect(socket).map_err(connect)?;
-    stream.set_read_timeout(Some(PATIENCE)).map_err(broken)?;
-    stream.set_write_timeout(Some(PATIENCE)).map_err(broken)?;
-    let request = format!(
-        "{method} {target} HTTP/1.1\r\nhost: vestibule\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
-    );
-    stream.write_all(request.as_bytes()).map_err(broken)?;
-    let mut answer = String::new();
-    stream.take(MAX_ANSWER).read_to_string(&mut answer).map_err(broken)?;
-    read(&answer)
+    let stream = UnixStream::connect(socket).await.map_err(connect)?;
+    let broken = |error: hyper::Error| AdminError::Answer(error.to_string());
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(broken)?;
+    let mut request = Request::new(Empty::<Bytes>::new());
+    *request.method_mut() = method.clone();
+    *request.uri_mut() = target.parse().map_err(|error: InvalidUri| AdminError::Answer(error.to_string()))?;
+    request.headers_mut().insert(HOST, HeaderValue::from_static("vestibule"));
+    // Drives the exchange. Its errors reach the sender as well.
+    tokio::spawn(connection);
+    let late = |_| AdminError::Answer("it takes too long".to_owned());
+    let answer = tokio::time::timeout(ADMIN_TIMEOUT, sender.send_request(request)).await.map_err(late)?;
+    let (head, body) = answer.map_err(broken)?.into_parts();
+    let body = read_limited(body, MAX_ADMIN_ANSWER).await;
+    read(head.status, &body.map_err(|error| AdminError::Answer(error.to_string()))?)
 }
 
-/// Our own server's answer: its status, and JSON after the head.
-fn read(answer: &str) -> Result<Value, AdminError> {
+/// Our own server's answer: its status, and JSON.
+fn read(status: StatusCode, body: &[u8]) -> Result<Value, AdminError> {
     let nonsense = || AdminError::Answer("it is not of this program".to_owned());
-    let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(nonsense)?;
-    let status = head.split(' ').nth(1).ok_or_else(nonsense)?;
-    let body: Value = serde_json::from_str(body).map_err(|_| nonsense())?;
-    if status == "200" {
+    let body: Value = serde_json::from_slice(body).map_err(|_| nonsense())?;
+    if status == StatusCode::OK {
         return Ok(body);
     }
     let error = body.get("error").and_then(Value::as_str).ok_or_else(nonsense)?;
@@ -94,18 +117,38 @@ fn read(answer: &str) -> Result<Value, AdminError> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+
     use super::*;
+
+    /// What `ask` makes of the bytes that a server on the socket says.
+    fn answered(bytes: &'static str) -> Result<Value, AdminError> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("admin.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        let server = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 1024];
+            let length = stream.read(&mut request).unwrap();
+            stream.write_all(bytes.as_bytes()).unwrap();
+            String::from_utf8_lossy(&request[..length]).into_owned()
+        });
+        let answer = ask(&path, &Method::POST, "/sessions/revoke?user=a%40b");
+        let request = server.join().unwrap();
+        assert!(request.starts_with("POST /sessions/revoke?user=a%40b HTTP/1.1\r\n"), "{request}");
+        answer
+    }
 
     #[test]
     fn answers_are_read_and_refusals_are_errors() {
-        let ok = read("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
+        let ok = answered("HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}").unwrap();
         assert!(ok.is_object());
-        let no = read("HTTP/1.1 404 Not Found\r\n\r\n{\"error\":\"nothing\"}").unwrap_err();
+        let no = answered("HTTP/1.1 404 Not Found\r\n\r\n{\"error\":\"nothing\"}").unwrap_err();
         assert_eq!(no.to_string(), "nothing");
         for odd in
             ["", "x", "HTTP/1.1 200 OK\r\n\r\nnot json", "HTTP/1.1\r\n\r\n{}", "HTTP/1.1 500 X\r\n\r\n{}"]
         {
-            assert!(matches!(read(odd), Err(AdminError::Answer(_))), "{odd}");
+            assert!(matches!(answered(odd), Err(AdminError::Answer(_))), "{odd}");
         }
     }
 
@@ -123,6 +166,7 @@ mod tests {
         fs::write(&file, "precious").unwrap();
         assert_eq!(bind(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         assert_eq!(fs::read_to_string(&file).unwrap(), "precious");
-        assert!(matches!(ask(&dir.path().join("none"), "GET", "/"), Err(AdminError::Connect { .. })));
+        let nobody = exchange(&dir.path().join("none"), &Method::GET, "/").await;
+        assert!(matches!(nobody, Err(AdminError::Connect { .. })));
     }
 }

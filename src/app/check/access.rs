@@ -1,4 +1,4 @@
-//! The way to the gateway.
+//! Whether clients reach the gateway by the access URL.
 
 use http::StatusCode;
 
@@ -8,7 +8,7 @@ use crate::web::{Client, ClientError};
 
 use super::Finding;
 
-/// Whether a websocket gets through everything that stands in front of the gateway, and through the gateway itself.
+/// Opens a websocket through everything in front of the gateway, and through the gateway itself.
 pub(super) async fn look(config: &Config, client: Client) -> Finding {
     let url = &config.coder.access_url;
     match Api::new(url, url, client).websocket().await {
@@ -16,17 +16,17 @@ pub(super) async fn look(config: &Config, client: Client) -> Finding {
             Finding::ok(format!("{url} answers, and lets websockets through."))
         }
         Err(ClientError::Connect) => Finding::hint(
-            format!("Cannot tell whether websockets reach the gateway: {url} cannot be reached from here."),
+            format!("Cannot tell whether websockets reach the gateway: this machine cannot reach {url}."),
             "The gateway is not running yet, or this machine cannot reach the access URL.",
             "Start the gateway, then run the check again.",
         ),
         Ok(StatusCode::FORBIDDEN) => Finding::ok(format!(
-            "{url} answers. The relay (class derp) is closed, so no websocket was tried."
+            "{url} answers. The DERP relay (class derp) is closed, so the check did not try a websocket."
         )),
         Ok(StatusCode::MISDIRECTED_REQUEST) => Finding::wrong(
             format!("The gateway that answers at {url} serves another access URL: it answers 421."),
-            "coder.accessURL was changed while the gateway runs with its former value, or a proxy in front of the \
-             gateway changes Host.",
+            "The gateway still runs with an earlier value of coder.accessURL, or a proxy in front of the gateway changes \
+             Host.",
             "Restart the gateway with this configuration, and configure the proxy to keep Host.",
         ),
         Ok(status) => Finding::wrong(
@@ -35,7 +35,7 @@ pub(super) async fn look(config: &Config, client: Client) -> Finding {
             "Configure the proxy to forward both headers over HTTP/1.1: terminals, tunnels and the dashboard need websockets.",
         ),
         Err(error) => Finding::wrong(
-            format!("{url} does not answer a request for a websocket."),
+            format!("{url} does not answer a websocket request."),
             error.to_string(),
             "Check the proxy in front of the gateway, and the gateway's log.",
         ),

@@ -11,7 +11,8 @@ use std::time::Duration;
 use url::{Host, Url};
 
 use super::Finding;
-use crate::config::{Config, Tls};
+use crate::coder::hosts::Wildcard;
+use crate::config::{Config, TlsFiles};
 use crate::types::{Clock, Timestamp};
 use chain::{Certificate, Chain, Issuance};
 
@@ -68,7 +69,7 @@ fn read(file: &Path) -> Option<Vec<u8>> {
 }
 
 /// A byte order mark hides the first line, so that the first certificate or the key is not found.
-fn marks(tls: &Tls) -> Vec<Finding> {
+fn marks(tls: &TlsFiles) -> Vec<Finding> {
     let marked = |file: &&Path| {
         read(file).is_some_and(|text| {
             text.starts_with(UTF8_MARK) || UTF16_MARKS.iter().any(|mark| text.starts_with(mark))
@@ -147,7 +148,7 @@ fn names(leaf: &Certificate, config: &Config, file: &str) -> Vec<Finding> {
     if let Some(host) = config.coder.access_url.host() {
         expect(&host.to_string(), is_for(leaf, &host), "coder.accessURL");
     }
-    if let Some(pattern) = &config.coder.wildcard_access_url
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written)
         && let Some(host) = app_host(pattern)
     {
         let pattern = pattern.split(':').next().unwrap_or(pattern);

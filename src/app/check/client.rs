@@ -1,29 +1,28 @@
-//! Whether the provider knows this client: its id and secret, its redirect URI, the grants that it may use; and the
-//! provider's clock.
+//! Whether the provider knows this client: its id and secret, its redirect URI and its grant types; and the provider's
+//! clock.
 //!
-//! authentik (2026.8.0-rc1) looks at a request in this order: is the grant type allowed (since 2026.5), is it the
-//! client, is the redirect URI registered, is the code or token known. So each answer rules something out. Other
-//! providers have orders of their own: of them only what RFC 6749 and OpenID Connect Core 1.0 say is taken for known.
+//! authentik (2026.8.0-rc1) checks a request in this order: the grant type (since 2026.5), the client, the redirect URI,
+//! the code or token. So each error rules something out. Other providers use other orders: for them the check relies only
+//! on RFC 6749 and OpenID Connect Core 1.0.
 
 mod authentik;
+mod authorization;
 #[cfg(test)]
 mod tests;
 
 use super::Finding;
 use super::told::Told;
-use crate::oidc::{Authorization, OAuthError, Probed};
+use crate::oidc::{OAuthError, Probed};
+use authorization::authorization;
 
-/// From here on ID tokens are refused: the gateway allows clocks to differ by a minute.
+/// The difference of the clocks, in seconds, from which the gateway refuses ID tokens.
 const CLOCK_WRONG: u64 = 60;
 
-/// From here on a difference is worth a word, in seconds. A `Date` is up to a second old, and the answer took time.
+/// The difference of the clocks, in seconds, from which the check gives a hint. A `Date` is up to a second old, and the
+/// response took time.
 const CLOCK_ODD: u64 = 20;
 
-/// Errors of a sign-in without a page that mean nothing but that a page is needed (OpenID Connect Core 1.0 §3.1.2.6).
-const NEEDS_A_PAGE: [&str; 4] =
-    ["login_required", "interaction_required", "consent_required", "account_selection_required"];
-
-/// What the provider's answers mean.
+/// Turns the provider's answers into findings.
 pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<Finding> {
     let mut findings = if is_authentik {
         authentik::judge(told, redirect_uri)
@@ -37,8 +36,8 @@ pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<
     findings
 }
 
-/// Whether an error is about the client, and nothing else. A wrong secret is `invalid_client` (RFC 6749 §5.2);
-/// Keycloak 26.7.3 says `unauthorized_client` with "Invalid client or Invalid client credentials".
+/// Whether an error is about the client and nothing else. A wrong secret is `invalid_client` (RFC 6749 §5.2);
+/// Keycloak 26.7.3 uses `unauthorized_client` with "Invalid client or Invalid client credentials".
 fn is_about_client(error: &OAuthError) -> bool {
     let text = error.description.as_deref().unwrap_or_default().to_lowercase();
     error.code == "invalid_client" || text.contains("client credentials") || text.contains("client secret")
@@ -49,7 +48,7 @@ fn secret(told: &Told) -> Finding {
         Finding::hint(
             "Cannot tell whether client id and client secret are right.",
             cause,
-            "Sign in once: the error page and the log name a wrong secret.",
+            "Sign in once: if the secret is wrong, the error page and the log say so.",
         )
     };
     let Probed::Error(ours) = &told.refresh else {
@@ -71,13 +70,13 @@ fn secret(told: &Told) -> Finding {
             Finding::ok("The provider accepts the client id and the client secret.")
         }
         stranger => unknown(format!(
-            "With the configured secret and with a made-up one, the answer is the same: {stranger}."
+            "The provider gives the same answer to the configured secret and to a made-up one: {stranger}."
         )),
     }
 }
 
-/// RFC 6749 §5.2: `unauthorized_client` is said to a client that is known and may not use this grant. Gitea says it
-/// of a dead refresh token too.
+/// RFC 6749 §5.2: `unauthorized_client` is for a known client that may not use this grant. Gitea also uses it for a dead
+/// refresh token.
 fn may_not_refresh(told: &Told) -> Option<Finding> {
     let Probed::Error(error) = &told.refresh else { return None };
     let refused = matches!(error.code.as_str(), "unauthorized_client" | "unsupported_grant_type");
@@ -90,53 +89,11 @@ fn may_not_refresh(told: &Told) -> Option<Finding> {
     })
 }
 
-/// What the authorization endpoint says, of whichever provider.
-fn authorization(told: &Told, redirect_uri: &str) -> Finding {
-    match &told.authorization {
-        Authorization::Back(None) => known(redirect_uri),
-        Authorization::Back(Some(error)) if NEEDS_A_PAGE.contains(&error.code.as_str()) => {
-            known(redirect_uri)
-        }
-        Authorization::Back(Some(error)) => Finding::wrong(
-            "The provider refuses sign-ins by this client.",
-            format!("{error}."),
-            "Correct what the error names: oidc.scopes, oidc.authURLParams, or the client's grant and response types at \
-             the provider.",
-        ),
-        Authorization::Refused(status) => Finding::wrong(
-            "The provider does not send sign-ins by this client back to the gateway.",
-            format!(
-                "Its authorization endpoint answers {status}. Providers do so when they do not know the client id, or \
-                 when the redirect URI is not registered as it is sent."
-            ),
-            format!("Register {redirect_uri} as a redirect URI of this client, and compare oidc.clientID."),
-        ),
-        Authorization::Page => {
-            unknown_redirect("Its authorization endpoint shows a page although prompt=none asks for none.")
-        }
-        Authorization::Unreachable(why) => {
-            unknown_redirect(&format!("Its authorization endpoint was asked: {why}."))
-        }
-    }
-}
-
-fn known(redirect_uri: &str) -> Finding {
-    Finding::ok(format!("The provider knows the client id and the redirect URI {redirect_uri}."))
-}
-
-fn unknown_redirect(cause: &str) -> Finding {
-    Finding::hint(
-        "Cannot tell whether the redirect URI is registered at the provider.",
-        cause,
-        "Sign in once: the provider shows an error page if it is not.",
-    )
-}
-
 fn clock(ahead: Option<i64>) -> Finding {
     let Some(ahead) = ahead else {
         return Finding::hint(
             "Cannot tell whether the provider's clock is right.",
-            "Its answer has no Date header.",
+            "Its response has no Date header.",
             "Synchronize the clocks of both machines with NTP.",
         );
     };
@@ -146,7 +103,7 @@ fn clock(ahead: Option<i64>) -> Finding {
     match by {
         CLOCK_WRONG.. => Finding::wrong(what, "One of the two clocks is wrong.", remedy),
         CLOCK_ODD.. => {
-            Finding::hint(what, "One of the two clocks is wrong, or the answer took long.", remedy)
+            Finding::hint(what, "One of the two clocks is wrong, or the response was slow.", remedy)
         }
         _ => Finding::ok("The provider's clock agrees with the clock of this machine."),
     }

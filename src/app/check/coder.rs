@@ -1,4 +1,4 @@
-//! Coder: whether it is there, sends sign-ins to the issuer listener, and knows its secret there.
+//! Coder: whether it answers, sends sign-ins to the issuer listener, and has the right client secret.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -6,18 +6,22 @@ use http::header::ACCEPT;
 use http::{HeaderMap, HeaderValue, Request, StatusCode};
 
 use crate::coder::api::Api;
-use crate::coder::handoff::{CALLBACK, Handoff, HandoffError, Started, Visit};
+use crate::coder::handoff::{Handoff, HandoffError, Started, Visit};
 use crate::coder::refusal::CoderRefusal;
 use crate::config::Config;
-use crate::types::{LocalRedirect, Secret, random_token};
+use crate::types::{LocalRedirect, Secret, printable, random_token};
 use crate::web::Client;
 
-use super::{Finding, settings};
+use super::Finding;
+use crate::app::settings;
+
+/// The longest text of Coder's that a finding quotes, in characters.
+const MAX_QUOTED: usize = 200;
 
 /// What to do about a Coder that has other settings than the gateway.
 const NEW_ENVIRONMENT: &str = "Give Coder the environment that `vestibule coder-env` prints, and restart it.";
 
-/// Asks for its health and version, then walks a sign-in with a made-up code.
+/// Asks for Coder's health and version, then tries a sign-in with a made-up code.
 pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     let (url, access_url) = (&config.coder.url, &config.coder.access_url);
     let api = Api::new(url, access_url, client.clone());
@@ -31,7 +35,7 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     let Some(info) = api.build_info().await else {
         return vec![Finding::wrong(
             format!("The server at {url} does not report a version of Coder."),
-            "Another server than Coder answers there.",
+            "A server other than Coder answers there.",
             "Correct coder.url.",
         )];
     };
@@ -51,8 +55,8 @@ pub(super) async fn look(config: &Config, client: Client) -> Vec<Finding> {
     findings
 }
 
-/// The first leg of a sign-in shows which issuer and client Coder has. Its secret shows only when Coder redeems a
-/// code at the issuer listener: a made-up one, which the running gateway refuses after it has looked at the secret.
+/// The first part of a sign-in shows Coder's issuer and client id. Its secret shows only when Coder redeems a code at the
+/// issuer listener: the code is made up, and the running gateway refuses it after it has checked the secret.
 async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
     let handoff = Handoff::new(settings::handoff(config), client.clone());
     let started = match handoff.start(visit()).await {
@@ -69,7 +73,7 @@ async fn sign_in(config: &Config, client: Client) -> Vec<Finding> {
     findings
 }
 
-/// Nobody's browser, on this machine.
+/// A visit without a browser, from this machine.
 fn visit() -> Visit {
     let mut headers = HeaderMap::new();
     headers.insert(ACCEPT, HeaderValue::from_static("application/json"));
@@ -85,12 +89,12 @@ fn not_begun(error: &HandoffError) -> Finding {
     match error {
         HandoffError::Refused(refusal) if refusal.status() == StatusCode::TOO_MANY_REQUESTS => Finding::hint(
             "Cannot tell whether Coder sends sign-ins to the issuer listener.",
-            format!("Coder says: {}", refusal.words()),
+            format!("Coder's message: {}", refusal.words()),
             "Run the check again in a minute.",
         ),
         HandoffError::Refused(refusal) => Finding::wrong(
             "Coder does not start a sign-in.",
-            format!("Coder says: {}", refusal.words()),
+            format!("Coder's message: {}", refusal.words()),
             refusal.remedy().map_or_else(|| NEW_ENVIRONMENT.to_owned(), |remedy| format!("{remedy}.")),
         ),
         error => Finding::wrong(
@@ -103,21 +107,20 @@ fn not_begun(error: &HandoffError) -> Finding {
 
 fn begun(config: &Config, started: &Started) -> Finding {
     let issuer = &config.coder.issuer.url;
-    let expected = config.coder.access_url.join(CALLBACK).map(String::from).unwrap_or_default();
+    let expected = config.oidc.redirect_uri.as_str();
     if started.redirect_uri() == expected {
         return Finding::ok(format!(
             "Coder sends sign-ins to the issuer listener ({issuer}), with the right client id."
         ));
     }
     Finding::wrong(
-        format!("Coder sends the browser back to {} after a sign-in.", printable(started.redirect_uri())),
+        format!(
+            "Coder sends the browser back to {} after a sign-in.",
+            printable(started.redirect_uri(), MAX_QUOTED)
+        ),
         format!("{expected} was expected: Coder's CODER_ACCESS_URL or CODER_OIDC_REDIRECT_URL differs."),
         NEW_ENVIRONMENT,
     )
-}
-
-fn printable(text: &str) -> String {
-    crate::types::printable(text, 200)
 }
 
 /// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
@@ -141,7 +144,7 @@ async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Find
     }
     Finding::wrong(
         format!("Coder cannot reach the issuer listener at {url}, although it answers this machine."),
-        format!("Coder says: {words}"),
+        format!("Coder's message: {words}"),
         "Set coder.issuer.listen and coder.issuer.url to an address that Coder can reach, and give Coder the \
          environment that `vestibule coder-env` prints.",
     )

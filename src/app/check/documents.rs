@@ -5,24 +5,22 @@ use crate::oidc::{Announced, Provider};
 
 use super::Finding;
 
-/// The scope that a refresh token comes with (OpenID Connect Core 1.0 §11).
+/// The scope that requests a refresh token (OpenID Connect Core 1.0 §11).
 const OFFLINE_ACCESS: &str = "offline_access";
 
-/// Reads the documents as a start would.
+/// Reads the documents as the gateway does when it starts.
 pub(super) async fn discovery(provider: &Provider) -> Finding {
     let issuer = provider.issuer();
     match provider.discover().await {
         Ok(()) => Finding::ok(format!("{issuer} answers, and its documents and keys are valid.")),
-        Err(error) => Finding::wrong(
-            format!("{issuer} cannot be used for signing in."),
-            error.to_string(),
-            error.remedy(),
-        ),
+        Err(error) => {
+            Finding::wrong(format!("Users cannot sign in with {issuer}."), error.to_string(), error.remedy())
+        }
     }
 }
 
-/// Compares the scopes that are asked for with those that the provider lists. A list that is short means something
-/// at authentik alone: Ory Hydra 26.2.0 and Spring Authorization Server 7.0.6 grant scopes that they do not list.
+/// Compares the requested scopes with those that the provider lists. A missing scope has a meaning only for authentik:
+/// Ory Hydra 26.2.0 and Spring Authorization Server 7.0.6 grant scopes that they do not list.
 pub(super) fn scopes(config: &Config, announced: &Announced) -> Vec<Finding> {
     let wanted = &config.oidc.scopes;
     let listed = announced.scopes.as_deref();
@@ -37,7 +35,7 @@ pub(super) fn scopes(config: &Config, announced: &Announced) -> Vec<Finding> {
         let what = format!("The provider in authentik has no scope mapping for \"{scope}\".");
         let remedy = format!(
             "Select the mapping for \"{scope}\" in the field \"Scopes\" (Advanced protocol settings) of the provider in \
-             authentik, or take the scope out of oidc.scopes."
+             authentik, or remove the scope from oidc.scopes."
         );
         let cause = "authentik silently drops such a scope, so its claims are missing.";
         let needed = matches!(scope.as_str(), "openid" | "email") || needed_for_groups(config, scope);
@@ -54,7 +52,7 @@ fn needed_for_groups(config: &Config, scope: &str) -> bool {
         && config.oidc.group_field.as_deref() == Some("groups")
 }
 
-/// Whether a refresh token comes is seen at the first sign-in alone: Keycloak and Spring Authorization Server send
+/// Only the first sign-in shows whether the provider sends a refresh token: Keycloak and Spring Authorization Server send
 /// one without `offline_access`.
 fn offline_access(
     wanted: &[String],
@@ -85,23 +83,23 @@ fn offline_access(
     })
 }
 
-/// Keycloak 26.7.3, asked for `offline_access`, makes an *offline* session and no other one: nothing that needs a
-/// session of the browser works there.
+/// With `offline_access` Keycloak 26.7.3 creates only an *offline* session: features that need a browser session do not
+/// work.
 fn offline_session(config: &Config) -> Option<Finding> {
     let is_realm = config.oidc.issuer.as_str().contains("/realms/");
     let asked = config.oidc.scopes.iter().any(|scope| scope == OFFLINE_ACCESS);
     (is_realm && asked).then(|| {
         Finding::hint(
-            "If this is Keycloak, offline_access costs single sign-on and back-channel logout.",
-            "oidc.scopes has offline_access. Keycloak then creates only an offline session: it neither signs people in to \
+            "If this is Keycloak, offline_access prevents single sign-on and back-channel logout.",
+            "oidc.scopes has offline_access. Keycloak then creates only an offline session: it neither signs users in to \
              other applications nor notifies the gateway when they sign out.",
-            "Take offline_access out of oidc.scopes: Keycloak sends a refresh token without it.",
+            "Remove offline_access from oidc.scopes: Keycloak sends a refresh token without it.",
         )
     })
 }
 
-/// authentik lists encryption exactly when the provider has an encryption key, and then encrypts every token.
-/// Others list what a client may ask for: it means nothing.
+/// authentik lists encryption exactly when the provider has an encryption key, and then encrypts every token. Other
+/// providers list the algorithms that a client may request, which says nothing about this client.
 pub(super) fn encryption(announced: &Announced) -> Option<Finding> {
     (announced.is_authentik && announced.lists_encryption).then(|| {
         Finding::wrong(
@@ -148,7 +146,10 @@ mod tests {
         let realm = MINIMAL.replace("9100/application/o/coder/", "9100/realms/acme");
         let other = announced(false, &["openid", "offline_access"]);
         let found = scopes(&Config::from_text(&realm).unwrap(), &other);
-        assert!(found.len() == 1 && found[0].remedy.contains("Take offline_access out"), "{found:?}");
+        assert!(
+            found.len() == 1 && found[0].remedy.contains("Remove offline_access from oidc.scopes"),
+            "{found:?}"
+        );
         let without = Config::from_text(&realm.replace(", offline_access", "")).unwrap();
         assert!(scopes(&without, &other)[0].cause.contains("lacks"), "the other way round");
     }

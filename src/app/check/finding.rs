@@ -1,26 +1,26 @@
-//! What a look at something finds.
+//! The result of one check.
 
-/// How much a finding matters.
+/// How severe a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
-    /// It is as it should be.
+    /// Nothing is wrong.
     Ok,
-    /// It may be as it should be; or it cannot be known from here.
+    /// A possible problem, or a setting that the check cannot examine.
     Hint,
-    /// People cannot sign in, or not as it is meant.
+    /// Users cannot sign in, or a feature does not work as configured.
     Wrong,
 }
 
-/// What was looked at, and how it is.
+/// What one check found, with the likely cause and what to do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
-    /// How much it matters.
+    /// How severe it is.
     pub level: Level,
-    /// What was found: a sentence.
+    /// What the check found, as a sentence.
     pub what: String,
-    /// The likely cause; empty when all is well.
+    /// The likely cause; empty for [`Level::Ok`].
     pub cause: String,
-    /// What to do; empty when all is well.
+    /// What to do; empty for [`Level::Ok`].
     pub remedy: String,
 }
 

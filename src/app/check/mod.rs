@@ -1,6 +1,7 @@
-//! `vestibule check`: what the configuration alone gives away, and with `--online` what the neighbours tell.
+//! `vestibule check`: hints that follow from the configuration alone, and with `--online` the answers of the provider,
+//! Coder and the gateway.
 //!
-//! A question is a function that gives [`Finding`]s, in the file of the neighbour that it is about:
+//! Each check is a function that returns [`Finding`]s, in the file named after what it examines:
 //!
 //! | about | file |
 //! | --- | --- |
@@ -8,12 +9,12 @@
 //! | the provider's documents and keys | `documents.rs` |
 //! | client id, secret, redirect URI, grants, clock | `client.rs`; `told.rs` asks |
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
-//! | the way to the gateway | `access.rs` |
+//! | the way from clients to the gateway | `access.rs` |
 //! | the limit on open files | `open_files.rs` |
 //! | the certificate that clients are shown | `certificate_chain.rs` |
 //!
-//! All questions together are about a dozen requests, each bounded by the client's time-out. None carries a token
-//! that was ever given out; what they leave behind is failed attempts in the neighbours' logs.
+//! All checks together send about a dozen requests, each bounded by the client's time-out. None has a token that was ever
+//! issued. They leave failed attempts in the logs of the provider and Coder.
 
 mod access;
 mod authentik;
@@ -36,30 +37,32 @@ use crate::oidc::Provider;
 use crate::types::Clock;
 use crate::web::{Client, ClientSettings};
 
+use super::error::BuildError;
+use super::files;
 use super::open_files::OpenFiles;
-use super::{BuildError, certificates, settings, workers};
+use super::settings::workers;
 
-/// Reads the certificate and its key as a start would.
+/// Reads the certificate and its key as the gateway does when it starts.
 ///
 /// # Errors
-/// [`BuildError::Certificate`].
+/// [`BuildError::Certificate`] when they cannot be read or do not match.
 pub fn check_files(config: &Config) -> Result<(), BuildError> {
-    certificates(config).map(drop)
+    files::certificates(config).map(drop)
 }
 
-/// What the configuration alone gives away: hints, none of which is certain.
+/// Hints about problems that are likely with this configuration.
 pub fn hints(config: &Config) -> Vec<Finding> {
     if config.oidc.issuer.authentik_slug().is_some() { authentik::hints(config) } else { Vec::new() }
 }
 
-/// What this machine and its files give away: the limit on open files, and the certificate.
+/// Examines this machine and the files of the configuration: the limit on open files, and the certificate.
 pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![open_files::look(OpenFiles::current(), workers(config))];
     findings.extend(certificate_chain::look(config, clock));
     findings
 }
 
-/// Asks the provider, Coder, and by the access URL the gateway.
+/// Asks the provider, Coder and, by the access URL, the gateway.
 pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
     let client = match Client::new(&ClientSettings::default()) {
         Ok(client) => client,
@@ -67,7 +70,7 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
             return vec![Finding::wrong(
                 "The HTTP client cannot be created.",
                 error.to_string(),
-                "Install the system's certification authorities (package ca-certificates).",
+                "Install the system's certificate authorities (package ca-certificates).",
             )];
         }
     };
@@ -78,15 +81,8 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
 }
 
 async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding> {
-    let settings = match settings::oidc(config) {
-        Ok(settings) => settings,
-        Err(error) => {
-            let what = "The settings do not fit together.";
-            return vec![Finding::wrong(what, error.to_string(), "Correct them.")];
-        }
-    };
-    let redirect_uri = settings.redirect_uri.to_string();
-    let provider = Provider::new(settings, client, clock);
+    let redirect_uri = config.oidc.redirect_uri.to_string();
+    let provider = Provider::new(config.oidc.clone(), client, clock);
     let mut findings = vec![documents::discovery(&provider).await];
     let Some(announced) = provider.announced() else { return findings };
     findings.extend(documents::scopes(config, &announced));
@@ -100,10 +96,17 @@ async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding>
     findings
 }
 
-/// Writes the hints into the log: at once when the issuer looks like authentik's, else as soon as its discovery
-/// document shows that it is one.
+/// What [`log_hints`] writes.
+pub(super) struct HintsAtStart {
+    /// Whether the issuer already shows that the provider is authentik.
+    by_issuer: bool,
+    hints: Vec<Finding>,
+}
+
+/// Writes the hints into the log: at once if the issuer looks like authentik's, otherwise as soon as the discovery
+/// document shows that it is.
 pub(super) async fn log_hints(
-    (by_issuer, hints): (bool, Vec<Finding>),
+    HintsAtStart { by_issuer, hints }: HintsAtStart,
     provider: Arc<Provider>,
     stop: CancellationToken,
 ) {
@@ -119,7 +122,7 @@ pub(super) async fn log_hints(
     }
 }
 
-/// What [`log_hints`] writes, and whether at once.
-pub(super) fn hints_at_start(config: &Config) -> (bool, Vec<Finding>) {
-    (config.oidc.issuer.authentik_slug().is_some(), authentik::hints(config))
+/// The hints of a configuration, for [`log_hints`].
+pub(super) fn hints_at_start(config: &Config) -> HintsAtStart {
+    HintsAtStart { by_issuer: config.oidc.issuer.authentik_slug().is_some(), hints: authentik::hints(config) }
 }

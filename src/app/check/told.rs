@@ -1,25 +1,25 @@
-//! What the provider is asked about this client, and what it answers.
+//! Asks the provider about this client, and holds its answers.
 
-use crate::oidc::{Authorization, NotReady, ProbeSecret, Probed, Provider};
+use crate::oidc::{AuthorizationProbe, NotReady, ProbeSecret, Probed, Provider};
 
-/// The provider's answers, none of which needs anybody to sign in.
+/// The provider's answers to probes that need no sign-in.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    /// To a sign-in without a page.
-    pub(super) authorization: Authorization,
-    /// How far its clock is ahead, in seconds; `None` when it does not say.
+    /// The answer to a sign-in without a page.
+    pub(super) authorization: AuthorizationProbe,
+    /// How many seconds the provider's clock is ahead; `None` if its response has no `Date`.
     pub(super) ahead: Option<i64>,
-    /// To a made-up refresh token with the configured secret.
+    /// The answer to a made-up refresh token with the configured secret.
     pub(super) refresh: Probed,
-    /// … with a made-up secret.
+    /// The answer to a made-up refresh token with a made-up secret.
     pub(super) refresh_as_stranger: Probed,
-    /// To a made-up code with the configured secret.
+    /// The answer to a made-up code with the configured secret.
     pub(super) code: Probed,
-    /// … with a made-up secret; asked at authentik alone, where it shows the grant types.
+    /// The answer to a made-up code with a made-up secret; only for authentik, where it shows the grant types.
     pub(super) code_as_stranger: Option<Probed>,
 }
 
-/// Asks: four or five requests, one after the other.
+/// Sends four or five probes, one after the other.
 pub(super) async fn ask(provider: &Provider, is_authentik: bool) -> Result<Told, NotReady> {
     let (authorization, ahead) = provider.probe_authorization().await?;
     Ok(Told {

@@ -8,32 +8,33 @@ use std::path::PathBuf;
 use ipnet::IpNet;
 use url::{Host, Url};
 
-use crate::config::keys::{self, Key};
-use crate::config::{Config, Oidc, csv};
+use crate::coder::hosts::Wildcard;
+use crate::config::{CoderSetting, Config};
 use crate::gateway::BACKCHANNEL_LOGOUT;
+use crate::policy::Switch;
 use crate::types::{Secret, is_loopback};
 
 use super::EnvFormat;
 
-/// One variable of Coder's.
+/// One environment variable for Coder.
 struct Variable {
     name: &'static str,
     value: EnvValue,
-    /// Why it is there, in one line.
+    /// Why Coder needs it, in one line.
     why: &'static str,
 }
 
 enum EnvValue {
     Text(String),
     Secret(Secret),
-    /// The secret stands in this file.
+    /// The gateway reads the secret from this file.
     SecretIn(PathBuf),
-    /// The gateway's address, which nobody but the operator knows here.
+    /// The gateway's address, which only the operator knows.
     UnknownGateway,
 }
 
-/// Writes the block. `gateway` is where the gateway's requests reach Coder from; nothing means it is to be
-/// found out.
+/// Writes all variables. `gateway` names the networks from which Coder receives the gateway's requests; if empty, they
+/// are derived from the configuration.
 pub(super) fn write(
     config: &Config,
     format: EnvFormat,
@@ -46,7 +47,10 @@ pub(super) fn write(
         EnvFormat::Yaml => render::yaml(&variables, out),
         EnvFormat::Helm => render::helm(&variables, out),
     }?;
-    writeln!(out, "\n# Not for Coder: in authentik the provider's logout URI (method: Back-channel) is")?;
+    writeln!(
+        out,
+        "\n# Not for Coder: the logout URI of the provider in authentik (logout method: Back-channel) is"
+    )?;
     match config.coder.access_url.join(BACKCHANNEL_LOGOUT) {
         Ok(url) => writeln!(out, "# {url}"),
         Err(_) => Ok(()),
@@ -56,10 +60,13 @@ pub(super) fn write(
 fn variables(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     let mut all = addresses(config, gateway);
     all.extend(issuer(config));
-    all.extend(provider(&config.oidc));
-    all.extend(config.oidc.coder_only.iter().map(|setting| {
-        text(setting.key.variable, setting.value.clone(), "Passed on as the gateway has it.")
-    }));
+    let handed_on = |why| move |setting: &CoderSetting| text(setting.variable, &setting.value, why);
+    all.extend(
+        config.for_coder.shared.iter().map(handed_on("The same value as in the gateway's configuration.")),
+    );
+    all.extend(
+        config.for_coder.only.iter().map(handed_on("From the gateway's configuration; only Coder uses it.")),
+    );
     all
 }
 
@@ -71,22 +78,22 @@ fn switch(name: &'static str, on: bool, why: &'static str) -> Variable {
     text(name, if on { "true" } else { "false" }, why)
 }
 
-/// Where everything is.
+/// The addresses of Coder and the gateway.
 fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
     let access_url = &config.coder.access_url;
     let mut all = vec![text(
         "CODER_ACCESS_URL",
         without_slash(access_url),
-        "The access URL stays the same; it now leads to the gateway.",
+        "The access URL stays the same; the gateway now serves it.",
     )];
-    if let Some(pattern) = &config.coder.wildcard_access_url {
-        let why = "Hosts of workspace apps lead to the gateway too.";
+    if let Some(pattern) = config.coder.wildcard.as_ref().map(Wildcard::as_written) {
+        let why = "The gateway serves the hosts of workspace apps too.";
         all.push(text("CODER_WILDCARD_ACCESS_URL", pattern, why));
     }
     all.push(switch(
         "CODER_REDIRECT_TO_ACCESS_URL",
         false,
-        "The gateway checks the host. Behind https, Coder would see plain HTTP and redirect in a loop.",
+        "The gateway checks the host. With https, Coder would see plain HTTP behind it and redirect in a loop.",
     ));
     all.push(text(
         "CODER_PROXY_TRUSTED_HEADERS",
@@ -99,18 +106,17 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         why: "Coder trusts that header only from the gateway's own address.",
     });
     if access_url.scheme() == "https" {
-        let why = "Session cookies go over https alone (the default of newer versions only).";
+        let why = "Browsers send session cookies over https only (the default in newer versions of Coder).";
         all.push(switch("CODER_SECURE_AUTH_COOKIE", true, why));
     }
-    if !config.policy.github_sign_in.allow {
-        let why =
-            "Otherwise a new deployment offers a sign-in with GitHub, which the gateway does not allow.";
+    if config.rules.github_sign_in == Switch::Off {
+        let why = "Otherwise a new deployment offers sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
     all
 }
 
-/// The networks that the gateway's requests reach Coder from.
+/// The networks from which Coder receives the gateway's requests.
 fn origins(config: &Config, gateway: &[IpNet]) -> EnvValue {
     let networks: Vec<String> = gateway.iter().map(ToString::to_string).collect();
     if !networks.is_empty() {
@@ -126,7 +132,7 @@ fn origins(config: &Config, gateway: &[IpNet]) -> EnvValue {
     }
 }
 
-/// The issuer listener in the provider's place.
+/// The issuer listener, which takes the place of the provider for Coder.
 fn issuer(config: &Config) -> Vec<Variable> {
     let issuer = &config.coder.issuer;
     let secret = match &issuer.client_secret_file {
@@ -142,49 +148,20 @@ fn issuer(config: &Config) -> Vec<Variable> {
         text(
             "CODER_OIDC_CLIENT_ID",
             &config.oidc.client_id,
-            "The client id at the provider: the audience that Coder checks in that token.",
+            "The client id at the provider: Coder compares it with the audience of that token.",
         ),
         Variable {
             name: "CODER_OIDC_CLIENT_SECRET",
             value: secret,
-            why: "coder.issuer.clientSecret, not the provider's secret: Coder never gets that one.",
+            why: "coder.issuer.clientSecret. Coder never gets the provider's client secret.",
         },
         switch(
             "CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS",
             true,
-            "Waives only the comparison of the issuer's URL with the issuer in the token, which is the provider's, so \
-             that accounts stay linked as before. Coder still checks signature and audience.",
+            "Skips one check: that the token's issuer is the URL above. The token's issuer is the provider, so accounts \
+             stay linked as before. Coder still checks signature and audience.",
         ),
     ]
-}
-
-/// What the gateway has judged and Coder judges again.
-fn provider(oidc: &Oidc) -> Vec<Variable> {
-    const SAME: &str = "The same value as for the gateway.";
-    let domains: Vec<String> = oidc.email_domains.iter().map(|domain| domain.as_str().to_owned()).collect();
-    let mut all = vec![text("CODER_OIDC_SCOPES", csv(&oidc.scopes), SAME)];
-    let given = [
-        ("CODER_OIDC_EMAIL_DOMAIN", csv(&domains)),
-        ("CODER_OIDC_EMAIL_FIELD", oidc.email_field.clone()),
-        ("CODER_OIDC_USERNAME_FIELD", oidc.username_field.clone()),
-        ("CODER_OIDC_IGNORE_EMAIL_VERIFIED", oidc.ignore_email_verified.to_string()),
-        ("CODER_OIDC_IGNORE_USERINFO", oidc.ignore_user_info.to_string()),
-        ("CODER_OIDC_GROUP_FIELD", oidc.group_field.clone().unwrap_or_default()),
-        ("CODER_OIDC_ALLOWED_GROUPS", csv(&oidc.groups_allowed)),
-        ("CODER_OIDC_SIGN_IN_TEXT", oidc.sign_in_text.clone()),
-        ("CODER_OIDC_ICON_URL", oidc.icon_url.as_ref().map(Url::to_string).unwrap_or_default()),
-    ];
-    let differs = |name: &str, value: &str| {
-        let default = keys::all().find(|key| key.variable == name).and_then(Key::default);
-        value != default.unwrap_or_default()
-    };
-    all.extend(
-        given
-            .into_iter()
-            .filter(|(name, value)| differs(name, value))
-            .map(|(name, value)| text(name, value, SAME)),
-    );
-    all
 }
 
 fn without_slash(url: &Url) -> &str {

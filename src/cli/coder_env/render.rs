@@ -1,19 +1,20 @@
-//! The block in each format, quoted so that what is read is what was meant.
+//! Writes the variables in each format, quoted so that Coder reads each value unchanged.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use super::{EnvValue, Variable};
+use crate::types::printable;
 
-/// The secret in Kubernetes that the Helm values name when the gateway reads its own from a file.
+/// The Kubernetes secret in the Helm values, used when the gateway reads the client secret from a file.
 const KUBERNETES_SECRET: (&str, &str) = ("vestibule", "coder-client-secret");
 
-/// What stands where the gateway's address is not known. Coder refuses to start with it.
+/// The placeholder for an unknown gateway address. Coder refuses to start with it.
 pub(super) const GATEWAY_PLACEHOLDER: &str = "<the gateway's address as Coder sees it, such as 10.0.0.5/32>";
 
 /// `NAME='value'` lines, for `set -a; . FILE` and for systemd's `EnvironmentFile=`.
 pub(super) fn shell(variables: &[Variable], out: &mut dyn Write) -> io::Result<()> {
-    writeln!(out, "# For a shell (set -a; . FILE), or as /etc/coder.d/coder.env.")?;
+    writeln!(out, "# For a shell (set -a; . FILE), or for /etc/coder.d/coder.env.")?;
     for variable in variables {
         comment(variable, "", out)?;
         writeln!(out, "{}={}", variable.name, shell_quoted(&text(&variable.value)))?;
@@ -27,7 +28,7 @@ pub(super) fn yaml(variables: &[Variable], out: &mut dyn Write) -> io::Result<()
     if variables.iter().any(|variable| text(&variable.value).contains('$')) {
         writeln!(
             out,
-            "# Docker Compose substitutes what follows a dollar sign: write two dollar signs for each one."
+            "# Docker Compose replaces a variable after a dollar sign: write each dollar sign twice."
         )?;
     }
     for variable in variables {
@@ -60,18 +61,21 @@ fn comment(variable: &Variable, indent: &str, out: &mut dyn Write) -> io::Result
     writeln!(out, "\n{indent}# {}", variable.why)?;
     match &variable.value {
         EnvValue::SecretIn(file) => {
-            writeln!(out, "{indent}# The gateway reads it from {}: put the same secret here.", shown(file))
+            writeln!(out, "{indent}# The gateway reads it from {}: use the same secret here.", shown(file))
         }
         EnvValue::UnknownGateway => {
-            writeln!(out, "{indent}# Unknown: fill it in, or run this command with --gateway CIDR.")
+            writeln!(out, "{indent}# Unknown: enter the address, or run this command with --gateway CIDR.")
         }
         EnvValue::Text(_) | EnvValue::Secret(_) => Ok(()),
     }
 }
 
+/// The longest path printed, in characters (`PATH_MAX` of Linux).
+const MAX_PATH: usize = 4096;
+
 /// A path on one line of a comment.
 fn shown(path: &Path) -> String {
-    path.display().to_string().chars().map(|c| if c.is_control() { '?' } else { c }).collect()
+    printable(&path.display().to_string(), MAX_PATH)
 }
 
 fn text(value: &EnvValue) -> String {
@@ -83,12 +87,12 @@ fn text(value: &EnvValue) -> String {
     }
 }
 
-/// In single quotes, where a POSIX shell and systemd take everything but the quote itself as it is.
+/// Quotes with single quotes, in which a POSIX shell and systemd change nothing but the quote itself.
 fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// In double quotes with JSON's escapes, all of which YAML 1.2 §5.7 has too.
+/// Quotes with double quotes and JSON's escapes, which YAML 1.2 §5.7 has too.
 fn yaml_quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

@@ -9,12 +9,12 @@ use super::sources::{
     PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
     WORKSPACE_PROXY_HEADER, bearers, cookies_named, each_cookie, header_lines, query_values,
 };
-use super::{Contradiction, Presented, PresentedKind, format};
+use super::{Contradiction, PresentedCredential, PresentedKind, format};
 use crate::coder::cookies;
 use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, MachineCredential, RouteClass};
 
-type Found<'a> = Result<Option<Presented<'a>>, Contradiction>;
+type Found<'a> = Result<Option<PresentedCredential<'a>>, Contradiction>;
 
 /// Finds the credential of a request.
 #[derive(Clone, Debug, Default)]
@@ -33,10 +33,9 @@ impl Finder {
     /// The session that a browser brings as its cookie, whatever else it brings; the first of several, as
     /// Coder reads them.
     pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        cookies_named(headers, cookies::is_session).find_map(|text| match text {
-            Cow::Borrowed(text) if format::is_person(text) => Some(text),
-            _ => None,
-        })
+        cookies_named(headers, cookies::is_session)
+            .filter_map(|value| std::str::from_utf8(value).ok())
+            .find(|text| format::is_person(text))
     }
 
     /// The credential that Coder will use on a route of this class; `query` as it was sent.
@@ -69,7 +68,7 @@ impl Finder {
     }
 
     /// On an app host its own session's cookie goes before every other place. Which of several such cookies
-    /// is the primary's is told by the name; another one counts when that is missing.
+    /// is the primary's shows in the name; another one counts when that is missing.
     fn app_host<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
         let exact = self.app_cookie.as_deref().unwrap_or(cookies::APP_HOST_SESSION);
         let mut own = cookies_named(headers, move |name| name == exact);
@@ -95,7 +94,10 @@ fn first<'a>(one: Found<'a>, other: impl FnOnce() -> Found<'a>) -> Found<'a> {
 }
 
 /// A machine's credential or a person's, but not both: Coder refuses them together.
-fn either<'a>(machine: Option<Presented<'a>>, person: Option<Presented<'a>>) -> Found<'a> {
+fn either<'a>(
+    machine: Option<PresentedCredential<'a>>,
+    person: Option<PresentedCredential<'a>>,
+) -> Found<'a> {
     match (machine, person) {
         (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
         (machine, person) => Ok(machine.or(person)),
@@ -155,8 +157,8 @@ impl<'a> Pick<'a> {
 
     /// The places that Coder itself names, in its order.
     fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
-        self.offer(CandidateState::Cookie, cookies_named(headers, cookies::is_session))
-            .named_elsewhere(headers, query)
+        let sessions = cookies_named(headers, cookies::is_session).map(String::from_utf8_lossy);
+        self.offer(CandidateState::Cookie, sessions).named_elsewhere(headers, query)
     }
 
     /// Those of them that are no cookies.
@@ -179,7 +181,7 @@ impl<'a> Pick<'a> {
         }
         Ok(self.first.map(|(text, _)| {
             let kind = kind(&text);
-            Presented::new(text, kind, self.in_url)
+            PresentedCredential::new(text, kind, self.in_url)
         }))
     }
 }
@@ -200,22 +202,23 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     });
     let picked = picked.named_elsewhere(headers, query).rfc_6750(headers, query, |_| true);
     let alone = !picked.several && !an_apps;
-    Ok(picked.done()?.map(|found| Presented { alone, ..found }))
+    Ok(picked.done()?.map(|found| PresentedCredential { alone, ..found }))
 }
 
 /// With apps: `own` goes before every other place, `last` comes after those that Coder names.
 /// `Authorization` and `access_token` are the app's business, unless nothing else is there and they hold
-/// what can only be a credential of Coder. Whatever else is in a header is removed by [`super::strip_credentials`];
+/// what can only be a credential of Coder. Everything else in headers is removed by [`super::strip_credentials`];
 /// what is in the URL cannot be, so it must not differ.
 fn app<'a>(
     headers: &'a HeaderMap,
     query: Option<&'a str>,
-    own: Option<Cow<'a, str>>,
-    last: impl FnOnce() -> Option<Cow<'a, str>>,
+    own: Option<&'a [u8]>,
+    last: impl FnOnce() -> Option<&'a [u8]>,
 ) -> Found<'a> {
-    let in_cookie = |text: Cow<'a, str>| {
+    let in_cookie = |value: &'a [u8]| {
+        let text = String::from_utf8_lossy(value);
         let kind = kind(&text);
-        Presented::new(text, kind, false)
+        PresentedCredential::new(text, kind, false)
     };
     let found = match own.map(in_cookie) {
         Some(found) => Some(found),
@@ -239,7 +242,7 @@ fn encrypted_app_key(query: Option<&str>) -> Found<'_> {
     let mut values = query_values(query, |name| name.starts_with(QUERY_HANDOVER_PREFIX));
     match (values.next(), values.next()) {
         (Some(one), Some(other)) if one != other => Err(Contradiction { in_cookies: false }),
-        (one, _) => Ok(one.map(|text| Presented::new(text, PresentedKind::EncryptedAppKey, true))),
+        (one, _) => Ok(one.map(|text| PresentedCredential::new(text, PresentedKind::EncryptedAppKey, true))),
     }
 }
 
@@ -254,9 +257,9 @@ fn in_header<'a>(
     match (lines.next(), lines.next()) {
         (Some(_), Some(_)) => Err(Contradiction { in_cookies: false }),
         (Some(text), None) if fits(&text) => {
-            Ok(Some(Presented::new(text, PresentedKind::Machine(machine), false)))
+            Ok(Some(PresentedCredential::new(text, PresentedKind::Machine(machine), false)))
         }
-        (Some(text), None) => Ok(Some(Presented::new(text, PresentedKind::Malformed, false))),
+        (Some(text), None) => Ok(Some(PresentedCredential::new(text, PresentedKind::Malformed, false))),
         (None, _) => Ok(None),
     }
 }
@@ -273,14 +276,18 @@ fn provisioner(headers: &HeaderMap) -> Found<'_> {
     either(own, in_header(headers, PROVISIONER_PSK_HEADER, machine, format::is_opaque)?)
 }
 
-/// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is told by
-/// its shape.
+/// `Authorization` is the operator's SCIM key, with or without a scheme. A person's token there is
+/// recognised by its shape.
 fn scim(headers: &HeaderMap) -> Found<'_> {
     let name = header::AUTHORIZATION.as_str();
     let found = in_header(headers, name, MachineCredential::Scim, format::is_opaque)?;
     let is_person = |text: &str| format::is_person(text.rsplit(' ').next().unwrap_or_default());
     Ok(found.map(|found| {
-        if is_person(&found.text) { Presented { kind: PresentedKind::Person, ..found } } else { found }
+        if is_person(&found.text) {
+            PresentedCredential { kind: PresentedKind::Person, ..found }
+        } else {
+            found
+        }
     }))
 }
 

@@ -1,4 +1,6 @@
-//! What Coder's credentials look like. Whatever has no shape of one is refused before Coder is asked.
+//! What Coder's credentials look like. A text without the shape of one is refused before Coder is asked.
+
+use crate::types::is_uuid;
 
 /// Letters and digits, and as many as given.
 fn plain(text: &str, length: usize) -> bool {
@@ -13,8 +15,7 @@ pub(in crate::coder) fn is_person(text: &str) -> bool {
 
 /// A workspace agent's token: a UUID with its hyphens.
 pub(super) fn is_agent(text: &str) -> bool {
-    let groups = text.split('-').map(str::len);
-    groups.eq([8, 4, 4, 4, 12]) && text.bytes().all(|byte| byte == b'-' || byte.is_ascii_hexdigit())
+    is_uuid(text)
 }
 
 /// A provisioner daemon's key.

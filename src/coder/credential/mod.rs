@@ -26,11 +26,11 @@ pub(super) use sources::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
 pub use strip::strip_credentials;
 
 /// A credential that was found in a request.
-pub struct Presented<'a> {
+pub struct PresentedCredential<'a> {
     text: Cow<'a, str>,
     kind: PresentedKind,
     in_url: bool,
-    /// See [`Presented::is_alone`].
+    /// See [`PresentedCredential::is_alone`].
     alone: bool,
 }
 
@@ -39,7 +39,7 @@ pub struct Presented<'a> {
 pub enum PresentedKind {
     /// A person's session or token: its user has to be asked for.
     Person,
-    /// The encrypted app redirect to an app host: known only to whoever saw it made.
+    /// The encrypted app redirect to an app host: only the browser that got the redirect knows it.
     EncryptedAppKey,
     /// A machine's.
     Machine(MachineCredential),
@@ -52,18 +52,18 @@ pub enum PresentedKind {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request carries credentials that contradict each other")]
 pub struct Contradiction {
-    /// Only cookies contradict each other: a browser that is told to forget them can begin anew.
+    /// Only cookies contradict each other: a browser that is told to delete them can start again.
     pub in_cookies: bool,
 }
 
-impl<'a> Presented<'a> {
+impl<'a> PresentedCredential<'a> {
     fn new(text: Cow<'a, str>, kind: PresentedKind, in_url: bool) -> Self {
         Self { text, kind, in_url, alone: false }
     }
 
     /// The same, free of the request that it was found in.
-    pub fn into_owned(self) -> Presented<'static> {
-        Presented { text: Cow::Owned(self.text.into_owned()), ..self }
+    pub fn into_owned(self) -> PresentedCredential<'static> {
+        PresentedCredential { text: Cow::Owned(self.text.into_owned()), ..self }
     }
 
     /// What it is.
@@ -92,12 +92,12 @@ impl<'a> Presented<'a> {
         self.alone
     }
 
-    /// Whether the gateway judges it. A machine's is Coder's to judge.
-    pub const fn is_judged(&self) -> bool {
+    /// Whether a person presents it: the gateway judges it. A machine's is Coder's to judge.
+    pub const fn is_personal(&self) -> bool {
         matches!(self.kind, PresentedKind::Person | PresentedKind::EncryptedAppKey)
     }
 
-    /// The bearer for the policy; `judged` says what is known of a person.
+    /// The bearer for the policy; `verdict` is what is known of a person's credential.
     pub fn bearer(&self, verdict: Verdict) -> Bearer {
         match self.kind {
             PresentedKind::Person | PresentedKind::EncryptedAppKey => Bearer::Person(verdict),
@@ -107,9 +107,9 @@ impl<'a> Presented<'a> {
     }
 }
 
-impl fmt::Debug for Presented<'_> {
+impl fmt::Debug for PresentedCredential<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Presented")
+        f.debug_struct("PresentedCredential")
             .field("kind", &self.kind)
             .field("in_url", &self.in_url)
             .finish_non_exhaustive()

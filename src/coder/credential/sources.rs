@@ -8,6 +8,7 @@ use http::{HeaderMap, HeaderName};
 use percent_encoding::percent_decode_str;
 
 use crate::coder::cookies;
+use crate::web;
 
 /// The header of CLI, IDEs and agents.
 pub(super) static SESSION_HEADER: HeaderName = HeaderName::from_static("coder-session-token");
@@ -51,30 +52,17 @@ pub(super) fn app_host_cookie(wildcard: &str) -> String {
     name
 }
 
-/// Every cookie that is not empty, as name and value. A line is read byte by byte: one byte that is no text does not
-/// hide the other cookies of its line from Coder, so it must not hide them here.
+/// Every cookie that is not empty, as name and value.
 pub(super) fn each_cookie(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b';'))
-        .filter_map(|pair| {
-            let at = pair.iter().position(|byte| *byte == b'=')?;
-            let (name, value) = pair.split_at_checked(at)?;
-            let value = value.get(1..)?.trim_ascii();
-            let name = std::str::from_utf8(name.trim_ascii()).ok()?;
-            (!value.is_empty()).then_some((name, value))
-        })
+    web::cookies::each(headers).filter(|(_, value)| !value.is_empty())
 }
 
-/// The values of the cookies whose name `wanted` says yes to.
+/// The values of the cookies whose name `wanted` accepts.
 pub(super) fn cookies_named(
     headers: &HeaderMap,
     wanted: impl Fn(&str) -> bool,
-) -> impl Iterator<Item = Cow<'_, str>> {
-    each_cookie(headers)
-        .filter(move |(name, _)| wanted(name))
-        .map(|(_, value)| String::from_utf8_lossy(value))
+) -> impl Iterator<Item = &[u8]> {
+    each_cookie(headers).filter(move |(name, _)| wanted(name)).map(|(_, value)| value)
 }
 
 /// Every line of a header that is not empty, without the white space around it.
@@ -102,7 +90,7 @@ pub(super) fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>>
         .filter(|token| !token.is_empty())
 }
 
-/// Every value of the query parameters whose name `wanted` says yes to, decoded: `%63oder_…` is the same
+/// Every value of the query parameters whose name `wanted` accepts, decoded: `%63oder_…` is the same
 /// name to Coder.
 pub(super) fn query_values(
     query: Option<&str>,

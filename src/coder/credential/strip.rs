@@ -2,41 +2,39 @@
 
 use http::{HeaderMap, header};
 
-use super::sources::{SESSION_HEADER, bearers, cookies_named, header_lines};
-use super::{Presented, format};
+use super::sources::{SESSION_HEADER, bearers, each_cookie, header_lines};
+use super::{PresentedCredential, format};
 use crate::coder::cookies;
-use crate::web::cookies as jar;
+use crate::web;
 
 /// Removes every credential of Coder from a request's headers but `keep`, so that Coder uses what was
 /// judged or nothing. Places with the same value stay: Coder compares header and cookie against cross-site
 /// requests.
 ///
 /// `Authorization` goes only when it holds what can only be a credential of Coder: on an app's host or path
-/// it is the app's own. The URL is never touched; see [`Presented::in_url`].
-pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&Presented<'_>>) {
-    let kept = |text: &str| keep.is_some_and(|keep| keep.text == text);
-    if cookies_named(headers, cookies::is_app_session).any(|text| !kept(&text)) {
-        remove_unless(headers, cookies::is_app_session, &kept);
-    }
-    if cookies_named(headers, cookies::is_session).any(|text| !kept(&text)) {
-        remove_unless(headers, cookies::is_session, &kept);
-    }
+/// it is the app's own. The URL is never touched; see [`PresentedCredential::in_url`].
+pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&PresentedCredential<'_>>) {
+    let kept = |value: &[u8]| keep.is_some_and(|keep| keep.text.as_bytes() == value);
+    strip_cookies(headers, cookies::is_app_session, kept);
+    strip_cookies(headers, cookies::is_session, kept);
     if keep.is_none() {
-        jar::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
+        web::cookies::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
     }
-    if header_lines(headers, &SESSION_HEADER).any(|text| !kept(&text)) {
+    if header_lines(headers, &SESSION_HEADER).any(|text| !kept(text.as_bytes())) {
         headers.remove(&SESSION_HEADER);
     }
-    if bearers(headers).any(|text| format::is_any(&text) && !kept(&text)) {
+    if bearers(headers).any(|text| format::is_any(&text) && !kept(text.as_bytes())) {
         headers.remove(header::AUTHORIZATION);
     }
 }
 
-/// Removes cookies of one family. One of several names is kept only when all of its values are.
-fn remove_unless(headers: &mut HeaderMap, family: fn(&str) -> bool, kept: &impl Fn(&str) -> bool) {
-    let doomed: Vec<String> = jar::each(headers)
-        .filter(|(name, value)| family(name) && !value.is_empty() && !kept(value))
+/// Removes the cookies of one family. A name is kept only when all of its values are.
+fn strip_cookies(headers: &mut HeaderMap, family: fn(&str) -> bool, kept: impl Fn(&[u8]) -> bool) {
+    let doomed: Vec<String> = each_cookie(headers)
+        .filter(|(name, value)| family(name) && !kept(value))
         .map(|(name, _)| name.to_owned())
         .collect();
-    jar::remove(headers, |name| family(name) && doomed.iter().any(|gone| gone == name));
+    if !doomed.is_empty() {
+        web::cookies::remove(headers, |name| doomed.iter().any(|gone| gone == name));
+    }
 }

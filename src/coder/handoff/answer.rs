@@ -3,25 +3,35 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use cookie::Cookie;
 use http::header::{CACHE_CONTROL, CONTENT_LENGTH, LOCATION, SET_COOKIE};
 use http::{HeaderMap, HeaderValue, StatusCode, response};
 use url::{Url, form_urlencoded};
 
+use super::error::Unexpected;
 use super::names;
-use super::{HandoffResult, HandoffSettings, Unexpected};
+use super::settings::HandoffSettings;
 use crate::coder::cookies::is_session;
 use crate::coder::refusal::CoderRefusal;
 use crate::types::{LocalRedirect, Secret};
-use crate::web::cookies::set_pair;
-use crate::web::{Body, Response, remove_hop_by_hop};
+use crate::web::cookies::SetCookie;
+use crate::web::{self, Body, Response, remove_hop_by_hop};
 
 type Answer = http::Response<Bytes>;
 
 /// The longest state, redirect URI or challenge taken from Coder, in bytes.
 const MAX_PARAMETER: usize = 2048;
 
-/// What Coder said in the first leg.
+/// The result of a hand-off.
+#[derive(Debug)]
+pub struct HandoffResult {
+    /// Coder's new session token. Without one Coder has converted a password account, and wants a second
+    /// sign-in.
+    pub session: Option<Secret>,
+    /// Coder's answer, to be relayed.
+    pub response: Response,
+}
+
+/// What Coder answered in the first leg.
 pub(super) struct Begun {
     pub(super) state: String,
     pub(super) redirect_uri: String,
@@ -78,7 +88,7 @@ pub(super) fn read_first(answer: &Answer, settings: &HandoffSettings) -> Result<
     })
 }
 
-/// Where the browser would go, if that is said exactly once.
+/// Where the browser would go, if there is exactly one `Location`.
 fn location(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(LOCATION).iter();
     let location = lines.next()?.to_str().ok()?;
@@ -110,9 +120,9 @@ fn parameters(query: &str) -> Result<HashMap<String, String>, Unexpected> {
 
 /// The cookies that Coder wants to see again in the second leg, exactly as it set them.
 fn oauth_cookies(headers: &HeaderMap) -> Secret {
-    let pairs = headers.get_all(SET_COOKIE).iter().filter_map(set_pair);
-    let ours = pairs.filter(|(name, _)| names::is_oauth(name));
-    Secret::new(ours.map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join("; "))
+    let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
+    let ours = set.filter(|set| names::is_oauth(set.name()));
+    Secret::new(ours.map(|set| format!("{}={}", set.name(), set.value())).collect::<Vec<_>>().join("; "))
 }
 
 /// Reads the answer to the code.
@@ -139,13 +149,9 @@ pub fn relay_json(refusal: &CoderRefusal) -> Option<Response> {
 /// The new session token: what the one session cookie that is set, not deleted, holds.
 fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
     let mut found: Option<Secret> = None;
-    for line in headers.get_all(SET_COOKIE) {
-        let Some(cookie) = line.to_str().ok().and_then(|line| Cookie::parse(line).ok()) else { continue };
-        let deleted = cookie.value().is_empty() || cookie.max_age().is_some_and(|age| !age.is_positive());
-        if deleted || !is_session(cookie.name()) {
-            continue;
-        }
-        let token = Secret::new(cookie.value());
+    let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
+    for session in set.filter(|set| is_session(set.name()) && !set.is_deletion()) {
+        let token = Secret::new(session.value());
         if found.replace(token.clone()).is_some_and(|earlier| earlier != token) {
             return Err(Unexpected::TwoSessions);
         }
@@ -162,7 +168,7 @@ fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Re
     let kept: Vec<HeaderValue> = headers
         .get_all(SET_COOKIE)
         .iter()
-        .filter(|line| set_pair(line).is_some_and(|(name, _)| keep(name)))
+        .filter(|line| SetCookie::parse(line).is_some_and(|set| keep(set.name())))
         .cloned()
         .collect();
     headers.remove(SET_COOKIE);
@@ -171,8 +177,5 @@ fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Re
         (SET_COOKIE, line)
     }));
     headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
-    *response.headers_mut() = headers;
-    response
+    web::response(status, headers, Body::full(body))
 }

@@ -12,57 +12,23 @@ mod answer;
 mod error;
 mod names;
 mod request;
+mod settings;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
-
-use http::HeaderMap;
-use url::Url;
-
 use crate::coder::refusal::CoderRefusal;
-use crate::types::{LocalRedirect, Secret};
-use crate::web::{Client, Response};
+use crate::types::Secret;
+use crate::web::Client;
 use answer::Begun;
 use request::Leg;
 
-pub use answer::relay_json;
+pub use answer::{HandoffResult, relay_json};
 pub use error::{HandoffError, Unexpected};
-
-/// Where a sign-in starts and ends at Coder, under the access URL.
-pub const CALLBACK: &str = "/api/v2/users/oidc/callback";
+pub use settings::{CALLBACK, HandoffSettings, Visit};
 
 /// The largest answer of Coder that is relayed, in bytes: its refusals are pages of a few KiB.
 /// The [`Client`] given to [`Handoff::new`] is to be made with this limit.
 pub const MAX_ANSWER: usize = 1024 * 1024;
-
-/// What the hand-off takes from the configuration.
-#[derive(Clone, Debug)]
-pub struct HandoffSettings {
-    /// Where Coder listens (`coder.url`).
-    pub coder_url: Url,
-    /// Coder's access URL: what Coder is told that the browser asked for.
-    pub access_url: Url,
-    /// The `authorization_endpoint` that the issuer listener announces. Coder must send the
-    /// browser exactly there, or it is set up for another issuer.
-    pub authorization_endpoint: String,
-    /// The client id that Coder must present: the provider's own.
-    pub client_id: String,
-}
-
-/// Whom a hand-off is for, and what their browser sent.
-#[derive(Clone, Debug)]
-pub struct Visit {
-    /// The browser's address: Coder's audit log and rate limit are to see the person.
-    pub client: IpAddr,
-    /// The headers of the browser's request. `User-Agent`, `Accept`, `Accept-Language` and Coder's
-    /// own cookies are passed on, but for `oauth_*` ones: those are left from other attempts.
-    pub headers: HeaderMap,
-    /// Where the browser goes in the end.
-    pub redirect: LocalRedirect,
-    /// The state that Coder gave for converting a password account (`oidc_merge_state`).
-    pub merge_state: Option<String>,
-}
 
 /// Hands people over to Coder.
 #[derive(Clone, Debug)]
@@ -76,16 +42,6 @@ pub struct Handoff {
 pub struct Started {
     begun: Begun,
     leg: Leg,
-}
-
-/// What became of a hand-off.
-#[derive(Debug)]
-pub struct HandoffResult {
-    /// Coder's new session token. Without one Coder has converted a password account, and wants a second
-    /// sign-in.
-    pub session: Option<Secret>,
-    /// Coder's answer, to be relayed.
-    pub response: Response,
 }
 
 impl Handoff {

@@ -6,10 +6,10 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Uri};
 use url::Url;
 
 use super::names;
-use super::{CALLBACK, HandoffSettings, Visit};
+use super::settings::{CALLBACK, HandoffSettings, Visit};
 use crate::coder::hosts::authority;
 use crate::types::Secret;
-use crate::web::cookies as jar;
+use crate::web;
 
 /// Headers that are the browser's and mean the same to Coder.
 const PASSED_ON: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
@@ -47,7 +47,7 @@ impl Leg {
                 .into_iter()
                 .filter_map(|(name, value)| HeaderValue::try_from(value).ok().map(|value| (name, value))),
         );
-        let passed = jar::each(&visit.headers)
+        let passed = web::cookies::each_text(&visit.headers)
             .filter(|(name, _)| names::goes_along(name))
             .map(|(name, value)| format!("{name}={value}"));
         Self { callback, headers, cookies: Secret::new(passed.collect::<Vec<_>>().join("; ")) }

@@ -4,7 +4,7 @@ mod recorded;
 
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE, LOCATION, SET_COOKIE};
-use http::{HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderValue, StatusCode};
 use http_body_util::BodyExt as _;
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -12,7 +12,9 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 
 use super::*;
-use crate::web::ClientSettings;
+use crate::types::LocalRedirect;
+use crate::types::within::within;
+use crate::web::{ClientSettings, Response};
 
 #[derive(Deserialize)]
 struct Vectors {
@@ -151,7 +153,7 @@ async fn both_versions_of_coder_sign_somebody_in() {
         assert!(done.response.headers().get("x-hop").is_none(), "nominated by Connection");
         let session = format!("coder_session_token={token}; Path=/; HttpOnly; SameSite=Lax");
         assert_eq!(cookies_set(&done.response), [session]);
-        let heads = asked.await.expect("no panic");
+        let heads = within(asked).await.expect("no panic");
         assert!(
             heads[0]
                 .starts_with("GET /api/v2/users/oidc/callback?redirect=%2Fworkspaces%3Fa%3Db%26c%3Dd HTTP")
@@ -173,7 +175,7 @@ async fn both_legs_carry_the_persons_address_and_nothing_forged() {
     let (handoff, asked) = coder(vec![version.first, version.signed_in]).await;
     let started = started(&handoff).await;
     handoff.finish(started, &Secret::new("code")).await.expect("Coder answers");
-    for head in asked.await.expect("no panic") {
+    for head in within(asked).await.expect("no panic") {
         assert_eq!(line(&head, "host"), ["127.0.0.1:3000"]);
         assert_eq!(line(&head, "x-forwarded-for"), ["192.0.2.7"]);
         assert_eq!(line(&head, "x-forwarded-proto"), ["http"]);
@@ -194,7 +196,7 @@ async fn a_merge_state_is_passed_on_and_a_conversion_signs_nobody_in() {
     let done = handoff.finish(started, &Secret::new("code")).await.expect("Coder answers");
     assert_eq!(done.session, None);
     assert_eq!(cookies_set(&done.response), deleted);
-    let heads = asked.await.expect("no panic");
+    let heads = within(asked).await.expect("no panic");
     assert!(heads[0].contains("&oidc_merge_state=convert-IEN%26x HTTP/1.1"));
 }
 

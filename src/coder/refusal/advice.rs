@@ -1,6 +1,4 @@
-//! What to do about Coder's no, known by its words: Coder gives no other name to its reasons.
-
-use super::CoderRefusal;
+//! What to do about a refusal of Coder's, recognised by its words: Coder gives its reasons no other name.
 
 /// Words that a refusal has, in lower case, and what to do. The first row that fits is taken.
 const REMEDIES: [(&[&str], &str); 10] = [
@@ -55,22 +53,10 @@ const REMEDIES: [(&[&str], &str); 10] = [
     ),
 ];
 
-impl CoderRefusal {
-    /// What an administrator can do, as a sentence without its full stop; `None` when the words are not known.
-    pub fn remedy(&self) -> Option<&'static str> {
-        let words = self.words().to_lowercase();
-        let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
-        Some(row.1)
-    }
-
-    /// What the person can do: a sentence.
-    pub fn advice(&self) -> String {
-        match self.retry_after() {
-            Some(after) => format!("Wait {} seconds, then sign in again.", after.as_secs().max(1)),
-            None if self.status().is_server_error() => {
-                "Tell your administrator the request number below; the log has the reason.".to_owned()
-            }
-            None => "Show this page to your administrator, or sign in with another account.".to_owned(),
-        }
-    }
+/// What an administrator can do about a refusal with these `words`, as a sentence without its full stop. `None` when
+/// the words are not known.
+pub(super) fn remedy(words: &str) -> Option<&'static str> {
+    let words = words.to_lowercase();
+    let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;
+    Some(row.1)
 }

@@ -1,8 +1,8 @@
-//! Coder's no to a sign-in: what it says, for a page, for the log and for the audit event.
+//! Coder's refusal of a sign-in: its words, for a page, for the log and for the audit event.
 //!
 //! Coder refuses with a JSON object (`message`, `detail`) or, more and more, with a page of its own
 //! (coderd/userauth.go, site/static/error.html): the address's domain since 2.32, an address that is not
-//! verified and a suspended user since 2.35. Either way its words are taken, not its page.
+//! verified and a suspended user since 2.35. Its words are taken in both cases, not its page.
 
 mod advice;
 mod page;
@@ -26,7 +26,7 @@ const MAX_MESSAGE: usize = 300;
 const MAX_DETAIL: usize = 300;
 
 /// The longest `Retry-After` that is believed.
-const MAX_RETRY_AFTER: Duration = Duration::from_mins(10);
+const MAX_CODER_RETRY_AFTER: Duration = Duration::from_mins(10);
 
 /// How long to wait when Coder's rate limit does not say: it counts by the minute.
 const RATE_LIMIT_WINDOW: Duration = Duration::from_mins(1);
@@ -42,7 +42,7 @@ pub struct CoderRefusal {
     json: Option<Response<Bytes>>,
 }
 
-/// Coder's shape of an answer that says no (codersdk.Response).
+/// Coder's shape of a refusal (codersdk.Response).
 #[derive(Deserialize)]
 struct ErrorBody {
     message: String,
@@ -67,7 +67,7 @@ impl CoderRefusal {
             message = format!("Coder answers {status} and does not say why.");
         }
         let detail = Some(printable(detail.trim(), MAX_DETAIL)).filter(|detail| !detail.is_empty());
-        let retry_after = retry_after.map(|after| after.min(MAX_RETRY_AFTER));
+        let retry_after = retry_after.map(|after| after.min(MAX_CODER_RETRY_AFTER));
         Self { status, message, detail, retry_after, json: is_json.then_some(answer) }
     }
 
@@ -94,6 +94,22 @@ impl CoderRefusal {
     /// The answer as Coder gave it, for a program; `None` when it was a page.
     pub fn json(&self) -> Option<Response<Bytes>> {
         self.json.clone()
+    }
+
+    /// What an administrator can do, as a sentence without its full stop. `None` when Coder's words are not known.
+    pub fn remedy(&self) -> Option<&'static str> {
+        advice::remedy(&self.words())
+    }
+
+    /// What the person can do: a sentence.
+    pub fn advice(&self) -> String {
+        match self.retry_after {
+            Some(after) => format!("Wait {} seconds, then sign in again.", after.as_secs().max(1)),
+            None if self.status.is_server_error() => {
+                "Tell your administrator the request number below; the log has the reason.".to_owned()
+            }
+            None => "Show this page to your administrator, or sign in with another account.".to_owned(),
+        }
     }
 
     /// Message and detail in one line.

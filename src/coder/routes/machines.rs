@@ -21,7 +21,7 @@ rules! {
     GET "/api/v2/workspaceagents/me/external-auth" RouteClass::Machine(Agent), "2025-07", "Outside credentials of the owner.";
     GET "/api/v2/workspaceagents/me/gitsshkey" RouteClass::Machine(Agent), "2025-07", "The owner's key for git.";
     POST "/api/v2/workspaceagents/me/log-source" RouteClass::Machine(Agent), "2025-07", "Names a source of logs.";
-    GET "/api/v2/workspaceagents/me/reinit" RouteClass::Machine(Agent), "2025-07", "A long stream: tells when to begin anew.";
+    GET "/api/v2/workspaceagents/me/reinit" RouteClass::Machine(Agent), "2025-07", "A long stream that tells the agent when to restart.";
     POST "/api/v2/workspaceagents/me/tasks/{task}/log-snapshot" RouteClass::Machine(Agent), "2026-02", "The last lines of a task.";
     POST "/api/v2/workspaceagents/me/experimental/chat-context/refresh" RouteClass::Machine(Agent), "2026-07", "Tells that a context changed.";
     ANY "/api/v2/workspaceagents/me" RouteClass::Machine(Agent), "2025-07", "The name `me` is the agent's own.";

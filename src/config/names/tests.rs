@@ -1,4 +1,5 @@
 use super::*;
+use crate::config::sections::TABLE;
 
 #[test]
 fn variables_that_kubernetes_sets_for_a_service_are_not_ours() {
@@ -50,7 +51,9 @@ fn a_name_that_is_nearly_one_that_decides_who_comes_in_is_known_for_it() {
         ("CODER_OIDC_IGNORE_VERIFIED_EMAIL", "CODER_OIDC_IGNORE_EMAIL_VERIFIED"),
         ("CODER_OIDC_IGNORE_EMAILS_VERIFIED", "CODER_OIDC_IGNORE_EMAIL_VERIFIED"),
     ] {
-        let Some(Unread::Decides(key)) = unread(name, "x") else { panic!("{name}: {:?}", unread(name, "x")) };
+        let Some(UnreadVariable::Decides(key)) = unread(name, "x", TABLE) else {
+            panic!("{name}: {:?}", unread(name, "x", TABLE))
+        };
         assert_eq!(key.variable, right, "{name}");
     }
 }
@@ -66,7 +69,9 @@ fn another_name_of_the_section_is_known_to_have_no_reader() {
         ("CODER_OIDC_SOMETHING_ELSE", None),
         ("CODER_OIDC_", None),
     ] {
-        let Some(Unread::Oidc(key)) = unread(name, "x") else { panic!("{name}: {:?}", unread(name, "x")) };
+        let Some(UnreadVariable::Oidc(key)) = unread(name, "x", TABLE) else {
+            panic!("{name}: {:?}", unread(name, "x", TABLE))
+        };
         assert_eq!(key.map(|key| key.variable), meant, "{name}");
     }
 }
@@ -117,9 +122,9 @@ fn what_is_only_coders_or_of_others_is_left_alone() {
         "EMAIL_DOMAIN",
         "XCODER_OIDC_EMAIL_DOMAIN",
     ] {
-        assert_eq!(unread(name, "x"), None, "{name}");
+        assert_eq!(unread(name, "x", TABLE), None, "{name}");
     }
-    assert_eq!(unread("CODER_OIDC_SERVICE_HOST", "10.0.0.1"), None, "a Service called coder-oidc");
+    assert_eq!(unread("CODER_OIDC_SERVICE_HOST", "10.0.0.1", TABLE), None, "a Service called coder-oidc");
 }
 
 #[test]
@@ -138,7 +143,7 @@ fn the_key_that_was_meant_is_found_by_its_words_its_letters_or_its_place() {
         ("networking.tls", None),
         ("VESTIBULE_", None),
     ] {
-        assert_eq!(meant(name).map(|key| key.path), path, "{name}");
+        assert_eq!(meant(name, TABLE).map(|key| key.path), path, "{name}");
     }
-    assert_eq!(meant(&"x".repeat(100_000)), None);
+    assert_eq!(meant(&"x".repeat(100_000), TABLE), None);
 }

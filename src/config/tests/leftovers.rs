@@ -22,9 +22,9 @@ fn quotes_references_and_comments_are_the_named_cause_of_a_value_that_cannot_be_
     ] {
         let all: Vec<_> =
             REQUIRED.iter().filter(|(own, _)| *own != name).copied().chain([(name, value)]).collect();
-        let problem = only(Config::finish(Reader::default(), &Environment::new(all)));
+        let problem = only(Config::finish(SettingsReader::new(TABLE), &Environment::new(all)));
         assert!(problem.what.contains(part), "{name}={value}: {problem}");
-        assert_eq!(problem.place, Place::Variable(name.to_owned()));
+        assert_eq!(problem.place, SettingPlace::Variable(name.to_owned()));
         assert!(!problem.to_string().to_lowercase().contains("canary"), "{problem}");
     }
 }
@@ -49,7 +49,7 @@ fn a_text_that_a_tool_probably_spoiled_is_taken_with_a_warning() {
         ];
         let all =
             REQUIRED.iter().chain(&more).filter(|(own, _)| *own != name).copied().chain([(name, value)]);
-        let config = Config::finish(Reader::default(), &Environment::new(all)).unwrap();
+        let config = Config::finish(SettingsReader::new(TABLE), &Environment::new(all)).unwrap();
         assert_eq!(warned(&config), [key], "{name}={value}");
         let shown = config.warnings[0].to_string();
         assert!(shown.contains(name), "{shown}");
@@ -85,7 +85,7 @@ fn what_yaml_would_read_as_a_number_or_a_truth_value_is_the_text_that_was_writte
         assert_eq!(oidc.groups_allowed, [text, "x"]);
     }
     let config = minimal_with("oidc", "groupMapping: {007: 0x10, yes: 1e999}").unwrap();
-    assert_eq!(config.oidc.coder_only[0].value, r#"{"007":"0x10","yes":"1e999"}"#);
+    assert_eq!(config.for_coder.only[0].value, r#"{"007":"0x10","yes":"1e999"}"#);
 }
 
 #[test]
@@ -93,7 +93,7 @@ fn a_key_that_is_there_twice_within_a_map_is_refused_where_it_stands() {
     let map = "authURLParams:\n    acr_values: canary1\n    audience: b\n    acr_values: canary2";
     let problem = only(minimal_with("oidc", map));
     let line = MINIMAL.lines().position(|line| line == "oidc:").unwrap() as u64 + 5;
-    assert_eq!(problem.place, Place::File(TEXT_NAME.into(), line));
+    assert_eq!(problem.place, SettingPlace::File(TEXT_NAME.into(), line));
     assert_eq!(
         problem.to_string().split(": ").nth(1),
         Some("oidc.authURLParams has `acr_values` twice. Keep one of them.")

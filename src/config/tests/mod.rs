@@ -8,6 +8,7 @@ mod sections;
 mod table;
 mod unread;
 
+use crate::coder::hosts::Wildcard;
 use crate::types::EmailDomain;
 
 use super::*;
@@ -27,7 +28,7 @@ const REQUIRED: &[(&str, &str)] = &[
 ];
 
 /// Reads the minimal file with a line put at the top of a section (`oidc`), or a new section at the end.
-fn minimal_with(section: &str, line: &str) -> Result<Config, Errors> {
+fn minimal_with(section: &str, line: &str) -> Result<Config, ConfigErrors> {
     let head = format!("{section}:\n");
     let with = format!("{head}  {line}\n");
     let text =
@@ -36,15 +37,15 @@ fn minimal_with(section: &str, line: &str) -> Result<Config, Errors> {
 }
 
 /// Reads the required variables and more, without any file.
-fn variables(more: &[(&str, &str)]) -> Result<Config, Errors> {
+fn variables(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     let all = REQUIRED.iter().chain(more).map(|(name, value)| (*name, *value));
-    Config::finish(Reader::default(), &Environment::new(all))
+    Config::finish(SettingsReader::new(TABLE), &Environment::new(all))
 }
 
 /// The one problem.
-fn only(result: Result<Config, Errors>) -> Problem {
+fn only(result: Result<Config, ConfigErrors>) -> ConfigProblem {
     let errors = result.expect_err("it is refused");
-    let problems: Vec<&Problem> = errors.iter().collect();
+    let problems: Vec<&ConfigProblem> = errors.iter().collect();
     assert_eq!(problems.len(), 1, "{errors}");
     problems[0].clone()
 }
@@ -66,11 +67,11 @@ fn expect_minimal(config: &Config) {
     assert_eq!(config.oidc.client_id, "cid");
     assert_eq!(config.oidc.client_secret.expose(), "sec");
     assert_eq!(config.oidc.scopes, ["openid", "profile", "email", "offline_access"]);
-    assert_eq!(config.oidc.sign_in_text, "Log in with authentik");
-    let icon = config.oidc.icon_url.as_ref().map(url::Url::as_str);
+    assert_eq!(config.button.text, "Log in with authentik");
+    let icon = config.button.icon_url.as_ref().map(url::Url::as_str);
     assert_eq!(icon, Some("https://authentik.company/static/dist/assets/icons/icon.svg"));
-    let Store::Embedded { path, key_file } = &config.store;
-    assert_eq!((path.to_str(), key_file), (Some("./vestibule-data"), &None));
+    let EmbeddedStoreConfig { folder, key_file } = &config.store;
+    assert_eq!((folder.to_str(), key_file), (Some("./vestibule-data"), &None));
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
@@ -119,7 +120,8 @@ fn the_same_by_environment_alone_is_the_same() {
     expect_minimal(&config);
     let domains: Vec<&str> = config.oidc.email_domains.iter().map(EmailDomain::as_str).collect();
     assert_eq!(domains, ["acme.company", "acme-corp.company"]);
-    assert_eq!(config.coder.wildcard_access_url.as_deref(), Some("*.apps.acme.company"));
+    let wildcard = config.coder.wildcard.as_ref().map(Wildcard::as_written);
+    assert_eq!(wildcard, Some("*.apps.acme.company"));
 }
 
 #[test]

@@ -81,13 +81,13 @@ fn what_coder_would_not_start_with_is_refused_and_not_handed_on() {
         ("CODER_OIDC_ORGANIZATION_MAPPING", "{}", r#"{"a": "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f"}"#),
     ] {
         let config = variables(&[(name, good)]).unwrap_or_else(|errors| panic!("{errors}"));
-        assert!(config.oidc.coder_only.iter().all(|setting| setting.key.variable == name), "{name}={good}");
+        assert!(config.for_coder.only.iter().all(|setting| setting.variable == name), "{name}={good}");
         let problem = only(variables(&[(name, bad)]));
-        assert_eq!(problem.place, Place::Variable(name.to_owned()), "{name}={bad}");
+        assert_eq!(problem.place, SettingPlace::Variable(name.to_owned()), "{name}={bad}");
     }
     let yaml = "userRoleMapping:\n    a: [owner]\n    b: owner";
     let line = MINIMAL.lines().position(|line| line == "oidc:").unwrap() as u64 + 4;
-    assert_eq!(only(minimal_with("oidc", yaml)).place, Place::File(TEXT_NAME.into(), line));
+    assert_eq!(only(minimal_with("oidc", yaml)).place, SettingPlace::File(TEXT_NAME.into(), line));
 }
 
 #[test]

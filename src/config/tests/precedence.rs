@@ -3,9 +3,9 @@
 use super::*;
 
 /// Reads a file's text and variables.
-fn both(yaml: &str, more: &[(&str, &str)]) -> Result<Config, Errors> {
-    let mut reader = Reader::default();
-    reader.file(Path::new(TEXT_NAME), yaml);
+fn both(yaml: &str, more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
+    let mut reader = SettingsReader::new(TABLE);
+    reader.take_file(Path::new(TEXT_NAME), yaml);
     Config::finish(reader, &Environment::new(more.iter().copied()))
 }
 
@@ -92,7 +92,7 @@ fn coders_variables_are_read_with_coders_syntax() {
         ("CODER_OIDC_ALLOW_SIGNUPS", "true"),
     ])
     .unwrap();
-    let oidc = config.oidc;
+    let (oidc, for_coder) = (config.oidc, config.for_coder);
     let params: Vec<(&str, &str)> =
         oidc.auth_url_params.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     assert_eq!(params, [("access_type", "offline"), ("acr_values", "mfa")]);
@@ -101,7 +101,7 @@ fn coders_variables_are_read_with_coders_syntax() {
     assert_eq!(oidc.groups_allowed, ["platform, all", "coder-users"]);
     assert_eq!(oidc.email_field, "mail");
     let handed_on: Vec<(&str, &str)> =
-        oidc.coder_only.iter().map(|setting| (setting.key.variable, setting.value.as_str())).collect();
+        for_coder.only.iter().map(|setting| (setting.variable, setting.value.as_str())).collect();
     assert_eq!(
         handed_on,
         [
@@ -157,7 +157,7 @@ oidc:
   oidc-redirect-url:
 ";
     let config = both(yaml, &[("CODER_OIDC_CLIENT_SECRET", "sec")]).unwrap();
-    assert!(config.oidc.coder_only.is_empty(), "{:?}", config.oidc.coder_only);
+    assert!(config.for_coder.only.is_empty(), "{:?}", config.for_coder.only);
     assert_eq!(warned(&config), ["oidc.scopes", "oidc.emailDomain"]);
     assert_eq!(config.oidc.group_field, None);
 }

@@ -3,6 +3,11 @@
 use std::time::Duration;
 
 use super::*;
+use crate::oidc::Algorithm;
+use crate::policy::{
+    ClassName, Networks, RouteEffect, RouteRule, Switch, TokenRule, TunnelLimits, WithoutGrant,
+};
+use crate::telemetry::LogFormat;
 
 #[test]
 fn what_is_not_said_has_its_default() {
@@ -11,22 +16,22 @@ fn what_is_not_said_has_its_default() {
     assert_eq!(config.coder.issuer.listen.to_string(), "127.0.0.1:3001");
     assert_eq!(config.oidc.scopes, ["openid", "profile", "email", "offline_access"]);
     assert_eq!(config.oidc.auth_url_params, [("access_type".to_owned(), "offline".to_owned())]);
-    assert_eq!(config.oidc.algorithms, ALGORITHMS);
-    assert_eq!((config.session.max_age, config.session.idle), (None, None));
-    assert_eq!(config.session.recheck, Duration::from_mins(5));
-    assert!(config.session.sign_out_with_provider);
-    assert_eq!(config.sign_in.mode, SignInMode::Page);
-    assert_eq!((config.sign_out.from, config.sign_out.tokens), (SignOutFrom::Session, SignOutTokens::Keep));
-    assert_eq!(config.policy.password_sign_in, Opening::default());
-    let without_grant = &config.policy.tokens.without_grant;
+    assert_eq!(config.oidc.algorithms, Algorithm::ALL);
+    assert_eq!((config.grants.max_age, config.grants.idle), (None, None));
+    assert_eq!(config.rules.tunnels, TunnelLimits { max_age: None, idle: None });
+    assert_eq!(config.grants.recheck, Duration::from_mins(5));
+    assert!(config.grants.sign_out_with_provider);
+    assert_eq!(config.sign_in, SignInMode::Page);
+    assert_eq!(config.sign_out, SignOutConfig { at_provider: false, ends_tokens: false });
+    assert_eq!(config.rules.password_sign_in, Switch::Off);
     assert_eq!(
-        *without_grant,
-        WithoutGrant { oidc: Verdict::Deny, none: Verdict::Allow, password: None, github: None }
+        config.rules.without_grant,
+        WithoutGrant { oidc: TokenRule::Deny, none: TokenRule::Allow, password: None, github: None }
     );
-    assert_eq!(config.policy.tokens.unattributed, Verdict::Deny);
-    assert!(config.policy.public_apps && config.policy.routes.is_empty());
-    assert_eq!(config.unreachable.grace, Duration::from_mins(10));
-    assert_eq!((config.log.level.as_str(), config.log.format), ("info", LogFormat::Text));
+    assert_eq!(config.rules.unattributed, TokenRule::Deny);
+    assert!(config.rules.public_apps && config.rules.routes.is_empty());
+    assert_eq!(config.grants.grace, Duration::from_mins(10));
+    assert_eq!((config.log.filter.as_str(), config.log.format), ("info", LogFormat::Text));
     assert_eq!(config.admin.socket, Path::new("./vestibule-data/admin.sock"));
     assert_eq!(warned(&config), ["oidc.emailDomain"], "nothing says who may sign in");
 }
@@ -104,7 +109,7 @@ fn a_scope_named_groups_makes_groups_the_group_claim() {
 fn an_icon_may_be_one_of_coders_own() {
     let icon = |url: &str| {
         let yaml = MINIMAL.replace("https://authentik.company/static/dist/assets/icons/icon.svg", url);
-        Config::from_text(&yaml).map(|config| config.oidc.icon_url.unwrap().to_string())
+        Config::from_text(&yaml).map(|config| config.button.icon_url.unwrap().to_string())
     };
     assert_eq!(icon("/icon/authentik.svg").unwrap(), "http://127.0.0.1:3000/icon/authentik.svg");
     assert_eq!(only(icon("javascript:alert(1)").map(|_| variables(&[]).unwrap())).key, "oidc.iconURL");
@@ -148,19 +153,20 @@ fn a_rule_has_a_class_and_either_an_effect_or_networks() {
     - class: agent
       from: [10.0.0.0/8, 192.168.1.1]
     - {class: binaries, effect: requireSignIn}";
-    let routes = minimal_with("policy", rules).unwrap().policy.routes;
-    let networks = vec!["10.0.0.0/8".parse().unwrap(), "192.168.1.1/32".parse().unwrap()];
+    let routes = minimal_with("policy", rules).unwrap().rules.routes;
+    let networks =
+        Networks::new(vec!["10.0.0.0/8".parse().unwrap(), "192.168.1.1/32".parse().unwrap()]).unwrap();
     assert_eq!(
         routes,
         [
-            RouteRule { class: "scim", effect: RouteEffect::Deny },
-            RouteRule { class: "agent", effect: RouteEffect::From(networks) },
-            RouteRule { class: "binaries", effect: RouteEffect::RequireSignIn },
+            RouteRule { class: ClassName::Scim, effect: RouteEffect::Deny },
+            RouteRule { class: ClassName::Agent, effect: RouteEffect::From(networks) },
+            RouteRule { class: ClassName::Binaries, effect: RouteEffect::RequireSignIn },
         ]
     );
     let by_variable = r#"[{"class": "scim", "effect": "deny"}]"#;
-    let routes = variables(&[("VESTIBULE_POLICY_ROUTES", by_variable)]).unwrap().policy.routes;
-    assert_eq!(routes, [RouteRule { class: "scim", effect: RouteEffect::Deny }]);
+    let routes = variables(&[("VESTIBULE_POLICY_ROUTES", by_variable)]).unwrap().rules.routes;
+    assert_eq!(routes, [RouteRule { class: ClassName::Scim, effect: RouteEffect::Deny }]);
 }
 
 #[test]
@@ -184,17 +190,17 @@ fn a_rule_that_is_not_one_is_refused_where_it_stands() {
         let problem = only(Config::from_text(&text));
         let line = u64::try_from(text.lines().count()).unwrap();
         assert_eq!(problem.key, "policy.routes", "{rule}");
-        assert_eq!(problem.place, Place::File(TEXT_NAME.into(), line), "{rule}");
+        assert_eq!(problem.place, SettingPlace::File(TEXT_NAME.into(), line), "{rule}");
     }
 }
 
 #[test]
 fn no_limit_is_written_as_zero_or_nothing() {
     for line in ["maxAge: 0", "maxAge:", "maxAge: 0s", "maxAge: ~"] {
-        assert_eq!(minimal_with("session", line).unwrap().session.max_age, None, "{line}");
+        assert_eq!(minimal_with("session", line).unwrap().grants.max_age, None, "{line}");
     }
     let limited = minimal_with("session", "maxAge: 168h").unwrap();
-    assert_eq!(limited.session.max_age, Some(Duration::from_hours(168)));
+    assert_eq!(limited.grants.max_age, Some(Duration::from_hours(168)));
 }
 
 /// authentik's guides write `<application_slug>`, and its issuers end with a slash (2026.8.0-rc1).
@@ -224,5 +230,27 @@ fn an_issuer_of_authentiks_that_cannot_be_right_is_refused_with_what_to_do() {
         "https://sso.acme.company/application/",
     ] {
         assert_eq!(with(issuer).unwrap().oidc.issuer.as_str(), issuer);
+    }
+}
+
+#[test]
+fn every_class_and_every_algorithm_may_be_named() {
+    for class in ClassName::ALL {
+        let rule = format!("routes: [{{class: {}, effect: deny}}]", class.label());
+        let routes = minimal_with("policy", &rule).unwrap().rules.routes;
+        assert_eq!(routes, [RouteRule { class: *class, effect: RouteEffect::Deny }], "{rule}");
+    }
+    for algorithm in Algorithm::ALL {
+        let config = minimal_with("oidc", &format!("algorithms: [{algorithm}]")).unwrap();
+        assert_eq!(config.oidc.algorithms, [algorithm]);
+    }
+}
+
+#[test]
+fn a_wildcard_is_that_of_the_hosts() {
+    for pattern in ["*.apps.example.com", "*--dev.example.com", "*.Apps.example.com:8443", "*.a.b"] {
+        let config = minimal_with("coder", &format!("wildcardAccessURL: '{pattern}'")).unwrap();
+        let wildcard = config.coder.wildcard.unwrap();
+        assert_eq!(wildcard.as_written(), pattern.to_ascii_lowercase(), "{pattern}");
     }
 }

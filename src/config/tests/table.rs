@@ -4,9 +4,10 @@
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
-use super::super::keys::{Absent, Key, Kind, Role};
-use super::super::tree::{self, Node, Value};
 use super::*;
+use crate::config::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
+use crate::config::tree::{self, YamlNode, YamlValue};
+use crate::policy::ClassName;
 
 const SAMPLE: &str = include_str!("../../../config/vestibule.yaml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
@@ -49,11 +50,11 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
 }
 
 /// A key's value in the sample: its default, what is needed, or nothing.
-fn sample_value(key: &Key) -> String {
+fn sample_value(key: &KeyEntry) -> String {
     let needed = NEEDED.iter().find(|(path, _)| *path == key.path).map(|(_, value)| *value);
     match (needed.or(key.default()), key.kind) {
         (None, _) => String::new(),
-        (Some(items), Kind::List | Kind::Networks) => format!(" [{}]", items.replace(',', ", ")),
+        (Some(items), ValueKind::List | ValueKind::Networks) => format!(" [{}]", items.replace(',', ", ")),
         (Some("{\"access_type\": \"offline\"}"), _) => " {access_type: offline}".to_owned(),
         (Some(value), _) => format!(" {value}"),
     }
@@ -67,7 +68,7 @@ fn sample() -> String {
 "
     .to_owned();
     let mut open: Vec<&str> = Vec::new();
-    for key in keys::all() {
+    for key in TABLE.all() {
         let mut parts: Vec<&str> = key.path.split('.').collect();
         let name = parts.pop().unwrap();
         let common = open.iter().zip(&parts).take_while(|(a, b)| a == b).count();
@@ -80,7 +81,7 @@ fn sample() -> String {
         if !fresh {
             text.push('\n');
         }
-        let needed = if key.absent == Absent::Refused { " Needed." } else { "" };
+        let needed = if key.absent == WhenAbsent::Required { " Needed." } else { "" };
         for line in wrapped(&format!("{}{needed}", key.doc), 106 - indent.len()) {
             let _ = writeln!(text, "{indent}# {line}");
         }
@@ -90,11 +91,29 @@ fn sample() -> String {
     text
 }
 
+/// What to write for a setting.
+fn syntax(kind: ValueKind) -> String {
+    match kind {
+        ValueKind::Text | ValueKind::Secret => "text".to_owned(),
+        ValueKind::Path => "path".to_owned(),
+        ValueKind::Url => "URL".to_owned(),
+        ValueKind::Address => "address:port".to_owned(),
+        ValueKind::Bool => "true or false".to_owned(),
+        ValueKind::Duration => "duration".to_owned(),
+        ValueKind::Count => "whole number".to_owned(),
+        ValueKind::List => "list".to_owned(),
+        ValueKind::Networks => "list of networks".to_owned(),
+        ValueKind::Map => "map".to_owned(),
+        ValueKind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
+        ValueKind::Rules => "list of rules".to_owned(),
+    }
+}
+
 /// The reference in the page: a table for each section.
 fn reference() -> String {
     let mut text = String::new();
     let mut section = "";
-    for key in keys::all() {
+    for key in TABLE.all() {
         let own = key.path.split('.').next().unwrap();
         if own != section {
             section = own;
@@ -102,31 +121,30 @@ fn reference() -> String {
             text.push_str("| --- | --- | --- | --- | --- |\n");
         }
         let default = match key.absent {
-            Absent::Refused => "**needed**".to_owned(),
-            Absent::Nothing | Absent::Default("") => String::new(),
-            Absent::Default(default) => format!("`{default}`"),
+            WhenAbsent::Required => "**needed**".to_owned(),
+            WhenAbsent::Nothing | WhenAbsent::Default("") => String::new(),
+            WhenAbsent::Default(default) => format!("`{default}`"),
         };
-        let kind = match key.kind {
-            Kind::Word(words) => words.iter().map(|word| format!("`{word}`")).collect::<Vec<_>>().join(", "),
-            kind => kind.syntax(),
-        };
+        let kind = syntax(key.kind);
         let doc = match key.role {
-            Role::Coder => format!("{} Handed on to Coder.", key.doc),
-            Role::Own | Role::Both | Role::Ignored(_) | Role::Refused(_) => key.doc.to_owned(),
+            KeyRole::Coder(_) => format!("{} Handed on to Coder.", key.doc),
+            KeyRole::Gateway | KeyRole::Both | KeyRole::Ignored(_) | KeyRole::Refused(_) => {
+                key.doc.to_owned()
+            }
         };
         let _ = writeln!(text, "| `{}` | `{}` | {kind} | {default} | {doc} |", key.path, key.variable);
     }
     text
 }
 
-fn paths(node: &Node, prefix: &str, all: &mut BTreeSet<String>) {
-    let Value::Map(entries) = &node.value else {
+fn paths(node: &YamlNode, prefix: &str, all: &mut BTreeSet<String>) {
+    let YamlValue::Map(entries) = &node.value else {
         assert!(all.insert(prefix.to_owned()), "{prefix} is there twice");
         return;
     };
     for entry in entries {
         let path = if prefix.is_empty() { entry.key.clone() } else { format!("{prefix}.{}", entry.key) };
-        let known = keys::find(&path).is_some();
+        let known = TABLE.find(&path).is_some();
         if known {
             assert!(all.insert(path.clone()), "{path} is there twice");
         } else {
@@ -140,11 +158,11 @@ fn the_sample_has_every_key_at_its_default() {
     expect_same(SAMPLE, &sample(), "vestibule.yaml");
     let mut written = BTreeSet::new();
     paths(&tree::parse(SAMPLE).unwrap(), "", &mut written);
-    let known: BTreeSet<String> = keys::all().map(|key| key.path.to_owned()).collect();
+    let known: BTreeSet<String> = TABLE.all().map(|key| key.path.to_owned()).collect();
     assert_eq!(written, known);
     let needed: Vec<(&str, &str)> =
-        NEEDED.iter().map(|(path, value)| (keys::find(path).unwrap().variable, *value)).collect();
-    let defaults = Config::finish(Reader::default(), &Environment::new(needed)).unwrap();
+        NEEDED.iter().map(|(path, value)| (TABLE.find(path).unwrap().variable, *value)).collect();
+    let defaults = Config::finish(SettingsReader::new(TABLE), &Environment::new(needed)).unwrap();
     let sample = Config::from_text(SAMPLE).unwrap();
     assert_eq!(warned(&sample), warned(&defaults));
     let settings = |config: Config| format!("{:#?}", Config { warnings: Vec::new(), ..config });
@@ -158,7 +176,7 @@ fn the_page_lists_every_key() {
     let after = PAGE.find(end).unwrap();
     let expected = format!("{}{}{}", &PAGE[..before], reference(), &PAGE[after..]);
     expect_same(PAGE, &expected, "configuration.md");
-    for class in ROUTE_CLASSES {
+    for class in ClassName::ALL.iter().map(|class| class.label()) {
         assert!(PAGE.contains(&format!("`{class}`")), "the page lacks the class {class}");
     }
 }
@@ -166,7 +184,7 @@ fn the_page_lists_every_key() {
 #[test]
 fn names_are_unique_and_own_variables_follow_from_the_path() {
     let mut names = BTreeSet::new();
-    for key in keys::all() {
+    for key in TABLE.all() {
         assert!(names.insert(key.path) && names.insert(key.variable), "{}", key.path);
         let mut derived = String::from("VESTIBULE_");
         let mut before = '.';
@@ -187,7 +205,7 @@ fn names_are_unique_and_own_variables_follow_from_the_path() {
 
 #[test]
 fn no_key_is_a_section_too_and_sections_are_not_torn_apart() {
-    let paths: Vec<&str> = keys::all().map(|key| key.path).collect();
+    let paths: Vec<&str> = TABLE.all().map(|key| key.path).collect();
     let mut closed = BTreeSet::new();
     for pair in paths.windows(2) {
         let sections = pair.iter().map(|path| path.split('.').next().unwrap()).collect::<Vec<_>>();
@@ -200,8 +218,8 @@ fn no_key_is_a_section_too_and_sections_are_not_torn_apart() {
 
 #[test]
 fn every_secret_may_stand_in_a_file() {
-    for key in keys::all().filter(|key| key.kind == Kind::Secret) {
-        let file = keys::find(&format!("{}File", key.path)).expect(key.path);
+    for key in TABLE.all().filter(|key| key.kind == ValueKind::Secret) {
+        let file = TABLE.find(&format!("{}File", key.path)).expect(key.path);
         assert_eq!(file.variable, format!("{}_FILE", key.variable));
     }
 }

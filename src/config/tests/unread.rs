@@ -10,7 +10,7 @@ fn a_variable_that_nearly_decides_who_comes_in_is_refused_with_the_right_name() 
         ("CODER_OIDC_ALLOWED_GROUP", "CODER_OIDC_ALLOWED_GROUPS"),
     ] {
         let problem = only(variables(&[(name, "canary")]));
-        assert_eq!(problem.place, Place::Variable(name.to_owned()));
+        assert_eq!(problem.place, SettingPlace::Variable(name.to_owned()));
         let shown = problem.to_string();
         let start =
             format!("{name} is not a variable of Coder or the gateway, but looks like one that decides");

@@ -1,9 +1,9 @@
 use super::*;
 
 fn text_at(source: &str, key: &str) -> String {
-    let Value::Map(entries) = parse(source).unwrap().value else { panic!("no mapping") };
+    let YamlValue::Map(entries) = parse(source).unwrap().value else { panic!("no mapping") };
     let entry = entries.into_iter().find(|entry| entry.key == key).unwrap();
-    let Value::Text(text) = entry.node.value else { panic!("no text") };
+    let YamlValue::Text(text) = entry.node.value else { panic!("no text") };
     text
 }
 
@@ -23,10 +23,10 @@ fn scalars_keep_the_text_that_was_written() {
         assert_eq!(text_at(&format!("k: !!str {text}\n"), "k"), text);
         assert_eq!(text_at(&format!("k: |-\n  {text}\n"), "k"), text);
         let items = parse(&format!("- {text}\n- [{{ {text}: x }}]\n")).unwrap();
-        let Value::List(items) = items.value else { panic!("no list") };
-        assert!(matches!(&items[0].value, Value::Text(item) if item == text), "{text}");
-        let Value::List(maps) = &items[1].value else { panic!("no list") };
-        assert!(matches!(&maps[0].value, Value::Map(entries) if entries[0].key == text), "{text}");
+        let YamlValue::List(items) = items.value else { panic!("no list") };
+        assert!(matches!(&items[0].value, YamlValue::Text(item) if item == text), "{text}");
+        let YamlValue::List(maps) = &items[1].value else { panic!("no list") };
+        assert!(matches!(&maps[0].value, YamlValue::Map(entries) if entries[0].key == text), "{text}");
     }
 }
 
@@ -53,10 +53,12 @@ fn a_scalar_with_a_tag_is_its_text_without_the_quotes() {
 #[test]
 fn nothing_is_null_and_so_are_the_words_for_it_but_not_as_a_key() {
     for text in ["", "~", "null", "Null", "NULL"] {
-        let Value::Map(entries) = parse(&format!("k: {text}\n")).unwrap().value else { panic!("no map") };
-        assert!(matches!(entries[0].node.value, Value::Null), "{text}");
+        let YamlValue::Map(entries) = parse(&format!("k: {text}\n")).unwrap().value else { panic!("no map") };
+        assert!(matches!(entries[0].node.value, YamlValue::Null), "{text}");
         assert_eq!(text_at(&format!("k: '{text}'\n"), "k"), text);
-        let Value::Map(entries) = parse(&format!("? {text}\n: x\n")).unwrap().value else { panic!("no map") };
+        let YamlValue::Map(entries) = parse(&format!("? {text}\n: x\n")).unwrap().value else {
+            panic!("no map")
+        };
         assert_eq!(entries[0].key, text);
     }
 }
@@ -70,7 +72,7 @@ fn keys_that_are_there_twice_are_found_at_any_depth() {
 
 #[test]
 fn duplicate_keys_are_both_kept_with_their_lines() {
-    let Value::Map(entries) = parse("a: 1\nb: 2\na: 3\n").unwrap().value else { panic!("no mapping") };
+    let YamlValue::Map(entries) = parse("a: 1\nb: 2\na: 3\n").unwrap().value else { panic!("no mapping") };
     assert_eq!(
         entries.iter().map(|e| (e.key.as_str(), e.line)).collect::<Vec<_>>(),
         [("a", 1), ("b", 2), ("a", 3)]

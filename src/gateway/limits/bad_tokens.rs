@@ -1,20 +1,21 @@
-//! Tokens that nobody knows. Each costs a question to Coder, and whether it was one only the answer tells.
+//! Bad tokens: those that Coder does not know. Each costs a question to Coder, and only the answer shows whether the
+//! token was bad.
 //!
-//! So a question takes room on the account of its address while it is open, and gives it back unless the token was
-//! bad: good ones never seen before, of a whole office behind one address, wait for each other and are not counted.
-//! Questions and bad tokens share the same room, so that many at once learn no more than one after the other.
+//! A question takes room on the account of its address while it is open, and gives the room back unless the token was
+//! bad. So good tokens that were never seen before, from a whole office behind one address, wait for each other and
+//! are not counted. Questions and bad tokens share the same room: many at once learn no more than one after the other.
 
 use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use super::network;
-use crate::types::{Clock, Timestamp};
+use super::network::network_of;
+use crate::types::{Clock, Timestamp, lock};
 
-/// How many bad tokens one address may present at once, and how many questions of its are open at most.
+/// How many bad tokens one address may present at once, and the most questions that it may have open.
 const BURST: u32 = 60;
 
 /// How long each bad token is held against its address: 120 a minute in the long run.
@@ -23,12 +24,13 @@ const HELD: Duration = Duration::from_millis(500);
 /// How many questions of one address may wait for room.
 const MOST_WAITING: u32 = 2000;
 
-/// The accounts of all addresses.
+/// What is held against each address.
 pub(super) struct BadTokens {
     clock: Clock,
     accounts: Mutex<HashMap<IpAddr, Arc<Account>>>,
 }
 
+/// The bad tokens and open questions of one address.
 #[derive(Default)]
 struct Account {
     balance: Mutex<Balance>,
@@ -49,15 +51,15 @@ struct Balance {
 /// Whether there is room for one more question.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Room {
-    /// There is.
+    /// There is room now.
     Free,
-    /// Not before an open one is answered.
+    /// There will be room when an open question is answered.
     Open,
-    /// Not for so long: what was bad takes it all.
+    /// There is no room for so long: bad tokens take all of it.
     Held(Duration),
 }
 
-/// An open question. Dropping it is an answer that says nothing bad.
+/// An open question to Coder. Dropping it gives its room back; [`TokenQuestion::was_bad`] does not.
 pub(in crate::gateway) struct TokenQuestion {
     account: Arc<Account>,
     clock: Clock,
@@ -69,10 +71,13 @@ impl BadTokens {
         Self { clock: clock.clone(), accounts: Mutex::default() }
     }
 
-    /// One more question about a token that was never seen: waits for room where others of the same address are
-    /// open. The error says when to come back: too many of them were bad, or too many wait.
+    /// Opens a question about a token that was never seen, and waits for room while other questions of the same
+    /// address are open.
+    ///
+    /// # Errors
+    /// The wait until a next try, when too many tokens of the address were bad, or too many questions wait.
     pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, Duration> {
-        let account = Arc::clone(lock(&self.accounts).entry(network(client)).or_default());
+        let account = Arc::clone(lock(&self.accounts).entry(network_of(client)).or_default());
         loop {
             // Made before the balance is looked at: an answer in between is not missed.
             let answered = account.answered.notified();
@@ -83,7 +88,7 @@ impl BadTokens {
                     Room::Free => {
                         balance.open += 1;
                         drop(balance);
-                        // Time makes room too: whoever waits may go on at the same time.
+                        // Time makes room too: a question that waits may go on at the same time.
                         account.answered.notify_one();
                         return Ok(TokenQuestion {
                             account: Arc::clone(&account),
@@ -105,7 +110,7 @@ impl BadTokens {
     pub(super) fn forget_quiet(&self) {
         let now = self.clock.now();
         let mut accounts = lock(&self.accounts);
-        // Whoever has an account in hand has a question on it.
+        // An account that is held elsewhere has a question on it.
         accounts
             .retain(|_, account| Arc::strong_count(account) > 1 || now < lock(&account.balance).held_until);
         accounts.shrink_to_fit();
@@ -127,7 +132,7 @@ impl Balance {
 }
 
 impl TokenQuestion {
-    /// The answer: Coder does not know the token.
+    /// Closes the question: Coder does not know the token.
     pub(in crate::gateway) fn was_bad(mut self) {
         self.bad = true;
     }
@@ -144,14 +149,14 @@ impl Drop for TokenQuestion {
         let room = balance.room(now);
         drop(balance);
         match room {
-            // Nobody who waits will have room soon: all of them are told.
+            // No question that waits will have room soon: all of them give up.
             Room::Held(_) => self.account.answered.notify_waiters(),
             Room::Free | Room::Open => self.account.answered.notify_one(),
         }
     }
 }
 
-/// Counts somebody who waits.
+/// Counts a question that waits, until it is dropped.
 struct WaitingCount<'a>(&'a Account);
 
 impl Drop for WaitingCount<'_> {
@@ -159,11 +164,6 @@ impl Drop for WaitingCount<'_> {
         let mut balance = lock(&self.0.balance);
         balance.waiting = balance.waiting.saturating_sub(1);
     }
-}
-
-/// What is behind the lock is whole whenever it is open, also after a panic elsewhere.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -1,8 +1,9 @@
-//! How often one address may try something that costs: a sign-in, its answer, a logout token, a bad token.
+//! How often one address may try something that costs: a sign-in, its completion, a logout token, an unknown token.
 
 mod bad_tokens;
+mod network;
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::time::Duration;
 
@@ -11,25 +12,35 @@ use governor::middleware::NoOpMiddleware;
 use governor::nanos::Nanos;
 use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
+use thiserror::Error;
 
-use super::RefusalCause;
 use crate::types::Clock;
 use bad_tokens::BadTokens;
+use network::network_of;
+
 pub(super) use bad_tokens::TokenQuestion;
 
-/// Sign-ins that one address may start: an office of hundreds behind one address comes in on a
-/// Monday morning, a loop of redirects does not get far.
+/// Sign-ins that one address may begin, a minute and at once. An office of hundreds behind one address may sign in
+/// on a Monday morning; a loop of redirects does not get far.
 const SIGN_INS: (u32, u32) = (300, 150);
 
-/// Answers of the provider from one address.
+/// Callbacks with the provider's answer from one address, a minute and at once.
 const CALLBACKS: (u32, u32) = (300, 150);
 
-/// Logout tokens from one address: authentik sends one for each session that ends, all from the same
-/// machine. Counted apart, so that nobody who posts nonsense keeps others from signing in.
+/// Logout tokens from one address, a minute and at once. authentik sends one for each session that ends, all from
+/// the same machine. They are counted separately: invalid ones must not keep users from signing in.
 const LOGOUT_TOKENS: (u32, u32) = (600, 300);
 
-/// The shortest wait that is told: `Retry-After` has whole seconds.
-const LEAST_WAIT: Duration = Duration::from_secs(1);
+/// The shortest wait that a client is asked for: `Retry-After` has whole seconds.
+const MIN_RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// One address tried too often.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
+#[error("too many requests of this kind from one address")]
+pub(super) struct LimitExceeded {
+    /// When the next try is allowed; at least a second.
+    pub(super) retry_after: Duration,
+}
 
 /// The gateway's time for governor.
 #[derive(Clone, Debug)]
@@ -55,6 +66,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
+    /// Limits under which no address has tried anything yet.
     pub(super) fn new(clock: &Clock) -> Self {
         let time = Time(clock.clone());
         Self {
@@ -66,24 +78,36 @@ impl Limits {
         }
     }
 
-    /// One more sign-in starts.
-    pub(super) fn sign_in(&self, client: IpAddr) -> Result<(), RefusalCause> {
-        self.sign_ins.check_key(&network(client)).map_err(|no| self.refusal(&no))
+    /// Counts a sign-in that begins.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when the address has begun too many.
+    pub(super) fn count_sign_in(&self, client: IpAddr) -> Result<(), LimitExceeded> {
+        self.count(&self.sign_ins, client)
     }
 
-    /// One more answer of the provider.
-    pub(super) fn callback(&self, client: IpAddr) -> Result<(), RefusalCause> {
-        self.callbacks.check_key(&network(client)).map_err(|no| self.refusal(&no))
+    /// Counts a callback with an answer of the provider.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when too many came from the address.
+    pub(super) fn count_callback(&self, client: IpAddr) -> Result<(), LimitExceeded> {
+        self.count(&self.callbacks, client)
     }
 
-    /// One more logout token.
-    pub(super) fn logout_token(&self, client: IpAddr) -> Result<(), RefusalCause> {
-        self.logout_tokens.check_key(&network(client)).map_err(|no| self.refusal(&no))
+    /// Counts a logout token.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when too many came from the address.
+    pub(super) fn count_logout_token(&self, client: IpAddr) -> Result<(), LimitExceeded> {
+        self.count(&self.logout_tokens, client)
     }
 
-    /// One more question to Coder about a token that was never seen. The error says when to come back.
-    pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, Duration> {
-        self.bad_tokens.question(client).await.map_err(|wait| wait.max(LEAST_WAIT))
+    /// Makes room for a question to Coder about a token that was never seen, and waits for that room.
+    ///
+    /// # Errors
+    /// [`LimitExceeded`] when too many tokens of the address were unknown, or too many questions wait.
+    pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, LimitExceeded> {
+        self.bad_tokens.question(client).await.map_err(exceeded)
     }
 
     /// Forgets addresses that have been quiet. To be called now and then.
@@ -95,28 +119,20 @@ impl Limits {
         self.bad_tokens.forget_quiet();
     }
 
-    fn refusal(&self, no: &NotUntil<Nanos>) -> RefusalCause {
-        let now = self.time.now();
-        let wait: Duration = no.earliest_possible().duration_since(now).into();
-        RefusalCause::TooMany(wait.max(LEAST_WAIT))
+    fn count(&self, limiter: &Limiter, client: IpAddr) -> Result<(), LimitExceeded> {
+        let wait = |no: NotUntil<Nanos>| no.earliest_possible().duration_since(self.time.now()).into();
+        limiter.check_key(&network_of(client)).map_err(|no| exceeded(wait(no)))
     }
+}
+
+fn exceeded(wait: Duration) -> LimitExceeded {
+    LimitExceeded { retry_after: wait.max(MIN_RETRY_AFTER) }
 }
 
 fn limiter((a_minute, burst): (u32, u32), time: &Time) -> Limiter {
     let quota = Quota::per_minute(NonZeroU32::new(a_minute).unwrap_or(NonZeroU32::MIN))
         .allow_burst(NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN));
     RateLimiter::new(quota, DashMapStateStore::default(), time.clone())
-}
-
-/// What counts as one address: an IPv6 network of 64 bits is one household's.
-fn network(client: IpAddr) -> IpAddr {
-    match client {
-        IpAddr::V4(_) => client,
-        IpAddr::V6(address) => {
-            let bits = u128::from(address) & (u128::MAX << 64);
-            IpAddr::V6(Ipv6Addr::from(bits))
-        }
-    }
 }
 
 #[cfg(test)]
@@ -130,21 +146,15 @@ mod tests {
         let limits = Limits::new(&clock);
         let client = "192.0.2.1".parse().unwrap();
         for _ in 0..SIGN_INS.1 {
-            assert!(limits.sign_in(client).is_ok());
+            assert!(limits.count_sign_in(client).is_ok());
         }
-        let Err(RefusalCause::TooMany(wait)) = limits.sign_in(client) else { panic!("not stopped") };
+        let Err(LimitExceeded { retry_after: wait }) = limits.count_sign_in(client) else {
+            panic!("not stopped")
+        };
         assert!(wait >= Duration::from_secs(1) && wait < Duration::from_mins(1));
-        assert!(limits.sign_in("192.0.2.2".parse().unwrap()).is_ok());
+        assert!(limits.count_sign_in("192.0.2.2".parse().unwrap()).is_ok());
         hand.advance(Duration::from_mins(1));
-        assert!(limits.sign_in(client).is_ok());
+        assert!(limits.count_sign_in(client).is_ok());
         limits.forget_quiet();
-    }
-
-    #[test]
-    fn an_ipv6_network_of_64_bits_counts_as_one_address() {
-        let a: IpAddr = "2001:db8:1:2::1".parse().unwrap();
-        let b: IpAddr = "2001:db8:1:2:ffff::9".parse().unwrap();
-        assert_eq!(network(a), network(b));
-        assert_ne!(network(a), network("2001:db8:1:3::1".parse().unwrap()));
     }
 }

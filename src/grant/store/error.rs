@@ -1,4 +1,4 @@
-//! What goes wrong with a store, and what an operator can do about it.
+//! The ways in which a store fails, and the remedy for an operator.
 
 use std::path::PathBuf;
 
@@ -6,7 +6,7 @@ use thiserror::Error;
 
 /// A store could not do what it was asked. Nothing was read, and nothing was half written.
 ///
-/// Whoever gets one serves nothing that depended on the answer.
+/// Nothing that depended on the answer may be served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
     /// It did not answer in time.
@@ -18,13 +18,13 @@ pub enum StoreError {
     /// It cannot be written.
     #[error("the store is read-only: make its folder and files writable for the gateway's user")]
     ReadOnly,
-    /// What was read makes no sense.
+    /// A row makes no sense.
     #[error("the store is damaged ({0}): restore it, or move it aside; people sign in again then")]
     Damaged(String),
     /// A stored value does not open with the present keys.
     #[error("a stored value does not open with the present keys: put the former key back behind the new one")]
     Sealed,
-    /// Anything else that the engine says.
+    /// Any other error of the engine.
     #[error("the store failed: {0}")]
     Failed(String),
 }
@@ -40,7 +40,7 @@ pub enum OpenError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: std::io::Error,
     },
     /// Another process has it open.

@@ -17,7 +17,7 @@ use zeroize::Zeroizing;
 use crate::types::{KEY_BYTES, Keyring, random_bytes, random_token};
 
 /// The most that is read of a key file, in bytes: room for some eighty keys.
-const MAX_FILE: u64 = 4096;
+const MAX_KEY_FILE: u64 = 4096;
 
 /// A key file cannot be used. Never shows a key.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ pub enum KeyFileError {
     Io {
         /// The file.
         path: PathBuf,
-        /// What the system says.
+        /// The system's error.
         source: io::Error,
     },
     /// Others may read it.
@@ -73,7 +73,7 @@ fn read(path: &Path) -> Result<Keyring, KeyFileError> {
         return Err(KeyFileError::OpenToOthers { path: path.to_owned(), mode });
     }
     let mut text = Zeroizing::new(String::new());
-    file.take(MAX_FILE).read_to_string(&mut text).map_err(failed)?;
+    file.take(MAX_KEY_FILE).read_to_string(&mut text).map_err(failed)?;
     let mut keys = Vec::new();
     for (at, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -88,7 +88,7 @@ fn read(path: &Path) -> Result<Keyring, KeyFileError> {
     Ok(Keyring::new(*current, older.iter().copied()))
 }
 
-/// Writes a fresh key beside `path` and links it there, which fails when somebody was faster.
+/// Writes a fresh key next to `path` and links it there, which fails when another process was faster.
 fn make(path: &Path) -> io::Result<()> {
     let folder = path.parent().filter(|it| !it.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let draft = folder.join(format!(".key-{}", random_token()));

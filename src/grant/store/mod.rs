@@ -76,7 +76,7 @@ pub trait Store: Send + Sync + 'static {
     /// Keeps a token, or what is newly known of a live one, and gives it as it is kept now.
     fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow>;
 
-    /// Ends what is in `scope` and live; tells what that was. Grants that ended so are queued for
+    /// Ends what is in `scope` and live, and gives what that was. Grants that ended so are queued for
     /// revocation where the reason leaves the provider's tokens alive.
     fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended>;
 

@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use crate::grant::EndReason;
-use crate::types::{CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, Timestamp, TokenHash};
+use crate::types::{
+    CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, Timestamp, TokenHash, printable,
+};
 
 /// The longest `User-Agent` kept, in bytes.
 const MAX_USER_AGENT: usize = 300;
@@ -18,15 +20,15 @@ pub struct Device {
 }
 
 impl Device {
-    /// A device, its `User-Agent` cut to 300 bytes and freed of control characters.
+    /// A device, its `User-Agent` cut to 300 bytes and without characters that do not print.
     pub fn new(address: IpAddr, user_agent: &str) -> Self {
-        let plain: String = user_agent.chars().filter(|c| !c.is_control()).collect();
+        let plain = printable(user_agent, MAX_USER_AGENT);
         let cut = plain.floor_char_boundary(MAX_USER_AGENT);
         Self { address, user_agent: plain.get(..cut).unwrap_or_default().to_owned() }
     }
 }
 
-/// What is readable of a grant.
+/// The part of a grant that is not sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantHead {
     /// Its name.
@@ -35,13 +37,13 @@ pub struct GrantHead {
     pub key: IdentityKey,
     /// Whose it is in Coder; unknown until the sign-in is bound.
     pub user: Option<CoderUserId>,
-    /// The session at the provider (`sid`), as last told.
+    /// The session at the provider (`sid`), as last reported.
     pub sid: Option<String>,
-    /// The address, as last told.
+    /// The address, as last reported.
     pub email: Email,
     /// When the access token expires.
     pub access_expires_at: Timestamp,
-    /// When the provider last said yes: sign-in or refresh.
+    /// When the provider last confirmed it: sign-in or refresh.
     pub checked_at: Timestamp,
     /// Whether there is a refresh token.
     pub refreshable: bool,
@@ -56,7 +58,7 @@ pub struct GrantHead {
 /// A grant with all that is kept of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRow {
-    /// What is readable.
+    /// The part that is not sealed.
     pub head: GrantHead,
     /// The hash of the user's handle towards Coder.
     pub handle: TokenHash,
@@ -143,7 +145,7 @@ pub struct SessionRow {
 /// Where a token was first met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MadeFor {
-    /// Presented by a client, and Coder told whose it is.
+    /// Presented by a client, and Coder reported whose it is.
     Presented,
     /// Made as a key for the CLI or an IDE (`POST /api/v2/users/{user}/keys`).
     Key,
@@ -164,7 +166,7 @@ impl MadeFor {
         }
     }
 
-    /// Reads [`Self::word`]; an unknown word was presented, like any other.
+    /// Reads [`Self::label`]; an unknown label counts as presented.
     pub(super) fn from_label(word: &str) -> Self {
         let made = [Self::Key, Self::Token, Self::App];
         made.into_iter().find(|it| it.label() == word).unwrap_or(Self::Presented)
@@ -184,7 +186,7 @@ pub struct TokenRow {
     pub made_for: MadeFor,
     /// When it was first met.
     pub created_at: Timestamp,
-    /// When Coder last told whose it is.
+    /// When Coder last reported whose it is.
     pub asked_at: Timestamp,
     /// When it was last seen, as far as written.
     pub last_seen: Timestamp,
@@ -201,14 +203,14 @@ pub struct UserRow {
     pub grants: Vec<GrantHead>,
 }
 
-/// What is to end.
+/// The part of the store that is to end.
 ///
 /// A user's sessions at workspace apps end with a browser session that is ended by name ([`Self::Session`],
-/// [`Self::Sid`]): Coder deletes all of them at a sign-out, and what is open through them would go on. With one that
-/// ends otherwise they end when it was the last. An idle one leaves them: whoever works in an app is not idle.
+/// [`Self::Sid`]): Coder deletes all of them at a sign-out, and tunnels through them would stay open. With one that
+/// ends in another way they end when it was the last. One that ends because it is idle leaves them: a user who works in an app is not idle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One session. Its grant ends with it when it serves nobody then: no other session of it is live,
+    /// One session. Its grant ends with it when nothing depends on it then: no other session of it is live,
     /// and the user has no live token, or another grant with a live session.
     Session(TokenHash),
     /// One token.

@@ -14,7 +14,7 @@ use crate::types::LoginType;
 
 /// One round of the look at tunnels, and what it sets off.
 async fn look(world: &World) {
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     settle(world).await;
 }
 
@@ -130,7 +130,7 @@ async fn a_tunnel_of_a_token_without_a_grant_is_left_alone() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_the_end_of_an_authorization_is_told_and_whoever_comes_later_too() {
+async fn the_end_of_an_authorization_reaches_those_who_wait_and_those_who_ask_later() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     let credential = world.served(&session).await;
@@ -147,13 +147,13 @@ async fn a_revocation_is_tried_again_after_a_failure_and_after_a_restart() {
     let (grant, _) = world.sign_in("alice").await;
     *world.provider.revocation_down.lock().unwrap() = true;
     world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     world.restart().await;
     *world.provider.revocation_down.lock().unwrap() = false;
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert!(world.provider.revoked().is_empty(), "not before its pause is over");
     world.hand.advance(SECOND * 5);
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked().len(), 2);
     let row = world.store.grant(grant).await.unwrap().unwrap();
     assert!(row.sealed.is_empty(), "the tokens are wiped");
@@ -166,7 +166,7 @@ async fn a_revocation_is_given_up_after_a_week() {
     *world.provider.revocation_down.lock().unwrap() = true;
     world.grants.end_grant(grant, EndReason::Revoked).await.unwrap();
     for _ in 0..200 {
-        world.grants.revoke_due().await;
+        world.grants.services.upkeep.revoke_due().await;
         world.hand.advance(MINUTE * 60);
     }
     assert!(world.store.grant(grant).await.unwrap().unwrap().sealed.is_empty());
@@ -179,7 +179,7 @@ async fn what_the_provider_ended_by_itself_is_not_revoked_there() {
     world.provider.says(Says::InvalidGrant);
     world.hand.advance(MINUTE * 5);
     world.ended(&session).await;
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert!(world.provider.revoked().is_empty());
 }
 
@@ -193,11 +193,11 @@ async fn last_seen_is_written_in_the_background_and_again_after_a_failure() {
     world.hand.advance(MINUTE);
     assert!(world.is_hot(&session));
     store.script(|name| if name == "touch" { Fate::Fail } else { Fate::Pass });
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     store.script(|_| Fate::Pass);
     world.hand.advance(MINUTE);
     assert!(world.is_hot(&session));
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     assert_eq!(seen().await, world.clock.now());
 }
 
@@ -222,7 +222,7 @@ async fn who_is_seen_again_while_last_seen_moments_are_written_waits_for_the_nex
     world.hand.advance(MINUTE);
     assert!(world.is_hot(&session));
     for flush in 1..=3 {
-        world.grants.flush().await;
+        world.grants.services.upkeep.flush().await;
         assert_eq!(written.load(Ordering::Relaxed), flush);
     }
 }
@@ -255,11 +255,11 @@ async fn what_a_failure_kept_from_being_written_in_a_later_batch_is_written_with
         }
     };
     present().await;
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     assert_eq!(seen().await, 600, "the first batch alone");
     store.script(|_| Fate::Pass);
     present().await;
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     assert_eq!(seen().await, 0);
 }
 
@@ -269,19 +269,19 @@ async fn old_entries_are_swept_and_ended_ones_stay_known() {
     let world = World::with(settings).await;
     let (grant, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 61);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     let row = world.store.session(session).await.unwrap().unwrap();
     assert_eq!(row.ended, Some(EndReason::MaxAge));
     world.hand.advance(MINUTE * 60 * 24 * 60);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(!world.is_live(grant).await, "nobody used it for two months");
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     world.hand.advance(MINUTE * 60 * 24 * 8);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(world.store.grant(grant).await.unwrap().is_none());
     assert_eq!(world.ended(&session).await, EndReason::MaxAge);
     world.hand.advance(MINUTE * 60 * 24 * 400);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(world.store.session(session).await.unwrap().is_none());
 }
 
@@ -359,8 +359,8 @@ async fn ends_that_nobody_asked_for() {
     let mut told = Vec::new();
     let mut turn = async |minutes: u32| {
         world.hand.advance(MINUTE * minutes);
-        world.grants.flush().await;
-        world.grants.sweep().await;
+        world.grants.services.upkeep.flush().await;
+        world.grants.services.upkeep.sweep().await;
         let text = std::fs::read_to_string(file.path()).unwrap();
         let lines = text.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         let events = lines.filter(|line| line["target"] == "audit" && line["action"] == "end");

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::atomic::Ordering;
 
 use super::support::*;
-use crate::grant::renew::Renewal;
+use crate::grant::refresh::Renewal;
 use crate::grant::{EndReason, Verdict};
 use crate::oidc::{ClientCheck, OutageCause};
 use crate::types::{LoginType, Secret};
@@ -51,18 +51,33 @@ async fn a_look_from_before_a_refresh_that_does_not_count_is_not_served_beyond_t
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
     let row = world.store.grant(grant).await.unwrap().unwrap();
-    let state = world.grants.register().grant(&row.head);
+    let state = world.grants.services.memory.register().grant(&row.head);
     let seen = state.generation();
     world.provider.says(Says::AnotherIssuer);
     world.hand.advance(MINUTE * 15);
     world.judge(&session).await;
     assert!(world.generation(grant).await > seen, "the new refresh token is kept");
     world.hand.advance(MINUTE);
-    let renewal = world.grants.renew(&state, seen, world.grants.patience()).await.unwrap();
+    let renewal = world
+        .grants
+        .services
+        .refresher
+        .renew(&state, seen, world.grants.services.refresher.patience())
+        .await
+        .unwrap();
     assert!(matches!(renewal, Renewal::Unreachable { answers: true, .. }), "{renewal:?}");
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
-    assert_eq!(world.grants.renew(&state, seen, world.grants.patience()).await.unwrap(), Renewal::Fresh);
+    assert_eq!(
+        world
+            .grants
+            .services
+            .refresher
+            .renew(&state, seen, world.grants.services.refresher.patience())
+            .await
+            .unwrap(),
+        Renewal::Fresh
+    );
 }
 
 #[tokio::test]
@@ -75,7 +90,7 @@ async fn a_refresh_about_another_subject_ends_the_grant_with_a_reason_of_its_own
     assert!(!world.is_live(grant).await);
     world.restart().await;
     assert_eq!(world.ended(&session).await, EndReason::AnotherSubject);
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert!(
         world.provider.revoked().contains(&"Refresh refresh-alice-1".to_owned()),
         "the new one is revoked"
@@ -164,7 +179,7 @@ async fn a_failure_for_one_person_is_no_outage_and_is_over_with_the_grace() {
         world.provider.says_about("alice", failure.clone());
         world.hand.advance(MINUTE * 5);
         world.served(&alice).await;
-        assert!(!world.grants.provider_is_down(), "{failure:?}");
+        assert!(!world.grants.services.refresher.provider_is_down(), "{failure:?}");
         world.served(&bob).await;
         assert_eq!(world.provider.refreshes(), 2, "{failure:?}: bob's was asked for at once");
         world.hand.advance(MINUTE * 10);
@@ -187,7 +202,7 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     for session in &sessions {
         world.served(session).await;
     }
-    assert!(world.grants.provider_is_down());
+    assert!(world.grants.services.refresher.provider_is_down());
     assert_eq!(world.provider.refreshes(), 1);
     assert_eq!(world.provider.checks.load(Ordering::SeqCst), 1);
     world.hand.advance(MINUTE * 10);
@@ -216,7 +231,7 @@ async fn an_outage_behind_the_token_endpoint_is_tried_with_growing_pauses_over_a
     world.hand.advance(MINUTE);
     for session in &sessions {
         world.served(session).await;
-        assert!(!world.grants.provider_is_down());
+        assert!(!world.grants.services.refresher.provider_is_down());
     }
 }
 

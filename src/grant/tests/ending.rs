@@ -8,6 +8,7 @@ use super::scripted::{Fate, Scripted};
 use super::support::*;
 use crate::grant::store::Embedded;
 use crate::grant::{CredentialHandle, EndReason, EndedThere, Filter, GrantSettings, Verdict};
+use crate::types::within::within;
 use crate::types::{GrantId, LoginType, Secret};
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn a_sign_out_revokes_a_grant_that_serves_nobody_any_more() {
     let (grant, session) = world.sign_in("alice").await;
     world.grants.end_session(&session, EndReason::SignedOut).await.unwrap();
     assert!(!world.is_live(grant).await);
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked().len(), 2);
 }
 
@@ -77,8 +78,8 @@ async fn somebody_who_is_to_be_asked_about_is_refreshed_once_before_anything_is_
         let before = world.provider.refreshes();
         world.grants.ask_again(&key("alice")).await.unwrap();
         if !in_memory {
-            world.grants.cache.invalidate_all();
-            world.grants.cache.run_pending_tasks();
+            world.grants.services.memory.cache().invalidate_all();
+            world.grants.services.memory.cache().run_pending_tasks();
         }
         for hash in [&token, &session, &token, &bobs] {
             world.served(hash).await;
@@ -206,11 +207,11 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         let grants = Arc::clone(&world.grants);
         let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
         // The store has one connection, so the end comes after the read that was asked for before it.
-        reached.notified().await;
+        within(reached.notified()).await;
         settle(&world).await;
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
         gate.add_permits(1);
-        let judgement = request.await.unwrap();
+        let judgement = within(request).await.unwrap();
         assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{method}: {judgement:?}");
         assert!(!world.is_hot(&session), "{method}");
     }
@@ -228,11 +229,11 @@ async fn a_grant_that_ends_while_it_is_refreshed_stays_ended_and_its_new_tokens_
     settle(&world).await;
     world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();
     gate.add_permits(1);
-    let judgement = request.await.unwrap();
+    let judgement = within(request).await.unwrap();
     assert!(matches!(judgement, Verdict::Ended(EndReason::Revoked)), "{judgement:?}");
     assert_eq!(world.provider.refreshes(), 1);
     assert!(!world.is_live(grant).await && !world.is_hot(&session));
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked(), ["Refresh refresh-alice-1", "Access access-alice-1"]);
 }
 
@@ -263,7 +264,7 @@ async fn a_session_ends_when_it_was_idle_for_too_long_and_the_hot_path_sees_it()
         world.hand.advance(SECOND * 119);
         assert!(world.is_hot(&session), "a check is activity");
     }
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     world.restart().await;
     world.hand.advance(SECOND * 119);
     world.served(&session).await;
@@ -282,7 +283,7 @@ async fn the_list_shows_whose_what_is_from_where_and_when_it_was_last_seen() {
     world.token("robot", LoginType::None).await;
     world.hand.advance(MINUTE);
     assert!(world.is_hot(&session));
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     let mine = world.grants.list(Filter::User(user("alice")), 10).await.unwrap();
     assert_eq!(mine.iter().map(|it| it.hash).collect::<Vec<_>>(), [session, token]);
     assert_eq!(mine[0].kind, crate::grant::ListedKind::Session { grant, device: device() });
@@ -307,7 +308,7 @@ async fn a_one_time_value_is_good_once_in_its_domain_and_until_it_is_forgotten()
     assert_eq!(world.grants.spend("jti", "x", until).await, Ok(false));
     assert_eq!(world.grants.spend("state", "x", until).await, Ok(true));
     world.restart().await;
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert_eq!(world.grants.spend("jti", "x", until).await, Ok(false));
     assert!(!world.is_live(GrantId::random()).await);
 }

@@ -9,7 +9,7 @@ use futures_util::future::BoxFuture;
 use tokio::sync::Semaphore;
 
 use super::support::{ISSUER, MINUTE, claims};
-use crate::grant::Refresher;
+use crate::grant::GrantProvider;
 use crate::oidc::{
     ClientCheck, IdTokenError, IdentityRefusal, InvalidGrant, JudgeError, OAuthError, OutageCause,
     ProviderFault, RefreshAnswer, RefreshError, Refreshed, RevokeError, Sid, TokenKind, Unreachable,
@@ -188,7 +188,7 @@ pub(super) fn oauth(code: &str) -> OAuthError {
     OAuthError { code: code.to_owned(), description: None, status: Some(400) }
 }
 
-impl Refresher for FakeProvider {
+impl GrantProvider for FakeProvider {
     fn refresh<'a>(
         &'a self,
         key: &'a IdentityKey,

@@ -65,7 +65,7 @@ async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for
     assert_eq!(world.provider.refreshes(), 2);
     store.script(|_| Fate::Pass);
     world.served(&session).await;
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     assert_eq!(world.generation(other).await, 2, "also when nobody asks: its token, and all of it");
     world.served(&bobs).await;
     assert_eq!(world.provider.refreshes(), 2);
@@ -86,7 +86,7 @@ async fn a_new_refresh_token_that_the_store_did_not_take_is_stored_later() {
     assert!(world.grants.judge(&session).await.is_err());
     store.script(|_| Fate::Pass);
     world.hand.advance(MINUTE);
-    world.grants.flush().await;
+    world.grants.services.upkeep.flush().await;
     world.provider.says(Says::Yes);
     world.hand.advance(MINUTE);
     world.served(&session).await;
@@ -129,7 +129,7 @@ async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them(
 }
 
 async fn open_with(world: &World, keyring: Keyring) -> Result<Arc<Grants>, OpenError> {
-    let refresher = Arc::clone(&world.provider) as Arc<dyn crate::grant::Refresher>;
+    let refresher = Arc::clone(&world.provider) as Arc<dyn crate::grant::GrantProvider>;
     let store = Arc::clone(&world.store);
     Grants::open(GrantSettings::default(), store, &keyring, refresher, world.clock.clone()).await
 }

@@ -103,7 +103,7 @@ async fn live_through(world: &World, step: &str) {
         "seen" => {
             world.hand.advance(SECOND * 2);
             world.served(&hash("alice")).await;
-            grants.flush().await;
+            grants.services.upkeep.flush().await;
         }
         "refresh" => {
             world.hand.advance(MINUTE * 5);
@@ -134,13 +134,13 @@ async fn live_through(world: &World, step: &str) {
         }
         "revoke" => {
             *world.provider.revocation_down.lock().unwrap() = true;
-            grants.revoke_due().await;
+            grants.services.upkeep.revoke_due().await;
             *world.provider.revocation_down.lock().unwrap() = false;
             world.hand.advance(MINUTE);
-            grants.revoke_due().await;
+            grants.services.upkeep.revoke_due().await;
             assert_eq!(world.provider.revoked().len(), 2);
         }
-        "sweep" => grants.sweep().await,
+        "sweep" => grants.services.upkeep.sweep().await,
         "move" => {
             // Two sign-ins that share a refresh token at the provider.
             for session in SHARED {
@@ -261,7 +261,7 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     }
     let revoked = notes.done("revoke") || (killed == "revoked" && moment != Moment::Before);
     if notes.done("end carol") && !revoked {
-        world.grants.revoke_due().await;
+        world.grants.services.upkeep.revoke_due().await;
         let revoked = world.provider.revoked();
         assert_eq!(revoked.len(), 2, "{what}");
         assert!(revoked.contains(&format!("Refresh refresh-carol-{refreshes}")), "{what}: {revoked:?}");

@@ -156,7 +156,7 @@ async fn nonsense_about_one_ends_nothing_and_is_no_outage_for_the_others() {
 
 #[tokio::test]
 async fn a_slow_provider_holds_nobody_up_who_is_on_grace_and_its_answer_counts_when_it_comes() {
-    let world = World::new().await.impatient();
+    let world = World::impatient().await;
     let (_, session) = world.sign_in("alice").await;
     let credential = world.served(&session).await;
     world.hand.advance(MINUTE * 5);
@@ -171,7 +171,7 @@ async fn a_slow_provider_holds_nobody_up_who_is_on_grace_and_its_answer_counts_w
 
 #[tokio::test]
 async fn beyond_the_grace_a_slow_provider_is_waited_for() {
-    let world = World::new().await.impatient();
+    let world = World::impatient().await;
     let (_, session) = world.sign_in("alice").await;
     world.hand.advance(MINUTE * 60);
     let gate = world.provider.close_gate();

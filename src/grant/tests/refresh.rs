@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::support::*;
-use crate::grant::renew::Renewal;
+use crate::grant::refresh::Renewal;
 use crate::grant::{EndReason, GrantSettings, Verdict};
 use crate::types::LoginType;
 
@@ -72,7 +72,7 @@ async fn forty_requests_at_once_after_the_expiry_are_served_by_one_refresh() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// The same with tokens so short that each is stale when it comes: whoever saw the old one is content
+/// The same with tokens so short that each is stale when it comes: a request that saw the old one is content
 /// with the new one.
 #[tokio::test]
 async fn tokens_without_any_life_do_not_lead_to_a_refresh_per_request() {
@@ -100,9 +100,17 @@ async fn who_saw_an_older_generation_takes_the_refresh_that_came_since() {
     world.served(&session).await;
     world.hand.advance(MINUTE * 5);
     let head = world.store.grant(grant).await.unwrap().unwrap().head;
-    let state = world.grants.register().grant(&head);
+    let state = world.grants.services.memory.register().grant(&head);
     for _ in 0..3 {
-        assert_eq!(world.grants.renew(&state, 0, world.grants.patience()).await, Ok(Renewal::Fresh));
+        assert_eq!(
+            world
+                .grants
+                .services
+                .refresher
+                .renew(&state, 0, world.grants.services.refresher.patience())
+                .await,
+            Ok(Renewal::Fresh)
+        );
     }
     assert_eq!(world.provider.refreshes(), 1);
 }
@@ -172,7 +180,7 @@ async fn invalid_grant_ends_the_session_and_the_users_tokens_for_good() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// CVE-2021-41230: claims are judged anew at each refresh.
+/// CVE-2021-41230: claims are judged again at each refresh.
 #[tokio::test]
 async fn somebody_taken_out_of_the_group_is_refused_with_the_sentence_that_says_so() {
     let mut world = World::new().await;
@@ -248,10 +256,10 @@ async fn a_clock_that_was_set_back_makes_every_authorization_stale() {
     let token = world.token("alice", LoginType::Oidc).await;
     world.served(&session).await;
     world.served(&token).await;
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     let right = crate::types::Timestamp::from_seconds(1_800_000_000);
     world.hand.set(right + SECOND);
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     assert!(!world.is_hot(&session) && !world.is_hot(&token));
     world.restart().await;
     assert!(!world.is_hot(&session));
@@ -266,8 +274,8 @@ async fn a_clock_that_trembles_changes_nothing() {
     let world = World::new().await;
     let (_, session) = world.sign_in("alice").await;
     world.served(&session).await;
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     world.hand.set(crate::types::Timestamp::from_seconds(1_800_000_000 - 60));
-    world.grants.look_at_tunnels();
+    world.grants.services.upkeep.look_at_tunnels();
     assert!(world.is_hot(&session));
 }

@@ -70,7 +70,7 @@ async fn older_grants_without_a_session_are_revoked_and_those_with_one_stay() {
     world.sign_in("alice").await;
     assert!(!world.is_live(with_session).await);
     assert!(world.is_live(third).await && world.is_live(bobs).await);
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked().len(), 4, "two grants, two tokens each");
     world.served(&token).await;
 }
@@ -118,11 +118,11 @@ async fn an_abandoned_sign_in_is_revoked() {
     let world = World::new().await;
     let grant = world.begin("alice").await;
     world.grants.abandon(grant, EndReason::Abandoned).await.unwrap();
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     let revoked = world.provider.revoked();
     assert_eq!(revoked[0], "Refresh refresh-alice-0");
     assert!(revoked[1].starts_with("Access access-alice-"), "{revoked:?}");
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked().len(), 2, "once");
 }
 
@@ -131,11 +131,11 @@ async fn a_sign_in_that_nobody_finished_is_swept_and_revoked() {
     let world = World::new().await;
     let grant = world.begin("alice").await;
     world.hand.advance(MINUTE * 15);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(world.is_live(grant).await);
     world.hand.advance(SECOND);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(!world.is_live(grant).await);
-    world.grants.revoke_due().await;
+    world.grants.services.upkeep.revoke_due().await;
     assert_eq!(world.provider.revoked().len(), 2);
 }

@@ -101,9 +101,9 @@ async fn a_state_is_forgotten_when_every_attempt_with_it_has_expired() {
     let state = world.take("state").await.unwrap();
     assert!(world.come_in(state).await);
     world.hand.advance(MINUTE * 19);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(world.take("state").await.is_none());
     world.hand.advance(MINUTE * 2);
-    world.grants.sweep().await;
+    world.grants.services.upkeep.sweep().await;
     assert!(world.take("state").await.is_some());
 }

@@ -9,7 +9,8 @@ use serde_json::json;
 pub(super) use super::fake_provider::{FakeProvider, Says, oauth, unreachable};
 use crate::grant::store::{Embedded, Store, StoreError};
 use crate::grant::{
-    CredentialHandle, Device, EndReason, GrantSettings, Grants, Refresher, TakenState, TokenOwner, Verdict,
+    CredentialHandle, Device, EndReason, GrantProvider, GrantSettings, Grants, TakenState, TokenOwner,
+    Verdict,
 };
 use crate::oidc::{ClaimMap, IdentityParts, VerifiedIdentity};
 use crate::types::{
@@ -57,10 +58,9 @@ impl World {
         self.grants = open(&self.settings, &self.store, &self.provider, &self.clock).await;
     }
 
-    /// Makes patience short, for tests of a provider that never answers.
-    pub(super) fn impatient(mut self) -> Self {
-        Arc::get_mut(&mut self.grants).expect("nobody else has it yet").patience = Duration::from_millis(1);
-        self
+    /// With short patience, for tests of a provider that never answers.
+    pub(super) async fn impatient() -> Self {
+        Self::with(GrantSettings { patience: Duration::from_millis(1), ..GrantSettings::default() }).await
     }
 
     pub(super) async fn begin(&self, subject: &str) -> GrantId {
@@ -147,9 +147,9 @@ async fn open(
     provider: &Arc<FakeProvider>,
     clock: &Clock,
 ) -> Arc<Grants> {
-    let refresher = Arc::clone(provider) as Arc<dyn Refresher>;
+    let provider = Arc::clone(provider) as Arc<dyn GrantProvider>;
     let keyring = Keyring::new([7; 32], []);
-    Grants::open(settings.clone(), Arc::clone(store), &keyring, refresher, clock.clone()).await.unwrap()
+    Grants::open(settings.clone(), Arc::clone(store), &keyring, provider, clock.clone()).await.unwrap()
 }
 
 fn parts(world: &World, subject: &str) -> IdentityParts {

@@ -150,8 +150,8 @@ async fn an_unknown_token_beyond_the_capacity_pushes_out_unknown_tokens_only() {
     for _ in 0..30_000 {
         world.grants.remember_unknown(fresh_hash());
     }
-    world.grants.unknown_tokens.run_pending_tasks();
-    assert!(world.grants.unknown_tokens.entry_count() <= 20_000);
+    world.grants.services.memory.unknown_tokens().run_pending_tasks();
+    assert!(world.grants.services.memory.unknown_tokens().entry_count() <= 20_000);
     assert!(world.is_hot(&session));
 }
 
@@ -170,7 +170,7 @@ async fn a_token_that_coder_does_not_attribute_is_marked_so_until_its_owner_is_k
     world.grants.accept_unattributed(token);
     let judgement = world.grants.adopt(token, owner("alice", LoginType::Oidc)).await.unwrap();
     assert!(matches!(judgement, Verdict::Authorized(_)), "{judgement:?}");
-    assert!(credential.has_ended(), "what was let in as nobody's is judged anew");
+    assert!(credential.has_ended(), "what was let in as nobody's is judged again");
 }
 
 #[tokio::test]
@@ -187,11 +187,11 @@ async fn more_credentials_than_the_memory_holds_are_read_again() {
         for token in &tokens {
             world.served(token).await;
         }
-        world.grants.cache.run_pending_tasks();
+        world.grants.services.memory.cache().run_pending_tasks();
     }
     // The one that somebody still holds is the same after it fell out of the cache.
-    world.grants.cache.invalidate_all();
+    world.grants.services.memory.cache().invalidate_all();
     let again = world.served(&tokens[0]).await;
-    world.grants.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();
+    world.grants.services.terminator.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();
     assert!(first.has_ended() && again.has_ended());
 }

@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 
 use super::*;
 use crate::grant::store::Embedded;
-use crate::grant::{Device, EndReason, GrantSettings, Grants, Refresher};
+use crate::grant::{Device, EndReason, GrantProvider, GrantSettings, Grants};
 use crate::oidc::{
     ClientCheck, IdentityParts, JudgeError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
     TokenKind, Unreachable, VerifiedIdentity,
@@ -22,7 +22,7 @@ fn silence() -> Unreachable {
     Unreachable { cause: OutageCause::Connect, retry_after: None }
 }
 
-impl Refresher for Silent {
+impl GrantProvider for Silent {
     fn refresh<'a>(
         &'a self,
         _: &'a IdentityKey,
@@ -50,7 +50,7 @@ impl Refresher for Silent {
 
 struct World {
     grants: Arc<Grants>,
-    issuer: Issuer<Arc<Grants>>,
+    issuer: IssuerEndpoint<Arc<Grants>>,
     grant: GrantId,
     hand: ManualClock,
 }

@@ -103,7 +103,7 @@ impl TokenSource for Arc<Recorded> {
     }
 }
 
-fn issuer_for(exchanges: &[Exchange]) -> Issuer<Arc<Recorded>> {
+fn issuer_for(exchanges: &[Exchange]) -> IssuerEndpoint<Arc<Recorded>> {
     let keys = exchanges.iter().find(|exchange| exchange.request.path == "/jwks").expect("a key set");
     issuer_of(
         Arc::new(Recorded(exchanges.to_vec())),

@@ -31,7 +31,7 @@ async fn what_stands_in_a_basic_header_is_form_encoded() {
         client_id: "id with:colon".to_owned(),
         client_secret: Secret::new("s+c r%t/é"),
     };
-    let issuer = Issuer::new(odd, Arc::new(Fake::default()), provider(None, ""));
+    let issuer = IssuerEndpoint::new(odd, Arc::new(Fake::default()), provider(None, ""));
     // base64("id+with%3Acolon:s%2Bc+r%25t%2F%C3%A9")
     let header = "Basic aWQrd2l0aCUzQWNvbG9uOnMlMkJjK3IlMjV0JTJGJUMzJUE5";
     let response = ask(&issuer, ("POST", "/token", &[FORM, ("authorization", header)], GOOD)).await;
@@ -76,7 +76,7 @@ async fn an_empty_configured_secret_lets_nobody_in() {
         client_id: "cid".to_owned(),
         client_secret: Secret::new(""),
     };
-    let issuer = Issuer::new(open, Arc::new(Fake::default()), provider(None, ""));
+    let issuer = IssuerEndpoint::new(open, Arc::new(Fake::default()), provider(None, ""));
     let response = ask(&issuer, ("POST", "/token", &[FORM, ("authorization", "Basic Y2lkOg==")], GOOD)).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }

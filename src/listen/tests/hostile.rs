@@ -9,8 +9,9 @@ use hyper::client::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 
-use super::support::{Pair, Running, echo, start, within};
+use super::support::{Pair, Running, echo, start};
 use crate::listen::ListenerSettings;
+use crate::types::within::within;
 use crate::web::{Body, Response};
 
 /// Frame types (RFC 9113 §6).

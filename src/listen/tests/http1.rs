@@ -5,8 +5,9 @@ use std::time::Duration;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::support::{Lines, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
+use super::support::{Lines, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo};
 use crate::listen::ListenerSettings;
+use crate::types::within::within;
 use crate::web::{Response, TrustedProxies};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";

@@ -6,3 +6,4 @@ mod places;
 mod stop;
 mod support;
 mod tls;
+mod unread;

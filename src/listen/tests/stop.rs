@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::support::{HANG, by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo, within};
+use super::support::{by_hand, echo, exchange, read_all, read_until, start, upgrade_to_echo};
 use crate::listen::{ConnInfo, ListenerSettings, Listeners, Shutdown, WorkerError, run_workers};
+use crate::types::within::{HANG, within};
 use crate::web::{Body, Request, Response};
 
 const GET: &str = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
@@ -57,9 +58,12 @@ async fn the_hard_stage_cuts_what_is_left() {
     });
     let mut client = TcpStream::connect(running.address).await.unwrap();
     client.write_all(GET.as_bytes()).await.unwrap();
-    while running.shutdown.tasks().is_empty() {
-        tokio::task::yield_now().await;
-    }
+    let served = async {
+        while running.shutdown.tasks().is_empty() {
+            tokio::task::yield_now().await;
+        }
+    };
+    within(served).await;
     running.shutdown.force();
     assert_eq!(read_all(&mut client).await, "");
     within(running.shutdown.ended()).await;

@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use bytes::Bytes;
 use http::StatusCode;
@@ -15,15 +14,8 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::listen::{ConnInfo, ListenerSettings, Listeners, Service, Shutdown, serve};
+use crate::types::within::within;
 use crate::web::{Body, Request, Response};
-
-/// Longer than anything here takes: only a hang is cut by it.
-pub(super) const HANG: Duration = Duration::from_secs(20);
-
-/// Fails the test when `future` hangs.
-pub(super) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(HANG, future).await.expect("it hangs")
-}
 
 /// A listener on a free port of the loopback interface.
 pub(super) struct Running {

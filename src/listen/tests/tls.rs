@@ -9,8 +9,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 
-use super::support::{HANG, Pair, by_hand, echo, read_all, start, within};
+use super::support::{Pair, by_hand, echo, read_all, start};
 use crate::listen::ListenerSettings;
+use crate::types::within::{HANG, within};
 use crate::web::Response;
 
 type Sender = http2::SendRequest<Empty<bytes::Bytes>>;

@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use super::*;
+use crate::types::within::within;
 
 #[tokio::test]
 async fn the_documents_are_kept_as_they_were_sent() {
@@ -119,11 +120,11 @@ async fn a_provider_that_comes_up_later_is_discovered_in_the_background() {
     let mut changes = scene.provider.changes();
     let stop = CancellationToken::new();
     let task = tokio::spawn(Arc::clone(&scene.provider).keep_discovered(stop.clone()));
-    changes.changed().await.unwrap();
+    within(changes.changed()).await.unwrap();
     assert!(scene.provider.ready());
     assert_eq!(scene.op.seen(StandIn::DISCOVERY).len(), 2);
     stop.cancel();
-    task.await.unwrap();
+    within(task).await.unwrap();
 }
 
 /// What the audit log says of somebody who is not let in.

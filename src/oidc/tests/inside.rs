@@ -19,7 +19,7 @@ async fn inside(prefix: &str, change: impl FnOnce(&mut Value)) -> Scene {
     let prefix = prefix.trim_end_matches('/');
     scene.op.always(&format!("{prefix}{}", StandIn::DISCOVERY), Answer::json(200, &discovery));
     scene.op.always(&format!("{prefix}/jwks"), Answer::json(200, &PROVIDER.jwks()));
-    let client = ClientSettings { timeout: Duration::from_secs(2), ..ClientSettings::default() };
+    let client = ClientSettings { timeout: TIMEOUT, ..ClientSettings::default() };
     let clock = Clock::manual(Timestamp::from_seconds(NOW)).0;
     scene.provider = Provider::new(settings, Client::new(&client).unwrap(), clock);
     scene
@@ -80,7 +80,7 @@ async fn an_endpoint_at_another_origin_than_the_issuers_is_asked_where_it_is() {
         matches!(refused, DiscoveryError::Endpoint("jwks_uri")),
         "plain http as anywhere else: {refused}"
     );
-    let mut settings = scene.provider.settings.clone();
+    let mut settings = (*scene.provider.settings).clone();
     settings.danger_allow_http = true;
     let provider = Provider::new(settings, Client::new(&ClientSettings::default()).unwrap(), Clock::system());
     provider.discover().await.unwrap();

@@ -353,7 +353,7 @@ async fn the_client_secret_is_sent_as_discovery_says() {
 /// CVE-2024-38371, CVE-2024-52287: the granted scope is held against the one asked for.
 #[test]
 fn scopes_that_differ_from_those_asked_for_are_found() {
-    let compare = super::super::callback::compare_scopes;
+    let compare = super::super::scopes::compare_scopes;
     let asked = ["openid", "email", "offline_access"];
     assert_eq!(compare(&asked, None), (vec![], vec![]));
     assert_eq!(compare(&asked, Some("offline_access email  openid")), (vec![], vec![]));
@@ -365,13 +365,14 @@ fn scopes_that_differ_from_those_asked_for_are_found() {
 fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let redirect = LocalRedirect::parse("/workspaces?a=b").unwrap();
     let now = Timestamp::from_seconds(NOW);
-    let login = super::super::login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), true, now);
+    let login =
+        super::super::pending_login::PendingLogin::new(redirect.clone(), Some("merge".to_owned()), true, now);
     let back = PendingLogin::from_bytes(&login.to_bytes()).unwrap();
     assert_eq!(
         (back.state(), back.redirect(), back.merge_state()),
         (login.state(), &redirect, Some("merge"))
     );
-    assert_eq!((back.started_at(), back.afresh()), (now, true));
+    assert_eq!((back.started_at(), back.reauthenticates()), (now, true));
     assert!(login.nonce == back.nonce && login.verifier == back.verifier);
     for bad in [&b""[..], b"{}", b"[]", &login.to_bytes()[1..]] {
         assert!(PendingLogin::from_bytes(bad).is_err());
@@ -379,8 +380,12 @@ fn an_attempt_is_taken_back_as_it_was_sealed_and_only_then() {
     let text = String::from_utf8(login.to_bytes()).unwrap();
     assert!(PendingLogin::from_bytes(text.replace("/workspaces", "//evil.example").as_bytes()).is_err());
     for odd in ["", "a b", "a\n", &"x".repeat(257)] {
-        let login =
-            super::super::login::PendingLogin::new(LocalRedirect::root(), Some(odd.to_owned()), false, now);
+        let login = super::super::pending_login::PendingLogin::new(
+            LocalRedirect::root(),
+            Some(odd.to_owned()),
+            false,
+            now,
+        );
         assert_eq!(login.merge_state(), None);
     }
 }

@@ -5,6 +5,7 @@ mod afresh;
 mod exchange;
 mod inside;
 mod keys;
+mod libraries;
 mod login;
 mod logout;
 mod properties;
@@ -13,6 +14,7 @@ mod recordings;
 mod refresh;
 mod signer;
 mod stand_in;
+mod token_answer;
 mod user_info;
 mod vectors;
 
@@ -27,6 +29,9 @@ use crate::types::{Clock, Issuer, LocalRedirect, ManualClock, Secret, Timestamp}
 use crate::web::{Client, ClientSettings};
 use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
+
+/// How long the provider may take for an answer.
+const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The clock of the tests, in seconds.
 const NOW: i64 = 1_795_493_400;
@@ -86,7 +91,7 @@ impl Scene {
         let op = StandIn::start().await;
         let mut settings = settings(&op.issuer());
         change(&mut settings);
-        let client = ClientSettings { timeout: Duration::from_secs(2), ..ClientSettings::default() };
+        let client = ClientSettings { timeout: TIMEOUT, ..ClientSettings::default() };
         let (now, clock) = Clock::manual(Timestamp::from_seconds(NOW));
         let provider = Provider::new(settings, Client::new(&client).unwrap(), now);
         Self { op, provider, clock }

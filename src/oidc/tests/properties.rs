@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
-use super::super::discovery;
 use super::super::jws::{UnverifiedJws, numeric_date};
 use super::super::keys::KeySet;
+use super::super::metadata::Metadata;
 use super::super::person::{judge, merge};
 use super::signer::part;
 use super::*;
@@ -51,7 +51,7 @@ fn a_document_nested_without_end_is_read_no_deeper_than_it_may_be() {
     for value in [deep("[", "]"), deep(r#"{"a":"#, "}"), "[".repeat(200_000)] {
         assert!(KeySet::parse(&value).is_err());
         assert!(KeySet::parse(&format!(r#"{{"keys":[{value}]}}"#)).is_err());
-        assert!(discovery::read(&format!(r#"{{"issuer":{value}}}"#), &settings).is_err());
+        assert!(Metadata::read(&format!(r#"{{"issuer":{value}}}"#), &settings).is_err());
         let header = part(format!(r#"{{"alg":"RS256","x":{value}}}"#));
         assert!(UnverifiedJws::parse(&format!("{header}.e30.AAAA"), &Algorithm::ALL, &["jwt"]).is_err());
         assert!(PendingLogin::from_bytes(value.as_bytes()).is_err());

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 use serde_json::Value;
 
 use super::super::backchannel;
-use super::super::discovery;
-use super::super::id_token::{Expected, IdTokenError, verify};
+use super::super::id_token::{ExpectedIdToken, verify_id_token};
 use super::super::jws;
 use super::super::keys::KeySet;
 use super::super::logout;
+use super::super::metadata::Metadata;
 use super::super::person::judge;
 use super::super::user_info;
 use super::*;
@@ -68,7 +68,7 @@ fn authentiks_id_tokens_hold_and_its_access_tokens_are_never_taken_for_one() {
             let claims = &recording["decoded"]["id_token"]["claims"];
             let nonce = claims["nonce"].as_str().map(Secret::new);
             let subject = claims["sub"].as_str().map(|sub| Subject::parse(sub).unwrap());
-            let expected = Expected {
+            let expected = ExpectedIdToken {
                 issuer: if name.contains("global-issuer") { "http://127.0.0.1:9000/" } else { ISSUER },
                 client_id: "coder-client-id",
                 algorithms: &Algorithm::ALL,
@@ -80,7 +80,7 @@ fn authentiks_id_tokens_hold_and_its_access_tokens_are_never_taken_for_one() {
                 danger_access_token: false,
             };
             let keys = keys(&folder, if name.contains("es256") { "jwks-es256" } else { "jwks-rs256" });
-            let found = verify(&id_token, &keys, &expected).map(|token| token.sid);
+            let found = verify_id_token(&id_token, &keys, &expected).map(|token| token.sid);
             match name.as_str() {
                 "token-encrypted" => assert_eq!(found, Err(IdTokenError::Token(JwsError::Encrypted))),
                 "token-hs256" => {
@@ -89,15 +89,15 @@ fn authentiks_id_tokens_hold_and_its_access_tokens_are_never_taken_for_one() {
                 _ => {
                     let sid = found.unwrap_or_else(|error| panic!("{name}: {error}"));
                     assert_eq!(sid.as_deref(), claims["sid"].as_str(), "{name}");
-                    super::vectors::second_opinion(
+                    super::libraries::second_opinion(
                         id_token.expose(),
                         &keys,
                         &expected,
                         &serde_json::json!({"name": name}),
                     );
                     held += 1;
-                    let other = Expected { access_token: &id_token, ..expected };
-                    let found = verify(&access_token, &keys, &other).map(drop);
+                    let other = ExpectedIdToken { access_token: &id_token, ..expected };
+                    let found = verify_id_token(&access_token, &keys, &other).map(drop);
                     assert_eq!(found, Err(IdTokenError::AccessToken), "{name}");
                 }
             }
@@ -113,8 +113,7 @@ fn authentiks_discovery_documents_are_taken_or_refused_with_the_reason() {
         let settings = settings(ISSUER);
         for name in ["discovery-per-provider", "discovery-es256", "discovery-encryption"] {
             let text = read(&folder, name)["response"]["json"].to_string();
-            let metadata =
-                discovery::read(&text, &settings).unwrap_or_else(|error| panic!("{name}: {error}"));
+            let metadata = Metadata::read(&text, &settings).unwrap_or_else(|error| panic!("{name}: {error}"));
             assert!(
                 metadata.revocation.is_some()
                     && metadata.end_session.is_some()
@@ -124,7 +123,7 @@ fn authentiks_discovery_documents_are_taken_or_refused_with_the_reason() {
             assert!(metadata.is_authentik);
         }
         let refused = |name: &str| {
-            discovery::read(&read(&folder, name)["response"]["json"].to_string(), &settings)
+            Metadata::read(&read(&folder, name)["response"]["json"].to_string(), &settings)
                 .map(drop)
                 .unwrap_err()
         };
@@ -175,7 +174,7 @@ fn authentiks_logout_tokens_hold() {
         let claims =
             backchannel::signed_claims(token, &keys(&folder, "jwks-rs256"), &Algorithm::ALL).unwrap();
         let now = Timestamp::from_seconds(recording["decoded"]["claims"]["iat"].as_i64().unwrap());
-        let found = backchannel::check(&claims.map, ISSUER, "coder-client-id", now).unwrap();
+        let found = backchannel::check_logout_claims(&claims.map, ISSUER, "coder-client-id", now).unwrap();
         assert_eq!(found.sid.as_deref(), recording["id_token_sid"].as_str());
         assert!(found.subject.is_some());
     }

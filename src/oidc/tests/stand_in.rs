@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+use super::TIMEOUT;
+
 /// What is answered.
 #[derive(Clone)]
 pub(super) struct Answer {
@@ -27,7 +29,7 @@ impl Answer {
         Self { status, headers: headers.to_owned(), body: body.to_owned(), never: false }
     }
 
-    /// No answer at all.
+    /// No answer at all. The client's time-out passes as soon as the request has arrived, so no test waits for it.
     pub(super) fn never() -> Self {
         Self { never: true, ..Self::text(200, "", "") }
     }
@@ -162,6 +164,10 @@ async fn serve(mut stream: TcpStream, script: Arc<Mutex<Script>>) -> Option<()> 
             .unwrap_or_else(|| Answer::text(404, "", "no such page"))
     };
     if answer.never {
+        // The client's timers belong to the same runtime.
+        tokio::time::pause();
+        tokio::time::advance(TIMEOUT).await;
+        tokio::time::resume();
         std::future::pending::<()>().await;
     }
     let head = format!(

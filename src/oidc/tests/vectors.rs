@@ -2,9 +2,9 @@
 
 use serde_json::Value;
 
-use super::super::discovery;
-use super::super::id_token::{Expected, IdTokenError, verify};
+use super::super::id_token::{ExpectedIdToken, verify_id_token};
 use super::super::keys::KeySet;
+use super::super::metadata::Metadata;
 use super::super::person::judge;
 use super::signer::part;
 use super::*;
@@ -87,7 +87,7 @@ fn an_id_token_holds_only_when_every_rule_does() {
     for case in table["cases"].as_array().unwrap() {
         let token = token(&table, case);
         let (keys, algorithms) = (keys(case), algorithms(case));
-        let expected = Expected {
+        let expected = ExpectedIdToken {
             issuer: table["issuer"].as_str().unwrap(),
             client_id: table["client_id"].as_str().unwrap(),
             algorithms: &algorithms,
@@ -98,43 +98,13 @@ fn an_id_token_holds_only_when_every_rule_does() {
             subject: None,
             danger_access_token: case["danger"] == true,
         };
-        let found = verify(&Secret::new(token.as_str()), &keys, &expected);
+        let found = verify_id_token(&Secret::new(token.as_str()), &keys, &expected);
         let found = found.map(drop).map_or_else(|error| variant(&error), |()| "ok".to_owned());
         assert_eq!(found, case["expect"].as_str().unwrap(), "{}", case["name"]);
         if found == "ok" {
-            second_opinion(&token, &keys, &expected, case);
+            libraries::second_opinion(&token, &keys, &expected, case);
         }
     }
-}
-
-/// `openidconnect` takes what was taken here, unless it cannot read a claim that is nobody's business.
-pub(super) fn second_opinion(token: &str, keys: &KeySet, expected: &Expected<'_>, case: &Value) {
-    use openidconnect::core::{CoreGenderClaim, CoreJweContentEncryptionAlgorithm};
-    use openidconnect::{
-        ClientId, EmptyAdditionalClaims, IdToken, IdTokenVerifier, IssuerUrl, JsonWebKeySet, Nonce,
-    };
-    type Typed =
-        IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>;
-    let Ok(typed) = token.parse::<Typed>() else {
-        assert!(case["name"].as_str().unwrap().contains("wrong types"), "{}", case["name"]);
-        return;
-    };
-    let issuer = IssuerUrl::new(expected.issuer.to_owned()).unwrap();
-    let client = ClientId::new(expected.client_id.to_owned());
-    // It does not look at curves, so only keys that fit are shown to it.
-    let algorithm = *typed.signing_alg().unwrap();
-    let fitting = keys.all().iter().filter(|key| key.fits(algorithm)).cloned().collect();
-    let earlier = (expected.now - Duration::from_mins(1)).to_system_time();
-    let verifier = IdTokenVerifier::new_public_client(client, issuer, JsonWebKeySet::new(fitting))
-        .set_allowed_algs(expected.algorithms.iter().copied())
-        .set_time_fn(move || earlier.into())
-        .set_other_audience_verifier_fn(|_| true);
-    let nonce = expected.nonce.map(|nonce| Nonce::new(nonce.expose().to_owned()));
-    let verdict = match &nonce {
-        Some(nonce) => typed.claims(&verifier, nonce),
-        None => typed.claims(&verifier, |_: Option<&Nonce>| Ok(())),
-    };
-    verdict.unwrap_or_else(|error| panic!("{}: openidconnect says {error:?}", case["name"]));
 }
 
 #[test]
@@ -145,7 +115,7 @@ fn a_logout_token_holds_only_when_every_rule_does() {
         let found = super::super::backchannel::signed_claims(&token, &keys, &algorithms).and_then(|claims| {
             let now = Timestamp::from_seconds(table["now"].as_i64().unwrap());
             let (issuer, client) = (table["issuer"].as_str().unwrap(), table["client_id"].as_str().unwrap());
-            super::super::backchannel::check(&claims.map, issuer, client, now)
+            super::super::backchannel::check_logout_claims(&claims.map, issuer, client, now)
         });
         let found = found.map(drop).map_or_else(|error| variant(&error), |()| "ok".to_owned());
         assert_eq!(found, case["expect"].as_str().unwrap(), "{}", case["name"]);
@@ -165,7 +135,7 @@ fn a_discovery_document_is_taken_only_to_the_letter() {
         if let Some(secret) = case["secret"].as_str() {
             settings.client_secret = Secret::new(secret);
         }
-        let found = discovery::read(&changed(&table["document"], case).to_string(), &settings);
+        let found = Metadata::read(&changed(&table["document"], case).to_string(), &settings);
         if let (Ok(metadata), Some(way)) = (&found, case["authentication"].as_str()) {
             assert_eq!(name(&metadata.authentication), way, "{}", case["name"]);
         }
@@ -273,7 +243,7 @@ fn a_token_beyond_the_limit_is_not_even_parsed() {
     let long = Secret::new("a".repeat(256 * 1024 + 1));
     let keys = KeySet::parse(&PROVIDER.jwks().to_string()).unwrap();
     let access_token = Secret::new("x");
-    let expected = Expected {
+    let expected = ExpectedIdToken {
         issuer: "",
         client_id: "",
         algorithms: &Algorithm::ALL,
@@ -284,5 +254,8 @@ fn a_token_beyond_the_limit_is_not_even_parsed() {
         subject: None,
         danger_access_token: false,
     };
-    assert_eq!(verify(&long, &keys, &expected).map(drop), Err(IdTokenError::Token(JwsError::TooLong)));
+    assert_eq!(
+        verify_id_token(&long, &keys, &expected).map(drop),
+        Err(IdTokenError::Token(JwsError::TooLong))
+    );
 }

@@ -288,7 +288,7 @@ fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
 }
 
 #[test]
-fn the_gateway_answers_its_own_routes_whoever_asks() {
+fn the_gateway_answers_its_own_routes_for_every_bearer() {
     for (_, bearer) in bearers() {
         let rules = Rules::default();
         assert_eq!(ask(RouteClass::Own, &bearer, true, &rules), "Endpoint");
@@ -335,7 +335,7 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
 
 /// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: what everybody reaches takes no large body.
 #[test]
-fn whoever_shows_no_credential_sends_only_small_bodies() {
+fn a_request_without_a_credential_has_a_small_body() {
     for class in classes() {
         let question = DecisionInput {
             class,

@@ -81,6 +81,15 @@ async fn head_204_and_304_have_no_body_and_the_connection_goes_on() {
 }
 
 #[tokio::test]
+async fn a_length_that_a_response_to_head_repeats_is_passed_on_once() {
+    let answer = "HTTP/1.1 200 OK\r\nContent-Length: 7\r\nContent-Length: 7\r\n\r\n";
+    let request = get("/a", "Connection: close\r\n").replace("GET", "HEAD");
+    let relayed = relayed_for(&request, answer).await;
+    assert!(relayed.starts_with("HTTP/1.1 200 OK\r\n"), "{relayed}");
+    assert_eq!(relayed.matches("content-length: 7\r\n").count(), 1, "{relayed}");
+}
+
+#[tokio::test]
 async fn interim_answers_are_not_taken_for_the_answer() {
     let answer = relayed(
         "HTTP/1.1 103 Early Hints\r\nLink: </a.css>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
@@ -151,6 +160,7 @@ async fn what_is_no_answer_reaches_no_client() {
         "HTTP/1.1 200 OK\r\nContent-Le",
         "HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\nhi",
         "HTTP/1.1 200 OK\r\n folded: 1\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nxyz\r\n",
         "SSH-2.0-OpenSSH\r\n\r\n",
     ] {
         let answer = relayed(answer).await;

@@ -1,6 +1,7 @@
 //! What ends when the authorization ends, and when the gateway goes.
 
-use super::support::{Coder, Front, Peer, get, switched, upgrade, within};
+use super::support::{Coder, Front, Peer, get, switched, upgrade};
+use crate::types::within::within;
 
 async fn tunnel(protocol: &str) -> (Front, Peer, Peer) {
     let coder = Coder::start().await;

@@ -1,6 +1,6 @@
 //! What reaches Coder of a request.
 
-use super::support::{Coder, Front, RequestKind, get, ok};
+use super::support::{Coder, Front, FrontSetup, get, ok};
 
 const MIB: usize = 1024 * 1024;
 
@@ -64,7 +64,7 @@ async fn a_second_length_hides_no_second_request() {
     assert_eq!(front.forwarded(), 2);
 }
 
-/// Bare LF, equal repeated lengths: what two parsers may read differently is written anew.
+/// Bare LF, equal repeated lengths: what two parsers may read differently is serialized again.
 #[tokio::test]
 async fn an_odd_head_that_is_read_is_written_plainly() {
     let coder = Coder::start().await;
@@ -179,7 +179,7 @@ async fn an_answer_may_come_before_the_upload_is_over() {
 #[tokio::test]
 async fn a_body_beyond_its_permit_is_refused_announced_or_not() {
     let coder = Coder::start().await;
-    let setup = RequestKind { anonymous: true, ..RequestKind::default() };
+    let setup = FrontSetup { anonymous: true, ..FrontSetup::default() };
     let front = Front::start(&format!("http://{}", coder.address), setup).await;
     let announced = format!("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: {}\r\n\r\n", MIB + 1);
     assert!(front.send(&announced).await.head().await.starts_with("HTTP/1.1 413 "));
@@ -196,4 +196,27 @@ async fn a_body_beyond_its_permit_is_refused_announced_or_not() {
     let (answer, seen) = tokio::join!(sending, visitor.rest());
     assert!(answer.starts_with("HTTP/1.1 413 "), "{answer}");
     assert!(!seen.ends_with(b"0\r\n\r\n"), "Coder does not take it for a whole body");
+}
+
+#[tokio::test]
+async fn a_body_that_stops_coming_ends_the_request_and_its_connection_to_coder() {
+    let coder = Coder::start().await;
+    let setup = FrontSetup { stall: std::time::Duration::from_millis(50), ..FrontSetup::default() };
+    let front = Front::start(&format!("http://{}", coder.address), setup).await;
+    let mut client = front.send("POST /a HTTP/1.1\r\nHost: h\r\nContent-Length: 9\r\n\r\nfirst").await;
+    let mut visitor = coder.accept().await;
+    visitor.head().await;
+    assert!(client.head().await.starts_with("HTTP/1.1 408 "));
+    assert_eq!(visitor.rest().await, b"first");
+}
+
+#[tokio::test]
+async fn a_body_that_is_not_chunked_as_announced_is_the_clients_fault() {
+    let coder = Coder::start().await;
+    let front = Front::before(&coder).await;
+    let mut client = front.send("POST /a HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n").await;
+    let mut visitor = coder.accept().await;
+    visitor.head().await;
+    client.say("no size\r\n").await;
+    assert!(client.head().await.starts_with("HTTP/1.1 400 "));
 }

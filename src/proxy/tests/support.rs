@@ -21,13 +21,9 @@ use crate::policy::{
     Bearer, Decision, DecisionInput, Permit, Public, RouteClass, Rules, TunnelLimits, decide,
 };
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
+use crate::types::within::within;
 use crate::types::{Clock, LoginType};
 use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
-
-/// Fails the test when `future` hangs: longer than anything here takes.
-pub(in crate::proxy) async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(Duration::from_secs(20), future).await.expect("it hangs")
-}
 
 /// Trust in these certificates and no others.
 pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {
@@ -73,21 +69,23 @@ pub(super) struct Front {
 
 /// How a front differs from the usual one.
 #[derive(Clone)]
-pub(super) struct RequestKind {
+pub(super) struct FrontSetup {
     pub(super) limits: TunnelLimits,
     pub(super) anonymous: bool,
     pub(super) max_idle: usize,
     pub(super) idle_timeout: Duration,
+    pub(super) stall: Duration,
     pub(super) trusted: Vec<CertificateDer<'static>>,
 }
 
-impl Default for RequestKind {
+impl Default for FrontSetup {
     fn default() -> Self {
         Self {
             limits: TunnelLimits::default(),
             anonymous: false,
             max_idle: 8,
             idle_timeout: Duration::from_mins(1),
+            stall: Duration::from_mins(1),
             trusted: Vec::new(),
         }
     }
@@ -96,16 +94,17 @@ impl Default for RequestKind {
 impl Front {
     /// In front of a Coder in the clear.
     pub(super) async fn before(coder: &Coder) -> Self {
-        Self::start(&format!("http://{}", coder.address), RequestKind::default()).await
+        Self::start(&format!("http://{}", coder.address), FrontSetup::default()).await
     }
 
-    pub(super) async fn start(url: &str, setup: RequestKind) -> Self {
+    pub(super) async fn start(url: &str, setup: FrontSetup) -> Self {
         let (tunnels, stop) = (TaskTracker::new(), CancellationToken::new());
         let settings = UpstreamSettings {
             origin: Origin::new(&url.parse().unwrap(), tls_config(&setup.trusted)).unwrap(),
             connect_timeout: CONNECT_TIMEOUT,
             max_idle: setup.max_idle,
             idle_timeout: setup.idle_timeout,
+            stall: setup.stall,
             clock: Clock::system(),
         };
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -165,6 +164,8 @@ async fn forward(upstream: &Upstream, permit: &Permit, request: Request) -> Resp
             let mut answer = Response::new(Body::full(format!("{error:?}")));
             *answer.status_mut() = match error {
                 ForwardError::TooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+                ForwardError::ClientBody => StatusCode::BAD_REQUEST,
+                ForwardError::Stalled => StatusCode::REQUEST_TIMEOUT,
                 _ => StatusCode::BAD_GATEWAY,
             };
             answer
@@ -195,7 +196,7 @@ impl Coder {
     }
 }
 
-/// The other end of a connection, whoever that is.
+/// The other end of a connection: client or upstream.
 pub(super) struct Peer<S = TcpStream>(pub(super) S);
 
 impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {

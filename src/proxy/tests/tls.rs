@@ -6,7 +6,8 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::server::TlsStream;
 
-use super::support::{Front, Peer, RequestKind, get, ok, switched, upgrade, within};
+use super::support::{Front, FrontSetup, Peer, get, ok, switched, upgrade};
+use crate::types::within::within;
 
 /// A Coder that shows a certificate of its own for `localhost`.
 struct SecureCoder {
@@ -34,7 +35,7 @@ impl SecureCoder {
 
     async fn front(&self, trusted: Vec<CertificateDer<'static>>) -> Front {
         let url = format!("https://localhost:{}", self.listener.local_addr().unwrap().port());
-        Front::start(&url, RequestKind { trusted, ..RequestKind::default() }).await
+        Front::start(&url, FrontSetup { trusted, ..FrontSetup::default() }).await
     }
 
     async fn accept(&self) -> std::io::Result<Peer<TlsStream<TcpStream>>> {

@@ -1,6 +1,7 @@
 //! Upgrades: when bytes may flow, and when not.
 
-use super::support::{Coder, Front, get, ok, switched, upgrade, within};
+use super::support::{Coder, Front, get, ok, switched, upgrade};
+use crate::types::within::within;
 
 #[tokio::test]
 async fn every_protocol_flows_both_ways_after_101() {

@@ -6,10 +6,10 @@ use bytes::{Buf as _, Bytes};
 use http::{HeaderMap, HeaderName, HeaderValue, Request, StatusCode, Version};
 use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
-use super::LinkError;
+use super::error::ExchangeError;
 
 /// The longest head of an answer that is read, in bytes, interim answers and trailers each by themselves.
-pub(super) const MAX_HEAD: usize = 128 * 1024;
+pub(super) const MAX_RESPONSE_HEAD: usize = 128 * 1024;
 
 /// The most header lines of an answer.
 const MAX_LINES: usize = 256;
@@ -21,7 +21,7 @@ const MAX_TRAILERS: usize = 32;
 #[derive(Debug)]
 pub(in crate::proxy) struct Head {
     pub(in crate::proxy) status: StatusCode,
-    /// Coder's version: what it says about the connection hangs on it.
+    /// Coder's version of HTTP, which decides what its answer says about the connection.
     pub(super) version: Version,
     pub(in crate::proxy) headers: HeaderMap,
 }
@@ -49,8 +49,8 @@ pub(super) fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap) {
 /// Takes the head of an answer from `input`, once all of it is there. The headers go to `room`, which spares a map.
 ///
 /// # Errors
-/// [`LinkError::Malformed`] when it is none, or has no end within [`MAX_HEAD`].
-pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Head>, LinkError> {
+/// [`ExchangeError::Malformed`] when it is none, or has no end within [`MAX_RESPONSE_HEAD`].
+pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Head>, ExchangeError> {
     // A handle of its own: what is parsed is borrowed from it, and shares its memory.
     let bytes = input.clone();
     let (mut answer, mut lines) = (httparse::Response::new(&mut []), [MaybeUninit::uninit(); MAX_LINES]);
@@ -58,7 +58,7 @@ pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Hea
     let parsed = parser.parse_response_with_uninit_headers(&mut answer, &bytes, &mut lines)?;
     let Status::Complete(length) = parsed else { return incomplete(input) };
     let status = answer.code.map(StatusCode::from_u16);
-    let Some(Ok(status)) = status else { return Err(LinkError::Malformed("a status")) };
+    let Some(Ok(status)) = status else { return Err(ExchangeError::Malformed("a status")) };
     let version = if answer.version == Some(0) { Version::HTTP_10 } else { Version::HTTP_11 };
     let mut headers = mem::take(room);
     headers.clear();
@@ -70,8 +70,8 @@ pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Hea
 /// Takes the trailers of a chunked body, with the empty line that ends it, once all of them are there.
 ///
 /// # Errors
-/// [`LinkError::Malformed`] when they are none.
-pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, LinkError> {
+/// [`ExchangeError::Malformed`] when they are none.
+pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, ExchangeError> {
     let bytes = input.clone();
     let mut lines = [EMPTY_HEADER; MAX_TRAILERS];
     let Status::Complete((length, lines)) = httparse::parse_headers(&bytes, &mut lines)? else {
@@ -84,16 +84,20 @@ pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, Link
 }
 
 /// More has to come, unless there is too much already.
-pub(super) const fn incomplete<T>(input: &Bytes) -> Result<Option<T>, LinkError> {
-    if input.len() < MAX_HEAD { Ok(None) } else { Err(LinkError::Malformed("a head of this length")) }
+pub(super) const fn incomplete<T>(input: &Bytes) -> Result<Option<T>, ExchangeError> {
+    if input.len() < MAX_RESPONSE_HEAD {
+        Ok(None)
+    } else {
+        Err(ExchangeError::Malformed("a head of this length"))
+    }
 }
 
 /// Values share the memory of `bytes`, which `lines` were parsed from.
-fn append(headers: &mut HeaderMap, lines: &[Header<'_>], bytes: &Bytes) -> Result<(), LinkError> {
+fn append(headers: &mut HeaderMap, lines: &[Header<'_>], bytes: &Bytes) -> Result<(), ExchangeError> {
     for line in lines {
         let name = HeaderName::from_bytes(line.name.as_bytes());
         let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value));
-        let (Ok(name), Ok(value)) = (name, value) else { return Err(LinkError::Malformed("a header")) };
+        let (Ok(name), Ok(value)) = (name, value) else { return Err(ExchangeError::Malformed("a header")) };
         headers.append(name, value);
     }
     Ok(())

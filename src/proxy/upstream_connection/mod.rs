@@ -4,6 +4,7 @@
 //! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
 //! is hyper's own, httparse; what stands here is where a message ends.
 
+mod error;
 mod head;
 mod receiving;
 mod sending;
@@ -20,70 +21,30 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::{HeaderMap, Method, StatusCode};
 use http_body::Frame;
-use thiserror::Error;
 use tokio::io::{AsyncRead as _, ReadBuf};
 use tokio_util::io::poll_read_buf;
 
+pub(super) use self::error::ExchangeError;
 use self::head::Head;
 use self::receiving::{Piece, Rest, may_be_kept};
 use self::sending::Sending;
 use super::io::Io;
-use super::upload::{Upload, UploadError};
+use super::upload::Upload;
 
-/// Most answers are no longer than this: whoever says more at once is rushing.
+/// The size of a usual read, in bytes: most responses are no longer than this.
 const FIRST: usize = 8 * 1024;
-
-/// How much room is made for what rushes in.
-const MORE: usize = 64 * 1024;
 
 /// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
 const SHARED: usize = 32 * 1024;
 
 thread_local! {
-    /// Where the links of a worker read into. What waits for an answer holds no memory for it, and when nothing of
+    /// Where the connections of a worker read into. What waits for an answer holds no memory for it, and when nothing of
     /// what was read is held any more, which is nearly always, the same room serves again.
     static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
 }
 
-/// Why an exchange broke off.
-#[derive(Debug, Error)]
-pub(super) enum LinkError {
-    /// The connection ended before the answer did.
-    #[error("the connection to Coder ended too soon")]
-    Ended,
-    /// Reading from the connection failed.
-    #[error("the connection to Coder broke: {0}")]
-    Io(#[from] io::Error),
-    /// What came is no answer.
-    #[error("Coder's answer is malformed: {0}")]
-    Malformed(&'static str),
-    /// The request could not be sent whole.
-    #[error(transparent)]
-    Upload(#[from] UploadError),
-}
-
-impl From<httparse::Error> for LinkError {
-    fn from(error: httparse::Error) -> Self {
-        Self::Malformed(match error {
-            httparse::Error::HeaderName => "a header's name",
-            httparse::Error::HeaderValue => "a header's value",
-            httparse::Error::NewLine => "the end of a line",
-            httparse::Error::Status => "a status",
-            httparse::Error::Token => "a reason",
-            httparse::Error::TooManyHeaders => "so many headers",
-            httparse::Error::Version => "a version",
-        })
-    }
-}
-
-impl From<httparse::InvalidChunkSize> for LinkError {
-    fn from(_: httparse::InvalidChunkSize) -> Self {
-        Self::Malformed("a chunk's size")
-    }
-}
-
-/// A connection to Coder. It makes progress only while it is polled, by whoever waits for its answer or its body: no
-/// task of its own, no hand-over between tasks, and dropping it closes it.
+/// A connection to Coder. It makes progress only while it is polled, by the task that waits for its response or body: it
+/// has no task of its own and needs no channel between tasks, and dropping it closes it.
 pub(super) struct UpstreamConnection {
     io: Io,
     sending: Sending,
@@ -91,10 +52,14 @@ pub(super) struct UpstreamConnection {
     input: Bytes,
     /// Where a body is read into that rushes in.
     room: BytesMut,
+    /// The most room that is made for what rushes in, in bytes.
+    most: usize,
     /// The last read filled what it was given.
     rushing: bool,
     /// What is to come of the answer's body.
     rest: Rest,
+    /// A byte has come since the request was sent.
+    answering: bool,
     /// Another request may follow, as far as the connection's ends have said.
     kept: bool,
 }
@@ -107,35 +72,74 @@ impl UpstreamConnection {
             sending: Sending::default(),
             input: Bytes::new(),
             room: BytesMut::new(),
+            most: FIRST,
             rushing: false,
             rest: Rest::Bytes(0),
+            answering: false,
             kept: true,
         })
     }
 
-    /// Whether Coder has left an idle connection alone: neither closed it, nor said what nobody has asked for. Costs
-    /// no system call while it has.
+    /// Whether Coder has left an idle connection alone: it has neither closed it nor sent anything unasked. Costs no
+    /// system call while that is so.
     pub(super) fn poll_untouched(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    /// Sends a request and waits for the head of its answer, interim answers (RFC 9110 §15.2) left out.
+    /// Sends a request and waits for the head of its response, interim responses (RFC 9110 §15.2) left out. At most
+    /// `most` bytes of its body are read at once.
     /// The rest of a request that is answered early goes out while the answer's body is read.
     ///
     /// # Errors
-    /// [`LinkError`]: nobody knows what Coder has made of the request.
-    pub(super) async fn exchange(&mut self, request: Upload) -> Result<(StatusCode, HeaderMap), LinkError> {
+    /// [`ExchangeError`]: nobody knows what Coder has made of the request.
+    pub(super) async fn exchange(
+        &mut self,
+        request: Upload,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap), ExchangeError> {
+        self.most = most;
         let is_head = *request.request().method() == Method::HEAD;
-        let mut room = self.sending.begin(request);
+        let room = self.sending.begin(request);
+        match self.receive(is_head, room).await {
+            Err(ExchangeError::Ended | ExchangeError::Io(_)) if !self.answering => {
+                Err(self.sending.take_repeatable().map_or(ExchangeError::Ended, ExchangeError::Unanswered))
+            }
+            received => received,
+        }
+    }
+
+    /// Sends a request once more that another connection left unanswered.
+    ///
+    /// # Errors
+    /// [`ExchangeError`], as [`Self::exchange`], but never [`ExchangeError::Unanswered`].
+    pub(super) async fn exchange_again(
+        &mut self,
+        head: Vec<u8>,
+        most: usize,
+    ) -> Result<(StatusCode, HeaderMap), ExchangeError> {
+        let is_head = head.starts_with(b"HEAD ");
+        self.most = most;
+        self.sending.begin_again(head);
+        self.receive(is_head, HeaderMap::new()).await
+    }
+
+    /// Waits for the head of the response. Its headers go to `room`.
+    async fn receive(
+        &mut self,
+        is_head: bool,
+        mut room: HeaderMap,
+    ) -> Result<(StatusCode, HeaderMap), ExchangeError> {
+        self.answering = false;
         let mut head = poll_fn(|cx| self.poll_head(cx, &mut room)).await?;
         self.kept &= may_be_kept(&head);
-        self.rest = if is_head { Rest::Bytes(0) } else { Rest::of(&mut head)? };
+        let rest = Rest::of(&mut head)?;
+        self.rest = if is_head { Rest::Bytes(0) } else { rest };
         self.kept &= self.rest != Rest::UntilClose;
         Ok((head.status, head.headers))
     }
 
-    fn poll_head(&mut self, cx: &mut Context<'_>, room: &mut HeaderMap) -> Poll<Result<Head, LinkError>> {
+    fn poll_head(&mut self, cx: &mut Context<'_>, room: &mut HeaderMap) -> Poll<Result<Head, ExchangeError>> {
         self.poll_send(cx)?;
         loop {
             if !self.input.is_empty()
@@ -147,7 +151,7 @@ impl UpstreamConnection {
                 continue;
             }
             if ready!(self.poll_fill(cx))? == 0 {
-                return Poll::Ready(Err(LinkError::Ended));
+                return Poll::Ready(Err(ExchangeError::Ended));
             }
         }
     }
@@ -155,11 +159,11 @@ impl UpstreamConnection {
     /// The next frame of the answer's body.
     ///
     /// # Errors
-    /// [`LinkError`]: it breaks off.
+    /// [`ExchangeError`]: it breaks off.
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, LinkError>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, ExchangeError>>> {
         self.poll_send(cx)?;
         loop {
             match self.rest.take(&mut self.input)? {
@@ -174,6 +178,17 @@ impl UpstreamConnection {
         }
     }
 
+    /// Looks at what has come of the body with the head.
+    ///
+    /// # Errors
+    /// [`ExchangeError::Malformed`] when it is not framed as the head announces.
+    pub(super) fn check_next(&self) -> Result<(), ExchangeError> {
+        if self.input.is_empty() {
+            return Ok(());
+        }
+        self.rest.clone().take(&mut self.input.clone()).map(drop)
+    }
+
     /// The whole body, if it is of a known length and all of it has come in with the head.
     pub(super) fn take_whole(&mut self) -> Option<Bytes> {
         let length =
@@ -182,7 +197,7 @@ impl UpstreamConnection {
         Some(self.input.split_to(length))
     }
 
-    /// How much is to come of the answer's body, where that was said.
+    /// How many bytes of the answer's body are to come, where Coder has announced them.
     pub(super) const fn length(&self) -> Option<u64> {
         self.rest.length()
     }
@@ -192,7 +207,7 @@ impl UpstreamConnection {
         self.rest.is_over()
     }
 
-    /// The link without what only an exchange needs, if another may follow on it: the last answer is read to its end,
+    /// The connection without what only an exchange needs, if another may follow on it: the last answer is read to its end,
     /// its request sent to its end, and nothing came that nobody asked for.
     pub(super) fn into_idle(mut self: Box<Self>) -> Option<Box<Self>> {
         self.room = BytesMut::new();
@@ -210,11 +225,11 @@ impl UpstreamConnection {
 
     /// Sends what is left of the request. Coder may refuse the rest and yet answer: then the answer counts, and the
     /// connection serves no other request.
-    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), LinkError> {
+    fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), ExchangeError> {
         match self.sending.poll(&mut self.io, cx) {
-            Poll::Ready(Err(LinkError::Io(error))) => {
+            Poll::Ready(Err(ExchangeError::Io(error))) => {
                 tracing::debug!(%error, "Coder takes no more of a request");
-                self.sending = Sending::default();
+                self.sending.give_up();
                 self.kept = false;
                 Ok(())
             }
@@ -227,11 +242,17 @@ impl UpstreamConnection {
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let bytes = if self.rushing {
             let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
-            ready!(poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(MORE).clamp(FIRST, MORE)))?
+            ready!(poll_read(
+                &mut self.io,
+                cx,
+                &mut self.room,
+                length.unwrap_or(self.most).clamp(FIRST, self.most)
+            ))?
         } else {
             ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
         };
         let length = bytes.len();
+        self.answering |= length > 0;
         self.rushing = length >= FIRST;
         self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
         Poll::Ready(Ok(length))

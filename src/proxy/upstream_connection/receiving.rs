@@ -5,18 +5,18 @@ use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
 use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use httparse::Status;
 
-use super::LinkError;
+use super::error::ExchangeError;
 use super::head::{Head, incomplete, take_trailers};
 use crate::web::items;
 
 /// What is still to come of an answer's body.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
     /// So many bytes.
     Bytes(u64),
     /// Chunks, and after them perhaps trailers (RFC 9112 §7.1).
     Chunks(Chunk),
-    /// Whatever comes until the connection ends.
+    /// Everything until the connection ends.
     UntilClose,
 }
 
@@ -25,7 +25,7 @@ pub(super) enum Rest {
 pub(super) enum Chunk {
     /// To the line with a chunk's size.
     Size,
-    /// To a chunk's data, of which so much is to come.
+    /// To a chunk's data: so many bytes of it are to come.
     Data(u64),
     /// To the end of the line after a chunk's data.
     DataEnd,
@@ -51,8 +51,8 @@ impl Rest {
     /// else overrules, or that is said more than once, does not stay in the head: the next reader might believe it.
     ///
     /// # Errors
-    /// [`LinkError::Malformed`] for lengths that contradict each other or are none.
-    pub(super) fn of(head: &mut Head) -> Result<Self, LinkError> {
+    /// [`ExchangeError::Malformed`] for lengths that contradict each other or are none.
+    pub(super) fn of(head: &mut Head) -> Result<Self, ExchangeError> {
         if has_no_body(head.status) {
             return Ok(Self::Bytes(0));
         }
@@ -73,7 +73,7 @@ impl Rest {
         matches!(self, Self::Bytes(0) | Self::Chunks(Chunk::Over))
     }
 
-    /// How much is to come, where that was said.
+    /// How many bytes are to come, where that was announced.
     pub(super) const fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(length) => Some(*length),
@@ -85,8 +85,8 @@ impl Rest {
     /// Takes the next piece out of what has come in.
     ///
     /// # Errors
-    /// [`LinkError::Malformed`] when it is not framed as it should be.
-    pub(super) fn take(&mut self, input: &mut Bytes) -> Result<Piece, LinkError> {
+    /// [`ExchangeError::Malformed`] when it is not framed as it should be.
+    pub(super) fn take(&mut self, input: &mut Bytes) -> Result<Piece, ExchangeError> {
         match self {
             Self::Bytes(0) => Ok(Piece::End),
             Self::Bytes(left) => Ok(take_data(left, input)),
@@ -99,22 +99,22 @@ impl Rest {
     /// The connection has ended.
     ///
     /// # Errors
-    /// [`LinkError::Ended`] when that is not the body's end.
-    pub(super) fn close(&mut self) -> Result<(), LinkError> {
+    /// [`ExchangeError::Ended`] when that is not the body's end.
+    pub(super) fn close(&mut self) -> Result<(), ExchangeError> {
         let whole = matches!(self, Self::UntilClose) || self.is_over();
         *self = Self::Bytes(0);
-        if whole { Ok(()) } else { Err(LinkError::Ended) }
+        if whole { Ok(()) } else { Err(ExchangeError::Ended) }
     }
 }
 
 impl Chunk {
-    fn take(&mut self, input: &mut Bytes) -> Result<Piece, LinkError> {
+    fn take(&mut self, input: &mut Bytes) -> Result<Piece, ExchangeError> {
         loop {
             match self {
                 Self::Size => {
                     // httparse takes a line without a digit for the last chunk's.
                     if input.first().is_some_and(|byte| !byte.is_ascii_hexdigit()) {
-                        return Err(LinkError::Malformed("a chunk's size"));
+                        return Err(ExchangeError::Malformed("a chunk's size"));
                     }
                     let Status::Complete((line, size)) = httparse::parse_chunk_size(input)? else {
                         return Ok(incomplete(input)?.unwrap_or(Piece::Wanting));
@@ -135,7 +135,7 @@ impl Chunk {
                         *self = Self::Size;
                     }
                     [] | [b'\r'] => return Ok(Piece::Wanting),
-                    _ => return Err(LinkError::Malformed("the end of a chunk")),
+                    _ => return Err(ExchangeError::Malformed("the end of a chunk")),
                 },
                 Self::Trailers => {
                     let Some(trailers) = take_trailers(input)? else { return Ok(Piece::Wanting) };
@@ -165,9 +165,9 @@ fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The length that is said, in one line from now on.
-fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, LinkError> {
-    const BAD: LinkError = LinkError::Malformed("a length");
+/// The announced length, in one line from now on.
+fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, ExchangeError> {
+    const BAD: ExchangeError = ExchangeError::Malformed("a length");
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
     let Some(first) = lines.next() else { return Ok(None) };
     let length = digits(first).ok_or(BAD)?;

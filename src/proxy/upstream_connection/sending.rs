@@ -6,12 +6,13 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes};
 use http::header::{self, CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, Method};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
 
+use super::error::ExchangeError;
 use super::head;
-use super::{Io, LinkError};
+use crate::proxy::io::Io;
 use crate::proxy::upload::{Upload, UploadError};
 use crate::web::items;
 
@@ -52,12 +53,14 @@ pub(super) struct Sending {
     framing: Framing,
     /// TLS may hold back what was written.
     unflushed: bool,
+    /// The request is safe and has no body: its head is kept until the response comes, to be sent once more.
+    repeatable: bool,
 }
 
 /// How the body is framed.
 #[derive(Debug)]
 enum Framing {
-    /// By its length, of which so much is left.
+    /// By its length: so many bytes are left.
     Length(u64),
     /// In chunks, with those trailers that were announced and may be some.
     Chunks { trailers: Vec<HeaderName> },
@@ -83,12 +86,37 @@ impl Default for Framing {
 impl Sending {
     /// A request, all of it to be sent. Returns its headers, whose room is not needed any more.
     pub(super) fn begin(&mut self, mut request: Upload) -> HeaderMap {
+        self.forget_head();
+        let is_safe = matches!(*request.request().method(), Method::GET | Method::HEAD);
         head::write(self.lead.get_mut(), request.request());
         let headers = request.take_headers();
         self.framing = Framing::of(&headers);
         self.body =
             (!matches!(self.framing, Framing::Length(0)) || !request.is_end_stream()).then_some(request);
+        self.repeatable = is_safe && self.body.is_none();
         headers
+    }
+
+    /// A request that was sent over another connection in vain, all of it to be sent again.
+    pub(super) fn begin_again(&mut self, head: Vec<u8>) {
+        *self = Self { lead: Cursor::new(head), ..Self::default() };
+    }
+
+    /// The head of a request that may be sent once more (RFC 9110 §9.2.2).
+    pub(super) fn take_repeatable(&mut self) -> Option<Vec<u8>> {
+        self.repeatable.then(|| std::mem::take(&mut self.lead).into_inner())
+    }
+
+    /// Gives up sending: the rest of the request will not go out.
+    pub(super) fn give_up(&mut self) {
+        let lead = std::mem::take(&mut self.lead);
+        *self = Self { lead, repeatable: self.repeatable, ..Self::default() };
+        self.lead.set_position(u64::MAX);
+    }
+
+    fn forget_head(&mut self) {
+        self.lead.set_position(0);
+        self.lead.get_mut().clear();
     }
 
     /// All of it has gone out.
@@ -98,11 +126,12 @@ impl Sending {
 
     /// Keeps no more room than nearly every head needs.
     pub(super) fn shrink(&mut self) {
+        self.forget_head();
         self.lead.get_mut().shrink_to(KEPT);
     }
 
     /// Sends what can be sent now. Ready when all has gone out.
-    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         loop {
             // A frame that is there goes out together with the head.
             let staged = self.poll_stage(cx)?;
@@ -122,7 +151,7 @@ impl Sending {
     }
 
     /// Stages what comes next of the body, unless there is something before it.
-    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), LinkError>> {
+    fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         let Some(body) = self.body.as_mut().filter(|_| self.data.is_empty() && self.end.is_empty()) else {
             return Poll::Ready(Ok(()));
         };
@@ -134,7 +163,7 @@ impl Sending {
         })
     }
 
-    fn stage(&mut self, data: Bytes) -> Result<(), LinkError> {
+    fn stage(&mut self, data: Bytes) -> Result<(), ExchangeError> {
         match &mut self.framing {
             Framing::Length(left) => {
                 // One byte more would be the beginning of another request.
@@ -155,7 +184,7 @@ impl Sending {
     }
 
     /// The body is over.
-    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), LinkError> {
+    fn finish(&mut self, trailers: &HeaderMap) -> Result<(), ExchangeError> {
         self.body = None;
         match &self.framing {
             Framing::Length(0) => {}
@@ -185,8 +214,9 @@ impl Sending {
                 written -= gone;
             }
         }
-        self.lead.set_position(0);
-        self.lead.get_mut().clear();
+        if !self.repeatable {
+            self.forget_head();
+        }
         Poll::Ready(Ok(()))
     }
 }

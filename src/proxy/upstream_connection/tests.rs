@@ -4,11 +4,11 @@ use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use proptest::prelude::*;
 
-use super::LinkError;
-use super::head::{self, Head, MAX_HEAD};
+use super::ExchangeError;
+use super::head::{self, Head, MAX_RESPONSE_HEAD};
 use super::receiving::{Chunk, Piece, Rest, may_be_kept};
 
-fn head(text: &str) -> Result<Option<Head>, LinkError> {
+fn head(text: &str) -> Result<Option<Head>, ExchangeError> {
     head::take(&mut Bytes::copy_from_slice(text.as_bytes()), &mut HeaderMap::new())
 }
 
@@ -46,16 +46,16 @@ fn what_is_no_head_is_refused() {
         "HTTP/1.1 200 OK\r\nname: \0\r\n\r\n",
         "SSH-2.0-OpenSSH\r\n\r\n",
     ] {
-        assert!(matches!(head(text), Err(LinkError::Malformed(_))), "{text:?}: {:?}", head(text));
+        assert!(matches!(head(text), Err(ExchangeError::Malformed(_))), "{text:?}: {:?}", head(text));
     }
 }
 
 #[test]
 fn a_head_without_end_is_given_up() {
-    let long = format!("HTTP/1.1 200 OK\r\nname: {}", "x".repeat(MAX_HEAD));
-    assert!(matches!(head(&long), Err(LinkError::Malformed(_))));
+    let long = format!("HTTP/1.1 200 OK\r\nname: {}", "x".repeat(MAX_RESPONSE_HEAD));
+    assert!(matches!(head(&long), Err(ExchangeError::Malformed(_))));
     let many = format!("HTTP/1.1 200 OK\r\n{}", "a: b\r\n".repeat(300));
-    assert!(matches!(head(&many), Err(LinkError::Malformed(_))));
+    assert!(matches!(head(&many), Err(ExchangeError::Malformed(_))));
 }
 
 /// RFC 9112 §6.3, rule by rule.
@@ -90,7 +90,7 @@ fn lengths_that_two_readers_may_read_differently_are_refused() {
         ["", "+1", "-1", " 1 2", "0x1", "1, 1", "1;", "99999999999999999999", "1\r\nContent-Length: 2"]
     {
         let mut head = whole(&format!("Content-Length: {length}\r\n"));
-        assert!(matches!(Rest::of(&mut head), Err(LinkError::Malformed(_))), "{length:?}");
+        assert!(matches!(Rest::of(&mut head), Err(ExchangeError::Malformed(_))), "{length:?}");
     }
 }
 
@@ -116,7 +116,7 @@ fn a_connection_is_kept_unless_either_end_closes_it() {
 }
 
 /// Reads a body out of `bytes` as they come, `step` at a time. Its data, its trailers, and what is left.
-fn read(mut rest: Rest, bytes: &[u8], step: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), LinkError> {
+fn read(mut rest: Rest, bytes: &[u8], step: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), ExchangeError> {
     let (mut data, mut trailers) = (Vec::new(), HeaderMap::new());
     let (mut input, mut to_come) = (Bytes::new(), bytes.chunks(step));
     loop {
@@ -184,7 +184,7 @@ fn chunks_that_two_readers_may_read_differently_are_refused() {
         "0\r\nno colon\r\n\r\n",
     ] {
         let outcome = read(Rest::Chunks(Chunk::Size), bytes.as_bytes(), 3);
-        assert!(matches!(outcome, Err(LinkError::Malformed(_))), "{bytes:?}: {outcome:?}");
+        assert!(matches!(outcome, Err(ExchangeError::Malformed(_))), "{bytes:?}: {outcome:?}");
     }
 }
 
@@ -193,8 +193,8 @@ fn chunks_that_two_readers_may_read_differently_are_refused() {
 fn an_end_before_its_time_is_no_end() {
     for bytes in ["", "4", "4\r\nhal", "4\r\nhalf", "4\r\nhalf\r\n", "0\r\n", "0\r\nx-sum: 7\r\n"] {
         let outcome = read(Rest::Chunks(Chunk::Size), bytes.as_bytes(), 3);
-        assert!(matches!(outcome, Err(LinkError::Ended)), "{bytes:?}: {outcome:?}");
+        assert!(matches!(outcome, Err(ExchangeError::Ended)), "{bytes:?}: {outcome:?}");
     }
-    assert!(matches!(read(Rest::Bytes(5), b"half", 3), Err(LinkError::Ended)));
+    assert!(matches!(read(Rest::Bytes(5), b"half", 3), Err(ExchangeError::Ended)));
     assert_eq!(read(Rest::UntilClose, b"whole", 3).unwrap().0, b"whole");
 }

@@ -13,17 +13,17 @@ use http::{Request, Response};
 use http_body_util::Full;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client as Pooled;
-use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
 use super::body::{ReadError, read_whole};
+use super::dial::Dialer;
 
 /// How the client behaves.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// How long a connection may take to open, without its TLS handshake. Default: 5 s.
+    /// How long a connection to one address may take to open, without its TLS handshake. Default: 5 s.
     pub connect_timeout: Duration,
     /// How long one whole exchange may take, from connecting to the last byte of the body. Default: 15 s.
     pub timeout: Duration,
@@ -88,7 +88,7 @@ const AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 /// the `Host` that a request names is the one that arrives.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: Pooled<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    pool: Pooled<HttpsConnector<Dialer>, Full<Bytes>>,
     timeout: Duration,
     max_response: usize,
 }
@@ -97,15 +97,11 @@ impl Client {
     /// Makes one. Certificates are checked against the system's roots and the configured ones.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientSetupError> {
         let tls = client_tls(&settings.extra_roots)?;
-        let mut http = HttpConnector::new();
-        http.enforce_http(false);
-        http.set_nodelay(true);
-        http.set_connect_timeout(Some(settings.connect_timeout));
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
             .enable_http1()
-            .wrap_connector(http);
+            .wrap_connector(Dialer::new(settings.connect_timeout));
         let pool = Pooled::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)

@@ -1,39 +1,54 @@
-//! Cookies in both directions.
+//! Cookies in both directions: the one place that takes `Cookie` and `Set-Cookie` lines apart.
 //!
-//! Lines are read byte by byte: one byte that is no text (any other application under the same domain may
-//! have set such a cookie) must not hide the other cookies of its line, here or from Coder.
+//! Lines are read byte by byte. Any application under the same domain may set a cookie with a byte that is not text.
+//! Coder reads the other cookies of such a line, so they must not be hidden here.
 
 mod own;
+mod set_cookie;
 #[cfg(test)]
 mod tests;
 
 use http::{HeaderMap, HeaderValue, header};
 
 pub use own::OwnCookies;
+pub use set_cookie::SetCookie;
 
-/// Every cookie of a request, over all its `Cookie` lines, as `(name, value)`. Quotes around a
-/// value belong to it (RFC 6265 §4.1.1). What is no pair, or no text, is passed over.
-pub fn each(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    headers
-        .get_all(header::COOKIE)
-        .iter()
-        .flat_map(pairs)
-        .filter_map(|pair| std::str::from_utf8(pair).ok()?.split_once('='))
-        .map(|(name, value)| (name.trim_matches(BLANK), value.trim_matches(BLANK)))
+/// Every cookie of a request, over all its `Cookie` lines, as `(name, value)`. Quotes around a value belong to it
+/// (RFC 6265 §4.1.1). Pairs without `=` and names that are not text are passed over.
+pub fn each(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+    headers.get_all(header::COOKIE).iter().flat_map(pairs).filter_map(|pair| {
+        let (name, value) = split(pair)?;
+        Some((name, value?))
+    })
 }
 
-/// What may stand around a name or a value (RFC 9110 §5.6.3).
-const BLANK: [char; 2] = [' ', '\t'];
+/// The cookies of [`each`] whose value is text.
+pub fn each_text(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
+    each(headers).filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
+}
 
-/// What a line says, cookie by cookie.
+/// The pairs of a line, without the blanks around them. The only ASCII white space that a header value can hold is
+/// space and tab, the two that Go trims.
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
-/// Removes every cookie whose name `remove` says yes to. A line that keeps all its cookies is left byte for
-/// byte as it was.
+/// The name and, behind the first `=`, the value of a pair without blanks around it. `None` when the name is not text:
+/// no cookie of Coder or of the gateway has such a name.
+fn split(pair: &[u8]) -> Option<(&str, Option<&[u8]>)> {
+    let Some((name, value)) =
+        pair.iter().position(|byte| *byte == b'=').and_then(|at| pair.split_at_checked(at))
+    else {
+        return Some((std::str::from_utf8(pair).ok()?, None));
+    };
+    let name = std::str::from_utf8(name.trim_ascii_end()).ok()?;
+    Some((name, value.get(1..).map(<[u8]>::trim_ascii_start)))
+}
+
+/// Removes every cookie whose name `remove` accepts, whatever its value is. A pair without `=` is a name without a
+/// value. A line that keeps all its cookies is left byte for byte as it was.
 pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
-    let goes = |pair: &[u8]| name(pair).is_some_and(&remove);
+    let goes = |pair: &[u8]| split(pair).is_some_and(|(name, _)| remove(name));
     if !headers.get_all(header::COOKIE).iter().flat_map(pairs).any(goes) {
         return;
     }
@@ -45,14 +60,8 @@ pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
     put(headers, kept);
 }
 
-/// The name of a cookie, when it is text. A cookie without `=` is a name without a value.
-fn name(pair: &[u8]) -> Option<&str> {
-    let name = pair.split(|byte| *byte == b'=').next()?;
-    std::str::from_utf8(name).ok().map(|name| name.trim_matches(BLANK))
-}
-
-/// Makes one line of several. HTTP/2 may send a line a cookie; whoever speaks HTTP/1.1 knows only one
-/// (RFC 9113 §8.2.3), and some read only the first.
+/// Makes one line of several. HTTP/2 may send one line for each cookie; HTTP/1.1 knows a single line (RFC 9113
+/// §8.2.3), and some servers read only the first.
 pub fn join(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::COOKIE);
     if lines.iter().nth(1).is_none() {
@@ -73,11 +82,4 @@ fn put(headers: &mut HeaderMap, lines: impl IntoIterator<Item = HeaderValue>) {
     for line in lines {
         headers.append(header::COOKIE, line);
     }
-}
-
-/// The name and value of a `Set-Cookie` line.
-pub fn set_pair(line: &HeaderValue) -> Option<(&str, &str)> {
-    let pair = line.as_bytes().split(|byte| *byte == b';').next()?;
-    let (name, value) = std::str::from_utf8(pair).ok()?.split_once('=')?;
-    Some((name.trim_matches(BLANK), value.trim_matches(BLANK)))
 }

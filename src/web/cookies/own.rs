@@ -12,11 +12,11 @@ pub struct OwnCookies {
     secure: bool,
 }
 
-/// The prefix of every own cookie's name, behind [`HOST`] where that is used.
-const OWN: &str = "vestibule_";
+/// The prefix of every own cookie's name, behind [`HOST_PREFIX`] where that is used.
+const OWN_COOKIE_PREFIX: &str = "vestibule_";
 
 /// What binds a cookie to the host that set it.
-const HOST: &str = "__Host-";
+const HOST_PREFIX: &str = "__Host-";
 
 impl OwnCookies {
     /// With `secure` as the access URL's scheme says.
@@ -26,13 +26,13 @@ impl OwnCookies {
 
     /// The full name of a cookie.
     pub fn name(self, base: &str) -> String {
-        let prefix = if self.secure { HOST } else { "" };
-        format!("{prefix}{OWN}{base}")
+        let prefix = if self.secure { HOST_PREFIX } else { "" };
+        format!("{prefix}{OWN_COOKIE_PREFIX}{base}")
     }
 
     /// Whether a cookie is one of the gateway's, in either form and any case: none of them reaches Coder.
     pub fn is_own(name: &str) -> bool {
-        without(name, HOST).or(Some(name)).and_then(|bare| without(bare, OWN)).is_some()
+        without(name, HOST_PREFIX).or(Some(name)).and_then(|bare| without(bare, OWN_COOKIE_PREFIX)).is_some()
     }
 
     /// The `Set-Cookie` line for `value`, which must be made of cookie octets (base64url is); for any other
@@ -53,11 +53,11 @@ impl OwnCookies {
         self.set(base, "", Some(Duration::ZERO))
     }
 
-    /// The value of a cookie; `None` when it is missing or stands twice: two of one name come only from
-    /// somebody who plants one.
+    /// The value of a cookie. `None` when it is missing or occurs twice: a browser sends two of one name only when
+    /// somebody planted one.
     pub fn get<'a>(self, headers: &'a HeaderMap, base: &str) -> Option<&'a str> {
         let full = self.name(base);
-        let mut values = super::each(headers).filter(|(name, _)| *name == full).map(|(_, value)| value);
+        let mut values = super::each_text(headers).filter(|(name, _)| *name == full).map(|(_, value)| value);
         let first = values.next();
         if values.next().is_some() { None } else { first }
     }

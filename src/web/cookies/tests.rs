@@ -19,7 +19,7 @@ fn lines(headers: &HeaderMap) -> Vec<&[u8]> {
 #[test]
 fn cookies_of_all_lines_are_found() {
     let headers = with(&[b"a=1; b=2=3", b"c=\"x\"; junk;;\td = 4 ;=5"]);
-    let found: Vec<_> = each(&headers).collect();
+    let found: Vec<_> = each_text(&headers).collect();
     assert_eq!(found, [("a", "1"), ("b", "2=3"), ("c", "\"x\""), ("d", "4"), ("", "5")]);
 }
 
@@ -27,13 +27,15 @@ fn cookies_of_all_lines_are_found() {
 #[test]
 fn only_blanks_are_trimmed() {
     let headers = with(&["a=\u{a0}1; \u{3000}b=2".as_bytes()]);
-    assert_eq!(each(&headers).collect::<Vec<_>>(), [("a", "\u{a0}1"), ("\u{3000}b", "2")]);
+    assert_eq!(each_text(&headers).collect::<Vec<_>>(), [("a", "\u{a0}1"), ("\u{3000}b", "2")]);
 }
 
 #[test]
 fn a_cookie_that_is_no_text_hides_no_other() {
     let mut headers = with(&[b"city=K\xf6ln; a=1; vestibule_x=2"]);
-    assert_eq!(each(&headers).collect::<Vec<_>>(), [("a", "1"), ("vestibule_x", "2")]);
+    assert_eq!(each_text(&headers).collect::<Vec<_>>(), [("a", "1"), ("vestibule_x", "2")]);
+    let all: [(&str, &[u8]); 3] = [("city", b"K\xf6ln"), ("a", b"1"), ("vestibule_x", b"2")];
+    assert_eq!(each(&headers).collect::<Vec<_>>(), all);
     remove(&mut headers, OwnCookies::is_own);
     assert_eq!(lines(&headers), [b"city=K\xf6ln; a=1"]);
 }
@@ -130,13 +132,30 @@ fn a_cookie_is_read_when_it_stands_once() {
 fn the_pair_of_a_set_cookie_line_is_found() {
     let pair = |line: &[u8]| {
         let line = HeaderValue::from_bytes(line).unwrap();
-        set_pair(&line).map(|(name, value)| (name.to_owned(), value.to_owned()))
+        SetCookie::parse(&line).map(|set| (set.name().to_owned(), set.value().to_owned()))
     };
     let found = Some(("a".to_owned(), "b=c".to_owned()));
     assert_eq!(pair(b"a=b=c; Path=/"), found);
     assert_eq!(pair(b" a = b=c ;Path=/\xff"), found);
     assert_eq!(pair(b"a"), None);
     assert_eq!(pair(b"; a=b"), None);
+}
+
+#[test]
+fn a_cookie_that_is_emptied_or_outdated_is_deleted() {
+    for (line, deleted) in [
+        ("a=b", false),
+        ("a=; Path=/", true),
+        ("a=b; Path=/; max-AGE=0", true),
+        ("a=b; Max-Age = -1 ; Path=/", true),
+        ("a=b; Max-Age=0; Max-Age=60", false),
+        ("a=b; Max-Age=60; HttpOnly", false),
+        ("a=b; Max-Age=", false),
+        ("Max-Age=0; Path=/", false),
+    ] {
+        let line = HeaderValue::from_static(line);
+        assert_eq!(SetCookie::parse(&line).map(|set| set.is_deletion()), Some(deleted), "{line:?}");
+    }
 }
 
 proptest! {
@@ -151,7 +170,7 @@ proptest! {
         let Ok(line) = HeaderValue::from_bytes(&line) else { return Ok(()) };
         headers.append(header::COOKIE, line);
         let others = |headers: &HeaderMap| -> Vec<(String, String)> {
-            let others = each(headers).filter(|(name, _)| !OwnCookies::is_own(name));
+            let others = each_text(headers).filter(|(name, _)| !OwnCookies::is_own(name));
             others.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
         };
         let expected = others(&headers);

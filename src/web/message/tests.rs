@@ -41,7 +41,7 @@ fn the_name_is_what_stands_before_the_port() {
     }
 }
 
-/// CVE-2026-48710: a host was put together anew from what two places said of it.
+/// CVE-2026-48710: a host was assembled from two contradicting places.
 #[test]
 fn no_host_two_hosts_or_another_host_in_the_target_is_refused() {
     for (version, target, hosts) in [

@@ -8,7 +8,7 @@ use http::header::HeaderName;
 ///
 /// `Coder-Workspace-Proxy-Real-IP` is none of them: Coder reads it only from a workspace proxy that has proved
 /// itself with its token.
-const NAMES: [&str; 18] = [
+const FORGED_HEADERS: [&str; 18] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
     "client-ip",
@@ -54,7 +54,7 @@ pub(super) fn remove(headers: &mut HeaderMap) {
 pub(super) fn is_forged(name: &str) -> bool {
     // Nearly every header begins with another letter.
     name.starts_with(['x', 'f', 'r', 't', 'c'])
-        && (NAMES.iter().any(|forged| forged.len() == name.len() && begins(name, forged))
+        && (FORGED_HEADERS.iter().any(|forged| forged.len() == name.len() && begins(name, forged))
             || PREFIXES.iter().any(|prefix| begins(name, prefix)))
 }
 

@@ -2,6 +2,8 @@
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
+use crate::web::list::items;
+
 /// Those that end at this hop whether `Connection` names them or not (RFC 9110 §7.6.1).
 /// `Trailer` announces fields that are forwarded.
 static ALWAYS: [HeaderName; 9] = [
@@ -41,14 +43,4 @@ fn named(headers: &HeaderMap) -> Vec<HeaderName> {
         .filter(|option| !COMMON_OPTIONS.iter().any(|common| option.eq_ignore_ascii_case(common)))
         .filter_map(|option| HeaderName::from_bytes(option).ok())
         .collect()
-}
-
-/// The items of a comma-separated header, over all its lines, read byte by byte: one byte that is no text
-/// must not hide the others.
-pub fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
-    headers
-        .get_all(name)
-        .iter()
-        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
 }

@@ -15,7 +15,8 @@ use super::Target;
 use super::address::X_FORWARDED_FOR;
 use super::cookies;
 use super::upgrade::upgrade;
-pub use hop_by_hop::{items, remove_hop_by_hop};
+
+pub use hop_by_hop::remove_hop_by_hop;
 
 /// A request that carries nothing but what its sender may say and what the gateway vouches for.
 /// Made only by [`sanitize`]; the proxy forwards nothing else.
@@ -23,6 +24,7 @@ pub use hop_by_hop::{items, remove_hop_by_hop};
 pub struct Sanitized<B> {
     request: Box<Request<B>>,
     upgrade: Option<String>,
+    multiplexed: bool,
 }
 
 /// What the gateway tells Coder about the hop in front.
@@ -40,6 +42,11 @@ impl<B> Sanitized<B> {
     /// The protocol that the client asks to switch to.
     pub fn upgrade(&self) -> Option<&str> {
         self.upgrade.as_deref()
+    }
+
+    /// Whether other requests share the client's connection (HTTP/2).
+    pub fn is_multiplexed(&self) -> bool {
+        self.multiplexed
     }
 
     /// The request's headers.
@@ -68,6 +75,7 @@ pub fn sanitize<B>(
     drop_cookie: impl Fn(&str) -> bool,
 ) -> Sanitized<B> {
     let upgrade = upgrade(request.version(), request.headers()).map(ToOwned::to_owned);
+    let multiplexed = request.version() == Version::HTTP_2;
     *request.uri_mut() = Uri::from(target.raw().clone()); // (1)
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
@@ -82,7 +90,7 @@ pub fn sanitize<B>(
         headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade")); // (6)
         set(headers, &header::UPGRADE, HeaderValue::from_str(protocol).ok());
     }
-    Sanitized { request, upgrade }
+    Sanitized { request, upgrade, multiplexed }
 }
 
 /// Sets what the gateway knows of the hop in front. Coder believes it from this peer alone

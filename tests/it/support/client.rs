@@ -13,6 +13,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use serde_json::Value;
 use tokio::net::TcpStream;
 
+use super::within::within;
+
 /// An answer read to its end.
 #[derive(Debug, Clone)]
 pub struct Answer {
@@ -54,8 +56,12 @@ pub async fn send(request: Request<Bytes>) -> std::io::Result<Answer> {
 
 /// Sends one request to `address`, whatever host it names.
 pub async fn send_to(address: &str, request: Request<Bytes>) -> std::io::Result<Answer> {
-    let (parts, body) = open(address, request).await?.into_parts();
-    let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
+    read_whole(open(address, request).await?).await
+}
+
+async fn read_whole(answer: Response<hyper::body::Incoming>) -> std::io::Result<Answer> {
+    let (parts, body) = answer.into_parts();
+    let body = within(body.collect()).await.map_err(std::io::Error::other)?.to_bytes();
     Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
 }
 
@@ -75,7 +81,8 @@ pub async fn open(
     }
     let path = parts.uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     parts.uri = path.parse().unwrap();
-    sender.send_request(Request::from_parts(parts, Full::new(body))).await.map_err(std::io::Error::other)
+    let answer = within(sender.send_request(Request::from_parts(parts, Full::new(body)))).await;
+    answer.map_err(std::io::Error::other)
 }
 
 /// A client that keeps its connections for the next request, as Go's does.
@@ -89,10 +96,8 @@ impl Kept {
 
     /// Sends one request to the host of its absolute URI.
     pub async fn send(&self, request: Request<Bytes>) -> std::io::Result<Answer> {
-        let answer = self.0.request(request.map(Full::new)).await.map_err(std::io::Error::other)?;
-        let (parts, body) = answer.into_parts();
-        let body = body.collect().await.map_err(std::io::Error::other)?.to_bytes();
-        Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
+        let answer = within(self.0.request(request.map(Full::new))).await;
+        read_whole(answer.map_err(std::io::Error::other)?).await
     }
 }
 

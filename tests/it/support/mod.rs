@@ -9,12 +9,14 @@ mod coder_tunnels;
 mod coder_users;
 pub mod coder_verify;
 pub mod keys;
+pub mod process;
 pub mod provider;
 mod provider_endpoints;
 pub mod provider_knobs;
 pub mod server;
 pub mod store;
 pub mod wire;
+pub mod within;
 pub mod world;
 
 pub use coder_pages::APP_COOKIE;

@@ -15,6 +15,8 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::within::within;
+
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Answer = Result<Response<Body>, HangUp>;
 
@@ -103,12 +105,15 @@ impl Switched {
 
     /// Answers again.
     pub async fn start_again(&self) {
-        let listener = loop {
-            match TcpListener::bind(self.address).await {
-                Ok(listener) => break listener,
-                Err(_) => tokio::task::yield_now().await,
+        let bind_again = async {
+            loop {
+                match TcpListener::bind(self.address).await {
+                    Ok(listener) => break listener,
+                    Err(_) => tokio::task::yield_now().await,
+                }
             }
         };
+        let listener = within(bind_again).await;
         *self.running.lock().unwrap() = Some((self.start)(listener));
     }
 }

@@ -11,16 +11,10 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::Role;
 
+pub use super::within::within;
+
 /// A websocket's client end.
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
-
-/// Longer than anything here takes: only a hang is cut by it.
-pub const HANG: Duration = Duration::from_secs(20);
-
-/// Fails the test when `future` hangs.
-pub async fn within<T>(future: impl Future<Output = T>) -> T {
-    tokio::time::timeout(HANG, future).await.expect("it hangs")
-}
 
 /// Switches to `protocol` at `path`; the status where that is refused.
 pub async fn upgrade(
@@ -41,7 +35,7 @@ pub async fn upgrade(
     if answer.status() != 101 {
         return Err(answer.status().as_u16());
     }
-    Ok(TokioIo::new(hyper::upgrade::on(answer).await.unwrap()))
+    Ok(TokioIo::new(within(hyper::upgrade::on(answer)).await.unwrap()))
 }
 
 /// Opens a websocket at `path`; the status where that is refused.

@@ -19,9 +19,17 @@ use super::coder::{Coder, Setup, Version};
 use super::provider::Provider;
 use super::server::Server;
 use super::store::{Faulty, StoreFault, Switch};
+use super::within::within;
 
 /// Where every test's clock begins: 2026-11-24 10:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
+
+/// The longest pause between two turns of a background task for which a test waits.
+const BACKGROUND_PAUSE: Duration = Duration::from_secs(2);
+
+/// The rounds of [`World::until`] in which such a pause passes: late, so that a turn under way can finish, and seldom,
+/// so that the time-out of a request (10 s) does not pass with them.
+const PASSING: [usize; 3] = [20, 200, 1000];
 
 /// A port that is taken for the gateway: bound, never listening, so that only the gateway's own
 /// sockets (which share ports) can have it.
@@ -192,7 +200,7 @@ impl World {
     pub async fn stop_gateway(&mut self) {
         if let Some(running) = self.running.take() {
             running.shutdown.begin();
-            running.task.await.unwrap();
+            within(running.task).await.unwrap();
         }
     }
 
@@ -205,26 +213,24 @@ impl World {
     pub async fn kill_gateway(&mut self) {
         if let Some(running) = self.running.take() {
             running.shutdown.force();
-            running.task.await.unwrap();
+            within(running.task).await.unwrap();
         }
     }
 
     /// Waits until the gateway knows the provider.
     pub async fn ready(&self) {
-        for _ in 0..10_000 {
-            if self.provider.count("jwks") > 0 {
-                return;
-            }
-            tokio::time::sleep(Duration::from_millis(1)).await;
-        }
-        panic!("the gateway never asked for the provider's keys");
+        self.until("the gateway asked for the provider's keys", || self.provider.count("jwks") > 0).await;
     }
 
-    /// Waits until something is so, as it is bound to become in the background.
+    /// Waits until something is so, as it is bound to become in the background. Fires the timers of background tasks
+    /// instead of waiting for them: see [`World::pass`].
     pub async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        for _ in 0..10_000 {
+        for round in 0..10_000 {
             if is_so() {
                 return;
+            }
+            if PASSING.contains(&round) {
+                self.pass(BACKGROUND_PAUSE).await;
             }
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -324,9 +330,18 @@ impl World {
         browser.fetch(http::Method::GET, &self.url("/api/v2/users/me"), "").await.json()
     }
 
-    /// Moves the clock of all three.
+    /// Moves the clock of provider, Coder and gateway. Timers do not move: see [`World::pass`].
     pub fn advance(&self, by: Duration) {
         self.hand.advance(by);
+    }
+
+    /// Fires every timer of the gateway's main runtime that is due within `by`, without waiting for it. That runtime is
+    /// the test's own, so background tasks take their next turn. The workers run in real time, on runtimes of their
+    /// own. The clock does not move: see [`World::advance`].
+    pub async fn pass(&self, by: Duration) {
+        tokio::time::pause();
+        tokio::time::advance(by).await;
+        tokio::time::resume();
     }
 }
 

@@ -59,9 +59,9 @@ fn look_at(certificate: impl AsRef<[u8]>) -> Vec<Finding> {
     fs::write(&certificate_file, certificate).unwrap();
     fs::write(&key_file, "-----BEGIN PRIVATE KEY-----\n").unwrap();
     let mut config = Config::from_text(include_str!("../../../../config/minimal.yaml")).unwrap();
-    config.listen.tls = Some(Tls { certificate: certificate_file, key: key_file });
+    config.listen.tls = Some(TlsFiles { certificate: certificate_file, key: key_file });
     config.coder.access_url = "https://coder.company/".parse().unwrap();
-    config.coder.wildcard_access_url = Some("*--dev.apps.company:8443".to_owned());
+    config.coder.wildcard = Some(Wildcard::parse("*--dev.apps.company:8443").unwrap());
     let (clock, _) = Clock::manual(NOW);
     look(&config, &clock)
 }

@@ -1,16 +1,16 @@
-//! What authentik's answers mean, by the order in which it looks at a request.
+//! What authentik's answers mean, given the order in which it checks a request.
 
 use super::super::Finding;
 use super::super::told::Told;
-use super::{NEEDS_A_PAGE, authorization, unknown_redirect};
-use crate::oidc::Authorization;
+use super::authorization::{NEEDS_A_PAGE, authorization, unknown_redirect};
+use crate::oidc::AuthorizationProbe;
 
-/// The client is not known, its secret is wrong, or (of a code) its redirect URI is not registered.
+/// The client is unknown, its secret is wrong, or, for a code, its redirect URI is not registered.
 const CLIENT: &str = "invalid_client";
-/// The grant type is not allowed; else the client is right, and the code or token is not known.
+/// The grant type is not allowed; or the client is right, and the code or token is unknown.
 const GRANT: &str = "invalid_grant";
 
-/// What is wrong, and what is right, in the order in which it is set up.
+/// Findings about secret, grant types and redirect URI, in the order of authentik's form.
 pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
     let stranger = told.code_as_stranger.as_ref().and_then(|probed| probed.code());
     match (told.refresh.code(), told.refresh_as_stranger.code()) {
@@ -30,11 +30,11 @@ pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
     }
 }
 
-/// authentik does not say which of the two it is; its authorization endpoint knows the id alone.
+/// authentik does not say whether client id or secret is wrong, but its authorization endpoint depends on the id only.
 fn wrong_client(told: &Told) -> Finding {
     let id_is_known = match &told.authorization {
-        Authorization::Back(None) => true,
-        Authorization::Back(Some(error)) => NEEDS_A_PAGE.contains(&error.code.as_str()),
+        AuthorizationProbe::Back(None) => true,
+        AuthorizationProbe::Back(Some(error)) => NEEDS_A_PAGE.contains(&error.code.as_str()),
         _ => false,
     };
     let (which, remedy) = if id_is_known {
@@ -56,11 +56,10 @@ fn wrong_client(told: &Told) -> Finding {
     )
 }
 
-/// Refreshes are refused before the client is looked at: the grant type is missing, or the client is public, so
-/// that nothing is looked at. A code shows which.
+/// authentik refuses a refresh before it checks the client: the grant type is missing, or the client is public and
+/// authentik never checks it. A code shows which.
 fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &str) -> Vec<Finding> {
-    let no_grants =
-        matches!(&told.authorization, Authorization::Back(Some(error)) if error.code == "invalid_request");
+    let no_grants = matches!(&told.authorization, AuthorizationProbe::Back(Some(error)) if error.code == "invalid_request");
     match (code_as_stranger, told.code.code()) {
         (Some(CLIENT), Some(GRANT)) => vec![right_secret(), no_refresh(), registered(redirect_uri)],
         (Some(CLIENT), Some(CLIENT)) => vec![
@@ -83,7 +82,7 @@ fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &st
         (Some(GRANT), _) => vec![
             Finding::hint(
                 "authentik does not check the client secret.",
-                "It accepts a made-up secret as well: the client type is Public, or neither grant type is allowed.",
+                "It accepts a made-up secret too: the client type is Public, or neither grant type is allowed.",
                 "Set the field \"Client type\" of the provider in authentik to Confidential, and allow authorization_code \
                  and refresh_token in \"Grant types\".",
             ),
@@ -93,7 +92,7 @@ fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &st
     }
 }
 
-/// The redirect URI, with a secret that is right.
+/// The finding about the redirect URI, when the secret is right.
 fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told: &Told) -> Finding {
     match (code, as_stranger) {
         (Some(CLIENT), _) => Finding::wrong(

@@ -1,8 +1,8 @@
-//! Each product's answers, as they were seen on the wire, and what is said of them.
+//! Each product's answers, as seen on the wire, and the findings for them.
 
 use super::super::Level;
 use super::*;
-use crate::oidc::{OutageCause, Unreachable};
+use crate::oidc::{AuthorizationProbe, OutageCause, Unreachable};
 
 const REDIRECT_URI: &str = "https://coder.acme.company/api/v2/users/oidc/callback";
 
@@ -18,8 +18,8 @@ fn described(code: &str, description: &str) -> Probed {
     })
 }
 
-fn back(code: &str) -> Authorization {
-    Authorization::Back(Some(OAuthError { code: code.to_owned(), description: None, status: None }))
+fn back(code: &str) -> AuthorizationProbe {
+    AuthorizationProbe::Back(Some(OAuthError { code: code.to_owned(), description: None, status: None }))
 }
 
 /// Answers: to a refresh with our secret and with a made-up one, to a code with both.
@@ -35,7 +35,7 @@ fn told(refresh: [Probed; 2], code: [Probed; 2]) -> Told {
     }
 }
 
-/// What is said, besides of the clock.
+/// All findings but the one about the clock.
 fn found(told: &Told, is_authentik: bool) -> Vec<Finding> {
     let mut findings = judge(told, is_authentik, REDIRECT_URI);
     assert_eq!(findings.pop().map(|finding| finding.level), Some(Level::Ok), "the clock");
@@ -76,7 +76,7 @@ fn authentiks_answers_tell_secret_redirect_uri_and_grant_types_apart() {
     }
 }
 
-/// authentik 2026.8.0-rc1: a public client's secret is not looked at.
+/// authentik 2026.8.0-rc1 does not check the secret of a public client.
 #[test]
 fn a_public_client_at_authentik_is_a_hint_and_a_failing_authentik_tells_nothing() {
     let grant = || error("invalid_grant");
@@ -92,12 +92,12 @@ fn a_secret_alone_is_named_where_authentik_knows_the_client_id() {
     let client = || error("invalid_client");
     let wrong = told([client(), client()], [client(), client()]);
     assert!(found(&wrong, true)[0].cause.contains("knows the client id"));
-    let unknown = Told { authorization: Authorization::Refused(400), ..wrong };
+    let unknown = Told { authorization: AuthorizationProbe::Refused(400), ..wrong };
     assert!(found(&unknown, true)[0].cause.contains("oidc.clientID or"));
 }
 
 /// Dex 2.45.1 answers a dead refresh token with `invalid_request`. Keycloak 26.7.3 answers a wrong secret with 401
-/// `unauthorized_client`. Both answer a right client otherwise than a stranger, and that is what is known.
+/// `unauthorized_client`. Both give a right client another answer than a stranger, which is enough.
 #[test]
 fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
     let keycloak = || described("unauthorized_client", "Invalid client or Invalid client credentials");
@@ -134,14 +134,14 @@ fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
 fn the_authorization_endpoint_tells_whether_client_and_redirect_uri_are_known() {
     let unreachable = Unreachable { cause: OutageCause::Timeout, retry_after: None };
     for (authorization, level, part) in [
-        (Authorization::Back(None), Level::Ok, REDIRECT_URI),
+        (AuthorizationProbe::Back(None), Level::Ok, REDIRECT_URI),
         (back("login_required"), Level::Ok, REDIRECT_URI),
         (back("interaction_required"), Level::Ok, REDIRECT_URI),
         (back("invalid_scope"), Level::Wrong, "refuses sign-ins"),
         (back("unauthorized_client"), Level::Wrong, "refuses sign-ins"),
-        (Authorization::Refused(400), Level::Wrong, "does not send"),
-        (Authorization::Page, Level::Hint, "Cannot tell"),
-        (Authorization::Unreachable(unreachable), Level::Hint, "Cannot tell"),
+        (AuthorizationProbe::Refused(400), Level::Wrong, "does not send"),
+        (AuthorizationProbe::Page, Level::Hint, "Cannot tell"),
+        (AuthorizationProbe::Unreachable(unreachable), Level::Hint, "Cannot tell"),
     ] {
         let known =
             told([error("invalid_grant"), error("invalid_client")], [error("invalid_grant"), error("x")]);

@@ -1,3 +1,4 @@
+mod opaque;
 mod strip;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -337,7 +338,7 @@ fn a_hand_over_counts_on_app_hosts_only() {
 }
 
 #[test]
-fn a_path_app_is_judged_by_the_session_first() {
+fn a_path_app_is_personal_by_the_session_first() {
     for (line, expected) in [
         (format!("coder_path_app_session_token={B}; coder_session_token={A}"), person(A)),
         (format!("coder_path_app_session_token={B}"), person(B)),
@@ -352,7 +353,7 @@ fn what_is_printed_of_a_credential_is_not_the_credential() {
     let found = Finder::default().find(&headers, None, RouteClass::User).expect("one").expect("one");
     let printed = format!("{found:?}");
     assert!(!printed.contains("AAAA") && printed.contains("Person"), "{printed}");
-    assert!(found.is_judged());
+    assert!(found.is_personal());
 }
 
 #[test]

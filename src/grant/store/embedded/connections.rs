@@ -1,4 +1,4 @@
-//! The connections to the database, taken by turns, and transactions on them.
+//! The connections to the database, each for one caller at a time, and transactions on them.
 //!
 //! Each connection works on a thread of its own, and every hand-over to it and back costs more than most statements.
 //! sqlx's pool asks after each use whether the connection is still there, and sqlx's transactions acknowledge their
@@ -12,10 +12,11 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{ConnectOptions as _, Connection as _};
 use tokio::sync::{MappedMutexGuard, Mutex, MutexGuard};
 
-use super::{StoreError, failed};
+use super::errors::failed;
+use crate::grant::store::StoreError;
 
 /// How long a caller waits for its turn before the store counts as too slow.
-pub(super) const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const STORE_PATIENCE: Duration = Duration::from_secs(10);
 
 /// Begins a transaction that may write: it takes the write lock at once.
 macro_rules! begin {
@@ -30,14 +31,14 @@ pub(super) use begin;
 pub(super) struct Connections {
     /// None when closed.
     all: Vec<Mutex<Option<ConnectionSlot>>>,
-    /// Whom the next one to wait waits for.
+    /// The connection that the next caller waits for.
     next: AtomicUsize,
 }
 
 #[derive(Debug)]
 struct ConnectionSlot {
     connection: SqliteConnection,
-    /// A transaction began here, and that it was committed was not seen.
+    /// A transaction began here whose commit was not seen.
     open: bool,
 }
 
@@ -60,7 +61,7 @@ impl Connections {
         Ok(Self { all, next: AtomicUsize::new(0) })
     }
 
-    /// The first that is free. [`StoreError::Busy`] when none was for [`PATIENCE`].
+    /// The first that is free. [`StoreError::Busy`] when none was for [`STORE_PATIENCE`].
     pub(super) async fn turn(&self) -> Result<PooledConnection<'_>, StoreError> {
         let guard = match self.all.iter().find_map(|one| one.try_lock().ok()) {
             Some(free) => free,
@@ -86,14 +87,14 @@ impl Connections {
         Ok(Transaction(turn))
     }
 
-    /// Waits for one of them; who waits at the same time waits for another.
+    /// Waits for one of them; another caller at the same time waits for another one.
     async fn wait(&self) -> Result<MutexGuard<'_, Option<ConnectionSlot>>, StoreError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.all.len());
         let one = turn.and_then(|at| self.all.get(at)).ok_or(StoreError::Busy)?;
-        tokio::time::timeout(PATIENCE, one.lock()).await.map_err(|_| StoreError::Busy)
+        tokio::time::timeout(STORE_PATIENCE, one.lock()).await.map_err(|_| StoreError::Busy)
     }
 
-    /// Closes all, each after the work that it has under way.
+    /// Closes all, each after its work in progress.
     pub(super) async fn close(&self) {
         for one in &self.all {
             if let Some(slot) = one.lock().await.take()
@@ -106,7 +107,7 @@ impl Connections {
 }
 
 impl ConnectionSlot {
-    /// Rolls back what whoever was here before left open: it failed, or was dropped in the middle. While that
+    /// Rolls back what an earlier caller left open: it failed, or was dropped in the middle. While that
     /// fails nothing may be done here: it would be part of what is rolled back later.
     async fn roll_back(&mut self) -> Result<(), StoreError> {
         if self.open {

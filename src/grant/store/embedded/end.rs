@@ -2,7 +2,9 @@
 
 use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
-use super::{Embedded, failed, read};
+use super::connections::Connections;
+use super::errors::failed;
+use super::read;
 use crate::grant::EndReason;
 use crate::grant::store::{Ended, Scope, StoreError};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
@@ -41,7 +43,7 @@ macro_rules! grants_where {
     };
 }
 
-/// Ends the grants of sessions that have just ended, which the condition names, when they serve nobody any more: see
+/// Ends the grants of sessions that have just ended, which the condition names, when nothing depends on them any more: see
 /// [`Scope::Session`].
 macro_rules! serve_nobody {
     ($sessions:literal) => {
@@ -161,37 +163,35 @@ impl EndRecord<'_> {
     }
 }
 
-impl Embedded {
-    pub(super) async fn end_scope(
-        &self,
-        scope: Scope,
-        at: Timestamp,
-        reason: &EndReason,
-    ) -> Result<Ended, StoreError> {
-        let one_session = matches!(scope, Scope::Session(_));
-        let apps = apps(&scope).filter(|_| *reason != EndReason::Idle);
-        let plan = plan(scope);
-        let cause = EndRecord { at, reason };
-        let mut ended = Ended::default();
-        let mut transaction = self.writer.begin().await?;
-        if let Some(sql) = plan.sessions {
-            ended.sessions = cause.hashes(&mut transaction, sql, &plan.args).await?;
-        }
-        if let Some(sql) = plan.tokens {
-            ended.tokens = cause.hashes(&mut transaction, sql, &plan.args).await?;
-        }
-        if let Some(sql) = apps {
-            for session in &ended.sessions {
-                ended.tokens.extend(cause.hashes(&mut transaction, sql, &[Arg::hash(session)]).await?);
-            }
-        }
-        // A sign-out that comes twice must not judge the grant again.
-        if let Some(sql) = plan.grants.filter(|_| !one_session || !ended.sessions.is_empty()) {
-            ended.grants = cause.grants(&mut transaction, sql, &plan.args).await?;
-        }
-        transaction.commit().await?;
-        Ok(ended)
+pub(super) async fn end_scope(
+    writer: &Connections,
+    scope: Scope,
+    at: Timestamp,
+    reason: &EndReason,
+) -> Result<Ended, StoreError> {
+    let one_session = matches!(scope, Scope::Session(_));
+    let apps = apps(&scope).filter(|_| *reason != EndReason::Idle);
+    let plan = plan(scope);
+    let cause = EndRecord { at, reason };
+    let mut ended = Ended::default();
+    let mut transaction = writer.begin().await?;
+    if let Some(sql) = plan.sessions {
+        ended.sessions = cause.hashes(&mut transaction, sql, &plan.args).await?;
     }
+    if let Some(sql) = plan.tokens {
+        ended.tokens = cause.hashes(&mut transaction, sql, &plan.args).await?;
+    }
+    if let Some(sql) = apps {
+        for session in &ended.sessions {
+            ended.tokens.extend(cause.hashes(&mut transaction, sql, &[Arg::hash(session)]).await?);
+        }
+    }
+    // A sign-out that comes twice must not judge the grant again.
+    if let Some(sql) = plan.grants.filter(|_| !one_session || !ended.sessions.is_empty()) {
+        ended.grants = cause.grants(&mut transaction, sql, &plan.args).await?;
+    }
+    transaction.commit().await?;
+    Ok(ended)
 }
 
 /// Which sessions at workspace apps end with a browser session of a scope: see [`Scope`].

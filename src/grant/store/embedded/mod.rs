@@ -1,5 +1,5 @@
-//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that what is written is on the
-//! disk when the call returns, through power loss too.
+//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that a write is on the disk when
+//! the call returns, and survives a power loss.
 //!
 //! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its
 //! two WAL companions, and `lock`, which keeps a second process out: two would not see each other's
@@ -7,24 +7,31 @@
 
 mod connections;
 mod end;
+mod errors;
+mod folder;
 mod grants;
+mod notes;
 mod people;
 mod read;
-mod small;
+mod revocations;
+mod schema;
 
-use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
 use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
-use super::{OpenError, StoreError, StoreFuture};
-use connections::{Connections, PATIENCE};
-
-/// The newest schema this program knows (`PRAGMA user_version`).
-const SCHEMA: i64 = 3;
+use super::{
+    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, OpenError, Replacement, Revocation, Scope,
+    SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
+};
+use crate::grant::EndReason;
+use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+use connections::{Connections, STORE_PATIENCE};
+use folder::take_folder;
+use schema::migrate;
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -40,6 +47,10 @@ pub struct Embedded {
 
 impl Embedded {
     /// Opens the store in `folder` (made with mode 0700 when missing), migrating it when it is older.
+    ///
+    /// # Errors
+    ///
+    /// The folder cannot be used, another process uses it, a newer program made the store, or the engine failed.
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
         let lock = take_folder(folder)?;
         let file = folder.join("vestibule.db");
@@ -60,88 +71,120 @@ impl Embedded {
         Self { readers: Arc::clone(&writer), writer, _lock: None }
     }
 
-    /// Closes all connections; what is in the write-ahead log goes into the database.
+    /// Closes all connections; the write-ahead log goes into the database.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;
     }
 }
 
-/// Makes the folder and takes its lock.
-fn take_folder(folder: &Path) -> Result<File, OpenError> {
-    let unusable = |source| OpenError::Folder { path: folder.to_owned(), source };
-    DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
-    let path = folder.join("lock");
-    let file = OpenOptions::new()
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .mode(0o600)
-        .open(path)
-        .map_err(unusable)?;
-    // SQLite makes its files with the process's umask; the database is made here so that it is private.
-    let database = folder.join("vestibule.db");
-    OpenOptions::new().append(true).create(true).mode(0o600).open(&database).map_err(unusable)?;
-    match file.try_lock() {
-        Ok(()) => {}
-        Err(TryLockError::WouldBlock) => return Err(OpenError::InUse(folder.to_owned())),
-        Err(TryLockError::Error(source)) => return Err(unusable(source)),
-    }
-    fs::File::open(folder).and_then(|it| it.sync_all()).map_err(unusable)?;
-    Ok(file)
-}
-
 fn options() -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .journal_mode(SqliteJournalMode::Wal)
         .synchronous(SqliteSynchronous::Full)
-        .busy_timeout(PATIENCE)
+        .busy_timeout(STORE_PATIENCE)
         .thread_name(|id| format!("store-{id}"))
         .disable_statement_logging()
 }
 
-/// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
-async fn migrate(writer: &Connections) -> Result<(), OpenError> {
-    let mut transaction = writer.begin().await?;
-    let found: i64 =
-        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
-    if found > SCHEMA {
-        return Err(OpenError::Newer { found, known: SCHEMA });
+impl Store for Embedded {
+    fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> StoreFuture<'_, bool> {
+        answer(grants::insert(&self.writer, row, by))
     }
-    let steps = [
-        concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;"),
-        concat!(include_str!("schema-2.sql"), "PRAGMA user_version = 2;"),
-        concat!(include_str!("schema-3.sql"), "PRAGMA user_version = 3;"),
-    ];
-    for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
-        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
-    }
-    Ok(transaction.commit().await?)
-}
 
-/// What an error of the engine means to an operator. SQLite's primary result codes:
-/// <https://www.sqlite.org/rescode.html>.
-#[expect(clippy::needless_pass_by_value, reason = "it is what map_err is given")]
-fn failed(error: sqlx::Error) -> StoreError {
-    let code = match &error {
-        sqlx::Error::ColumnDecode { .. } | sqlx::Error::Decode(_) => {
-            return StoreError::Damaged(error.to_string());
-        }
-        sqlx::Error::Database(inner) => inner.code().and_then(|code| code.parse::<i32>().ok()),
-        _ => None,
-    };
-    match code.map(|code| code & 0xff) {
-        Some(5 | 6) => StoreError::Busy,
-        Some(8 | 14 | 23) => StoreError::ReadOnly,
-        Some(13) => StoreError::Full,
-        Some(11 | 26) => StoreError::Damaged(error.to_string()),
-        _ => StoreError::Failed(error.to_string()),
+    fn grant(&self, id: GrantId) -> StoreFuture<'_, Option<GrantRow>> {
+        answer(grants::find(&self.readers, id))
     }
-}
 
-/// A stored value that no version of this program wrote.
-fn damaged(what: &str) -> StoreError {
-    StoreError::Damaged(format!("{what} cannot be read"))
+    fn grant_by_access(&self, access: TokenHash) -> StoreFuture<'_, Option<GrantRow>> {
+        answer(grants::find_by_access(&self.readers, access))
+    }
+
+    fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>> {
+        answer(grants::find_by_handle(&self.readers, handle))
+    }
+
+    fn user(&self, user: CoderUserId) -> StoreFuture<'_, UserRow> {
+        answer(grants::find_user(&self.readers, user))
+    }
+
+    fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> StoreFuture<'_, Option<Ended>> {
+        answer(grants::write_refresh(&self.writer, id, generation, with))
+    }
+
+    fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool> {
+        answer(grants::write_sealed(&self.writer, id, generation, sealed))
+    }
+
+    fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>> {
+        answer(grants::write_moved_sessions(&self.writer, from, to))
+    }
+
+    fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()> {
+        answer(revocations::write_late_tokens(&self.writer, id, sealed, at))
+    }
+
+    fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound> {
+        answer(async move { people::bind_session(&self.writer, &bind).await })
+    }
+
+    fn session(&self, hash: TokenHash) -> StoreFuture<'_, Option<SessionRow>> {
+        answer(people::find_session(&self.readers, hash))
+    }
+
+    fn token(&self, hash: TokenHash) -> StoreFuture<'_, Option<TokenRow>> {
+        answer(people::find_token(&self.readers, hash))
+    }
+
+    fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow> {
+        answer(async move { people::write_token(&self.writer, &row).await })
+    }
+
+    fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended> {
+        answer(async move { end::end_scope(&self.writer, scope, at, &reason).await })
+    }
+
+    fn touch(&self, seen: Vec<Touch>) -> StoreFuture<'_, ()> {
+        answer(async move { people::write_seen(&self.writer, &seen).await })
+    }
+
+    fn spend(&self, id: TokenHash, until: Timestamp) -> StoreFuture<'_, bool> {
+        answer(notes::spend_once(&self.writer, id, until))
+    }
+
+    fn due_revocations(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Revocation>> {
+        answer(revocations::find_revocations(&self.readers, now, limit))
+    }
+
+    fn revoked(&self, id: GrantId) -> StoreFuture<'_, ()> {
+        answer(revocations::wipe(&self.writer, id))
+    }
+
+    fn revoke_later(&self, id: GrantId, at: Timestamp) -> StoreFuture<'_, ()> {
+        answer(revocations::postpone(&self.writer, id, at))
+    }
+
+    fn note(&self, name: &'static str) -> StoreFuture<'_, Option<Vec<u8>>> {
+        answer(notes::read_note(&self.readers, name))
+    }
+
+    fn set_note(&self, name: &'static str, value: Vec<u8>) -> StoreFuture<'_, ()> {
+        answer(notes::write_note(&self.writer, name, value))
+    }
+
+    fn list(&self, filter: Filter, limit: u32) -> StoreFuture<'_, Vec<Listed>> {
+        answer(async move { people::list_live(&self.readers, &filter, limit).await })
+    }
+
+    fn forget(
+        &self,
+        now: Timestamp,
+        grants: Timestamp,
+        hashes: Timestamp,
+        limit: u32,
+    ) -> StoreFuture<'_, u64> {
+        answer(revocations::delete_old(&self.writer, now, grants, hashes, limit))
+    }
 }
 
 /// Boxes a method's future.

@@ -3,153 +3,151 @@
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::{QueryBuilder, SqliteConnection};
 
-use super::connections::begin;
+use super::connections::{Connections, begin};
 use super::end::{Arg, EndRecord, ONE_TOKEN, grants_where, older_grants};
+use super::errors::{damaged, failed};
+use super::read;
 use super::read::head_columns;
-use super::{Embedded, damaged, failed, read};
 use crate::grant::EndReason;
 use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
 use crate::types::TokenHash;
 
-impl Embedded {
-    pub(super) async fn bind_session(&self, bind: &Bind) -> Result<Bound, StoreError> {
-        let cause = EndRecord { at: bind.at, reason: &EndReason::Replaced };
-        let mut ended = Ended::default();
-        let (mut transaction, script) = match bind.replaces.filter(|it| *it != bind.session) {
-            None => (self.writer.transaction().await?, BEGIN_BIND_COMMIT),
-            Some(presented) => {
-                let mut transaction = self.writer.begin().await?;
-                end_presented(&mut transaction, bind, &presented).await?;
-                ended.sessions.push(presented);
-                ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
-                (transaction, BIND_COMMIT)
-            }
-        };
-        let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
-        let rows = match cause.bind(script, &args).fetch_all(&mut *transaction).await {
-            Err(sqlx::Error::Database(error)) if no_claim(&*error) => {
-                return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
-            }
-            rows => rows.map_err(failed)?,
-        };
-        transaction.committed();
-        let (bound, older) = rows.split_first().ok_or_else(|| damaged("grants"))?;
-        ended.grants = older.iter().map(read::ended_grant).collect::<Result<_, _>>()?;
-        Ok(Bound::Done(Box::new(read::head(bound)?), ended))
-    }
-
-    pub(super) async fn find_session(&self, hash: TokenHash) -> Result<Option<SessionRow>, StoreError> {
-        let sql = "SELECT hash, grant_id, coder_user, created_at, last_seen, ended_reason \
-             FROM sessions WHERE hash = $1";
-        let row =
-            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
-        row.map_err(failed)?.as_ref().map(read::session).transpose()
-    }
-
-    pub(super) async fn find_token(&self, hash: TokenHash) -> Result<Option<TokenRow>, StoreError> {
-        let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
-             FROM tokens WHERE hash = $1";
-        let row =
-            sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *self.readers.turn().await?).await;
-        row.map_err(failed)?.as_ref().map(read::token).transpose()
-    }
-
-    pub(super) async fn write_token(&self, row: &TokenRow) -> Result<TokenRow, StoreError> {
-        let sql = "INSERT INTO tokens (hash, coder_user, login_type, made_for, created_at, asked_at, last_seen) \
-             VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO UPDATE SET \
-             coder_user = CASE WHEN ended_at IS NULL THEN excluded.coder_user ELSE coder_user END, \
-             login_type = excluded.login_type, asked_at = excluded.asked_at \
-             RETURNING hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason";
-        let kept = sqlx::query(sql)
-            .bind(row.hash.as_bytes())
-            .bind(row.user.as_bytes())
-            .bind(row.login_type.label())
-            .bind(row.made_for.label())
-            .bind(row.created_at.as_millis())
-            .bind(row.asked_at.as_millis())
-            .bind(row.last_seen.as_millis())
-            // All rows, though it is one: sqlx commits after the first without looking whether that failed.
-            .fetch_all(&mut *self.writer.turn().await?)
-            .await
-            .map_err(failed)?;
-        read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
-    }
-
-    /// Each table in one statement: a hand-over to the connection costs more than a row.
-    pub(super) async fn write_seen(&self, seen: &[Touch]) -> Result<(), StoreError> {
-        let mut sessions = Vec::new();
-        let mut tokens = Vec::new();
-        for touch in seen {
-            match touch {
-                Touch::Session(hash, at) => sessions.push((hash, at)),
-                Touch::Token(hash, at, from) => tokens.push((hash, at, from.as_ref())),
-            }
+pub(super) async fn bind_session(writer: &Connections, bind: &Bind) -> Result<Bound, StoreError> {
+    let cause = EndRecord { at: bind.at, reason: &EndReason::Replaced };
+    let mut ended = Ended::default();
+    let (mut transaction, script) = match bind.replaces.filter(|it| *it != bind.session) {
+        None => (writer.transaction().await?, BEGIN_BIND_COMMIT),
+        Some(presented) => {
+            let mut transaction = writer.begin().await?;
+            end_presented(&mut transaction, bind, &presented).await?;
+            ended.sessions.push(presented);
+            ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
+            (transaction, BIND_COMMIT)
         }
-        let mut transaction = self.writer.begin().await?;
-        if !sessions.is_empty() {
-            let mut update = QueryBuilder::new("UPDATE sessions SET last_seen = seen.column2 FROM (");
-            update.push_values(sessions, |mut row, (hash, at)| {
-                row.push_bind(hash.as_bytes()).push_bind(at.as_millis());
-            });
-            update.push(") AS seen WHERE hash = seen.column1 AND last_seen < seen.column2");
-            update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
+    };
+    let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
+    let rows = match cause.bind(script, &args).fetch_all(&mut *transaction).await {
+        Err(sqlx::Error::Database(error)) if no_claim(&*error) => {
+            return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
         }
-        if !tokens.is_empty() {
-            let mut update = QueryBuilder::new(
-                "UPDATE tokens SET last_seen = max(last_seen, seen.column2), \
-                 address = COALESCE(seen.column3, address), user_agent = COALESCE(seen.column4, user_agent) FROM (",
-            );
-            update.push_values(tokens, |mut row, (hash, at, from)| {
-                row.push_bind(hash.as_bytes())
-                    .push_bind(at.as_millis())
-                    .push_bind(from.map(|device| device.address.to_string()))
-                    .push_bind(from.map(|device| device.user_agent.as_str()));
-            });
-            update.push(
-                ") AS seen WHERE hash = seen.column1 AND (last_seen < seen.column2 OR seen.column3 IS NOT NULL)",
-            );
-            update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
-        }
-        transaction.commit().await
-    }
+        rows => rows.map_err(failed)?,
+    };
+    transaction.committed();
+    let (bound, older) = rows.split_first().ok_or_else(|| damaged("grants"))?;
+    ended.grants = older.iter().map(read::ended_grant).collect::<Result<_, _>>()?;
+    Ok(Bound::Done(Box::new(read::head(bound)?), ended))
+}
 
-    pub(super) async fn list_live(&self, filter: &Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
-        let (user, email) = match filter {
-            Filter::Everybody => (None, None),
-            Filter::User(user) => (Some(user.as_bytes()), None),
-            Filter::Email(email) => (None, Some(email.as_str())),
-        };
-        let sessions = "SELECT hash, sessions.grant_id, sessions.coder_user, sessions.created_at, last_seen, \
-             issuer, subject, email, address, user_agent \
-             FROM sessions JOIN grants ON grants.id = sessions.grant_id \
-             WHERE sessions.ended_at IS NULL AND ($1 IS NULL OR sessions.coder_user = $1) \
-             AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
-        let tokens = "SELECT hash, tokens.coder_user, login_type, made_for, created_at, last_seen, \
-             address, user_agent, issuer, subject, email \
-             FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
-             WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
-             AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
-        let rows = sqlx::query(sessions)
-            .bind(user)
-            .bind(email)
-            .bind(limit)
-            .fetch_all(&mut *self.readers.turn().await?)
-            .await;
-        let mut all =
-            rows.map_err(failed)?.iter().map(read::listed_session).collect::<Result<Vec<_>, _>>()?;
-        let rows = sqlx::query(tokens)
-            .bind(user)
-            .bind(email)
-            .bind(limit)
-            .fetch_all(&mut *self.readers.turn().await?)
-            .await;
-        for row in &rows.map_err(failed)? {
-            all.push(read::listed_token(row)?);
+pub(super) async fn find_session(
+    readers: &Connections,
+    hash: TokenHash,
+) -> Result<Option<SessionRow>, StoreError> {
+    let sql = "SELECT hash, grant_id, coder_user, created_at, last_seen, ended_reason \
+         FROM sessions WHERE hash = $1";
+    let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *readers.turn().await?).await;
+    row.map_err(failed)?.as_ref().map(read::session).transpose()
+}
+
+pub(super) async fn find_token(
+    readers: &Connections,
+    hash: TokenHash,
+) -> Result<Option<TokenRow>, StoreError> {
+    let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
+         FROM tokens WHERE hash = $1";
+    let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *readers.turn().await?).await;
+    row.map_err(failed)?.as_ref().map(read::token).transpose()
+}
+
+pub(super) async fn write_token(writer: &Connections, row: &TokenRow) -> Result<TokenRow, StoreError> {
+    let sql = "INSERT INTO tokens (hash, coder_user, login_type, made_for, created_at, asked_at, last_seen) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO UPDATE SET \
+         coder_user = CASE WHEN ended_at IS NULL THEN excluded.coder_user ELSE coder_user END, \
+         login_type = excluded.login_type, asked_at = excluded.asked_at \
+         RETURNING hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason";
+    let kept = sqlx::query(sql)
+        .bind(row.hash.as_bytes())
+        .bind(row.user.as_bytes())
+        .bind(row.login_type.label())
+        .bind(row.made_for.label())
+        .bind(row.created_at.as_millis())
+        .bind(row.asked_at.as_millis())
+        .bind(row.last_seen.as_millis())
+        // All rows, though it is one: sqlx commits after the first without looking whether that failed.
+        .fetch_all(&mut *writer.turn().await?)
+        .await
+        .map_err(failed)?;
+    read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
+}
+
+/// Each table in one statement: a hand-over to the connection costs more than a row.
+pub(super) async fn write_seen(writer: &Connections, seen: &[Touch]) -> Result<(), StoreError> {
+    let mut sessions = Vec::new();
+    let mut tokens = Vec::new();
+    for touch in seen {
+        match touch {
+            Touch::Session(hash, at) => sessions.push((hash, at)),
+            Touch::Token(hash, at, from) => tokens.push((hash, at, from.as_ref())),
         }
-        all.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.hash.cmp(&b.hash)));
-        all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
-        Ok(all)
     }
+    let mut transaction = writer.begin().await?;
+    if !sessions.is_empty() {
+        let mut update = QueryBuilder::new("UPDATE sessions SET last_seen = seen.column2 FROM (");
+        update.push_values(sessions, |mut row, (hash, at)| {
+            row.push_bind(hash.as_bytes()).push_bind(at.as_millis());
+        });
+        update.push(") AS seen WHERE hash = seen.column1 AND last_seen < seen.column2");
+        update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    if !tokens.is_empty() {
+        let mut update = QueryBuilder::new(
+            "UPDATE tokens SET last_seen = max(last_seen, seen.column2), \
+             address = COALESCE(seen.column3, address), user_agent = COALESCE(seen.column4, user_agent) FROM (",
+        );
+        update.push_values(tokens, |mut row, (hash, at, from)| {
+            row.push_bind(hash.as_bytes())
+                .push_bind(at.as_millis())
+                .push_bind(from.map(|device| device.address.to_string()))
+                .push_bind(from.map(|device| device.user_agent.as_str()));
+        });
+        update.push(
+            ") AS seen WHERE hash = seen.column1 AND (last_seen < seen.column2 OR seen.column3 IS NOT NULL)",
+        );
+        update.build().persistent(false).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    transaction.commit().await
+}
+
+pub(super) async fn list_live(
+    readers: &Connections,
+    filter: &Filter,
+    limit: u32,
+) -> Result<Vec<Listed>, StoreError> {
+    let (user, email) = match filter {
+        Filter::Everybody => (None, None),
+        Filter::User(user) => (Some(user.as_bytes()), None),
+        Filter::Email(email) => (None, Some(email.as_str())),
+    };
+    let sessions = "SELECT hash, sessions.grant_id, sessions.coder_user, sessions.created_at, last_seen, \
+         issuer, subject, email, address, user_agent \
+         FROM sessions JOIN grants ON grants.id = sessions.grant_id \
+         WHERE sessions.ended_at IS NULL AND ($1 IS NULL OR sessions.coder_user = $1) \
+         AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
+    let tokens = "SELECT hash, tokens.coder_user, login_type, made_for, created_at, last_seen, \
+         address, user_agent, issuer, subject, email \
+         FROM tokens LEFT JOIN users ON users.coder_user = tokens.coder_user \
+         WHERE ended_at IS NULL AND ($1 IS NULL OR tokens.coder_user = $1) \
+         AND ($2 IS NULL OR lower(email) = lower($2)) ORDER BY last_seen DESC, hash LIMIT $3";
+    let rows =
+        sqlx::query(sessions).bind(user).bind(email).bind(limit).fetch_all(&mut *readers.turn().await?).await;
+    let mut all = rows.map_err(failed)?.iter().map(read::listed_session).collect::<Result<Vec<_>, _>>()?;
+    let rows =
+        sqlx::query(tokens).bind(user).bind(email).bind(limit).fetch_all(&mut *readers.turn().await?).await;
+    for row in &rows.map_err(failed)? {
+        all.push(read::listed_token(row)?);
+    }
+    all.sort_by(|a, b| b.last_seen.cmp(&a.last_seen).then_with(|| a.hash.cmp(&b.hash)));
+    all.truncate(usize::try_from(limit).unwrap_or(usize::MAX));
+    Ok(all)
 }
 
 /// A binding as one script: the session, when the grant may still be claimed and the session is new (see

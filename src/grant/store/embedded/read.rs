@@ -3,7 +3,7 @@
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
 
-use super::{damaged, failed};
+use super::errors::{damaged, failed};
 use crate::grant::EndReason;
 use crate::grant::store::{
     Device, GrantHead, GrantRow, Listed, ListedKind, MadeFor, SessionRow, StoreError, TokenRow,

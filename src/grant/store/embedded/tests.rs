@@ -3,6 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
+use super::errors::failed;
+use super::schema::SCHEMA;
 use super::*;
 use futures_util::FutureExt as _;
 

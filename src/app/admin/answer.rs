@@ -1,0 +1,26 @@
+//! Responses on the operator's listeners.
+
+use bytes::Bytes;
+use http::StatusCode;
+use http::header::ALLOW;
+use serde_json::Value;
+
+use crate::web::{Response, UncachedResponse};
+
+/// A body of the media type `kind`.
+pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
+    UncachedResponse::new(status).body(kind, body).build()
+}
+
+/// A body of JSON.
+pub(super) fn json(status: StatusCode, body: &Value) -> Response {
+    text(status, "application/json", body.to_string())
+}
+
+/// The response to another method than `methods`.
+pub(super) fn not_allowed(methods: &'static str) -> Response {
+    UncachedResponse::new(StatusCode::METHOD_NOT_ALLOWED)
+        .body("text/plain", "")
+        .headers([(ALLOW, methods)])
+        .build()
+}

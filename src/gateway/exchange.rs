@@ -1,0 +1,207 @@
+//! One request whose head is understood: judged, and answered here or by Coder.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use http::header::ACCEPT_ENCODING;
+use http::{HeaderMap, StatusCode};
+
+use super::context::RequestContext;
+use super::keys::KeyRequest;
+use super::refusals::{Refusal, RefusalCause};
+use super::room::RequestRoom;
+use super::services::Gateway;
+use crate::coder::credential::{PresentedCredential, strip_credentials};
+use crate::coder::key_creation::app_session;
+use crate::grant::CredentialHandle;
+use crate::listen::ConnectionPlace;
+use crate::policy::{
+    ClassName, CredentialHandling, Decision, DecisionInput, OwnAnswer, Permit, RouteClass, decide,
+};
+use crate::proxy::Upstream;
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
+use crate::types::{CoderUserId, Secret};
+use crate::web::cookies::OwnCookies;
+use crate::web::{Hop, Request, RequestKind, Response, Target, is_preflight, sanitize};
+
+/// What the log says of a request, filled in on the way.
+pub(super) struct AccessRecord {
+    pub(super) class: Option<ClassName>,
+    pub(super) path: Option<Target>,
+    pub(super) client: IpAddr,
+    pub(super) user: Option<CoderUserId>,
+    pub(super) refused: Option<&'static str>,
+}
+
+/// One request to be answered, and what answers it.
+pub(super) struct Exchange<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) upstream: &'a Upstream,
+    pub(super) place: &'a ConnectionPlace,
+    pub(super) context: &'a RequestContext,
+    pub(super) class: RouteClass,
+    pub(super) record: &'a mut AccessRecord,
+}
+
+/// Which of Coder's credentials leave a request before it is forwarded.
+enum Stripping {
+    All,
+    AllBut(PresentedCredential<'static>),
+    /// Nothing else is there, or the proof is the request's own, an OAuth 2.0 client's for example, which Coder judges.
+    Nothing,
+}
+
+impl Stripping {
+    fn of(permit: &Permit, presented: Option<PresentedCredential<'_>>) -> Self {
+        match (permit.credentials(), presented) {
+            (CredentialHandling::Withheld, _) => Self::All,
+            // Owned: the headers that it was read from change.
+            (CredentialHandling::AsPresented, Some(keep)) if !keep.is_alone() => {
+                Self::AllBut(keep.into_owned())
+            }
+            (CredentialHandling::AsPresented, _) => Self::Nothing,
+        }
+    }
+
+    fn apply(&self, headers: &mut HeaderMap) {
+        match self {
+            Self::All => strip_credentials(headers, None),
+            Self::AllBut(keep) => strip_credentials(headers, Some(keep)),
+            Self::Nothing => {}
+        }
+    }
+}
+
+impl Exchange<'_> {
+    /// Judges the request and answers it. Rare answers are boxed, here and below: a future is as large as its largest
+    /// branch, and is moved.
+    ///
+    /// # Errors
+    /// Why the request is not served.
+    pub(super) async fn answer(self, mut request: Box<Request>) -> Result<Response, Refusal> {
+        let Self { gateway, context, class, .. } = self;
+        let presented = gateway.judge.find(request.headers(), context.target.query(), class)?;
+        if presented.is_none()
+            && context.navigates()
+            && !matches!(class, RouteClass::Own | RouteClass::SignIn)
+            && let Some(next_page) = gateway.sign_out.logout_redirect(request.headers(), context)
+        {
+            return Ok(next_page);
+        }
+        let bearer = gateway.judge.bearer(presented.as_ref(), class, request.headers(), context).await?;
+        let input = DecisionInput {
+            class,
+            bearer: &bearer,
+            client: context.client,
+            in_url: presented.as_ref().is_some_and(PresentedCredential::in_url),
+            navigation: context.navigates() && !context.app_host,
+            preflight: is_preflight(request.method(), request.headers()),
+        };
+        match decide(input, &gateway.rules) {
+            Decision::Forward(permit) => {
+                self.record.user = permit.credential().and_then(CredentialHandle::user);
+                let creates = matches!(class, RouteClass::CreatesKey(_));
+                let secret = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
+                Stripping::of(&permit, presented).apply(request.headers_mut());
+                let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
+                let room = RequestRoom::take(self.place, &permit, upgrade)?;
+                let response = self.forward(permit, request, secret).await?;
+                Ok(room.hold(response))
+            }
+            Decision::Answer(answer) => Box::pin(answer_here(answer, request, gateway, context)).await,
+            Decision::SignIn(denial) => {
+                self.record.refused = Some(denial.label());
+                let ended_by = bearer.ended_by();
+                Ok(gateway.sign_in_redirect.to_sign_in(denial, ended_by, request.headers(), context))
+            }
+            Decision::Refuse(refusal) if context.app_host && context.navigates() && !input.in_url => {
+                let redirect = gateway.sign_in_redirect.to_app_redirect(refusal.cause, context);
+                self.record.refused = Some(refusal.cause.label());
+                redirect.ok_or_else(|| RefusalCause::Policy(refusal.cause).into())
+            }
+            Decision::Refuse(refusal) => {
+                if matches!(class, RouteClass::PasswordSignIn) {
+                    audit_break_glass(refusal.cause.label(), context);
+                }
+                Err(RefusalCause::Policy(refusal.cause).into())
+            }
+        }
+    }
+
+    /// Forwards the request to Coder. `secret` is the credential that a request for a new one presents.
+    async fn forward(
+        self,
+        permit: Permit,
+        mut request: Box<Request>,
+        secret: Option<Secret>,
+    ) -> Result<Response, RefusalCause> {
+        let Self { gateway, context, class, .. } = self;
+        let ended = match (class, permit.credential()) {
+            (RouteClass::SignOut, Some(credential)) => {
+                Box::pin(gateway.sign_out.end_presented(credential, context)).await?
+            }
+            _ => None,
+        };
+        if matches!(class, RouteClass::CreatesKey(_)) {
+            // The body of the response is read.
+            request.headers_mut().remove(ACCEPT_ENCODING);
+        }
+        let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
+        let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
+        let forwarded = self.upstream.forward(&permit, request).await;
+        if matches!(class, RouteClass::PasswordSignIn) {
+            let accepted = forwarded.as_ref().map(|response| response.status().is_success());
+            let outcome = accepted
+                .map_or("coder_unreachable", |accepted| if accepted { "ok" } else { "coder_refused" });
+            audit_break_glass(outcome, context);
+        }
+        let mut response = forwarded?;
+        match (class, permit.credential()) {
+            (RouteClass::SignOut, credential) => {
+                if credential.is_some() && response.status() == StatusCode::UNAUTHORIZED {
+                    response = gateway.sign_out.signed_out_answer();
+                }
+                gateway.sign_out.mark_signed_out(&mut response, ended);
+            }
+            (RouteClass::CreatesKey(made), Some(credential)) => {
+                let (path, client) = (context.target.path().to_owned(), context.client);
+                let request = KeyRequest { requester: credential.clone(), presented: secret, path, client };
+                return Box::pin(gateway.keys.attribute_new(made, response, request)).await;
+            }
+            (RouteClass::AppHost, Some(credential)) => {
+                let session = app_session(response.status(), response.headers());
+                Box::pin(gateway.keys.attribute_app_session(session, credential)).await?;
+            }
+            _ => {}
+        }
+        Ok(response)
+    }
+}
+
+/// Answers a request that is for the gateway itself.
+async fn answer_here(
+    answer: OwnAnswer,
+    request: Box<Request>,
+    gateway: &Gateway,
+    context: &RequestContext,
+) -> Result<Response, Refusal> {
+    match answer {
+        OwnAnswer::Endpoint => gateway.endpoints.serve(*request, context).await,
+        OwnAnswer::SignInCallback => {
+            let (parts, _) = request.into_parts();
+            Arc::clone(&gateway.sign_in).callback(parts.method, parts.headers, context.clone()).await
+        }
+        OwnAnswer::AuthMethods => Ok(gateway.endpoints.auth_methods(context)),
+    }
+}
+
+/// Emits the audit event of a sign-in around the provider, or of a try. Only Coder knows who it was.
+fn audit_break_glass(outcome: &str, context: &RequestContext) {
+    audit::emit(Event {
+        action: AuditAction::BreakGlass,
+        outcome,
+        person: AuditPerson::default(),
+        client: Some(context.client),
+        request: Some(context.request),
+    });
+}

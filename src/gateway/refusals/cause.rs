@@ -1,0 +1,137 @@
+//! Why a request is not served as it was meant.
+
+use thiserror::Error;
+
+use super::super::limits::LimitExceeded;
+use super::super::query::RepeatedParameter;
+use crate::coder::credential::Contradiction;
+use crate::coder::handoff::HandoffError;
+use crate::coder::refusal::CoderRefusal;
+use crate::grant::{BindError, StoreError};
+use crate::listen::NoForwardPlace;
+use crate::oidc::{BadAnswer, LoginError, NotReady};
+use crate::policy::Denial;
+use crate::proxy::ForwardError;
+use crate::types::LocalRedirect;
+use crate::web::{BadRequest, BadTarget};
+
+/// Why a request is not served as it was meant.
+#[derive(Debug, Error)]
+pub(in crate::gateway) enum RefusalCause {
+    /// The message can be read in two ways.
+    #[error(transparent)]
+    Message(#[from] BadRequest),
+    /// The target can be read in two ways.
+    #[error(transparent)]
+    Target(#[from] BadTarget),
+    /// The gateway does not serve the host.
+    #[error("the request names a host that is not served here")]
+    Host,
+    /// The request carries two different credentials.
+    #[error(transparent)]
+    Contradiction(#[from] Contradiction),
+    /// The policy denies it.
+    #[error("the policy refuses: {}", .0.label())]
+    Policy(Denial),
+    /// The provider's answer cannot be read.
+    #[error(transparent)]
+    Answer(#[from] BadAnswer),
+    /// A parameter for the gateway itself is repeated.
+    #[error(transparent)]
+    RepeatedParameter(#[from] RepeatedParameter),
+    /// The answer belongs to no pending login of this browser, or to one that was answered already.
+    #[error("the answer belongs to no sign-in of this browser, or to one that is over")]
+    Attempt,
+    /// The provider did not sign the person in.
+    #[error(transparent)]
+    Login(#[from] LoginError),
+    /// The provider's documents have not been read yet.
+    #[error("the provider has not been found yet: {0}")]
+    NotReady(NotReady),
+    /// The hand-off to Coder failed.
+    #[error(transparent)]
+    Handoff(#[from] HandoffError),
+    /// Coder does not name the user of its new session.
+    #[error("Coder gave a session and does not say whose it is")]
+    NoSessionOwner,
+    /// Coder gave no response.
+    #[error(transparent)]
+    Forward(ForwardError),
+    /// The store cannot be read or written. A request that cannot be judged is not served.
+    #[error("the store does not answer: {0}")]
+    Store(#[from] StoreError),
+    /// The grant ended before its session was bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// A task of the gateway ended without a result: the gateway is being restarted, or the task panicked.
+    #[error("a task of the gateway ended early")]
+    CutOff,
+    /// The gateway has no such endpoint.
+    #[error("no such endpoint")]
+    NotFound,
+    /// An endpoint of the gateway does not allow this method. The methods that it allows.
+    #[error("the endpoint knows other methods ({0})")]
+    Method(&'static str),
+    /// A form was not made by one of the gateway's own pages for this session.
+    #[error("the form was not made for this session")]
+    Form,
+    /// One address tried too often.
+    #[error(transparent)]
+    TooMany(#[from] LimitExceeded),
+    /// The gateway has no room for another request without a sign-in.
+    #[error(transparent)]
+    NoRoom(#[from] NoForwardPlace),
+    /// The browser signs in again and again without keeping a session.
+    #[error("the sign-in goes round in circles")]
+    Loop,
+}
+
+impl From<ForwardError> for RefusalCause {
+    /// A credential that ended while Coder was asked is refused like one that had ended before.
+    fn from(error: ForwardError) -> Self {
+        match error {
+            ForwardError::Ended => Self::Policy(Denial::Ended),
+            error => Self::Forward(error),
+        }
+    }
+}
+
+impl RefusalCause {
+    /// Coder's refusal of a sign-in, when that is the cause.
+    pub(in crate::gateway) fn coders_refusal(&self) -> Option<&CoderRefusal> {
+        match self {
+            Self::Handoff(HandoffError::Refused(refusal)) => Some(refusal),
+            _ => None,
+        }
+    }
+
+    /// Whether the sign-in was over before this answer came: the browser went back to the callback, loaded it again,
+    /// or took too long.
+    pub(in crate::gateway) fn is_sign_in_over(&self) -> bool {
+        matches!(self, Self::Attempt | Self::Login(LoginError::Expired))
+    }
+}
+
+/// A refusal of one request: the cause, and what its page needs to know in addition.
+#[derive(Debug)]
+pub(in crate::gateway) struct Refusal {
+    /// Why.
+    pub(in crate::gateway) cause: RefusalCause,
+    /// The page that the sign-in was to lead to, when its pending login says so.
+    pub(in crate::gateway) wanted: Option<LocalRedirect>,
+    /// Whether the browser sent a form of the gateway's own and shows what comes back, although it did not navigate.
+    pub(in crate::gateway) answers_form: bool,
+}
+
+impl Refusal {
+    /// A refusal in a sign-in that was to lead to `wanted`.
+    pub(in crate::gateway) fn of_sign_in(cause: RefusalCause, wanted: Option<LocalRedirect>) -> Self {
+        Self { cause, wanted, answers_form: false }
+    }
+}
+
+impl<E: Into<RefusalCause>> From<E> for Refusal {
+    fn from(cause: E) -> Self {
+        Self { cause: cause.into(), wanted: None, answers_form: false }
+    }
+}

@@ -1,0 +1,80 @@
+//! Where a browser goes that has to sign in: to the sign-in page, to the provider, to Coder's sign-in page, or from
+//! an app's host to Coder's app redirect.
+
+use http::header::SET_COOKIE;
+use http::{HeaderMap, StatusCode};
+
+use super::access_url::AccessUrl;
+use super::context::RequestContext;
+use super::links::{SIGN_IN_PAGE, link_to, sign_in_link};
+use super::notice::{EndNotice, end_sentence};
+use super::responses::redirect_to;
+use super::settings::SignInMode;
+use crate::coder::credential::Finder;
+use crate::coder::names::{APP_REDIRECT, LOGIN_MESSAGE, LOGIN_PAGE};
+use crate::grant::EndReason;
+use crate::policy::Denial;
+use crate::web::Response;
+
+/// Redirects browsers to a sign-in.
+pub(super) struct SignInRedirect {
+    mode: SignInMode,
+    access: AccessUrl,
+    finder: Finder,
+    notice: EndNotice,
+}
+
+impl SignInRedirect {
+    /// Redirects in the way that the operator chose.
+    pub(super) fn new(mode: SignInMode, access: AccessUrl, finder: Finder, notice: EndNotice) -> Self {
+        Self { mode, access, finder, notice }
+    }
+
+    /// Redirects a browser to sign in and to return to the page that it requested. `ended_by` is why its session has
+    /// ended, if it has.
+    pub(super) fn to_sign_in(
+        &self,
+        denial: Denial,
+        ended_by: Option<&EndReason>,
+        headers: &HeaderMap,
+        context: &RequestContext,
+    ) -> Response {
+        let has_session = self.finder.session_cookie(headers).is_some();
+        let ended_by = ended_by.filter(|_| has_session);
+        let wanted = self.access.wanted_page(context);
+        let page = |path| link_to(path).with("redirect", wanted.as_str());
+        let to = match (self.mode, ended_by) {
+            // To the provider and often back at once: no page would show why a session ended.
+            (SignInMode::Redirect, None) => sign_in_link(&wanted),
+            (SignInMode::Page, _) | (SignInMode::Redirect, Some(_)) => page(SIGN_IN_PAGE),
+            (SignInMode::Coder, None) => page(LOGIN_PAGE),
+            (SignInMode::Coder, Some(reason)) => {
+                page(LOGIN_PAGE).with(LOGIN_MESSAGE, end_sentence(Some(reason)))
+            }
+        };
+        let mut response = redirect_to(StatusCode::SEE_OTHER, to.as_str());
+        if let Some(reason) = ended_by.filter(|_| self.mode != SignInMode::Coder) {
+            response.headers_mut().append(SET_COOKIE, self.notice.remember(reason));
+        }
+        // The cookie of a session that has ended is in the way of the next sign-in (coder/coder#8537).
+        let stale = matches!(denial, Denial::UnknownToken | Denial::Ended | Denial::Malformed);
+        if stale && has_session {
+            self.access.delete_session_cookie(&mut response);
+        }
+        response
+    }
+
+    /// Redirects a browser that goes to an app's host without a session there to Coder's app redirect, as Coder does
+    /// where it sees such a request itself; `None` where that would not help.
+    pub(super) fn to_app_redirect(&self, denial: Denial, context: &RequestContext) -> Option<Response> {
+        use Denial::{Ended, Malformed, NoCredential, UnknownToken};
+        if !matches!(denial, NoCredential | Ended | UnknownToken | Malformed) {
+            return None;
+        }
+        let access = self.access.url();
+        let app = format!("{}://{}{}", access.scheme(), context.host.as_str(), context.target.raw());
+        let mut to = access.join(APP_REDIRECT).ok()?;
+        to.query_pairs_mut().append_pair("redirect_uri", &app);
+        Some(redirect_to(StatusCode::SEE_OTHER, to.as_str()))
+    }
+}

@@ -1,0 +1,363 @@
+//! The door to everything about grants.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::EndReason;
+use super::credential::Verdict;
+use super::credentials::TokenOwner;
+use super::memory::MemorySizes;
+use super::owner::CredentialOwner;
+use super::refresh::GrantProvider;
+use super::services::GrantServices;
+use super::settings::GrantSettings;
+use super::sign_in::{AnswerError, BindError, TakenState, TokenReply};
+use super::store::{Device, Filter, Listed, OpenError, Scope, Store, StoreError};
+use super::terminator::{EndedSession, EndedThere};
+use super::vault::Vault;
+use crate::oidc::{ClaimMap, VerifiedIdentity};
+use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Keyring, Secret, Timestamp, TokenHash};
+
+/// All grants, sessions and tokens, and the judgement over them.
+///
+/// Its asynchronous methods may be awaited on any runtime and dropped at any point: what must not be
+/// left half-done runs in tasks on the runtime that [`Grants::open`] was called on.
+#[expect(missing_debug_implementations, reason = "a service, not a value; it holds keys")]
+pub struct Grants {
+    pub(super) services: GrantServices,
+}
+
+impl Grants {
+    /// Opens the grants kept in `store`.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or was made with other keys.
+    pub async fn open(
+        settings: GrantSettings,
+        store: Arc<dyn Store>,
+        keyring: &Keyring,
+        provider: Arc<dyn GrantProvider>,
+        clock: Clock,
+    ) -> Result<Arc<Self>, OpenError> {
+        let vault = Vault::new(keyring);
+        vault.check(&*store).await?;
+        Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, provider, clock) }))
+    }
+
+    /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only. No
+    /// store, no wait, no contended lock.
+    pub fn check(&self, hash: &TokenHash) -> Verdict {
+        self.services.memory.check(hash)
+    }
+
+    /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits, and has the
+    /// provider asked when the authorization is stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
+    pub async fn judge(&self, hash: &TokenHash) -> Result<Verdict, StoreError> {
+        self.services.judge.judge(hash).await
+    }
+
+    /// Notes where a token was presented from, for its owner's list of sessions. Written with the moment when it was
+    /// last seen.
+    pub fn seen_from(&self, hash: &TokenHash, device: Device) {
+        self.services.memory.seen_from(hash, device);
+    }
+
+    /// Binds a token that Coder reported to its user, durably, and judges it. A token that has ended stays ended.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
+    pub async fn adopt(&self, hash: TokenHash, owner: TokenOwner) -> Result<Verdict, StoreError> {
+        self.services.credentials.attribute(hash, owner).await?;
+        self.services.judge.judge(&hash).await
+    }
+
+    /// Remembers whose a token is, durably: for a key whose creation was seen, before it is presented. Coder does not
+    /// say later whose a scoped token is.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: whose the token is may not be kept.
+    pub async fn attribute(&self, hash: TokenHash, owner: TokenOwner) -> Result<(), StoreError> {
+        self.services.credentials.attribute(hash, owner).await
+    }
+
+    /// A token that is valid at Coder, which does not say whose (a scoped one whose creation was not
+    /// seen): believed for the recheck interval, not kept. The verdict is [`Verdict::Unattributed`],
+    /// unless its owner became known in the meantime.
+    pub fn accept_unattributed(&self, hash: TokenHash) -> Verdict {
+        self.services.memory.accept_unattributed(hash)
+    }
+
+    /// Remembers for a minute that Coder does not know a credential. At most 20 000 are remembered.
+    pub fn remember_unknown(&self, hash: TokenHash) {
+        self.services.memory.remember_unknown(hash);
+    }
+
+    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when it was
+    /// spent before. It is remembered until `until`, across restarts.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing may be accepted.
+    pub async fn spend(&self, domain: &str, value: &str, until: Timestamp) -> Result<bool, StoreError> {
+        self.services.one_time_values.spend(domain, value, until).await
+    }
+
+    /// Takes the state of an attempt that began at `begun_at`. None when it was taken before, also by an earlier
+    /// process.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the state must not be accepted.
+    pub async fn take_state(
+        &self,
+        state: &str,
+        begun_at: Timestamp,
+    ) -> Result<Option<TakenState>, StoreError> {
+        self.services.one_time_values.take_state(state, begun_at).await
+    }
+
+    /// Stores a state whose sign-in failed.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: only this process knows the state as taken.
+    pub async fn write_state(&self, state: TakenState) -> Result<(), StoreError> {
+        self.services.one_time_values.write_state(state).await
+    }
+
+    /// Begins a grant for the state that the sign-in came by: both durable when this returns. It serves nobody until
+    /// it is bound; one that is not bound within a quarter of an hour is ended and revoked. None when the store knows
+    /// the state as spent.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the grant may not be kept, and its tokens are revoked.
+    pub async fn begin(
+        &self,
+        identity: VerifiedIdentity,
+        device: Device,
+        state: TakenState,
+    ) -> Result<Option<GrantId>, StoreError> {
+        self.services.sign_ins.begin(identity, device, state).await
+    }
+
+    /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the
+    /// browser presented before (`replaces`) is dead from now on, known or not: session fixation,
+    /// CVE-2026-34454. The user's older grants without a live session end and are revoked at the
+    /// provider. Gives whose the session or token presented before was, when it was a live one.
+    ///
+    /// # Errors
+    ///
+    /// The grant ended in the meantime, or the store failed: the session must not be given out.
+    pub async fn bind(
+        &self,
+        grant: GrantId,
+        session: TokenHash,
+        user: CoderUserId,
+        replaces: Option<TokenHash>,
+    ) -> Result<Option<CredentialOwner>, BindError> {
+        self.services.sign_ins.bind(grant, session, user, replaces).await
+    }
+
+    /// Gives a sign-in up that Coder refused or that failed: the grant ends, its tokens are revoked.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the grant has not ended.
+    pub async fn abandon(&self, grant: GrantId, reason: EndReason) -> Result<(), StoreError> {
+        self.services.sign_ins.abandon(grant, reason).await
+    }
+
+    /// A one-time code for a grant that is not bound yet: good for 30 s, once, with this `redirect_uri` and the
+    /// PKCE verifier of `challenge` (S256). One made for the same grant before is good no longer.
+    pub fn code_for(&self, grant: GrantId, redirect_uri: &str, challenge: Option<&str>) -> Secret {
+        self.services.answers.code_for(grant, redirect_uri, challenge)
+    }
+
+    /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
+    /// wrong `redirect_uri` or verifier is refused and not spent.
+    ///
+    /// # Errors
+    ///
+    /// [`AnswerError::InvalidGrant`]: the code is none of ours, spent, expired or not presented as it must be.
+    pub fn redeem(
+        &self,
+        code: &Secret,
+        redirect_uri: &str,
+        verifier: Option<&Secret>,
+    ) -> Result<TokenReply, AnswerError> {
+        self.services.answers.redeem(code, redirect_uri, verifier)
+    }
+
+    /// Answers a user's handle from any live grant of the user, refreshed first when its access token
+    /// is about to expire. All requests at once get the same answer.
+    ///
+    /// # Errors
+    ///
+    /// Nothing live is behind the handle, the provider does not answer, or the store failed.
+    pub async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
+        self.services.answers.by_handle(handle).await
+    }
+
+    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
+    /// token's claims when the provider was not asked for more. None for any other token.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is known.
+    pub async fn user_info(&self, access_token: &Secret) -> Result<Option<ClaimMap>, StoreError> {
+        self.services.answers.user_info(access_token).await
+    }
+
+    /// Ends one session. Its grant goes on for the user's tokens; when nothing depends on it any more (the
+    /// user has no known live token, or another grant with a live session) it ends too, and its tokens
+    /// are revoked at the provider. None when there was no such live session.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the session may not have ended.
+    pub async fn end_session(
+        &self,
+        hash: &TokenHash,
+        reason: EndReason,
+    ) -> Result<Option<EndedSession>, StoreError> {
+        self.services.terminator.end_session(hash, reason).await
+    }
+
+    /// Ends one token for good. Gives how many ended: one or none.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_token(&self, hash: &TokenHash, reason: EndReason) -> Result<usize, StoreError> {
+        self.end(Scope::Token(*hash), reason).await
+    }
+
+    /// Ends one grant and its sessions; its tokens are revoked at the provider. Gives how many sessions, tokens and
+    /// grants ended.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_grant(&self, grant: GrantId, reason: EndReason) -> Result<usize, StoreError> {
+        self.end(Scope::Grant(grant), reason).await
+    }
+
+    /// Ends all of a user of Coder: grants, sessions, tokens. Gives how many.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_user(&self, user: CoderUserId, reason: EndReason) -> Result<usize, StoreError> {
+        self.end(Scope::User(user), reason).await
+    }
+
+    /// Ends everything of everybody. Gives how many.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_everybody(&self, reason: EndReason) -> Result<usize, StoreError> {
+        self.end(Scope::Everybody, reason).await
+    }
+
+    async fn end(&self, scope: Scope, reason: EndReason) -> Result<usize, StoreError> {
+        Ok(self.services.terminator.end_scope(scope, reason).await?.count())
+    }
+
+    /// Ends the browser sessions of one session at the provider, and sign-ins from it that are in
+    /// progress. The grants stay for the users' tokens. That nothing ends is no error.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_by_sid(
+        &self,
+        issuer: &Issuer,
+        sid: &str,
+        reason: EndReason,
+    ) -> Result<EndedThere, StoreError> {
+        self.services.terminator.end_by_sid(issuer, sid, reason).await
+    }
+
+    /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
+    /// sign-ins in progress included, sessions, tokens. A sign-in after that stays, and so do the tokens that
+    /// were first met since.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing has ended.
+    pub async fn end_by_subject(
+        &self,
+        key: &IdentityKey,
+        by: Timestamp,
+        reason: EndReason,
+    ) -> Result<EndedThere, StoreError> {
+        self.services.terminator.end_by_subject(key, by, reason).await
+    }
+
+    /// Drops what the provider confirmed before about an identity: its grants are refreshed at the next
+    /// request that needs them, and `invalid_grant` ends them then.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: what was confirmed still counts.
+    pub async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
+        self.services.refresher.ask_again(key).await
+    }
+
+    /// At most `limit` live sessions and tokens, last seen first.
+    ///
+    /// # Errors
+    ///
+    /// The store failed.
+    pub async fn list(&self, filter: Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
+        self.services.store.list(filter, limit).await
+    }
+
+    /// The provider's last known discovery document and keys, as [`Self::keep_documents`] kept them.
+    ///
+    /// # Errors
+    ///
+    /// The store failed, or what it has does not open with the present keys.
+    pub async fn documents(&self) -> Result<Option<(String, String)>, StoreError> {
+        self.services.vault.documents(&*self.services.store).await
+    }
+
+    /// Keeps the provider's discovery document and keys for a start while it is down.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the former ones stay.
+    pub async fn keep_documents(&self, discovery: &str, jwks: &str) -> Result<(), StoreError> {
+        self.services.vault.keep_documents(&*self.services.store, discovery, jwks).await
+    }
+
+    /// Writes to the store, to know whether it takes writes.
+    ///
+    /// # Errors
+    ///
+    /// It takes none.
+    pub async fn probe(&self) -> Result<(), StoreError> {
+        self.services.store.set_note("probe", Vec::new()).await
+    }
+
+    /// How much is in memory.
+    pub fn sizes(&self) -> MemorySizes {
+        self.services.memory.sizes()
+    }
+
+    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and writes what is left to
+    /// write. To be spawned on the runtime that [`Grants::open`] was called on.
+    pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
+        self.services.upkeep.run(stop).await;
+    }
+}

@@ -1,0 +1,264 @@
+//! ProviderLink the provider about a grant, and telling apart what it may mean when no tokens come: a refusal of this
+//! user, a client that is not set up right, a provider that does not answer.
+//!
+//! `invalid_grant` is a refusal. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token
+//! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same
+//! names. Such an answer ends a grant only when it is shown that the provider accepts our client: it gave
+//! tokens for another grant since, or it answers `invalid_grant` to a made-up refresh token. In the
+//! same way an internal error or a silence counts as an outage only when the provider answers nothing else
+//! either.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::Mutex;
+
+use super::grant_provider::GrantProvider;
+use super::health::{ProviderHealth, ProviderPass};
+use crate::grant::EndReason;
+use crate::grant::credential::{RefreshHistory, RefreshTrouble};
+use crate::oidc::{
+    ClientCheck, JudgeError, OAuthError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
+    TokenKind, Unreachable,
+};
+use crate::types::{Clock, IdentityKey, Secret, Timestamp};
+
+/// How long the provider may take for one exchange. The client has its own, shorter limit; this one
+/// holds whatever the client does.
+const LONGEST_EXCHANGE: Duration = Duration::from_mins(1);
+
+/// No answer within [`LONGEST_EXCHANGE`].
+const TOO_LATE: Unreachable = Unreachable { cause: OutageCause::Timeout, retry_after: None };
+
+/// Why a grant is not renewed.
+pub(super) enum NotRenewed {
+    /// It has to end.
+    Over(EndReason),
+    /// The provider gave no answer that counts; and when to ask again.
+    Later(RefreshTrouble, Timestamp),
+}
+
+/// Why a refresh gave no tokens.
+pub(super) enum NoTokens {
+    /// An error that may be about the grant or about our client: [`ProviderLink::settle`] finds out which.
+    Declined(DeclinedRefresh),
+    /// Anything else.
+    NotRenewed(NotRenewed),
+}
+
+/// A refresh that was declined by another name than `invalid_grant`.
+pub(super) struct DeclinedRefresh {
+    pub(super) error: OAuthError,
+    /// The latest exchange that was known to have given tokens when this one began.
+    last_given: u64,
+}
+
+impl From<NotRenewed> for NoTokens {
+    fn from(not_renewed: NotRenewed) -> Self {
+        Self::NotRenewed(not_renewed)
+    }
+}
+
+/// The provider as grants see it: whether it answers, and whether it accepts our client.
+pub(in crate::grant) struct ProviderLink {
+    provider: Arc<dyn GrantProvider>,
+    pub(super) health: ProviderHealth,
+    clock: Clock,
+    /// Numbers the exchanges, from 1.
+    exchanges: AtomicU64,
+    /// The latest exchange that gave tokens. One that began after a decline shows that the provider accepts
+    /// our client.
+    last_given: AtomicU64,
+    /// Held while the client is checked: one check at a time.
+    checking: Mutex<()>,
+}
+
+impl ProviderLink {
+    /// A link to a provider that is thought to answer.
+    pub(in crate::grant) fn new(provider: Arc<dyn GrantProvider>, clock: Clock) -> Self {
+        Self {
+            provider,
+            health: ProviderHealth::new(),
+            clock,
+            exchanges: AtomicU64::new(0),
+            last_given: AtomicU64::new(0),
+            checking: Mutex::default(),
+        }
+    }
+
+    /// Presents a grant's refresh token, and notes whether the provider answers.
+    pub(super) async fn refresh(
+        &self,
+        history: &RefreshHistory,
+        key: &IdentityKey,
+        token: &Secret,
+        pass: &mut ProviderPass<'_>,
+    ) -> Result<RefreshAnswer, NoTokens> {
+        let last_given = self.last_given.load(Ordering::Relaxed);
+        let exchange = self.exchanges.fetch_add(1, Ordering::Relaxed) + 1;
+        let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.provider.refresh(key, token)).await;
+        let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
+            Ok(answer) => {
+                // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
+                self.last_given.fetch_max(exchange, Ordering::Relaxed);
+                history.token_accepted();
+                return Ok(answer);
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(sub = %key.subject, %error, "a refresh failed");
+        Err(match error {
+            RefreshError::Ended(_) => {
+                pass.answered();
+                NotRenewed::Over(EndReason::EndedByProvider).into()
+            }
+            RefreshError::Declined(error) => {
+                pass.answered();
+                NoTokens::Declined(DeclinedRefresh { error, last_given })
+            }
+            RefreshError::Unreachable(down) if down.may_concern_one_person() => {
+                self.failed_for_one(history, pass, down).await.into()
+            }
+            RefreshError::Unreachable(down) => self.down(history, pass, down.retry_after).into(),
+            RefreshError::Provider(_) => self.later(history, RefreshTrouble::Unusable).into(),
+        })
+    }
+
+    /// Finds out what an error other than `invalid_grant` means for the grant that it came for.
+    pub(super) async fn settle(
+        &self,
+        history: &RefreshHistory,
+        key: &IdentityKey,
+        token: &Secret,
+        decline: &DeclinedRefresh,
+        pass: &mut ProviderPass<'_>,
+    ) -> Result<RefreshAnswer, NotRenewed> {
+        let first = history.declined(self.exchanges.load(Ordering::Relaxed));
+        let later = self.later(history, RefreshTrouble::Declined);
+        let over = || {
+            tracing::warn!(
+                sub = %key.subject, code = decline.error.code,
+                "the provider accepts the gateway's client but no longer this refresh token: the sign-in has ended"
+            );
+            Err(NotRenewed::Over(EndReason::EndedByProvider))
+        };
+        // Another grant was refreshed after the first decline and before this one was asked for.
+        if decline.last_given > first {
+            return over();
+        }
+        match self.check_client(decline.error.is_about_the_client()).await {
+            Ok(ClientCheck::Good) => {}
+            Ok(ClientCheck::Refused(refused)) => {
+                tracing::error!(%refused, "the provider refuses the gateway's client, so no sign-in can be renewed: check oidc.clientID and oidc.clientSecret");
+                return Err(later);
+            }
+            Ok(ClientCheck::Unclear(_)) | Err(_) => return Err(later),
+        }
+        // Once more: the client may have been set right between the two answers.
+        match self.refresh(history, key, token, pass).await {
+            Err(NoTokens::Declined(_)) => over(),
+            Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
+            Ok(answer) => Ok(answer),
+        }
+    }
+
+    /// Judges the person by an answer.
+    pub(super) async fn judge(
+        &self,
+        history: &RefreshHistory,
+        key: &IdentityKey,
+        answer: &RefreshAnswer,
+        pass: &mut ProviderPass<'_>,
+    ) -> Result<Refreshed, NotRenewed> {
+        let judged = tokio::time::timeout(LONGEST_EXCHANGE, self.provider.judge(key, answer)).await;
+        let error = match judged.unwrap_or_else(|_| Err(TOO_LATE.into())) {
+            Ok(refreshed) => {
+                pass.answered();
+                history.confirmed();
+                return Ok(refreshed);
+            }
+            Err(error) => error,
+        };
+        tracing::warn!(sub = %key.subject, %error, "the answer to a refresh cannot be used");
+        if !matches!(error, JudgeError::Unreachable(_)) {
+            pass.answered();
+        }
+        Err(match error {
+            JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
+            JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
+            // The token endpoint answers: a check there would not tell an outage from one person's trouble.
+            JudgeError::Unreachable(down) => self.down(history, pass, down.retry_after),
+            JudgeError::Provider(_) => self.later(history, RefreshTrouble::Unusable),
+        })
+    }
+
+    /// While the provider does not answer: when it may be asked again. `None` when it may now.
+    pub(in crate::grant) fn down_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.health.down_until(now)
+    }
+
+    /// Waits until no refresh is in flight.
+    pub(in crate::grant) async fn wait_until_idle(&self) {
+        self.health.wait_until_idle().await;
+    }
+
+    /// Revokes one token.
+    ///
+    /// # Errors
+    ///
+    /// It is not revoked: the provider gave no answer, or offers no revocation.
+    pub(in crate::grant) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
+        self.provider.revoke(token, kind).await
+    }
+
+    /// An internal error or a silence: an outage when the provider answers nothing else either.
+    async fn failed_for_one(
+        &self,
+        history: &RefreshHistory,
+        pass: &mut ProviderPass<'_>,
+        down: Unreachable,
+    ) -> NotRenewed {
+        let _one = self.checking.lock().await;
+        let now = self.clock.now();
+        if let Some(until) = self.health.down_until(now).filter(|_| !pass.is_probe()) {
+            // Another check has found out while this one waited.
+            return NotRenewed::Later(
+                RefreshTrouble::NoAnswer,
+                until.max(history.failed(now, RefreshTrouble::NoAnswer)),
+            );
+        }
+        match self.ask_about_client(false).await {
+            Ok(_) => {
+                pass.answered();
+                self.later(history, RefreshTrouble::Declined)
+            }
+            Err(_) => self.down(history, pass, down.retry_after),
+        }
+    }
+
+    async fn check_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
+        let _one = self.checking.lock().await;
+        self.ask_about_client(in_doubt).await
+    }
+
+    async fn ask_about_client(&self, in_doubt: bool) -> Result<ClientCheck, Unreachable> {
+        let checked = self.provider.check_client(in_doubt);
+        tokio::time::timeout(LONGEST_EXCHANGE, checked).await.unwrap_or(Err(TOO_LATE))
+    }
+
+    fn down(
+        &self,
+        history: &RefreshHistory,
+        pass: &mut ProviderPass<'_>,
+        retry_after: Option<Duration>,
+    ) -> NotRenewed {
+        let now = self.clock.now();
+        let again = history.failed(now, RefreshTrouble::NoAnswer);
+        NotRenewed::Later(RefreshTrouble::NoAnswer, pass.failed(now, retry_after).max(again))
+    }
+
+    fn later(&self, history: &RefreshHistory, trouble: RefreshTrouble) -> NotRenewed {
+        NotRenewed::Later(trouble, history.failed(self.clock.now(), trouble))
+    }
+}

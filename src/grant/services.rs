@@ -1,0 +1,84 @@
+//! The services behind [`super::Grants`], and what each is made of.
+
+use std::sync::Arc;
+
+use super::credentials::Credentials;
+use super::judge::Judge;
+use super::memory::GrantMemory;
+use super::parts::GrantParts;
+use super::refresh::{GrantProvider, ProviderLink, Refresher};
+use super::settings::GrantSettings;
+use super::sign_in::{OneTimeValues, SignIns, TokenAnswers};
+use super::store::Store;
+use super::terminator::Terminator;
+use super::upkeep::{Upkeep, UpkeepServices};
+use super::vault::Vault;
+use super::work_runtime::WorkRuntime;
+use crate::types::Clock;
+
+/// The services behind [`super::Grants`].
+pub(super) struct GrantServices {
+    pub(super) store: Arc<dyn Store>,
+    pub(super) vault: Arc<Vault>,
+    /// What is in use, and the hot path.
+    pub(super) memory: Arc<GrantMemory>,
+    /// Ends things.
+    pub(super) terminator: Arc<Terminator>,
+    /// Finds credentials.
+    pub(super) credentials: Arc<Credentials>,
+    /// Has the provider confirm grants.
+    pub(super) refresher: Arc<Refresher>,
+    /// Judges credentials.
+    pub(super) judge: Arc<Judge>,
+    /// States and other values that are good once.
+    pub(super) one_time_values: Arc<OneTimeValues>,
+    /// Begins sign-ins and finishes them.
+    pub(super) sign_ins: SignIns,
+    /// Answers Coder.
+    pub(super) answers: TokenAnswers,
+    /// The work in the background.
+    pub(super) upkeep: Upkeep,
+}
+
+impl GrantServices {
+    /// Services over a store that `vault` has checked. Their tasks run on the runtime of the caller.
+    pub(super) fn new(
+        settings: &GrantSettings,
+        store: Arc<dyn Store>,
+        vault: Vault,
+        provider: Arc<dyn GrantProvider>,
+        clock: Clock,
+    ) -> Self {
+        let (memory, seen) = GrantMemory::new(settings, clock.clone());
+        let provider = Arc::new(ProviderLink::new(provider, clock.clone()));
+        let (memory, vault, runtime) = (Arc::new(memory), Arc::new(vault), WorkRuntime::current());
+        let parts = GrantParts { store, memory, vault, runtime, clock };
+        let terminator = Arc::new(Terminator::new(&parts));
+        let credentials = Arc::new(Credentials::new(&parts));
+        let refresher = Refresher::new(&parts, settings, Arc::clone(&provider), Arc::clone(&terminator));
+        let refresher = Arc::new(refresher);
+        let (finder, asker) = (Arc::clone(&credentials), Arc::clone(&refresher));
+        let judge = Arc::new(Judge::new(&parts, finder, asker, Arc::clone(&terminator)));
+        let one_time_values = Arc::new(OneTimeValues::new(&parts));
+        let upkeep = UpkeepServices {
+            judge: Arc::clone(&judge),
+            refresher: Arc::clone(&refresher),
+            provider: Arc::clone(&provider),
+            terminator: Arc::clone(&terminator),
+            one_time_values: Arc::clone(&one_time_values),
+        };
+        Self {
+            sign_ins: SignIns::new(&parts, provider, Arc::clone(&terminator)),
+            answers: TokenAnswers::new(&parts, Arc::clone(&refresher)),
+            upkeep: Upkeep::new(&parts, settings, upkeep, seen),
+            terminator,
+            credentials,
+            refresher,
+            judge,
+            one_time_values,
+            memory: parts.memory,
+            store: parts.store,
+            vault: parts.vault,
+        }
+    }
+}

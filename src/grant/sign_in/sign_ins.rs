@@ -1,0 +1,192 @@
+//! A sign-in, from the verified identity to the session.
+
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::one_time_values::TakenState;
+use crate::grant::EndReason;
+use crate::grant::memory::{GrantMemory, SignInInProgress};
+use crate::grant::owner::CredentialOwner;
+use crate::grant::parts::GrantParts;
+use crate::grant::refresh::ProviderLink;
+use crate::grant::store::{Bind, Bound, Device, GrantHead, GrantRow, Scope, Store, StoreError};
+use crate::grant::terminator::Terminator;
+use crate::grant::vault::{GrantContents, Vault};
+use crate::grant::work_runtime::WorkRuntime;
+use crate::oidc::{IdentityParts, TokenKind, VerifiedIdentity};
+use crate::types::{Clock, CoderUserId, GrantId, Secret, TokenHash};
+
+/// Why a sign-in was not finished.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BindError {
+    /// The grant ended while Coder was asked, by a logout for example: the session must not be given out.
+    #[error("the sign-in ended before it was finished ({0})")]
+    Ended(EndReason),
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Begins sign-ins and finishes them.
+pub(in crate::grant) struct SignIns {
+    store: Arc<dyn Store>,
+    memory: Arc<GrantMemory>,
+    vault: Arc<Vault>,
+    provider: Arc<ProviderLink>,
+    terminator: Arc<Terminator>,
+    runtime: WorkRuntime,
+    clock: Clock,
+}
+
+impl SignIns {
+    /// Sign-ins whose tokens are revoked at `provider` when they cannot be kept.
+    pub(in crate::grant) fn new(
+        parts: &GrantParts,
+        provider: Arc<ProviderLink>,
+        terminator: Arc<Terminator>,
+    ) -> Self {
+        Self {
+            store: Arc::clone(&parts.store),
+            memory: Arc::clone(&parts.memory),
+            vault: Arc::clone(&parts.vault),
+            provider,
+            terminator,
+            runtime: parts.runtime.clone(),
+            clock: parts.clock.clone(),
+        }
+    }
+
+    /// Begins a grant for the state that the sign-in came by: both durable when this returns. None when the store
+    /// knows the state as spent.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the grant may not be kept, and its tokens are revoked.
+    pub(in crate::grant) async fn begin(
+        &self,
+        identity: VerifiedIdentity,
+        device: Device,
+        state: TakenState,
+    ) -> Result<Option<GrantId>, StoreError> {
+        let parts = identity.into_parts();
+        let id = GrantId::random();
+        if parts.refresh_token.is_none() {
+            tracing::warn!(
+                grant = %id,
+                "the provider gave no refresh token: this sign-in ends with its access token; ask for the scope \
+                 offline_access, and give the provider its mapping in authentik"
+            );
+        }
+        let unkept = [
+            (parts.refresh_token.clone(), TokenKind::Refresh),
+            (Some(parts.access_token.clone()), TokenKind::Access),
+        ];
+        let (row, sign_in) = self.first_row(id, parts, device)?;
+        self.memory.register().sign_ins.begin(id, sign_in);
+        let kept = self.store.insert_grant(row, state.into_unwritten()).await;
+        if kept != Ok(true) {
+            self.memory.register().sign_ins.forget(&id);
+            self.give_back(unkept).await;
+        }
+        Ok(kept?.then_some(id))
+    }
+
+    /// The row of a new grant, and what answers Coder until it is bound.
+    fn first_row(
+        &self,
+        id: GrantId,
+        parts: IdentityParts,
+        device: Device,
+    ) -> Result<(GrantRow, SignInInProgress), StoreError> {
+        let now = self.clock.now();
+        let head = GrantHead {
+            id,
+            user: None,
+            sid: parts.sid,
+            email: parts.email,
+            access_expires_at: parts.access_expires_at,
+            checked_at: now,
+            refreshable: parts.refresh_token.is_some(),
+            generation: 0,
+            created_at: now,
+            ended: None,
+            key: parts.key,
+        };
+        let access = TokenHash::of(parts.access_token.expose());
+        let contents = GrantContents {
+            access_token: parts.access_token,
+            refresh_token: parts.refresh_token,
+            id_token: parts.id_token,
+            scope: parts.scope,
+            groups: parts.groups,
+            claims: parts.claims,
+            user_info: parts.user_info,
+        };
+        let sealed = self.vault.seal(id, &contents)?;
+        let handle = self.vault.handle(&head.key);
+        let handle_hash = TokenHash::of(handle.expose());
+        let access_expires_at = head.access_expires_at;
+        let row = GrantRow { head, handle: handle_hash, access, issued_at: parts.issued_at, device, sealed };
+        Ok((row, SignInInProgress { contents, handle, access, access_expires_at, begun_at: now }))
+    }
+
+    /// Revokes tokens that could not be kept. Best effort: there is nowhere to remember them.
+    async fn give_back(&self, tokens: [(Option<Secret>, TokenKind); 2]) {
+        for (token, kind) in tokens {
+            if let Some(token) = token
+                && let Err(error) = self.provider.revoke(&token, kind).await
+            {
+                tracing::warn!(%error, "a token that could not be kept is not revoked");
+            }
+        }
+    }
+
+    /// Binds Coder's session and user to a grant, durably. The session that the browser presented before (`replaces`)
+    /// is dead from now on, and so are the user's older grants without a live session. Gives whose the session or
+    /// token presented before was, when it was a live one.
+    ///
+    /// # Errors
+    ///
+    /// The grant ended in the meantime, or the store failed: the session must not be given out.
+    pub(in crate::grant) async fn bind(
+        &self,
+        grant: GrantId,
+        session: TokenHash,
+        user: CoderUserId,
+        replaces: Option<TokenHash>,
+    ) -> Result<Option<CredentialOwner>, BindError> {
+        let (store, memory) = (Arc::clone(&self.store), Arc::clone(&self.memory));
+        let (terminator, clock) = (Arc::clone(&self.terminator), self.clock.clone());
+        let bound = self.runtime.complete(async move {
+            let replaced = match replaces.filter(|it| *it != session) {
+                Some(presented) => terminator.owner_of(presented).await?,
+                None => None,
+            };
+            let bind = Bind { grant, session, user, at: clock.now(), replaces };
+            let bound = store.bind(bind).await?;
+            if let Bound::Done(head, ended) = &bound {
+                memory.register().bind(head, ended);
+                memory.forget_unknown(&session);
+            }
+            Ok((bound, replaced))
+        });
+        match bound.await? {
+            (Bound::Done(..), replaced) => Ok(replaced),
+            (Bound::TooLate(reason), _) => Err(BindError::Ended(reason)),
+        }
+    }
+
+    /// Gives a sign-in up that Coder refused or that failed: the grant ends, its tokens are revoked.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: the grant has not ended.
+    pub(in crate::grant) async fn abandon(
+        &self,
+        grant: GrantId,
+        reason: EndReason,
+    ) -> Result<(), StoreError> {
+        self.terminator.end_scope(Scope::Grant(grant), reason).await.map(drop)
+    }
+}

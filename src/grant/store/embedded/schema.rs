@@ -1,0 +1,27 @@
+//! The schema, and how an older one is brought up to it.
+
+use super::connections::Connections;
+use super::errors::failed;
+use crate::grant::store::OpenError;
+
+/// The newest schema this program knows (`PRAGMA user_version`).
+pub(super) const SCHEMA: i64 = 3;
+
+/// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
+pub(super) async fn migrate(writer: &Connections) -> Result<(), OpenError> {
+    let mut transaction = writer.begin().await?;
+    let found: i64 =
+        sqlx::query_scalar("PRAGMA user_version").fetch_one(&mut *transaction).await.map_err(failed)?;
+    if found > SCHEMA {
+        return Err(OpenError::Newer { found, known: SCHEMA });
+    }
+    let steps = [
+        concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;"),
+        concat!(include_str!("schema-2.sql"), "PRAGMA user_version = 2;"),
+        concat!(include_str!("schema-3.sql"), "PRAGMA user_version = 3;"),
+    ];
+    for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
+        sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;
+    }
+    Ok(transaction.commit().await?)
+}

@@ -1,0 +1,126 @@
+//! Work without a request: tunnels' authorizations, last-seen moments, revocation, sweeping.
+
+mod last_seen;
+mod revoker;
+mod sweeper;
+mod tunnel_watch;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::MissedTickBehavior;
+use tokio_util::sync::CancellationToken;
+
+use super::judge::Judge;
+use super::memory::SeenCredentials;
+use super::parts::GrantParts;
+use super::refresh::{ProviderLink, Refresher};
+use super::settings::GrantSettings;
+use super::sign_in::OneTimeValues;
+use super::terminator::Terminator;
+use last_seen::LastSeenWriter;
+use revoker::Revoker;
+use sweeper::Sweeper;
+use tunnel_watch::TunnelWatch;
+
+/// How often the authorizations of tunnels are looked at: one that is beyond a limit ends within this.
+const TUNNELS_EVERY: Duration = Duration::from_secs(1);
+
+/// How often last-seen moments are written: a credential in constant use costs a row each time.
+const FLUSH_EVERY: Duration = Duration::from_mins(1);
+
+/// How often due revocations are looked for.
+const REVOKE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often old entries are swept.
+const SWEEP_EVERY: Duration = Duration::from_mins(10);
+
+/// How long the end waits for refreshes in flight.
+const LAST_REFRESHES: Duration = Duration::from_secs(10);
+
+/// The work in the background.
+pub(super) struct Upkeep {
+    tunnels: TunnelWatch,
+    last_seen: LastSeenWriter,
+    revoker: Revoker,
+    sweeper: Sweeper,
+    refresher: Arc<Refresher>,
+    provider: Arc<ProviderLink>,
+}
+
+/// The services that the background works with.
+pub(super) struct UpkeepServices {
+    pub(super) judge: Arc<Judge>,
+    pub(super) refresher: Arc<Refresher>,
+    pub(super) provider: Arc<ProviderLink>,
+    pub(super) terminator: Arc<Terminator>,
+    pub(super) one_time_values: Arc<OneTimeValues>,
+}
+
+impl Upkeep {
+    /// The work for these services; `seen` are the credentials whose last-seen moment is to be written.
+    pub(super) fn new(
+        parts: &GrantParts,
+        settings: &GrantSettings,
+        services: UpkeepServices,
+        seen: SeenCredentials,
+    ) -> Self {
+        let UpkeepServices { judge, refresher, provider, terminator, one_time_values } = services;
+        Self {
+            tunnels: TunnelWatch::new(parts, judge, Arc::clone(&refresher)),
+            last_seen: LastSeenWriter::new(seen, Arc::clone(&parts.store)),
+            revoker: Revoker::new(parts, Arc::clone(&provider)),
+            sweeper: Sweeper::new(parts, settings, one_time_values, terminator),
+            refresher,
+            provider,
+        }
+    }
+
+    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and writes what is left to write.
+    pub(super) async fn run(&self, stop: CancellationToken) {
+        tokio::join!(
+            every(&stop, TUNNELS_EVERY, || async { self.look_at_tunnels() }),
+            every(&stop, FLUSH_EVERY, || self.flush()),
+            every(&stop, REVOKE_EVERY, || self.revoke_due()),
+            every(&stop, SWEEP_EVERY, || self.sweep()),
+        );
+        // A refresh cut off now would lose the new refresh token: authentik has rotated the old one.
+        if tokio::time::timeout(LAST_REFRESHES, self.provider.wait_until_idle()).await.is_err() {
+            tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
+        }
+        self.flush().await;
+    }
+
+    /// Has the authorizations of open tunnels judged that have gone stale or beyond a limit.
+    pub(super) fn look_at_tunnels(&self) {
+        self.tunnels.look();
+    }
+
+    /// Writes last-seen moments, and refreshes that could not be stored when they came.
+    pub(super) async fn flush(&self) {
+        if let Err(error) = self.refresher.save_unsaved().await {
+            tracing::error!(%error, "a refresh is still not stored");
+        }
+        self.last_seen.flush().await;
+    }
+
+    /// Revokes the tokens of ended grants at the provider.
+    pub(super) async fn revoke_due(&self) {
+        self.revoker.revoke_due().await;
+    }
+
+    /// Ends what is beyond its time, and forgets what is old.
+    pub(super) async fn sweep(&self) {
+        self.sweeper.sweep().await;
+    }
+}
+
+/// Does some work every `period`, beginning at once, until `stop` fires. Work that takes longer than a period delays
+/// the next.
+async fn every<W: Future<Output = ()>>(stop: &CancellationToken, period: Duration, work: impl Fn() -> W) {
+    let mut clock = tokio::time::interval(period);
+    clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while stop.run_until_cancelled(clock.tick()).await.is_some() {
+        work().await;
+    }
+}
