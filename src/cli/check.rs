@@ -12,7 +12,7 @@ use crate::gateway::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
 use crate::telemetry;
 use crate::types::{Clock, EmailDomain};
 
-use super::{Exit, said};
+use super::exit::{Exit, after_writing};
 
 /// The log filter for `--online`: only the log has the error of the system or the TLS library when a connection fails.
 /// The provider's error responses are left out: every probe with a made-up token gets one, and the findings explain it.
@@ -25,19 +25,19 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     if let Err(error) = app::check_files(&config) {
         let mut reasons = machine.iter().filter(is_wrong);
         let written = writeln!(err, "vestibule: {error}");
-        return said(
+        return after_writing(
             written.and_then(|()| reasons.try_for_each(|reason| explain(reason, err))),
             Exit::Failed,
         );
     }
     if let Err(error) = summary(&config, out) {
-        return said(Err(error), Exit::Done);
+        return after_writing(Err(error), Exit::Done);
     }
     let mut found = app::hints(&config);
     found.extend(machine);
     let offline = exit_of(&found);
     if let Err(error) = found.iter().try_for_each(|finding| explain(finding, out)) {
-        return said(Err(error), offline);
+        return after_writing(Err(error), offline);
     }
     if !online {
         return offline;
@@ -45,17 +45,20 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
-            return said(writeln!(out, "\nCannot ask the provider and Coder: {error}"), Exit::Failed);
+            return after_writing(
+                writeln!(out, "\nCannot ask the provider and Coder: {error}"),
+                Exit::Failed,
+            );
         }
     };
     let log = telemetry::LogSettings { filter: LOG.to_owned(), format: telemetry::LogFormat::Text };
     let findings =
         match telemetry::log_during(&log, || runtime.block_on(app::check_online(config, Clock::system()))) {
             Ok(findings) => findings,
-            Err(error) => return said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+            Err(error) => return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed),
         };
     let exit = if offline == Exit::Failed { offline } else { exit_of(&findings) };
-    said(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
+    after_writing(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
 }
 
 /// Failed when something is wrong.

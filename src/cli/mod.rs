@@ -5,19 +5,24 @@
 
 mod check;
 mod coder_env;
+mod exit;
 mod sessions;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{Parser, Subcommand};
 use ipnet::IpNet;
 
 use crate::app;
 use crate::config::{Config, ConfigErrors, Environment};
 use crate::telemetry;
+
+use coder_env::EnvFormat;
+use exit::after_writing;
+
+pub use exit::Exit;
 
 /// The sign-in gateway for Coder.
 #[derive(Debug, Parser)]
@@ -64,38 +69,6 @@ enum Command {
     },
 }
 
-/// The format of what `coder-env` prints.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum EnvFormat {
-    /// NAME='value' lines: for a shell, or for /etc/coder.d/coder.env
-    Shell,
-    /// A YAML map of names and values: for `environment:` in Docker Compose
-    Yaml,
-    /// Values for Coder's Helm chart
-    Helm,
-}
-
-/// How a command ended, as an exit code of the process.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Exit {
-    /// The command did its work: 0.
-    Done,
-    /// The command failed, or found something wrong: 1.
-    Failed,
-    /// The arguments or the configuration are wrong: 64 (`EX_USAGE` of sysexits.h).
-    Usage,
-}
-
-impl From<Exit> for ExitCode {
-    fn from(exit: Exit) -> Self {
-        match exit {
-            Exit::Done => Self::SUCCESS,
-            Exit::Failed => Self::FAILURE,
-            Exit::Usage => Self::from(64),
-        }
-    }
-}
-
 /// Runs the command in `arguments`, of which the first is the program's name. Output goes to `out`, errors go to `err`.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
@@ -106,19 +79,19 @@ pub fn run(
     let arguments = match Arguments::try_parse_from(arguments) {
         Ok(arguments) => arguments,
         Err(answer) if answer.use_stderr() => {
-            return said(write!(err, "{answer}"), Exit::Usage);
+            return after_writing(write!(err, "{answer}"), Exit::Usage);
         }
-        Err(help) => return said(write!(out, "{help}"), Exit::Done),
+        Err(help) => return after_writing(write!(out, "{help}"), Exit::Done),
     };
     let config = match Config::load(arguments.config.as_deref(), environment) {
         Ok(config) => config,
-        Err(errors) => return said(complain(&errors, err), Exit::Usage),
+        Err(errors) => return after_writing(complain(&errors, err), Exit::Usage),
     };
     match arguments.command.unwrap_or(Command::Serve) {
         Command::Serve => serve(config, err),
         Command::Check { online } => check::run(config, online, out, err),
         Command::CoderEnv { format, gateway } => {
-            said(coder_env::write(&config, format, &gateway, out), Exit::Done)
+            after_writing(coder_env::write(&config, format, &gateway, out), Exit::Done)
         }
         Command::Sessions { action } => sessions::run(&action, &config.admin.socket, out, err),
     }
@@ -126,14 +99,14 @@ pub fn run(
 
 fn serve(config: Config, err: &mut dyn Write) -> Exit {
     if let Err(error) = telemetry::init(&config.log) {
-        return said(writeln!(err, "vestibule: {error}"), Exit::Failed);
+        return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed);
     }
     for warning in &config.warnings {
         tracing::warn!(key = warning.key.as_str(), "{warning}");
     }
     match app::run(config) {
         Ok(()) => Exit::Done,
-        Err(error) => said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+        Err(error) => after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed),
     }
 }
 
@@ -141,15 +114,6 @@ fn complain(errors: &ConfigErrors, err: &mut dyn Write) -> io::Result<()> {
     let count = errors.iter().count();
     let mistakes = if count == 1 { "one mistake".to_owned() } else { format!("{count} mistakes") };
     writeln!(err, "vestibule: the configuration has {mistakes}:\n\n{errors}")
-}
-
-/// The exit code after a write. A reader that stopped reading early (`| head`) is not a failure.
-fn said(written: io::Result<()>, exit: Exit) -> Exit {
-    match written {
-        Ok(()) => exit,
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit,
-        Err(_) => Exit::Failed,
-    }
 }
 
 /// Parses a network; a single address is a network of its own.

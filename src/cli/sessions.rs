@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
 
-use super::{Exit, said};
+use super::exit::{Exit, after_writing};
 use crate::app::admin::{self, AdminError, SessionEntry};
 use crate::pages::{browser, shortened};
 use crate::types::printable;
@@ -68,8 +68,8 @@ struct SessionList {
 /// Asks the gateway at `socket`, and prints its answer.
 pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     match ask(action, socket) {
-        Ok(answer) => said(print(action, &answer, out), Exit::Done),
-        Err(error) => said(writeln!(err, "vestibule: {error}"), Exit::Failed),
+        Ok(answer) => after_writing(print(action, &answer, out), Exit::Done),
+        Err(error) => after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed),
     }
 }
 

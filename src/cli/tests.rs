@@ -1,3 +1,5 @@
+use std::process::ExitCode;
+
 use super::*;
 
 const MINIMAL: &str = include_str!("../../config/minimal.yaml");

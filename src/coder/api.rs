@@ -139,6 +139,9 @@ impl Api {
 
     /// What comes back when the relay is asked to speak by websocket: 101 when everything on the way lets a websocket
     /// through, which the relay opens for everybody. Nothing is said over it.
+    ///
+    /// # Errors
+    /// [`ClientError`]: there is no answer.
     pub async fn websocket(&self) -> Result<StatusCode, ClientError> {
         let Some(mut request) = self.request(RELAY, None) else { return Err(ClientError::Broken) };
         for (name, value) in [

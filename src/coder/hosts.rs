@@ -110,6 +110,9 @@ fn app_class(label: &str) -> RouteClass {
 
 impl Wildcard {
     /// Parses one. A port is taken and does not count, as with Coder.
+    ///
+    /// # Errors
+    /// [`InvalidWildcard`] names what is wrong with it.
     pub fn parse(written: &str) -> Result<Self, InvalidWildcard> {
         let text = written.to_ascii_lowercase();
         if text.contains("http:") || text.contains("https:") {

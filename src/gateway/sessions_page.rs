@@ -23,7 +23,7 @@ use crate::types::{Clock, Keyring, LocalRedirect, Purpose, Secret, TokenHash};
 use crate::web::{Request, RequestKind, Response, read_limited, shows_pages};
 
 /// The most sessions and tokens that are listed.
-const MAX_LISTED_SESSIONS: u32 = 200;
+const MAX_SESSIONS_ON_PAGE: u32 = 200;
 
 /// The longest form that is read, in bytes.
 const MAX_SESSIONS_FORM: usize = 4096;
@@ -160,7 +160,7 @@ impl SessionsEndpoint {
 
     async fn own_list(&self, authorization: &Authorization) -> Result<Vec<Listed>, RefusalCause> {
         let Some(user) = authorization.credential().user() else { return Ok(Vec::new()) };
-        Ok(self.grants.list(Filter::User(user), MAX_LISTED_SESSIONS).await?)
+        Ok(self.grants.list(Filter::User(user), MAX_SESSIONS_ON_PAGE).await?)
     }
 
     /// The session of this browser, or the redirect to sign in.

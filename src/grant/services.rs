@@ -11,7 +11,7 @@ use super::settings::GrantSettings;
 use super::sign_in::{OneTimeValues, SignIns, TokenAnswers};
 use super::store::Store;
 use super::terminator::Terminator;
-use super::upkeep::{Upkeep, UpkeepServices};
+use super::upkeep::{GrantUpkeep, UpkeepServices};
 use super::vault::Vault;
 use super::work_runtime::WorkRuntime;
 use crate::types::Clock;
@@ -37,7 +37,7 @@ pub(super) struct GrantServices {
     /// Answers Coder.
     pub(super) answers: TokenAnswers,
     /// The work in the background.
-    pub(super) upkeep: Upkeep,
+    pub(super) upkeep: GrantUpkeep,
 }
 
 impl GrantServices {
@@ -70,7 +70,7 @@ impl GrantServices {
         Self {
             sign_ins: SignIns::new(&parts, provider, Arc::clone(&terminator)),
             answers: TokenAnswers::new(&parts, Arc::clone(&refresher)),
-            upkeep: Upkeep::new(&parts, settings, upkeep, seen),
+            upkeep: GrantUpkeep::new(&parts, settings, upkeep, seen),
             terminator,
             credentials,
             refresher,

@@ -5,8 +5,8 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json as object};
 use url::Url;
 
-use super::IssuerRoute;
 use super::answer::{ISSUER_RETRY_AFTER, json, unavailable};
+use super::route::IssuerRoute;
 use crate::oidc::{Algorithm, Documents};
 use crate::web::Response;
 

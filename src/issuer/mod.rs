@@ -17,6 +17,7 @@ mod answer;
 mod client;
 mod discovery;
 mod form;
+mod route;
 #[cfg(test)]
 mod tests;
 mod token;
@@ -26,13 +27,14 @@ mod user_info;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{Method, Request, StatusCode, header};
+use http::{Request, StatusCode, header};
 
 use crate::oidc::{Documents, Provider};
 use crate::types::Secret;
 use crate::web::Response;
 use answer::{empty, json, text};
 use client::ClientCredentials;
+use route::IssuerRoute;
 
 pub use discovery::Endpoints;
 pub use tokens::{TokenRefusal, TokenSource};
@@ -113,35 +115,5 @@ impl<T: TokenSource> IssuerEndpoint<T> {
             },
             |documents| answer(&documents),
         )
-    }
-}
-
-/// What is asked for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum IssuerRoute {
-    Discovery,
-    Keys,
-    Token,
-    UserInfo,
-    Authorize,
-    Health,
-}
-
-impl IssuerRoute {
-    fn takes(self, method: &Method) -> bool {
-        let read = matches!(*method, Method::GET | Method::HEAD);
-        match self {
-            Self::Token => *method == Method::POST,
-            Self::UserInfo => read || *method == Method::POST,
-            _ => read,
-        }
-    }
-
-    const fn methods(self) -> http::HeaderValue {
-        http::HeaderValue::from_static(match self {
-            Self::Token => "POST",
-            Self::UserInfo => "GET, HEAD, POST",
-            _ => "GET, HEAD",
-        })
     }
 }

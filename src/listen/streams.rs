@@ -47,12 +47,12 @@ pub(super) struct Streams {
     open: AtomicUsize,
     begun: AtomicUsize,
     since: Instant,
-    sending: Mutex<Vec<Weak<Sending>>>,
+    sending: Mutex<Vec<Weak<ResponseProgress>>>,
 }
 
 /// A response that is being sent.
 #[derive(Debug)]
-struct Sending {
+struct ResponseProgress {
     /// When a piece was last handed over, in milliseconds after the connection began, plus one; 0 while the next one is
     /// still to come from Coder.
     handed_over: AtomicU64,
@@ -128,8 +128,10 @@ impl Open {
     /// The response's body, which keeps the request open.
     pub(super) fn body(self, body: Body) -> OpenBody {
         let sending = ABANDONED.try_with(|abandoned| {
-            let sending =
-                Arc::new(Sending { handed_over: AtomicU64::new(0), abandoned: Arc::clone(abandoned) });
+            let sending = Arc::new(ResponseProgress {
+                handed_over: AtomicU64::new(0),
+                abandoned: Arc::clone(abandoned),
+            });
             let mut all = lock(&self.0.sending);
             // Before it grows: so each of very many is looked at but a few times.
             if all.len() == all.capacity() {
@@ -153,7 +155,7 @@ impl Drop for Open {
 pub(super) struct OpenBody {
     body: Body,
     open: Open,
-    sending: Option<Arc<Sending>>,
+    sending: Option<Arc<ResponseProgress>>,
 }
 
 impl http_body::Body for OpenBody {

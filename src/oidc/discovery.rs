@@ -243,12 +243,12 @@ impl Discovery {
         *last = Some(now);
         match self.read_keys(&current).await {
             Ok(known) => {
-                info!(issuer = %self.settings.issuer, "read the provider's keys anew");
+                info!(issuer = %self.settings.issuer, "read the provider's keys again");
                 self.publish(Arc::clone(&known));
                 Some(known)
             }
             Err(error) => {
-                warn!(issuer = %self.settings.issuer, %error, "the provider's keys cannot be read anew");
+                warn!(issuer = %self.settings.issuer, %error, "the provider's keys cannot be read again");
                 None
             }
         }

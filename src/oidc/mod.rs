@@ -7,7 +7,7 @@
 //! | service | what it does | file; its values and rules |
 //! | --- | --- | --- |
 //! | `Discovery` | reads the documents and keys, one reading at a time | `discovery.rs`; `metadata.rs`, `keys.rs`, `discovery_error.rs` |
-//! | `Upkeep` | keeps them current | `upkeep.rs` |
+//! | `DiscoveryUpkeep` | keeps them current | `upkeep.rs` |
 //! | `Reachability` | finds out whether the provider answers, before a browser is sent there | `reachability.rs`; `last_answer.rs` |
 //! | `ProviderClient` | sends the gateway's own requests, to the internal address where one is configured | `provider_client.rs`; `internal_address.rs`, `error_log.rs`, `unreachable.rs` |
 //! | `AuthorizationRequests` | begins sign-ins | `authorization_request.rs`; `pending_login.rs`, `scopes.rs` |

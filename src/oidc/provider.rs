@@ -27,7 +27,7 @@ use super::revocation::{RevocationEndpoint, RevokeError, TokenKind};
 use super::settings::ProviderSettings;
 use super::token_endpoint::TokenEndpoint;
 use super::unreachable::Unreachable;
-use super::upkeep::Upkeep;
+use super::upkeep::DiscoveryUpkeep;
 use super::user_info::UserInfoEndpoint;
 use super::verifier::TokenVerifier;
 use crate::types::{Clock, IdentityKey, Issuer, LocalRedirect, Secret};
@@ -158,7 +158,7 @@ impl Provider {
     /// Keeps the provider discovered until `stop` is cancelled: reads the documents at once, every hour, and after a
     /// failure with growing pauses (1 s to 60 s).
     pub async fn keep_discovered(self: Arc<Self>, stop: CancellationToken) {
-        Upkeep::new(self.discovery.clone(), self.settings.issuer.clone()).run(stop).await;
+        DiscoveryUpkeep::new(self.discovery.clone(), self.settings.issuer.clone()).run(stop).await;
     }
 
     /// Whether the provider answers at present. Must be called on the runtime that is to send the request.

@@ -17,7 +17,7 @@ const REREAD_INTERVAL: Duration = Duration::from_hours(1);
 const DISCOVERY_BACKOFF: Backoff = Backoff::new(Duration::from_secs(1), Duration::from_mins(1));
 
 /// Reads the provider's documents until it is stopped, and logs what changes.
-pub(super) struct Upkeep {
+pub(super) struct DiscoveryUpkeep {
     discovery: Arc<Discovery>,
     issuer: Issuer,
     /// Failed readings in a row.
@@ -27,7 +27,7 @@ pub(super) struct Upkeep {
     warned_of_pkce: bool,
 }
 
-impl Upkeep {
+impl DiscoveryUpkeep {
     /// Keeps `discovery` current.
     pub(super) fn new(discovery: Arc<Discovery>, issuer: Issuer) -> Self {
         Self { discovery, issuer, failures: 0, last: None, warned_of_pkce: false }

@@ -81,12 +81,12 @@ struct ShownSession {
     name: Text,
     client: Option<Text>,
     address: String,
-    since: Moment,
-    seen: Moment,
+    since: ShownTime,
+    seen: ShownTime,
     current: bool,
 }
 
-struct Moment {
+struct ShownTime {
     exact: String,
     ago: String,
 }
@@ -149,9 +149,9 @@ fn shown(rows: &[ListedSession<'_>], now: Timestamp, name: impl Fn(&str) -> Stri
     rows.iter().take(MAX_ROWS).map(show).collect()
 }
 
-fn moment(at: Timestamp, now: Timestamp) -> Moment {
+fn moment(at: Timestamp, now: Timestamp) -> ShownTime {
     let exact = httpdate::fmt_http_date(at.min(LAST_DATE).to_system_time());
-    Moment { exact, ago: ago(now.since(at).as_secs()) }
+    ShownTime { exact, ago: ago(now.since(at).as_secs()) }
 }
 
 /// How long ago, in the largest unit that is not zero.

@@ -28,6 +28,9 @@ pub struct NoNetworks;
 
 impl Networks {
     /// The networks, of which there must be one at least.
+    ///
+    /// # Errors
+    /// [`NoNetworks`] for an empty list.
     pub fn new(networks: Vec<IpNet>) -> Result<Self, NoNetworks> {
         if networks.is_empty() { Err(NoNetworks) } else { Ok(Self(networks)) }
     }

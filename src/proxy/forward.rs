@@ -122,22 +122,15 @@ impl Upstream {
     fn relay(&self, answer: UpstreamAnswer, termination: Termination) -> Result<Response, ForwardError> {
         let UpstreamAnswer { mut connection, status, mut headers } = answer;
         clean(&mut headers, status);
-        let body = match connection.take_whole() {
-            // All of it has come in with the head.
-            Some(body) => {
-                self.pool.put(connection);
-                Body::full(body)
-            }
-            None => {
-                // Of what is malformed already, no head is passed on.
-                connection.check_next()?;
-                Body::Boxed(UnsyncBoxBody::new(Download::new(
-                    connection,
-                    Arc::clone(&self.pool),
-                    termination,
-                )))
-            }
-        };
+        if let Some(whole) = connection.take_whole() {
+            // All of the body has come in with the head.
+            self.pool.put(connection);
+            return Ok(response(status, headers, Body::full(whole)));
+        }
+        // A client never sees the head of a response that is malformed already.
+        connection.check_next()?;
+        let body = Download::new(connection, Arc::clone(&self.pool), termination);
+        let body = Body::Boxed(UnsyncBoxBody::new(body));
         Ok(response(status, headers, body))
     }
 

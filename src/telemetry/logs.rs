@@ -38,12 +38,18 @@ const ALWAYS: &str = "audit=info";
 pub const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Writes the log to standard error from now on.
+///
+/// # Errors
+/// The filter cannot be parsed, or a log was set up before.
 pub fn init(settings: &LogSettings) -> Result<(), SettingsError> {
     let set = subscriber(settings, std::io::stderr)?.try_init();
     set.map_err(|error| SettingsError(error.to_string()))
 }
 
 /// Writes the log to standard error while `work` is done, of what happens on this thread.
+///
+/// # Errors
+/// The filter cannot be parsed.
 pub fn log_during<T>(settings: &LogSettings, work: impl FnOnce() -> T) -> Result<T, SettingsError> {
     Ok(tracing::subscriber::with_default(subscriber(settings, std::io::stderr)?, work))
 }

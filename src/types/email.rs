@@ -17,6 +17,9 @@ pub struct InvalidEmail;
 impl Email {
     /// Parses an address. Stricter than RFC 5321 on purpose: quoted local parts and a second `@`
     /// are how allowed domains were bypassed elsewhere (CVE-2026-40574).
+    ///
+    /// # Errors
+    /// [`InvalidEmail`]: it is no address, or one of a form that is not accepted here.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let (local, domain) = text.split_once('@').ok_or(InvalidEmail)?;
         let odd = |c: char| {
@@ -62,6 +65,9 @@ pub struct EmailDomain(String);
 
 impl EmailDomain {
     /// Parses a configured domain; one leading `@` is dropped, as Coder does.
+    ///
+    /// # Errors
+    /// [`InvalidEmail`]: it is no domain.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let domain = text.strip_prefix('@').unwrap_or(text);
         if domain.is_empty() || domain.len() > 253 || !domain.chars().all(is_domain_char) {

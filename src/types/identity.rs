@@ -34,6 +34,9 @@ pub enum InvalidIssuer {
 
 impl Issuer {
     /// Parses an issuer. Plain http is taken on loopback, elsewhere only with `danger_allow_http`.
+    ///
+    /// # Errors
+    /// [`InvalidIssuer`] names what is wrong with it.
     pub fn parse(text: &str, danger_allow_http: bool) -> Result<Self, InvalidIssuer> {
         if text.len() > MAX_TEXT {
             return Err(InvalidIssuer::TooLong);
@@ -92,6 +95,9 @@ pub struct Subject(String);
 
 impl Subject {
     /// Parses a subject: 1 to 255 bytes without control characters.
+    ///
+    /// # Errors
+    /// [`InvalidId`]: it is empty, too long, or has control characters.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         if text.is_empty() || text.len() > 255 || text.chars().any(char::is_control) {
             return Err(InvalidId);

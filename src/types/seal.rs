@@ -133,6 +133,9 @@ impl Sealer {
     }
 
     /// Opens what [`Self::seal`] made for the same `context`, under any key of the ring.
+    ///
+    /// # Errors
+    /// [`UnsealError`], one for every reason, so that nobody can probe for one.
     pub fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Vec<u8>, UnsealError> {
         let (version, rest) = sealed.split_first().ok_or(UnsealError)?;
         let (nonce, body) = rest.split_at_checked(NONCE_BYTES).ok_or(UnsealError)?;
@@ -155,6 +158,9 @@ impl Sealer {
     }
 
     /// [`Self::open`] of base64url.
+    ///
+    /// # Errors
+    /// [`UnsealError`], as [`Self::open`]; also for what is not base64url.
     pub fn open_text(&self, context: &[u8], sealed: &str) -> Result<Vec<u8>, UnsealError> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| UnsealError)?;
         self.open(context, &sealed)

@@ -9,6 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::{BoxFuture, Shared};
 use thiserror::Error;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 
 use super::lock;
 
@@ -58,13 +59,18 @@ where
             return Ok(flight.clone());
         }
         let work = work()?;
-        let landing = FlightEntry { flights: self.clone(), key: key.clone() };
-        let task = runtime.spawn(async move {
-            let _landing = landing;
-            work.await
+        let (report, reported) = oneshot::channel();
+        let flight = reported.map(|done| done.map_err(|_| CutOff)).boxed().shared();
+        flights.insert(key.clone(), flight.clone());
+        // A runtime that has shut down drops the task at once, and the entry with it: not under the lock.
+        drop(flights);
+        let entry = FlightEntry { flights: self.clone(), key };
+        runtime.spawn(async move {
+            let done = work.await;
+            drop(entry);
+            // Nobody may be waiting any more.
+            let _ = report.send(done);
         });
-        let flight = task.map(|done| done.map_err(|_| CutOff)).boxed().shared();
-        flights.insert(key, flight.clone());
         Ok(flight)
     }
 }
@@ -143,5 +149,16 @@ mod tests {
         let declined =
             flights.join_or_try(&Handle::current(), 1, || Err::<std::future::Ready<u8>, _>("not now"));
         assert_eq!(declined.map(drop), Err("not now"));
+    }
+
+    #[test]
+    fn a_runtime_that_has_shut_down_cuts_the_work_off_and_keeps_no_entry() {
+        let flights = SingleFlight::<u8, u8>::default();
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let handle = runtime.handle().clone();
+        drop(runtime);
+        let cut_off = flights.join_or_start(&handle, 1, || async { 7 });
+        assert_eq!(cut_off.now_or_never(), Some(Err(CutOff)));
+        assert!(lock(&flights.0).is_empty());
     }
 }

@@ -115,6 +115,9 @@ pub enum ReadError {
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Reads a whole body of at most `limit` bytes, within 30 s. Trailers are dropped.
+///
+/// # Errors
+/// [`ReadError`]: it is longer, breaks off, or takes longer.
 pub async fn read_limited<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
 where
     B: http_body::Body<Data = Bytes>,

@@ -119,7 +119,8 @@ fn in_order(addresses: Vec<SocketAddr>, best: Option<SocketAddr>) -> Vec<SocketA
         ordered.extend(pair.into_iter().flatten());
     }
     if let Some(at) = best.and_then(|best| ordered.iter().position(|address| *address == best)) {
-        ordered[..=at].rotate_right(1);
+        let best = ordered.remove(at);
+        ordered.insert(0, best);
     }
     ordered.truncate(MAX_ADDRESSES);
     ordered

@@ -120,7 +120,7 @@ async fn one_session_one_user_or_everybody_is_ended_at_once() {
 }
 
 #[tokio::test]
-async fn whoever_names_nobody_or_two_ends_nothing() {
+async fn a_request_that_names_nobody_or_two_ends_nothing() {
     let world = World::start().await;
     let session = world.session(&world.sign_in("alice").await);
     for arguments in [

@@ -220,7 +220,7 @@ async fn the_gateways_cookies_reach_no_workspace_by_path_or_host() {
 }
 
 #[tokio::test]
-async fn a_path_app_is_forwarded_byte_for_byte_to_whoever_may_see_it() {
+async fn a_path_app_is_forwarded_byte_for_byte_to_a_user_who_may_see_it() {
     let world = world().await;
     let browser = world.sign_in("alice").await;
     let session = world.session(&browser);

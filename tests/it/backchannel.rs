@@ -119,7 +119,7 @@ async fn a_subject_alone_ends_everything_of_that_user_and_both_tokens_are_revoke
 }
 
 #[tokio::test]
-async fn a_subject_alone_that_comes_late_spares_whoever_has_signed_in_again_since() {
+async fn a_subject_alone_that_comes_late_spares_a_user_who_has_signed_in_again_since() {
     let world = World::start().await;
     let (session, key, _) = signed_in(&world, "alice").await;
     let logout = || world.provider.logout_token("logout+jwt", Some("sub-alice"), None, &json!({}));

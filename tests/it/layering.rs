@@ -8,8 +8,6 @@ mod texts;
 mod tokens;
 mod types;
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -154,20 +152,6 @@ fn place(name: &str) -> (&str, usize) {
     let path = name.strip_suffix(".rs").unwrap_or(name);
     let path = path.strip_suffix("/mod").unwrap_or(path);
     (path.split('/').next().unwrap_or(path), path.split('/').count())
-}
-
-/// What a test finds against what a list in it still allows: a line for each difference, nothing when there is none.
-/// `found` has an explanation for each entry.
-fn differences(list: &str, found: &BTreeMap<String, String>, known: impl Iterator<Item = String>) -> String {
-    let known: BTreeSet<String> = known.collect();
-    let mut lines = String::new();
-    for (entry, explanation) in found.iter().filter(|(entry, _)| !known.contains(*entry)) {
-        let _ = write!(lines, "new: {entry}\n{explanation}");
-    }
-    for entry in known.iter().filter(|entry| !found.contains_key(*entry)) {
-        let _ = writeln!(lines, "gone, so delete it from {list}: {entry}");
-    }
-    lines
 }
 
 #[test]

@@ -73,7 +73,7 @@ async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person
 
 /// Where a machine shows the token of a person: the person may be served, and the class is narrowed all the same.
 #[tokio::test]
-async fn mcp_and_ai_clients_are_held_to_their_networks_whoevers_token_they_show() {
+async fn mcp_and_ai_clients_are_held_to_their_networks_with_any_users_token() {
     for (effect, served) in EFFECTS {
         let world = with_rules(&["mcp", "ai-gateway"], effect, None).await;
         let browser = world.sign_in("alice").await;

@@ -32,7 +32,7 @@ async fn way_on(world: &World, browser: &Browser, page: &Answer, user: &str) -> 
 }
 
 #[tokio::test]
-async fn whoever_is_refused_and_takes_another_account_lands_where_they_wanted_to_be() {
+async fn a_refused_user_who_takes_another_account_lands_on_the_wanted_page() {
     let world = World::start().await;
     let browser = Browser::new();
     let refused = world.sign_in_with(&browser, "eve", WANTED).await;
@@ -46,7 +46,7 @@ async fn whoever_is_refused_and_takes_another_account_lands_where_they_wanted_to
 type Mishap = (&'static str, fn(&World), u16);
 
 #[tokio::test]
-async fn so_does_whoever_starts_again_after_anything_else_that_went_wrong() {
+async fn so_does_a_user_who_starts_again_after_anything_else_that_went_wrong() {
     // The answer, or what the answer meets, is bent between the two visits.
     let cases: &[Mishap] = &[
         ("an attempt that took too long", |world| world.advance(Duration::from_mins(11)), 400),
@@ -95,7 +95,7 @@ async fn so_does_whom_the_provider_denied_and_who_reloads_an_answer() {
 
 /// oauth2-proxy#1888. Nothing is presented to anybody again, and nobody becomes somebody else.
 #[tokio::test]
-async fn an_attempt_that_is_over_leads_on_whoever_is_signed_in_all_the_same() {
+async fn an_attempt_that_is_over_leads_on_a_user_who_is_signed_in_all_the_same() {
     let world = World::start().await;
     let browser = Browser::new();
     let forgotten = world.to_callback(&browser, "alice", WANTED).await;

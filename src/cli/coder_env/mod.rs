@@ -1,9 +1,9 @@
 //! `vestibule coder-env`: the environment that Coder needs behind the gateway.
 
 mod render;
+mod variable;
 
 use std::io::{self, Write};
-use std::path::PathBuf;
 
 use ipnet::IpNet;
 use url::{Host, Url};
@@ -12,26 +12,10 @@ use crate::coder::hosts::Wildcard;
 use crate::config::{CoderSetting, Config};
 use crate::gateway::BACKCHANNEL_LOGOUT;
 use crate::policy::Switch;
-use crate::types::{Secret, is_loopback};
+use crate::types::is_loopback;
 
-use super::EnvFormat;
-
-/// One environment variable for Coder.
-struct Variable {
-    name: &'static str,
-    value: EnvValue,
-    /// Why Coder needs it, in one line.
-    why: &'static str,
-}
-
-enum EnvValue {
-    Text(String),
-    Secret(Secret),
-    /// The gateway reads the secret from this file.
-    SecretIn(PathBuf),
-    /// The gateway's address, which only the operator knows.
-    UnknownGateway,
-}
+pub(super) use variable::EnvFormat;
+use variable::{EnvValue, Variable};
 
 /// Writes all variables. `gateway` names the networks from which Coder receives the gateway's requests; if empty, they
 /// are derived from the configuration.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use super::{EnvValue, Variable};
+use super::variable::{EnvValue, Variable};
 use crate::types::printable;
 
 /// The Kubernetes secret in the Helm values, used when the gateway reads the client secret from a file.

@@ -39,6 +39,9 @@ impl Finder {
     }
 
     /// The credential that Coder will use on a route of this class; `query` as it was sent.
+    ///
+    /// # Errors
+    /// [`Contradiction`]: it presents two that differ.
     pub fn find<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>, class: RouteClass) -> Found<'a> {
         match class {
             RouteClass::Machine(Machine::Scim) => scim(headers),

@@ -5,6 +5,7 @@
 //! verified and a suspended user since 2.35. Its words are taken in both cases, not its page.
 
 mod advice;
+mod body;
 mod page;
 #[cfg(test)]
 mod tests;
@@ -15,7 +16,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::header::RETRY_AFTER;
 use http::{Response, StatusCode};
-use serde::Deserialize;
+
+use body::ErrorBody;
 
 use crate::types::printable;
 
@@ -40,14 +42,6 @@ pub struct CoderRefusal {
     retry_after: Option<Duration>,
     /// The answer as it came, when a program can read it.
     json: Option<Response<Bytes>>,
-}
-
-/// Coder's shape of a refusal (codersdk.Response).
-#[derive(Deserialize)]
-struct ErrorBody {
-    message: String,
-    #[serde(default)]
-    detail: String,
 }
 
 impl CoderRefusal {

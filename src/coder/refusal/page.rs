@@ -1,7 +1,7 @@
 //! The words of Coder's own error page (site/static/error.html): its title, and the text that follows its
 //! heading. Everything else, buttons included, is left out; a link keeps its address.
 
-use super::ErrorBody;
+use super::body::ErrorBody;
 
 /// The longest page that is looked through, in bytes: Coder's is about 4 KiB.
 const MAX_PAGE: usize = 64 * 1024;

@@ -1,4 +1,4 @@
-//! ProviderLink the provider about a grant, and telling apart what it may mean when no tokens come: a refusal of this
+//! Asks the provider about a grant, and tells apart what it may mean when no tokens come: a refusal of this
 //! user, a client that is not set up right, a provider that does not answer.
 //!
 //! `invalid_grant` is a refusal. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token

@@ -55,6 +55,9 @@ pub enum KeyFileError {
 ///
 /// A file that group or others may read is refused. A new file appears whole and on the disk, or not
 /// at all: a crash leaves no empty key file, and of two processes that start at once one makes it.
+///
+/// # Errors
+/// [`KeyFileError`]: the file cannot be read or made, or has no usable keys.
 pub fn key_file(path: &Path) -> Result<Keyring, KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
     match read(path) {

@@ -39,7 +39,7 @@ const SWEEP_EVERY: Duration = Duration::from_mins(10);
 const LAST_REFRESHES: Duration = Duration::from_secs(10);
 
 /// The work in the background.
-pub(super) struct Upkeep {
+pub(super) struct GrantUpkeep {
     tunnels: TunnelWatch,
     last_seen: LastSeenWriter,
     revoker: Revoker,
@@ -57,7 +57,7 @@ pub(super) struct UpkeepServices {
     pub(super) one_time_values: Arc<OneTimeValues>,
 }
 
-impl Upkeep {
+impl GrantUpkeep {
     /// The work for these services; `seen` are the credentials whose last-seen moment is to be written.
     pub(super) fn new(
         parts: &GrantParts,

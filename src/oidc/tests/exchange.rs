@@ -129,7 +129,7 @@ async fn a_provider_that_comes_up_later_is_discovered_in_the_background() {
 
 /// What the audit log says of somebody who is not let in.
 #[tokio::test]
-async fn whoever_a_valid_id_token_names_is_named_when_they_are_not_let_in() {
+async fn a_refusal_names_the_user_of_a_valid_id_token() {
     let scene = Scene::with(|settings| settings.groups_allowed = vec!["nobody".to_owned()], |_| {}).await;
     let complete = async |user_info: Answer, change: Value| {
         let mut claims = scene.claims();

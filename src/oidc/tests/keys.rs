@@ -1,4 +1,4 @@
-//! Keys: which are taken, which token finds which, and what reading them anew costs.
+//! Keys: which are taken, which token finds which, and what reading them again costs.
 
 use base64::Engine as _;
 use serde_json::{Value, json};

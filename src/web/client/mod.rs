@@ -95,6 +95,9 @@ pub struct Client {
 
 impl Client {
     /// Makes one. Certificates are checked against the system's roots and the configured ones.
+    ///
+    /// # Errors
+    /// [`ClientSetupError`]: TLS cannot be set up with these authorities.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientSetupError> {
         let tls = client_tls(&settings.extra_roots)?;
         let connector = HttpsConnectorBuilder::new()
@@ -111,6 +114,9 @@ impl Client {
     }
 
     /// Sends a request and reads its whole answer.
+    ///
+    /// # Errors
+    /// [`ClientError`]: there is no whole answer within the limits.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ClientError> {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(ClientError::Timeout))
     }
@@ -137,6 +143,9 @@ impl Client {
 }
 
 /// TLS towards others: the system's certification authorities and these, and no client certificate.
+///
+/// # Errors
+/// [`ClientSetupError`]: a certificate in `extra` is none, or TLS cannot be set up.
 pub fn client_tls(extra: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, ClientSetupError> {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)

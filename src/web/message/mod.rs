@@ -44,6 +44,9 @@ static ONCE: [HeaderName; 9] = [
 /// Refuses what hyper lets through and another parser might read differently.
 ///
 /// Numbered as the request is read: (1) target, (2) host, (3) framing, (4) repeated headers.
+///
+/// # Errors
+/// [`BadRequest`] names the ambiguity.
 pub fn check_message<B>(request: &Request<B>) -> Result<Host, BadRequest> {
     if request.method() == Method::CONNECT || !request.uri().path().starts_with('/') {
         return Err(BadRequest::Target); // (1)

@@ -49,6 +49,9 @@ impl Target {
     /// bytes mean what the app says and pass as they are. `opaque` says whether it is: it is asked with the
     /// routed form of what stands before the first odd segment, its slash included, so that nothing odd can
     /// help a path to look like an app's.
+    ///
+    /// # Errors
+    /// [`BadTarget`] names what is odd about it.
     pub fn parse(uri: &Uri, opaque: impl Fn(&str) -> bool) -> Result<Self, BadTarget> {
         let raw = origin_form(uri)?;
         let path = raw.path();
