@@ -14,11 +14,11 @@ pub(super) struct RequestRoom<'a> {
 }
 
 impl<'a> RequestRoom<'a> {
-    /// Takes room for a request that is forwarded with `permit`. A person's proves the connection and needs no room of its own.
-    /// `upgrade` is whether it asks for a tunnel.
+    /// Takes room for a request that is forwarded with `permit`. A person's request proves the connection and needs no
+    /// room of its own. `upgrade` says whether the request asks for a tunnel.
     ///
     /// # Errors
-    /// [`NoForwardPlace`] when too many requests are open that nobody is authorized for.
+    /// [`NoForwardPlace`] when too many requests without an authorization are open.
     pub(super) fn take(
         connection: &'a ConnectionPlace,
         permit: &Permit,
@@ -36,8 +36,8 @@ impl<'a> RequestRoom<'a> {
         Ok(Self { connection, caller, forward })
     }
 
-    /// Coder's answer, which keeps the room until its end. With a success for a machine Coder has accepted the machine's
-    /// credential, which proves the connection.
+    /// Coder's response, which keeps the room until it ends. A success for a machine shows that Coder has accepted its
+    /// credential: this proves the connection.
     pub(super) fn hold(self, response: Response) -> Response {
         let Some(forward) = self.forward else { return response };
         let status = response.status();

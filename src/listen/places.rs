@@ -41,7 +41,7 @@ pub(super) struct Places {
     forwarded: AtomicUsize,
 }
 
-/// Who has a place.
+/// The connections that have a place.
 #[derive(Debug, Default)]
 struct PlaceRegister {
     arrivals: u64,
@@ -126,7 +126,7 @@ impl PlaceRegister {
         state.displace();
     }
 
-    /// No connection makes room any more that is proven, a tunnel, or closed.
+    /// A connection that is proven, a tunnel, or closed no longer makes room for others.
     fn settle(&mut self, state: &ConnectionState) {
         let list = if state.is_provisional() { &mut self.provisional } else { &mut self.ordinary };
         list.remove(state);
@@ -197,7 +197,7 @@ pub enum UnprovenCaller {
     Machine,
 }
 
-/// Nothing more may be forwarded for anybody who is not authorized.
+/// Too many requests without an authorization are being forwarded: no other one may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the gateway has no room for another request without a sign-in")]
 pub struct NoForwardPlace;

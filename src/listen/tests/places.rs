@@ -1,4 +1,4 @@
-//! Who has a place when places are few.
+//! Which connections keep their place when places are few.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
