@@ -20,7 +20,7 @@ use super::provider_client::ProviderClient;
 use super::relying_party::RelyingParty;
 use super::settings::ProviderSettings;
 use super::unreachable::{OutageCause, Unreachable};
-use crate::types::{Clock, Timestamp};
+use crate::types::{Clock, Moment};
 
 /// The shortest time between two readings of the keys because of a token with an unknown key.
 const KEY_REFETCH_INTERVAL: Duration = Duration::from_secs(30);
@@ -90,7 +90,7 @@ pub(super) struct Discovery {
     trouble: ArcSwapOption<DiscoveryError>,
     /// Held while documents are read, so that one reading is in flight. Inside: when the keys were last read because of
     /// a token with an unknown key.
-    reading: Mutex<Option<Timestamp>>,
+    reading: Mutex<Option<Moment>>,
     /// Counts the changes of [`Self::documents`].
     generation: watch::Sender<u64>,
     /// Whether a reading of the documents has ended, well or not.
@@ -186,7 +186,7 @@ impl Discovery {
         match &read {
             Ok(known) => {
                 self.trouble.store(None);
-                self.http.last_answer().note(self.clock.now(), Ok(()));
+                self.http.last_answer().note(self.clock.moment(), Ok(()));
                 self.publish(Arc::clone(known));
             }
             Err(error) => self.trouble.store(Some(Arc::new(error.clone()))),
@@ -235,9 +235,8 @@ impl Discovery {
         if !Arc::ptr_eq(&current, seen) {
             return Some(current);
         }
-        let now = self.clock.now();
-        // A time that lies ahead comes from before the clock was set back: no reason to wait.
-        if last.is_some_and(|last| last <= now && now.since(last) < KEY_REFETCH_INTERVAL) {
+        let now = self.clock.moment();
+        if last.is_some_and(|last| now.since(last) < KEY_REFETCH_INTERVAL) {
             return None;
         }
         *last = Some(now);

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use super::unreachable::Unreachable;
-use crate::types::{Timestamp, lock};
+use crate::types::{Moment, lock};
 
 /// How long an answer counts.
 const ANSWER_LIFE: Duration = Duration::from_secs(10);
@@ -18,20 +18,20 @@ pub(super) struct LastAnswer(Mutex<Option<ObservedAnswer>>);
 
 #[derive(Clone, Copy, Debug)]
 struct ObservedAnswer {
-    at: Timestamp,
+    at: Moment,
     answer: Result<(), Unreachable>,
 }
 
 impl LastAnswer {
     /// The last answer; none when there was none or when it no longer counts at `now`.
-    pub(super) fn known(&self, now: Timestamp) -> Option<Result<(), Unreachable>> {
+    pub(super) fn known(&self, now: Moment) -> Option<Result<(), Unreachable>> {
         let last = (*lock(&self.0))?;
         let life = if last.answer.is_ok() { ANSWER_LIFE } else { FAILURE_LIFE };
-        (last.at <= now && now < last.at + life).then_some(last.answer)
+        (now < last.at + life).then_some(last.answer)
     }
 
     /// Records how the provider answered at `at`.
-    pub(super) fn note(&self, at: Timestamp, answer: Result<(), Unreachable>) {
+    pub(super) fn note(&self, at: Moment, answer: Result<(), Unreachable>) {
         *lock(&self.0) = Some(ObservedAnswer { at, answer });
     }
 

@@ -42,7 +42,7 @@ impl Reachability {
     ///
     /// [`Unreachable`] when the provider cannot be reached, answers with a failure, or takes longer than 2 seconds.
     pub(super) async fn answers(&self) -> Result<(), Unreachable> {
-        if let Some(known) = self.http.last_answer().known(self.clock.now()) {
+        if let Some(known) = self.http.last_answer().known(self.clock.moment()) {
             return known;
         }
         let question = self.question.join_or_start(&Handle::current(), (), || self.clone().ask());
@@ -54,11 +54,11 @@ impl Reachability {
 
     /// Asks, unless another question was answered in the meantime.
     async fn ask(self) -> Result<(), Unreachable> {
-        if let Some(known) = self.http.last_answer().known(self.clock.now()) {
+        if let Some(known) = self.http.last_answer().known(self.clock.moment()) {
             return known;
         }
         let answer = self.request_document().await;
-        self.http.last_answer().note(self.clock.now(), answer);
+        self.http.last_answer().note(self.clock.moment(), answer);
         if let Err(error) = &answer {
             tracing::warn!(issuer = %self.issuer, %error, "the provider does not answer, so no browser is sent there");
         }

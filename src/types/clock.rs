@@ -83,6 +83,12 @@ impl fmt::Debug for Timestamp {
 pub struct Moment(Duration);
 
 impl Moment {
+    /// A moment for a test.
+    #[cfg(test)]
+    pub(crate) const fn from_seconds(seconds: u64) -> Self {
+        Self(Duration::from_secs(seconds))
+    }
+
     /// How long after `earlier` this is; zero when it is not after.
     pub fn since(self, earlier: Self) -> Duration {
         self.0.saturating_sub(earlier.0)

@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::sync::Notify;
 
 use super::network::network_of;
-use crate::types::{Clock, Timestamp, lock};
+use crate::types::{Clock, Moment, lock};
 
 /// How many bad tokens one address may present at once, and the most questions that it may have open.
 const BURST: u32 = 60;
@@ -41,7 +41,7 @@ struct Account {
 #[derive(Debug, Default)]
 struct Balance {
     /// When the last bad token is forgotten.
-    held_until: Timestamp,
+    held_until: Moment,
     /// Questions without an answer yet.
     open: u32,
     /// Questions that wait for room.
@@ -83,7 +83,7 @@ impl BadTokens {
             let answered = account.answered.notified();
             {
                 let mut balance = lock(&account.balance);
-                match balance.room(self.clock.now()) {
+                match balance.room(self.clock.moment()) {
                     Room::Held(wait) => return Err(wait),
                     Room::Free => {
                         balance.open += 1;
@@ -108,7 +108,7 @@ impl BadTokens {
 
     /// Forgets addresses against which nothing is held.
     pub(super) fn forget_quiet(&self) {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let mut accounts = lock(&self.accounts);
         // An account that is held elsewhere has a question on it.
         accounts
@@ -118,10 +118,8 @@ impl BadTokens {
 }
 
 impl Balance {
-    fn room(&mut self, now: Timestamp) -> Room {
+    fn room(&mut self, now: Moment) -> Room {
         let all = HELD * BURST;
-        // A clock that was ahead locks nobody out for longer than all of it.
-        self.held_until = self.held_until.min(now + all);
         let held = self.held_until.since(now);
         let beyond = (held + HELD).saturating_sub(all);
         if beyond > Duration::ZERO {
@@ -140,7 +138,7 @@ impl TokenQuestion {
 
 impl Drop for TokenQuestion {
     fn drop(&mut self) {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let mut balance = lock(&self.account.balance);
         balance.open = balance.open.saturating_sub(1);
         if self.bad {
@@ -171,7 +169,7 @@ mod tests {
     use futures_util::FutureExt as _;
 
     use super::*;
-    use crate::types::ManualClock;
+    use crate::types::{ManualClock, Timestamp};
 
     const CLIENT: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 0, 2, 1));
 
@@ -210,11 +208,13 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_clock_that_was_ahead_locks_nobody_out_for_long() {
+    async fn a_clock_that_is_set_neither_locks_anybody_out_nor_lets_anybody_in() {
         let (accounts, hand) = accounts();
         bad(&accounts, BURST).await;
-        hand.set(Timestamp::from_seconds(1_000_000 - 3600));
-        assert_eq!(accounts.question(CLIENT).await.err(), Some(HELD));
+        for seconds in [1_000_000 - 3600, 1_000_000 + 3600] {
+            hand.set(Timestamp::from_seconds(seconds));
+            assert_eq!(accounts.question(CLIENT).await.err(), Some(HELD));
+        }
         hand.advance(HELD);
         assert!(accounts.question(CLIENT).await.is_ok());
     }

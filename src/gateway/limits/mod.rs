@@ -14,7 +14,7 @@ use governor::state::keyed::DashMapStateStore;
 use governor::{NotUntil, Quota, RateLimiter};
 use thiserror::Error;
 
-use crate::types::Clock;
+use crate::types::{Clock, Moment};
 use bad_tokens::BadTokens;
 use network::network_of;
 
@@ -49,8 +49,7 @@ struct Time(Clock);
 impl governor::clock::Clock for Time {
     type Instant = Nanos;
     fn now(&self) -> Nanos {
-        let millis = u64::try_from(self.0.now().as_millis()).unwrap_or(0);
-        Nanos::from(Duration::from_millis(millis))
+        Nanos::from(self.0.moment().since(Moment::default()))
     }
 }
 

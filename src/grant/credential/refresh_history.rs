@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::time::Duration;
 
-use crate::types::{Backoff, Timestamp, lock};
+use crate::types::{Backoff, Moment, lock};
 
 /// The first pause after a failure.
 pub(in crate::grant) const FIRST_REFRESH_PAUSE: Duration = Duration::from_secs(1);
@@ -45,7 +45,7 @@ pub(in crate::grant) struct RefreshHistory(Mutex<Remembered>);
 struct Remembered {
     /// Failures in a row.
     failures: u32,
-    not_before: Option<Timestamp>,
+    not_before: Option<Moment>,
     trouble: Option<RefreshTrouble>,
     /// The latest exchange when the provider first declined this grant.
     declined_at: Option<u64>,
@@ -53,7 +53,7 @@ struct Remembered {
 
 impl RefreshHistory {
     /// Before when the provider need not be asked, because it gave no useful answer about this grant.
-    pub(in crate::grant) fn not_before(&self) -> Option<Timestamp> {
+    pub(in crate::grant) fn not_before(&self) -> Option<Moment> {
         lock(&self.0).not_before
     }
 
@@ -74,7 +74,7 @@ impl RefreshHistory {
     }
 
     /// The provider gave no useful answer about this grant. Gives when to ask again.
-    pub(in crate::grant) fn failed(&self, now: Timestamp, trouble: RefreshTrouble) -> Timestamp {
+    pub(in crate::grant) fn failed(&self, now: Moment, trouble: RefreshTrouble) -> Moment {
         let mut remembered = lock(&self.0);
         remembered.failures = remembered.failures.saturating_add(1);
         let again = now + REFRESH_BACKOFF.pause(remembered.failures);

@@ -172,7 +172,7 @@ impl AnswerKeeper {
             return Ok(self.over_in_memory(grant, reason));
         }
         let fresh = self.memory.is_fresh_as(grant, &row.head);
-        Ok(if fresh { RefreshOutcome::Fresh } else { RefreshOutcome::NoAnswer(self.clock.now()) })
+        Ok(if fresh { RefreshOutcome::Fresh } else { RefreshOutcome::NoAnswer(self.clock.moment()) })
     }
 
     fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> RefreshOutcome {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use crate::grant::credential::{FIRST_REFRESH_PAUSE, LONGEST_REFRESH_PAUSE, REFRESH_BACKOFF};
-use crate::types::{Timestamp, lock};
+use crate::types::{Moment, lock};
 
 /// Refreshes in flight at once. authentik takes some 0.4 s of a core for each.
 const MAX_REFRESHES_IN_FLIGHT: u32 = 32;
@@ -17,7 +17,7 @@ const MAX_REFRESHES_IN_FLIGHT: u32 = 32;
 #[derive(Debug)]
 struct ProviderOutage {
     failures: u32,
-    next_try: Timestamp,
+    next_try: Moment,
     trying: bool,
 }
 
@@ -33,7 +33,7 @@ pub(super) enum RefreshAdmission<'a> {
     /// It may.
     Go(ProviderPass<'a>),
     /// Not before this.
-    Wait(Timestamp),
+    Wait(Moment),
 }
 
 /// The right to ask the provider once, and the duty to report what became of it.
@@ -66,12 +66,12 @@ impl ProviderHealth {
     }
 
     /// While the provider is down: when a refresh may ask it again. `None` when one may now.
-    pub(super) fn down_until(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(super) fn down_until(&self, now: Moment) -> Option<Moment> {
         lock(&self.down).as_ref().and_then(|down| down.wait(now))
     }
 
     /// Lets a refresh through, or not.
-    pub(super) fn admit(&self, now: Timestamp) -> RefreshAdmission<'_> {
+    pub(super) fn admit(&self, now: Moment) -> RefreshAdmission<'_> {
         let mut state = lock(&self.down);
         let Some(down) = state.as_mut() else {
             return RefreshAdmission::Go(ProviderPass { health: self, probe: false });
@@ -85,7 +85,7 @@ impl ProviderHealth {
 }
 
 impl ProviderOutage {
-    fn wait(&self, now: Timestamp) -> Option<Timestamp> {
+    fn wait(&self, now: Moment) -> Option<Moment> {
         if self.trying {
             return Some(self.next_try.max(now + FIRST_REFRESH_PAUSE));
         }
@@ -108,7 +108,7 @@ impl ProviderPass<'_> {
     }
 
     /// The provider did not answer. Gives when to try again.
-    pub(super) fn failed(&mut self, now: Timestamp, asked_for: Option<Duration>) -> Timestamp {
+    pub(super) fn failed(&mut self, now: Moment, asked_for: Option<Duration>) -> Moment {
         let mut state = lock(&self.health.down);
         if let Some(down) = state.as_ref().filter(|_| !self.probe) {
             // This refresh was in flight when the provider went down: the failure is counted already.
@@ -139,16 +139,16 @@ impl Drop for ProviderPass<'_> {
 mod tests {
     use super::*;
 
-    const NOW: Timestamp = Timestamp::from_seconds(1000);
+    const NOW: Moment = Moment::from_seconds(1000);
 
-    fn go(health: &ProviderHealth, now: Timestamp) -> ProviderPass<'_> {
+    fn go(health: &ProviderHealth, now: Moment) -> ProviderPass<'_> {
         match health.admit(now) {
             RefreshAdmission::Go(pass) => pass,
             RefreshAdmission::Wait(until) => panic!("must wait until {until:?}"),
         }
     }
 
-    fn waits(health: &ProviderHealth, now: Timestamp) -> bool {
+    fn waits(health: &ProviderHealth, now: Moment) -> bool {
         matches!(health.admit(now), RefreshAdmission::Wait(_))
     }
 

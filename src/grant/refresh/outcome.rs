@@ -8,7 +8,7 @@ use crate::grant::owner::CredentialOwner;
 use crate::grant::store::{GrantHead, Scope, StoreError};
 use crate::grant::terminator::Terminator;
 use crate::telemetry::audit::AuditAction;
-use crate::types::Timestamp;
+use crate::types::Moment;
 
 /// What became of one refresh at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub(super) enum RefreshOutcome {
     /// The grant has ended, and its sessions go on with a newer one of the same person.
     Moved,
     /// The provider gave no answer that counts; when to ask again.
-    NoAnswer(Timestamp),
+    NoAnswer(Moment),
     /// The store failed.
     Failed(StoreError),
 }

@@ -22,7 +22,7 @@ use crate::oidc::{
     ClientCheck, JudgeError, OAuthError, OutageCause, RefreshAnswer, RefreshError, Refreshed, RevokeError,
     TokenKind, Unreachable,
 };
-use crate::types::{Clock, IdentityKey, Secret, Timestamp};
+use crate::types::{Clock, IdentityKey, Moment, Secret};
 
 /// How long the provider may take for one exchange. The client has its own, shorter limit; this one
 /// holds whatever the client does.
@@ -36,7 +36,7 @@ pub(super) enum NotRenewed {
     /// It has to end.
     Over(EndReason),
     /// The provider gave no answer that counts; and when to ask again.
-    Later(RefreshTrouble, Timestamp),
+    Later(RefreshTrouble, Moment),
 }
 
 /// Why a refresh gave no tokens.
@@ -194,7 +194,7 @@ impl ProviderLink {
     }
 
     /// While the provider does not answer: when it may be asked again. `None` when it may now.
-    pub(in crate::grant) fn down_until(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(in crate::grant) fn down_until(&self, now: Moment) -> Option<Moment> {
         self.health.down_until(now)
     }
 
@@ -220,7 +220,7 @@ impl ProviderLink {
         down: Unreachable,
     ) -> NotRenewed {
         let _one = self.checking.lock().await;
-        let now = self.clock.now();
+        let now = self.clock.moment();
         if let Some(until) = self.health.down_until(now).filter(|_| !pass.is_probe()) {
             // Another check has found out while this one waited.
             return NotRenewed::Later(
@@ -253,12 +253,12 @@ impl ProviderLink {
         pass: &mut ProviderPass<'_>,
         retry_after: Option<Duration>,
     ) -> NotRenewed {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let again = history.failed(now, RefreshTrouble::NoAnswer);
         NotRenewed::Later(RefreshTrouble::NoAnswer, pass.failed(now, retry_after).max(again))
     }
 
     fn later(&self, history: &RefreshHistory, trouble: RefreshTrouble) -> NotRenewed {
-        NotRenewed::Later(trouble, history.failed(self.clock.now(), trouble))
+        NotRenewed::Later(trouble, history.failed(self.clock.moment(), trouble))
     }
 }

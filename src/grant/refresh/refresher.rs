@@ -19,7 +19,7 @@ use crate::grant::store::{GrantHead, Scope, Store, StoreError};
 use crate::grant::terminator::Terminator;
 use crate::grant::vault::Vault;
 use crate::grant::work_runtime::WorkRuntime;
-use crate::types::{Clock, GrantId, IdentityKey, InFlight, SingleFlight, Timestamp, TokenHash};
+use crate::types::{Clock, GrantId, IdentityKey, InFlight, Moment, SingleFlight, Timestamp, TokenHash};
 
 /// How long an authorization goes on by itself after a request stopped waiting for a slow refresh.
 const GRACE_AFTER_PATIENCE: Duration = Duration::from_secs(30);
@@ -83,15 +83,14 @@ impl Refresher {
         seen: u64,
         patience: Instant,
     ) -> Result<Renewal, StoreError> {
-        let now = self.clock.now();
-        let flight = match self.join_or_start(grant, seen, now) {
+        let flight = match self.join_or_start(grant, seen) {
             Ok(flight) => flight,
             Err(until) => return Ok(self.without_answer(grant, until)),
         };
-        let outcome = if now < self.grace_end(grant) {
+        let outcome = if self.clock.now() < self.grace_end(grant) {
             match tokio::time::timeout_at(patience, flight).await {
                 Ok(outcome) => outcome,
-                Err(_) => return Ok(self.without_answer(grant, self.clock.now() + GRACE_AFTER_PATIENCE)),
+                Err(_) => return Ok(self.without_answer(grant, self.clock.moment() + GRACE_AFTER_PATIENCE)),
             }
         } else {
             flight.await
@@ -111,8 +110,8 @@ impl Refresher {
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
         seen: u64,
-        now: Timestamp,
-    ) -> Result<InFlight<RefreshOutcome>, Timestamp> {
+    ) -> Result<InFlight<RefreshOutcome>, Moment> {
+        let now = self.clock.moment();
         let not_before = grant.refreshes.not_before().filter(|at| now < *at);
         let no_try_before = self.provider.health.down_until(now).max(not_before);
         let start = || match no_try_before {
@@ -140,18 +139,17 @@ impl Refresher {
     }
 
     /// How a grant stands without an answer that counts, when the provider is not asked before `until`.
-    fn without_answer(&self, grant: &GrantState, until: Timestamp) -> Renewal {
+    fn without_answer(&self, grant: &GrantState, until: Moment) -> Renewal {
         let now = self.clock.now();
-        let until = until.max(now + LEAST_RETRY_AFTER);
+        let retry_after = until.since(self.clock.moment()).max(LEAST_RETRY_AFTER);
         let end = self.grace_end(grant);
         if let Some(reason) = grant.ended_by() {
             return Renewal::Ended(reason);
         }
         if now < end {
-            self.memory.register().extend_on_grace(grant, until.min(end));
+            self.memory.register().extend_on_grace(grant, (now + retry_after).min(end));
             return Renewal::Grace;
         }
-        let retry_after = until.since(now);
         match grant.refreshes.trouble() {
             Some(RefreshTrouble::Declined) => Renewal::Declined { retry_after },
             trouble => {
@@ -163,10 +161,10 @@ impl Refresher {
     /// The work of a refresh.
     async fn refresh(self: Arc<Self>, grant: Arc<GrantState>, seen: u64) -> RefreshOutcome {
         let Some(_permit) = self.provider.health.permit().await else {
-            return RefreshOutcome::NoAnswer(self.clock.now());
+            return RefreshOutcome::NoAnswer(self.clock.moment());
         };
         // The provider may have gone down while this refresh waited for its permit.
-        let mut pass = match self.provider.health.admit(self.clock.now()) {
+        let mut pass = match self.provider.health.admit(self.clock.moment()) {
             RefreshAdmission::Go(pass) => pass,
             RefreshAdmission::Wait(until) => return RefreshOutcome::NoAnswer(until),
         };

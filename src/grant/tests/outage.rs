@@ -236,3 +236,24 @@ async fn a_request_on_grace_waits_five_seconds_and_what_coder_asks_within_it_doe
     let waited = begun.elapsed();
     assert!(waited >= SECOND * 5 && waited < SECOND * 6, "{waited:?}");
 }
+
+/// Pauses are lengths of time: a clock that is set makes none of them longer.
+#[tokio::test]
+async fn a_clock_that_is_set_after_a_failed_refresh_does_not_put_off_the_next() {
+    for back in [true, false] {
+        let world = World::new().await;
+        let (_, session) = world.sign_in("alice").await;
+        world.served(&session).await;
+        world.provider.says(Says::Down);
+        world.hand.advance(MINUTE * 5);
+        world.served(&session).await;
+        let now = world.clock.now();
+        world.hand.set(if back { now - MINUTE * 60 } else { now + MINUTE * 60 });
+        world.grants.services.upkeep.look_at_tunnels();
+        world.provider.says(Says::Yes);
+        world.hand.advance(SECOND * 31);
+        let before = world.provider.refreshes();
+        world.served(&session).await;
+        assert_eq!(world.provider.refreshes(), before + 1, "back: {back}");
+    }
+}

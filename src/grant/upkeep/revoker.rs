@@ -45,11 +45,10 @@ impl Revoker {
     /// Revokes what is due. A revocation that fails is tried again, also after a restart, with growing pauses and for a
     /// week.
     pub(super) async fn revoke_due(&self) {
-        let now = self.clock.now();
-        if self.provider.down_until(now).is_some() {
+        if self.provider.down_until(self.clock.moment()).is_some() {
             return;
         }
-        match self.store.due_revocations(now, REVOKE_BATCH).await {
+        match self.store.due_revocations(self.clock.now(), REVOKE_BATCH).await {
             Ok(due) => {
                 stream::iter(due).for_each_concurrent(REVOKE_TOGETHER, |one| self.revoke(one)).await;
             }
