@@ -25,6 +25,17 @@ need_rust() {
   have cc || apt_install gcc libc6-dev
 }
 
+# Versions of what is installed from crates.io when it is missing; the Dockerfile names the same ones.
+CARGO_AUDITABLE=0.7.7
+CARGO_CYCLONEDX=0.5.9
+
+# need_cargo_tool NAME VERSION: a cargo subcommand, built once when it is missing.
+need_cargo_tool() {
+  have "$1" && return
+  say "installing $1 $2"
+  timeout 1800 cargo install --locked "$1@$2" >&2
+}
+
 node_major() { node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0; }
 
 # Node.js 20 or newer: the one in PATH, otherwise Debian's, otherwise (Debian 12 has 18) one from npm under target/.

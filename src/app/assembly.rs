@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -12,6 +11,7 @@ use super::background::{self, BackgroundWork};
 use super::check;
 use super::error::{BuildError, RunError};
 use super::files;
+use super::open_files::{ConnectionBudget, OpenFiles};
 use super::settings;
 use crate::coder::api::Api;
 use crate::coder::handoff::Handoff;
@@ -19,7 +19,7 @@ use crate::config::Config;
 use crate::gateway::{Gateway, Parts, Worker};
 use crate::grant::{Grants, Store};
 use crate::issuer::IssuerEndpoint;
-use crate::listen::{self, Certificates, ConnInfo, ListenerSettings, Listeners, Shutdown};
+use crate::listen::{self, Certificates, ConnInfo, Listeners, Shutdown};
 use crate::oidc::Provider;
 use crate::pages::Pages;
 use crate::proxy::{Upstream, UpstreamSettings};
@@ -51,6 +51,7 @@ pub struct App {
     provider: Arc<Provider>,
     coder: Api,
     upstream: UpstreamSettings,
+    open_files: OpenFiles,
 }
 
 impl App {
@@ -79,8 +80,7 @@ impl App {
         clock: Clock,
         around: impl FnOnce(Arc<dyn Store>) -> Arc<dyn Store>,
     ) -> Result<Self, BuildError> {
-        let workers = config.listen.workers.map_or_else(cores, NonZeroUsize::get);
-        let public = Listeners::bind(config.listen.address, workers)
+        let public = Listeners::bind(config.listen.address, settings::workers(&config))
             .map_err(|error| BuildError::Listen(config.listen.address, "listen.address", error))?;
         let issuer_address = config.coder.issuer.listen;
         let issuer_listeners = Listeners::bind(issuer_address, 1)
@@ -113,7 +113,16 @@ impl App {
             provider,
             coder,
             upstream,
+            open_files: OpenFiles::current(),
         })
+    }
+
+    /// Derives the number of connections from `limit` open files instead of the limit of the process, so that tests can
+    /// run out of connections.
+    #[must_use]
+    pub fn limit_open_files(mut self, limit: u64) -> Self {
+        self.open_files.soft = limit;
+        self
     }
 
     /// The addresses that it listens on.
@@ -141,6 +150,9 @@ impl App {
         let addresses = self.addresses();
         let version = env!("CARGO_PKG_VERSION");
         tracing::info!(version, public = %addresses.public, issuer = %addresses.issuer, "vestibule listens");
+        let OpenFiles { soft, hard } = self.open_files;
+        let budget = ConnectionBudget::new(soft, settings::workers(&self.config));
+        tracing::info!(soft, hard, connections = budget.connections, "limits on open files and connections");
         let background = BackgroundWork {
             provider: self.provider,
             grants: self.grants,
@@ -156,9 +168,10 @@ impl App {
             let issuer = issuer.clone();
             async move { issuer.handle(request).await }
         };
-        let public = settings::public_listener(&self.config, self.certificates);
+        let public = settings::public_listener(&self.config, self.certificates, budget);
         let stop = shutdown.clone();
-        let (gateway, upstream) = (self.gateway, self.upstream);
+        let gateway = self.gateway;
+        let upstream = UpstreamSettings { max_idle: budget.idle_per_worker, ..self.upstream };
         let worker = move |_| {
             let upstream = Upstream::new(upstream.clone(), stop.tasks().clone(), stop.hard().clone());
             Worker::new(Arc::clone(&gateway), upstream)
@@ -167,7 +180,7 @@ impl App {
             listen::run_workers(self.public, &public, &shutdown, worker).map_err(RunError::Threads)?;
         let stop = shutdown.clone();
         let issuer = async move {
-            listen::serve(self.issuer_listeners, ListenerSettings::default(), &stop, answer_coder).await
+            listen::serve(self.issuer_listeners, settings::issuer_listener(), &stop, answer_coder).await
         };
         // In a task: otherwise the thread that waits here would wake for each connection, only to wake another one.
         let issuer = tokio::spawn(issuer);
@@ -184,11 +197,6 @@ impl App {
         tracing::info!("stopped");
         outcome
     }
-}
-
-/// One worker thread for each core that the process may use.
-pub(super) fn cores() -> usize {
-    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
 fn gateway(

@@ -7,6 +7,7 @@
 //! | what runs in addition to requests | `background.rs` |
 //! | from the configuration to the settings of each module | `settings.rs` |
 //! | files that are opened at the start | `files.rs` |
+//! | the limit on open files, and the connections that fit into it | `open_files.rs` |
 //! | the operator's listeners | `admin/` |
 //! | `vestibule check` | `check/` |
 
@@ -16,10 +17,11 @@ mod background;
 mod check;
 mod error;
 mod files;
+mod open_files;
 mod process;
 mod settings;
 
 pub use assembly::{Addresses, App};
-pub use check::{Finding, Level, check_files, check_online, hints};
+pub use check::{Finding, Level, check_files, check_machine, check_online, hints};
 pub use error::{BuildError, RunError};
 pub use process::{DRAIN, run};

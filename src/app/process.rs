@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use super::assembly::{App, cores};
+use super::assembly::App;
 use super::error::RunError;
+use super::open_files::OpenFiles;
+use super::settings::cores;
 use crate::config::Config;
 use crate::listen::{Certificates, Shutdown};
 use crate::types::Clock;
@@ -16,11 +18,14 @@ use crate::types::Clock;
 pub const DRAIN: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until the process gets SIGINT or SIGTERM. The first signal drains, a second one or the end of
-/// [`DRAIN`] stops at once; SIGHUP reads the certificate again.
+/// [`DRAIN`] stops at once; SIGHUP reads the certificate again. Raises the soft limit on open files to the hard limit first.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start, or when a part fails while it runs.
 pub fn run(config: Config) -> Result<(), RunError> {
+    if let Err(error) = OpenFiles::raise() {
+        tracing::warn!(%error, "the soft limit on open files cannot be raised to the hard limit");
+    }
     // This runtime mostly waits for the provider, Coder and the store: more threads would cost more than they help.
     let threads = cores().div_ceil(4);
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -1,10 +1,12 @@
 //! From the configuration to the settings of modules that need values of several sections.
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use url::Url;
 
 use super::error::BuildError;
+use super::open_files::{ConnectionBudget, ISSUER_CONNECTIONS};
 use crate::coder::handoff::{self, HandoffSettings};
 use crate::config::Config;
 use crate::gateway::GatewaySettings;
@@ -14,6 +16,16 @@ use crate::pages::PageSettings;
 use crate::proxy::{self, Origin, UpstreamSettings};
 use crate::types::Clock;
 use crate::web::{ClientSettings, TrustedProxies};
+
+/// One worker thread for each core that the process may use.
+pub(super) fn cores() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
+}
+
+/// How many worker threads serve the public listener.
+pub(super) fn workers(config: &Config) -> usize {
+    config.listen.workers.map_or_else(cores, NonZeroUsize::get)
+}
 
 pub(super) fn pages(config: &Config) -> PageSettings {
     PageSettings {
@@ -45,6 +57,8 @@ pub(super) fn coder_client() -> ClientSettings {
     ClientSettings { max_response: handoff::MAX_ANSWER, ..ClientSettings::default() }
 }
 
+/// Connections to Coder. How many idle ones a worker keeps follows from the limit on open files ([`ConnectionBudget`]).
+///
 /// # Errors
 /// [`BuildError::CoderUrl`].
 pub(super) fn upstream(
@@ -62,13 +76,23 @@ pub(super) fn upstream(
     })
 }
 
-pub(super) fn public_listener(config: &Config, certificates: Option<Arc<Certificates>>) -> ListenerSettings {
+pub(super) fn public_listener(
+    config: &Config,
+    certificates: Option<Arc<Certificates>>,
+    budget: ConnectionBudget,
+) -> ListenerSettings {
     ListenerSettings {
         tls: certificates,
+        max_connections: budget.connections,
         proxy_protocol: config.listen.proxy_protocol,
         trusted_proxies: trusted_proxies(config),
         ..ListenerSettings::default()
     }
+}
+
+/// The listener that only Coder connects to.
+pub(super) fn issuer_listener() -> ListenerSettings {
+    ListenerSettings { max_connections: ISSUER_CONNECTIONS, ..ListenerSettings::default() }
 }
 
 pub(super) fn gateway(config: &Config) -> GatewaySettings {

@@ -20,18 +20,27 @@ const LOG: &str = "warn,vestibule::oidc::error_log=off";
 
 /// Prints a summary of the configuration and hints about likely mistakes; if `online`, asks the provider and Coder too.
 pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
+    let machine = app::check_machine(&config, &Clock::system());
+    let is_wrong = |finding: &&Finding| finding.level == Level::Wrong;
     if let Err(error) = app::check_files(&config) {
-        return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed);
+        let mut reasons = machine.iter().filter(is_wrong);
+        let written = writeln!(err, "vestibule: {error}");
+        return after_writing(
+            written.and_then(|()| reasons.try_for_each(|reason| explain(reason, err))),
+            Exit::Failed,
+        );
     }
     if let Err(error) = summary(&config, out) {
         return after_writing(Err(error), Exit::Done);
     }
-    let hints = app::hints(&config);
-    if let Err(error) = hints.iter().try_for_each(|hint| explain(hint, out)) {
-        return after_writing(Err(error), Exit::Done);
+    let mut found = app::hints(&config);
+    found.extend(machine);
+    let offline = exit_of(&found);
+    if let Err(error) = found.iter().try_for_each(|finding| explain(finding, out)) {
+        return after_writing(Err(error), offline);
     }
     if !online {
-        return Exit::Done;
+        return offline;
     }
     let runtime = match Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -48,9 +57,14 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
             Ok(findings) => findings,
             Err(error) => return after_writing(writeln!(err, "vestibule: {error}"), Exit::Failed),
         };
-    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
-    let exit = if wrong { Exit::Failed } else { Exit::Done };
+    let exit = if offline == Exit::Failed { offline } else { exit_of(&findings) };
     after_writing(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
+}
+
+/// Failed when something is wrong.
+fn exit_of(findings: &[Finding]) -> Exit {
+    let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
+    if wrong { Exit::Failed } else { Exit::Done }
 }
 
 fn summary(config: &Config, out: &mut dyn Write) -> io::Result<()> {

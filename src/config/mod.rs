@@ -1,6 +1,6 @@
 //! Settings: one YAML file and the environment, read once and checked whole.
 //!
-//! A setting is one item ([`key::Key`]) next to the code that reads it, in the file of its section. From these items
+//! A setting is one item (`key::Key`) next to the code that reads it, in the file of its section. From these items
 //! come the reader, the error messages, `docs/configuration.md` and `config/vestibule.yaml`. A variable wins over the
 //! file. Everything that is wrong is reported at once ([`ConfigErrors`]), with key, place and remedy, never with a
 //! value, which might be a secret. The section `oidc` is Coder's own.

@@ -9,10 +9,12 @@ use http::{HeaderMap, StatusCode};
 use super::context::RequestContext;
 use super::keys::KeyRequest;
 use super::refusals::{Refusal, RefusalCause};
+use super::room::RequestRoom;
 use super::services::Gateway;
 use crate::coder::credential::{PresentedCredential, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::grant::CredentialHandle;
+use crate::listen::ConnectionPlace;
 use crate::policy::{
     ClassName, CredentialHandling, Decision, DecisionInput, OwnAnswer, Permit, RouteClass, decide,
 };
@@ -20,7 +22,7 @@ use crate::proxy::Upstream;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Secret};
 use crate::web::cookies::OwnCookies;
-use crate::web::{Hop, Request, Response, Target, is_preflight, sanitize};
+use crate::web::{Hop, Request, RequestKind, Response, Target, is_preflight, sanitize};
 
 /// What the log says of a request, filled in on the way.
 pub(super) struct AccessRecord {
@@ -35,6 +37,7 @@ pub(super) struct AccessRecord {
 pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) upstream: &'a Upstream,
+    pub(super) place: &'a ConnectionPlace,
     pub(super) context: &'a RequestContext,
     pub(super) class: RouteClass,
     pub(super) record: &'a mut AccessRecord,
@@ -100,7 +103,10 @@ impl Exchange<'_> {
                 let creates = matches!(class, RouteClass::CreatesKey(_));
                 let secret = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
                 Stripping::of(&permit, presented).apply(request.headers_mut());
-                Ok(self.forward(permit, request, secret).await?)
+                let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
+                let room = RequestRoom::take(self.place, &permit, upgrade)?;
+                let response = self.forward(permit, request, secret).await?;
+                Ok(room.hold(response))
             }
             Decision::Answer(answer) => Box::pin(answer_here(answer, request, gateway, context)).await,
             Decision::SignIn(denial) => {

@@ -9,6 +9,7 @@
 //! | a worker: one request after the other, and its line in the log | `worker.rs` |
 //! | the head of a request: host, target, client, route | `head.rs`, `context.rs` |
 //! | one request: judged, decided, answered or forwarded | `exchange.rs` |
+//! | room among the connections for a forwarded request | `room.rs` |
 //! | the verdict on a credential; one question to Coder for each unknown token | `judge.rs` |
 //! | the sign-in as one page; what its request says | `sign_in.rs`, `attempt.rs` |
 //! | pending logins in the browser | `pending_logins.rs` |
@@ -46,6 +47,7 @@ mod pending_logins;
 mod query;
 mod refusals;
 mod responses;
+mod room;
 mod services;
 mod sessions_page;
 mod settings;

@@ -85,6 +85,7 @@ impl Worker {
         let exchange = Exchange {
             gateway,
             upstream: &self.upstream,
+            place: &connection.place,
             context: &context,
             class: route.class,
             record: &mut *record,

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::connection::Server;
+use super::places::{HeldPlace, Places};
 use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
@@ -43,12 +43,12 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
         let next = tokio::select! {
             biased;
             () = server.soft.cancelled() => return Ok(()),
-            next = next(&listener, &server.shared.slots) => next,
+            next = next(&listener, &server.shared.places) => next,
         };
         match next {
-            Ok((stream, peer, slot)) => {
+            Ok((stream, peer, place)) => {
                 back_off = BACK_OFF_FIRST;
-                let serving = Arc::clone(&server).serve(stream, peer, slot);
+                let serving = Arc::clone(&server).serve(stream, peer, place);
                 server.shutdown.tasks().spawn(serving);
             }
             Err(error) if is_the_connections(&error) => {}
@@ -61,14 +61,14 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
     }
 }
 
-/// The next connection, once there is a place for it.
+/// The next connection, with its place. While there is no place for it, further ones wait in the system's queue.
 async fn next(
     listener: &TcpListener,
-    slots: &Arc<Semaphore>,
-) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
-    let slot = Arc::clone(slots).acquire_owned().await.map_err(io::Error::other)?;
+    places: &Arc<Places>,
+) -> io::Result<(TcpStream, SocketAddr, HeldPlace)> {
     let (stream, peer) = listener.accept().await?;
-    Ok((stream, peer, slot))
+    let place = places.take().await?;
+    Ok((stream, peer, place))
 }
 
 /// Whether an error of `accept` is about the one connection, which went away while it was queued.

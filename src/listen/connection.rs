@@ -12,7 +12,6 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
@@ -21,12 +20,13 @@ use tokio_util::sync::CancellationToken;
 use super::gathered::Gathered;
 use super::head_timer::HeadTimer;
 use super::held::Held;
+use super::places::{ConnectionPlace, HeldPlace};
 use super::proxy_protocol::{self, HeaderError};
 use super::shared::SharedState;
 use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
-use crate::web::Request;
+use crate::web::{GuardedBody, Request};
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that
 /// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
@@ -81,18 +81,23 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Serves a connection that was accepted. `slot` is held until its last byte, in a tunnel too.
-    pub(super) async fn serve(
-        self: Arc<Self>,
-        stream: TcpStream,
-        peer: SocketAddr,
-        slot: OwnedSemaphorePermit,
-    ) {
+    /// Serves a connection that was accepted. Its `place` is held until its last byte, in a tunnel too.
+    pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: HeldPlace) {
+        let handle = place.handle();
+        let io = Held::new(stream, place, self.settings.stall_timeout);
+        tokio::select! {
+            biased;
+            () = Arc::clone(&self).speak(io, peer, handle.clone()) => handle.http_ended(),
+            () = handle.has_to_go() => tracing::debug!(%peer, "connection closed: others need its place"),
+        }
+    }
+
+    /// Speaks HTTP on a connection until it ends or becomes a tunnel.
+    async fn speak(self: Arc<Self>, mut io: Held<TcpStream>, peer: SocketAddr, place: ConnectionPlace) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
-        let mut io = Held::new(stream, slot, self.settings.stall_timeout);
         let handshakes = async {
             let peer = self.named_peer(&mut io, peer).await?;
-            self.secure(io, peer).await
+            self.secure(io, peer, place).await
         };
         let secured = tokio::select! {
             biased;
@@ -126,9 +131,17 @@ impl<S: Service> Server<S> {
     }
 
     /// The TLS handshake, when TLS is spoken here.
-    async fn secure(&self, io: Held<TcpStream>, peer: SocketAddr) -> Option<(Secured, ConnInfo)> {
+    async fn secure(
+        &self,
+        io: Held<TcpStream>,
+        peer: SocketAddr,
+        place: ConnectionPlace,
+    ) -> Option<(Secured, ConnInfo)> {
         let Some(tls) = &self.tls else {
-            return Some((Secured::Plain(io), ConnInfo { peer, scheme: Scheme::Http, server_name: None }));
+            return Some((
+                Secured::Plain(io),
+                ConnInfo { peer, scheme: Scheme::Http, server_name: None, place },
+            ));
         };
         let accepted = timeout(self.settings.handshake_timeout, tls.accept(io)).await.ok()?;
         let io = match accepted {
@@ -142,7 +155,7 @@ impl<S: Service> Server<S> {
         let session = io.get_ref().1;
         let server_name = session.server_name().map(Arc::from);
         let http2 = session.alpn_protocol() == Some(HTTP2);
-        let info = ConnInfo { peer, scheme: Scheme::Https, server_name };
+        let info = ConnInfo { peer, scheme: Scheme::Https, server_name, place };
         Some((if http2 { Secured::Http2(io) } else { Secured::Http1(io) }, info))
     }
 
@@ -152,7 +165,9 @@ impl<S: Service> Server<S> {
     {
         let answer = service_fn(|request: Request| {
             // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
-            self.service.call(request, info.clone()).map(Ok::<_, Infallible>)
+            let unproven = info.place.request();
+            let answer = self.service.call(request, info.clone());
+            answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, unproven))))
         });
         // Without a timer hyper ignores the time-out.
         let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
@@ -186,9 +201,10 @@ impl<S: Service> Server<S> {
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
                     let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
+                    let unproven = info.place.request();
                     async move {
                         let answer = server.service.call(request, info).await;
-                        Ok::<_, Infallible>(answer.map(|body| open.body(body)))
+                        Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(open.body(body), unproven)))
                     }
                 }),
             )

@@ -6,9 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use super::places::HeldPlace;
 use crate::types::Deadline;
 use crate::web::poll_write_pieces;
 
@@ -17,14 +17,14 @@ use crate::web::poll_write_pieces;
 #[derive(Debug)]
 pub(super) struct Held<I> {
     io: I,
-    _slot: OwnedSemaphorePermit,
+    _place: HeldPlace,
     stall: Stall,
 }
 
 impl<I> Held<I> {
     /// With the time that the peer may take for the next byte that it is sent.
-    pub(super) fn new(io: I, slot: OwnedSemaphorePermit, limit: Duration) -> Self {
-        Self { io, _slot: slot, stall: Stall { limit, since: None, timer: Deadline::default() } }
+    pub(super) fn new(io: I, place: HeldPlace, limit: Duration) -> Self {
+        Self { io, _place: place, stall: Stall { limit, since: None, timer: Deadline::default() } }
     }
 }
 

@@ -9,6 +9,7 @@
 mod accept;
 mod bind;
 mod connection;
+mod connection_state;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -16,11 +17,13 @@ mod gathered;
 mod head_timer;
 mod held;
 mod nameless;
+mod places;
 mod proxy_protocol;
 mod shared;
 mod shutdown;
 mod streams;
 mod tls;
+mod unproven;
 mod workers;
 
 use std::net::SocketAddr;
@@ -29,6 +32,7 @@ use std::time::Duration;
 
 pub use accept::serve;
 pub use bind::Listeners;
+pub use places::{ConnectionPlace, ForwardPlace, NoForwardPlace, UnprovenCaller};
 pub use shutdown::{LAST_WORDS, Shutdown};
 pub use tls::{CertificateError, Certificates};
 pub use workers::{WorkerError, Workers, run_workers};
@@ -61,6 +65,8 @@ pub struct ConnInfo {
     pub scheme: Scheme,
     /// The name that the client asked for in the TLS handshake (SNI).
     pub server_name: Option<Arc<str>>,
+    /// Its place among the open connections.
+    pub place: ConnectionPlace,
 }
 
 /// How a client speaks.
@@ -89,9 +95,11 @@ impl Scheme {
 pub struct ListenerSettings {
     /// Certificate and key; without them plain HTTP/1.1 is spoken. Default: none.
     pub tls: Option<Arc<Certificates>>,
-    /// Open connections, tunnels included, over all workers; further ones wait in the system's queue.
-    /// Default: 10 000.
+    /// Open connections, tunnels included, over all workers; further ones wait in the system's queue. The last tenth is
+    /// a reserve for connections with an authorized request. Default: 10 000.
     pub max_connections: usize,
+    /// How long a connection in the reserve may last without an authorized request. Default: 10 s.
+    pub provisional_for: Duration,
     /// Whether a trusted peer begins each connection with a PROXY protocol header, version 1 or 2. Others must not.
     /// Default: off.
     pub proxy_protocol: bool,
@@ -115,6 +123,7 @@ impl Default for ListenerSettings {
         Self {
             tls: None,
             max_connections: 10_000,
+            provisional_for: Duration::from_secs(10),
             proxy_protocol: false,
             trusted_proxies: TrustedProxies::default(),
             handshake_timeout: Duration::from_secs(10),

@@ -91,9 +91,9 @@ pub enum IdentityRefusal {
     GroupNotAllowed {
         /// The group claim's name.
         field: String,
-        /// The groups in the claim, as [`listed`] shows them.
+        /// The groups in the claim, as `listed` shows them.
         found: String,
-        /// The allowed groups, as [`listed`] shows them.
+        /// The allowed groups, as `listed` shows them.
         wanted: String,
     },
 }

@@ -3,7 +3,7 @@
 //! are the caller's.
 //!
 //! No text on a page is trusted: the template engine escapes it, [`Link`] cannot leave this origin,
-//! and [`Text`] replaces characters that change the reading direction.
+//! and `Text` replaces characters that change the reading direction.
 
 mod frame;
 #[cfg(test)]

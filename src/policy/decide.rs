@@ -66,10 +66,10 @@ pub fn decide(question: DecisionInput<'_>, rules: &Rules) -> Decision {
         (Need::Closed(cause), _) => refuse(cause),
         (Need::Nobody, _) | (Need::NobodyOrGood, Bearer::Nobody) => anonymous(),
         (Need::NobodyOrGood, Bearer::Machine(_)) => {
-            Decision::Forward(Permit::machine(class, body_limit(&question)))
+            Decision::Forward(Permit::machine_or_anybody(class, body_limit(&question)))
         }
         (Need::Machine(wanted) | Need::PersonOr(wanted), Bearer::Machine(shown)) if wanted == *shown => {
-            Decision::Forward(Permit::machine(class, None))
+            Decision::Forward(Permit::machine(class))
         }
         (Need::Machine(_), Bearer::Nobody) => refuse(Denial::NoCredential),
         (Need::Machine(_), Bearer::Malformed) => refuse(Denial::Malformed),

@@ -40,10 +40,22 @@ pub enum OwnAnswer {
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,
+    caller: Caller,
     credential: Option<CredentialHandle>,
     credentials: CredentialHandling,
     tunnel: TunnelLimits,
     body_limit: Option<u64>,
+}
+
+/// Who a request is forwarded for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Caller {
+    /// A person whose credential was judged.
+    Person,
+    /// What looks like a machine, on a route where Coder demands its credential: a success proves that it is one.
+    Machine,
+    /// Anybody: no credential is demanded.
+    Anybody,
 }
 
 /// What happens to Coder's credentials in a forwarded request.
@@ -60,6 +72,7 @@ impl Permit {
     pub(super) fn person(class: ClassName, credential: CredentialHandle, tunnel: TunnelLimits) -> Self {
         Self {
             class,
+            caller: Caller::Person,
             credential: Some(credential),
             credentials: CredentialHandling::AsPresented,
             tunnel,
@@ -67,10 +80,16 @@ impl Permit {
         }
     }
 
-    /// For a machine, whose credential Coder judges.
-    pub(super) fn machine(class: ClassName, body_limit: Option<u64>) -> Self {
+    /// For a machine, whose credential Coder demands and judges.
+    pub(super) fn machine(class: ClassName) -> Self {
+        Self { caller: Caller::Machine, ..Self::machine_or_anybody(class, None) }
+    }
+
+    /// For a machine where none is demanded: Coder may not look at its credential.
+    pub(super) fn machine_or_anybody(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
+            caller: Caller::Anybody,
             credential: None,
             credentials: CredentialHandling::AsPresented,
             tunnel: TunnelLimits::default(),
@@ -82,6 +101,7 @@ impl Permit {
     pub(super) fn anonymous(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
+            caller: Caller::Anybody,
             credential: None,
             credentials: CredentialHandling::Withheld,
             tunnel: TunnelLimits::default(),
@@ -93,6 +113,11 @@ impl Permit {
     #[cfg(test)]
     pub(super) fn class(&self) -> ClassName {
         self.class
+    }
+
+    /// Who the request is forwarded for.
+    pub fn caller(&self) -> Caller {
+        self.caller
     }
 
     /// With what the answer and any tunnel end: the person's authorization. A sign-out outlives it, being what

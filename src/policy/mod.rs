@@ -17,7 +17,7 @@ pub use bearer::{Bearer, MachineCredential};
 pub use class::{ClassName, ClosedRoute, CreatesKey, Judging, Machine, Public, RouteClass, UnknownClass};
 pub use decide::{DecisionInput, decide};
 pub use decision::{
-    ANONYMOUS_BODY_LIMIT, CredentialHandling, Decision, Denial, DeniedRequest, OwnAnswer, Permit,
+    ANONYMOUS_BODY_LIMIT, Caller, CredentialHandling, Decision, Denial, DeniedRequest, OwnAnswer, Permit,
 };
 pub use rules::{
     Networks, NoNetworks, RouteEffect, RouteRule, Rules, Switch, TokenRule, TunnelLimits, WithoutGrant,

@@ -159,10 +159,9 @@ async fn attempt(address: SocketAddr, limit: Duration) -> io::Result<(SocketAddr
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use socket2::{Domain, Socket, Type};
     use tokio::net::TcpListener;
+    use tokio::time::Instant;
 
     use super::*;
 

@@ -12,6 +12,7 @@ mod dial;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guarded_body;
 mod list;
 mod message;
 mod request_kind;
@@ -27,6 +28,7 @@ pub use address::TrustedProxies;
 pub use body::{Body, BodyError, ReadError, read_limited};
 pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
 pub use dial::Dialer;
+pub use guarded_body::GuardedBody;
 pub use list::items;
 pub use message::{BadRequest, Host, check_message};
 pub use request_kind::{RequestKind, is_preflight, request_kind, shows_pages};

@@ -145,6 +145,45 @@ fn a_certificate_that_cannot_be_used_is_found_by_check_and_by_serve() {
     }
 }
 
+/// The program with TLS and a certificate file of this text.
+fn check_with_certificate(certificate: &[u8], key: &str) -> Output {
+    let folder = folder();
+    let file = |name| folder.path().join(name);
+    let config = std::fs::read_to_string(file("vestibule.yaml")).unwrap();
+    let tls = "listen:\n  tls: {certificate: ./tls.crt, key: ./tls.key}\n";
+    let config = config
+        .replace("accessURL: http://127.0.0.1:3000", "accessURL: https://coder.company")
+        .replace("listen:\n", tls);
+    std::fs::write(file("vestibule.yaml"), config).unwrap();
+    std::fs::write(file("tls.crt"), certificate).unwrap();
+    std::fs::write(file("tls.key"), key).unwrap();
+    run(&folder, &["check"])
+}
+
+#[test]
+fn check_fails_for_a_certificate_that_clients_refuse_and_says_why() {
+    let made = rcgen::generate_simple_self_signed(["other.company".to_owned()]).unwrap();
+    let (pem, key) = (made.cert.pem(), made.signing_key.serialize_pem());
+    let output = check_with_certificate(pem.as_bytes(), &key);
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    for part in
+        ["wrong: The certificate in ./tls.crt is not for coder.company", "It is for other.company", "to do:"]
+    {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    let output = check_with_certificate(&[b"\xef\xbb\xbf", pem.as_bytes()].concat(), &key);
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert_eq!(output.status.code(), Some(1), "{said}");
+    assert!(said.contains("listen.tls cannot be used") && said.contains("byte order mark"), "{said}");
+    let made = rcgen::generate_simple_self_signed(["coder.company".to_owned()]).unwrap();
+    let output = check_with_certificate(made.cert.pem().as_bytes(), &made.signing_key.serialize_pem());
+    let said = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    assert!(said.contains("ok: The certificate in ./tls.crt is for coder.company"), "{said}");
+    assert!(said.contains("The hard limit on open files is"), "{said}");
+}
+
 #[tokio::test]
 async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     let folder = folder();
@@ -171,6 +210,7 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
         said.contains("hint: authentik since 2025.10 sends email_verified: false by default"),
         "the issuer is authentik's by its path: {said}"
     );
+    assert!(said.contains("limits on open files and connections soft="), "{said}");
     assert!(
         said.contains("vestibule listens") && said.contains("stopped") && !said.contains("coder-secret"),
         "{said}"

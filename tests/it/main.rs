@@ -27,6 +27,7 @@ mod commands;
 mod conformance;
 mod contributing;
 mod declined;
+mod few_places;
 mod gate;
 mod hostile;
 mod inside;

@@ -14,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
 use crate::support::client::{Answer, send};
+use crate::support::coder::Fault;
 use crate::support::wire::within;
 use crate::support::world::{Options, World};
 
@@ -205,4 +206,40 @@ async fn every_page_of_the_gateway_has_its_headers() {
             assert!(has(&page.headers, name, part), "{path}: {name} {:?}", page.headers);
         }
     }
+}
+
+/// One HTTP/2 connection may have many requests open, each with a connection of its own to Coder.
+#[tokio::test]
+async fn many_streams_without_a_sign_in_leave_room_for_people() {
+    const STREAMS: usize = 12;
+    let world = World::with(Options { tls: true, open_files: Some(0), ..Options::default() }).await;
+    let mut person = http2(&world).await;
+    let cookies = kept(&sign_in(&world, &mut person).await);
+    let me = ask(&world, &mut person, "GET", "/api/v2/users/me", &[("cookie", &cookies)]).await;
+    assert_eq!(me.status, 200, "{}", me.text());
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        let mut sender = http2(&world).await;
+        for _ in 0..STREAMS {
+            world.coder.fail_next("/api/v2/buildinfo", Fault::Gate);
+            let request =
+                Request::get(format!("https://{}/api/v2/buildinfo", world.host)).body(Full::default());
+            waiting.push(tokio::spawn(sender.send_request(request.unwrap())));
+        }
+    }
+    let refused = || waiting.iter().filter(|request| request.is_finished()).count();
+    // Of the sixteen places fifteen are open to all, and the person's connection has one of them.
+    world.until("all but fourteen are refused", || refused() == 5 * STREAMS - 14).await;
+    assert_eq!(world.coder.seen_at("/api/v2/buildinfo").len(), 14);
+    let me = ask(&world, &mut person, "GET", "/api/v2/users/me", &[("cookie", &cookies)]).await;
+    assert_eq!(me.status, 200, "{}", me.text());
+    let anybody = ask(&world, &mut http2(&world).await, "GET", "/api/v2/buildinfo", &[]).await;
+    assert_eq!(anybody.status, 503, "{}", anybody.text());
+    world.coder.open_gate(14);
+    for request in waiting {
+        let status = within(request).await.unwrap().unwrap().status().as_u16();
+        assert!([200, 503].contains(&status), "{status}");
+    }
+    let anybody = ask(&world, &mut http2(&world).await, "GET", "/healthz", &[]).await;
+    assert_eq!(anybody.status, 200, "there is room again");
 }

@@ -10,16 +10,20 @@
 //! | client id, secret, redirect URI, grants, clock | `client.rs`; `told.rs` asks |
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
 //! | the way from clients to the gateway | `access.rs` |
+//! | the limit on open files | `open_files.rs` |
+//! | the certificate that clients are shown | `certificate_chain.rs` |
 //!
 //! All checks together send about a dozen requests, each bounded by the client's time-out. None has a token that was ever
 //! issued. They leave failed attempts in the logs of the provider and Coder.
 
 mod access;
 mod authentik;
+mod certificate_chain;
 mod client;
 mod coder;
 mod documents;
 mod finding;
+mod open_files;
 mod told;
 
 use std::sync::Arc;
@@ -35,6 +39,8 @@ use crate::web::{Client, ClientSettings};
 
 use super::error::BuildError;
 use super::files;
+use super::open_files::OpenFiles;
+use super::settings::workers;
 
 /// Reads the certificate and its key as the gateway does when it starts.
 ///
@@ -47,6 +53,13 @@ pub fn check_files(config: &Config) -> Result<(), BuildError> {
 /// Hints about problems that are likely with this configuration.
 pub fn hints(config: &Config) -> Vec<Finding> {
     if config.oidc.issuer.authentik_slug().is_some() { authentik::hints(config) } else { Vec::new() }
+}
+
+/// Examines this machine and the files of the configuration: the limit on open files, and the certificate.
+pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
+    let mut findings = vec![open_files::look(OpenFiles::current(), workers(config))];
+    findings.extend(certificate_chain::look(config, clock));
+    findings
 }
 
 /// Asks the provider, Coder and, by the access URL, the gateway.

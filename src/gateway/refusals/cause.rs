@@ -8,6 +8,7 @@ use crate::coder::credential::Contradiction;
 use crate::coder::handoff::HandoffError;
 use crate::coder::refusal::CoderRefusal;
 use crate::grant::{BindError, StoreError};
+use crate::listen::NoForwardPlace;
 use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy::Denial;
 use crate::proxy::ForwardError;
@@ -77,6 +78,9 @@ pub(in crate::gateway) enum RefusalCause {
     /// One address tried too often.
     #[error(transparent)]
     TooMany(#[from] LimitExceeded),
+    /// The gateway has no room for another request without a sign-in.
+    #[error(transparent)]
+    NoRoom(#[from] NoForwardPlace),
     /// The browser signs in again and again without keeping a session.
     #[error("the sign-in goes round in circles")]
     Loop,

@@ -16,6 +16,7 @@ use super::*;
 use crate::coder::credential::Contradiction;
 use crate::coder::handoff::{HandoffError, Unexpected};
 use crate::grant::{BindError, EndReason, StoreError};
+use crate::listen::NoForwardPlace;
 use crate::oidc::{BadAnswer, IdentityRefusal, LoginError};
 use crate::pages::{PageSettings, Pages};
 use crate::policy::Denial;
@@ -106,6 +107,7 @@ fn causes() -> Vec<(RefusalCause, u16, &'static str)> {
         (RefusalCause::Method("GET"), 405, "method"),
         (RefusalCause::Form, 403, "form"),
         (RefusalCause::TooMany(wait), 429, "too_many"),
+        (RefusalCause::NoRoom(NoForwardPlace), 503, "no_room"),
         (RefusalCause::Loop, 403, "loop"),
     ]
 }

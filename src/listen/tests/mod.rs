@@ -2,6 +2,7 @@
 
 mod hostile;
 mod http1;
+mod places;
 mod stop;
 mod support;
 mod tls;

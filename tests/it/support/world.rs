@@ -59,6 +59,7 @@ pub struct World {
     pub host: String,
     pub issuer_host: String,
     config: String,
+    open_files: Option<u64>,
     /// Whether and how the store fails.
     pub store: Switch,
     /// Where probes and metrics are served, if they are.
@@ -90,6 +91,8 @@ pub struct Options {
     pub public_provider: Option<&'static str>,
     /// Email domains that Coder itself lets in (its own check comes after the gateway's).
     pub coder_domain: &'static str,
+    /// The limit on open files that connections are derived from; the process's own when there is none.
+    pub open_files: Option<u64>,
 }
 
 impl Default for Options {
@@ -104,6 +107,7 @@ impl Default for Options {
             oidc: "",
             public_provider: None,
             coder_domain: "acme.company",
+            open_files: None,
         }
     }
 }
@@ -154,6 +158,7 @@ impl World {
             host,
             issuer_host,
             config,
+            open_files: options.open_files,
             store: Switch::default(),
             admin: None,
             running: None,
@@ -168,6 +173,10 @@ impl World {
         let switch = Arc::clone(&self.store);
         let around = |inner| Arc::new(Faulty { inner, switch }) as Arc<dyn Store>;
         let app = App::build_around(config, self.clock.clone(), around).await.unwrap();
+        let app = match self.open_files {
+            Some(limit) => app.limit_open_files(limit),
+            None => app,
+        };
         self.admin = app.addresses().admin;
         let shutdown = Shutdown::new();
         let stop = shutdown.clone();

@@ -42,6 +42,7 @@ pub(in crate::gateway) fn row_of(cause: &RefusalCause) -> RefusalRow {
         RefusalCause::NotFound => requests::NOT_FOUND,
         RefusalCause::Method(_) => requests::METHOD,
         RefusalCause::Form => requests::STALE_FORM,
+        RefusalCause::NoRoom(_) => requests::NO_ROOM,
         RefusalCause::TooMany(exceeded) => requests::TOO_MANY.retry(exceeded.retry_after),
     }
 }

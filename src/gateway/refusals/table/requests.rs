@@ -83,6 +83,12 @@ pub(super) const STALE_FORM: RefusalRow = RefusalRow::new(Status::FORBIDDEN, "fo
     .advice(&[Words("Look at your sessions again and repeat what you meant to do.")])
     .button(Again("Your sessions"));
 
+pub(super) const NO_ROOM: RefusalRow = RefusalRow::new(Status::SERVICE_UNAVAILABLE, "no_room", Gateway)
+    .heading("The gateway is busy")
+    .happened(&[Words("Too many requests without a sign-in are open.")])
+    .advice(&[Words("Try again in a moment, or sign in: the gateway serves people who are signed in.")])
+    .retry(OUTAGE_RETRY);
+
 /// RFC 6585 §4.
 pub(super) const TOO_MANY: RefusalRow = RefusalRow::new(Status::TOO_MANY_REQUESTS, "too_many", Client)
     .heading("Too many attempts")
