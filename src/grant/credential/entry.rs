@@ -73,8 +73,9 @@ impl TokenPart {
         Self { user, login_type, coder_vouches_until: AtomicI64::new(coder_vouches_until.as_millis()) }
     }
 
-    fn coder_vouches_until(&self) -> Timestamp {
-        Timestamp::from_millis(self.coder_vouches_until.load(Ordering::Relaxed))
+    /// Whether Coder's last answer about it still counts.
+    pub(super) fn coder_vouches(&self, now: Timestamp) -> bool {
+        now < Timestamp::from_millis(self.coder_vouches_until.load(Ordering::Relaxed))
     }
 
     /// Coder has answered again.
@@ -88,19 +89,6 @@ impl TokenPart {
 pub(in crate::grant) enum CredentialPart {
     Session(SessionPart),
     Token(TokenPart),
-}
-
-/// What memory alone says of a credential.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in crate::grant) enum CredentialStanding {
-    /// The provider has confirmed a grant of its user.
-    Authorized,
-    /// Coder vouches for it, and its user never signed in here.
-    CoderOnly,
-    /// Coder vouches for it without saying whose it is.
-    Unattributed,
-    /// It has to be judged.
-    Unclear,
 }
 
 /// Which limit of a session's life has passed.
@@ -156,27 +144,17 @@ impl CredentialEntry {
         }
     }
 
-    /// What is known without asking anybody. The hot path: atomics only.
-    pub(super) fn standing(&self, now: Timestamp) -> CredentialStanding {
-        if !self.is_live() {
-            return CredentialStanding::Unclear;
-        }
-        match &self.part {
-            CredentialPart::Session(session) => {
-                if now < session.grant.served_until() && self.passed_limit(now).is_none() {
-                    return CredentialStanding::Authorized;
+    /// Whether it lives and the provider has confirmed a grant of its user. The hot path: atomics only.
+    pub(super) fn is_authorized(&self, now: Timestamp) -> bool {
+        self.is_live()
+            && match &self.part {
+                CredentialPart::Session(session) => {
+                    now < session.grant.served_until() && self.passed_limit(now).is_none()
+                }
+                CredentialPart::Token(token) => {
+                    token.user.as_ref().is_some_and(|user| now < user.served_until())
                 }
             }
-            CredentialPart::Token(token) => match &token.user {
-                Some(user) if now < user.served_until() => return CredentialStanding::Authorized,
-                Some(user) if !user.signed_in() && now < token.coder_vouches_until() => {
-                    return CredentialStanding::CoderOnly;
-                }
-                None if now < token.coder_vouches_until() => return CredentialStanding::Unattributed,
-                _ => {}
-            },
-        }
-        CredentialStanding::Unclear
     }
 
     /// Whether it lives and its authorization is stale or beyond a limit, in a way that the provider or the store
@@ -186,7 +164,7 @@ impl CredentialEntry {
             CredentialPart::Session(_) => true,
             CredentialPart::Token(token) => token.user.as_ref().is_some_and(|user| user.signed_in()),
         };
-        has_grants && self.is_live() && self.standing(now) == CredentialStanding::Unclear
+        has_grants && self.is_live() && !self.is_authorized(now)
     }
 
     /// The grants that it may be served by.

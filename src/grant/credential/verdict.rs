@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::authorization::{Authorization, CoderOnlyToken, CredentialHandle, UnattributedToken};
-use super::entry::{CredentialEntry, CredentialStanding};
+use super::entry::{CredentialEntry, CredentialPart};
 use crate::grant::EndReason;
 use crate::types::Timestamp;
 
@@ -94,11 +94,17 @@ static DECLINED: EndReason = EndReason::EndedByProvider;
 impl Verdict {
     /// What memory alone says of a credential. The hot path.
     pub(in crate::grant) fn of(entry: Arc<CredentialEntry>, now: Timestamp) -> Self {
-        match entry.standing(now) {
-            CredentialStanding::Authorized => Self::Authorized(Authorization::new(entry)),
-            CredentialStanding::CoderOnly => Self::CoderOnly(CoderOnlyToken::new(entry)),
-            CredentialStanding::Unattributed => Self::Unattributed(UnattributedToken::new(entry)),
-            CredentialStanding::Unclear => Self::NeedsAsking(AskNext::Grants),
+        if entry.is_authorized(now) {
+            return Self::Authorized(Authorization::new(entry));
+        }
+        let user = match &entry.part {
+            CredentialPart::Token(token) if entry.is_live() && token.coder_vouches(now) => &token.user,
+            _ => return Self::NeedsAsking(AskNext::Grants),
+        };
+        match user {
+            None => Self::Unattributed(UnattributedToken::new(entry)),
+            Some(user) if !user.signed_in() => Self::CoderOnly(CoderOnlyToken::new(entry)),
+            Some(_) => Self::NeedsAsking(AskNext::Grants),
         }
     }
 
