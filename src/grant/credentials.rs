@@ -1,4 +1,4 @@
-//! Credentials, found in memory or in the store, and what Coder reports about them.
+//! Looks up credentials in memory and the store, and keeps what Coder reports about them.
 
 use std::sync::Arc;
 
@@ -10,31 +10,31 @@ use super::store::{MadeFor, SessionRow, Store, StoreError, TokenRow, UserRow};
 use super::work_runtime::WorkRuntime;
 use crate::types::{Clock, CoderUserId, LoginType, TokenHash};
 
-/// How often a look-up starts over because something ended or was bound in the meantime.
+/// How often a look-up starts over because something ended or was bound meanwhile.
 const LOAD_TRIES: u32 = 32;
 
-/// Whose a token is.
+/// The owner of a token.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TokenOwner {
-    /// The user of Coder.
+    /// The user in Coder.
     pub user: CoderUserId,
     /// How that user signs in to Coder.
     pub login_type: LoginType,
-    /// Where the token was first met.
+    /// Where the token was first seen.
     pub made_for: MadeFor,
 }
 
-/// What a look into memory and the store found.
+/// The result of a look-up in memory and the store.
 pub(super) enum LoadedCredential {
     /// A live session or token.
     Entry(Arc<CredentialEntry>),
-    /// It has ended.
+    /// The credential has ended.
     Ended(EndReason),
-    /// It was never seen.
+    /// The credential was never seen.
     Nothing,
 }
 
-/// Finds credentials, and keeps whose they are.
+/// Finds credentials, and records their owners.
 pub(super) struct Credentials {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -43,7 +43,7 @@ pub(super) struct Credentials {
 }
 
 impl Credentials {
-    /// Those of the memory and the store.
+    /// Credentials in the memory and the store of `parts`.
     pub(super) fn new(parts: &GrantParts) -> Self {
         Self {
             store: Arc::clone(&parts.store),
@@ -53,11 +53,11 @@ impl Credentials {
         }
     }
 
-    /// Binds a token to its user, durably. One that has ended stays ended.
+    /// Binds a token to its user, durably. An ended token stays ended.
     ///
     /// # Errors
     ///
-    /// The store failed: whose the token is may not be kept.
+    /// The store failed: the owner may not be stored.
     pub(super) async fn attribute(&self, hash: TokenHash, owner: TokenOwner) -> Result<(), StoreError> {
         let now = self.clock.now();
         let row = TokenRow {
@@ -80,7 +80,7 @@ impl Credentials {
         self.runtime.complete(work).await
     }
 
-    /// The credential in memory, or taken there from the store.
+    /// The credential in memory, loaded from the store when needed.
     ///
     /// # Errors
     ///
@@ -102,8 +102,8 @@ impl Credentials {
         Err(StoreError::Busy)
     }
 
-    /// Reads a credential from the store. None when something ended or was bound meanwhile: the rows
-    /// may be older than that, and must not outlive it in memory.
+    /// Reads a credential from the store. None when something ended or was bound meanwhile: the rows may be older than
+    /// that, and must not outlive it in memory.
     async fn load(&self, hash: &TokenHash) -> Result<Option<LoadedCredential>, StoreError> {
         let epoch = self.memory.register().epoch();
         if let Some(row) = self.store.session(*hash).await? {
@@ -131,7 +131,7 @@ impl Credentials {
         user: &UserRow,
     ) -> Result<Option<LoadedCredential>, StoreError> {
         let Some(grant) = user.grants.iter().find(|head| head.id == row.grant) else {
-            // A live session has a live grant: this one ended between the two reads, or the store is damaged.
+            // A live session has a live grant: this grant ended between the two reads, or the store is damaged.
             if self.memory.register().epoch() == epoch {
                 return Err(StoreError::Damaged("a session without its grant".to_owned()));
             }

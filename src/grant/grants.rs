@@ -1,4 +1,4 @@
-//! The door to everything about grants.
+//! The entry point to everything about grants.
 
 use std::sync::Arc;
 
@@ -19,10 +19,10 @@ use super::vault::Vault;
 use crate::oidc::{ClaimMap, VerifiedIdentity};
 use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Keyring, Secret, Timestamp, TokenHash};
 
-/// All grants, sessions and tokens, and the judgement over them.
+/// All grants, sessions and tokens, and the judgement of them.
 ///
-/// Its asynchronous methods may be awaited on any runtime and dropped at any point: what must not be
-/// left half-done runs in tasks on the runtime that [`Grants::open`] was called on.
+/// Its asynchronous methods may be awaited on any runtime and dropped at any point: work that must not be left
+/// half-done runs in tasks on the runtime that [`Grants::open`] was called on.
 #[expect(missing_debug_implementations, reason = "a service, not a value; it holds keys")]
 pub struct Grants {
     pub(super) services: GrantServices,
@@ -33,7 +33,7 @@ impl Grants {
     ///
     /// # Errors
     ///
-    /// The store failed, or was made with other keys.
+    /// The store failed, or was created with other keys.
     pub async fn open(
         settings: GrantSettings,
         store: Arc<dyn Store>,
@@ -46,14 +46,14 @@ impl Grants {
         Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, provider, clock) }))
     }
 
-    /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only. No
-    /// store, no wait, no contended lock.
+    /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only; no
+    /// store, no waiting, no contended lock.
     pub fn check(&self, hash: &TokenHash) -> Verdict {
         self.services.memory.check(hash)
     }
 
-    /// Finds out what [`Self::check`] does not know: reads the store, ends what is beyond its limits, and has the
-    /// provider asked when the authorization is stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
+    /// Finds out what [`Self::check`] does not know: reads the store, ends what exceeds its limits, and asks the
+    /// provider when the authorization is stale. What only Coder knows remains [`Verdict::NeedsAsking`].
     ///
     /// # Errors
     ///
@@ -62,13 +62,13 @@ impl Grants {
         self.services.judge.judge(hash).await
     }
 
-    /// Notes where a token was presented from, for its owner's list of sessions. Written with the moment when it was
-    /// last seen.
+    /// Notes where a token was presented from, for its owner's list of sessions. Written together with the last-seen
+    /// moment.
     pub fn seen_from(&self, hash: &TokenHash, device: Device) {
         self.services.memory.seen_from(hash, device);
     }
 
-    /// Binds a token that Coder reported to its user, durably, and judges it. A token that has ended stays ended.
+    /// Binds a token that Coder reported to its user, durably, and judges it. An ended token stays ended.
     ///
     /// # Errors
     ///
@@ -78,30 +78,30 @@ impl Grants {
         self.services.judge.judge(&hash).await
     }
 
-    /// Remembers whose a token is, durably: for a key whose creation was seen, before it is presented. Coder does not
-    /// say later whose a scoped token is.
+    /// Stores the owner of a token, durably: for a key whose creation was seen, before it is presented. Coder does not
+    /// report the owner of a scoped token later.
     ///
     /// # Errors
     ///
-    /// The store failed: whose the token is may not be kept.
+    /// The store failed: the owner may not be stored.
     pub async fn attribute(&self, hash: TokenHash, owner: TokenOwner) -> Result<(), StoreError> {
         self.services.credentials.attribute(hash, owner).await
     }
 
-    /// A token that is valid at Coder, which does not say whose (a scoped one whose creation was not
-    /// seen): believed for the recheck interval, not kept. The verdict is [`Verdict::Unattributed`],
-    /// unless its owner became known in the meantime.
+    /// A token that Coder accepts without reporting its owner (a scoped token whose creation was not seen): believed
+    /// for the recheck interval, not stored. The verdict is [`Verdict::Unattributed`], unless its owner became known
+    /// meanwhile.
     pub fn accept_unattributed(&self, hash: TokenHash) -> Verdict {
         self.services.memory.accept_unattributed(hash)
     }
 
-    /// Remembers for a minute that Coder does not know a credential. At most 20 000 are remembered.
+    /// Remembers for a minute that Coder does not know a credential; at most 20 000 of them.
     pub fn remember_unknown(&self, hash: TokenHash) {
         self.services.memory.remember_unknown(hash);
     }
 
-    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when it was
-    /// spent before. It is remembered until `until`, across restarts.
+    /// Spends a one-time value of some `domain` (a logout token's `jti`): true the first time, false when already
+    /// spent. It is remembered until `until`, across restarts.
     ///
     /// # Errors
     ///
@@ -110,7 +110,7 @@ impl Grants {
         self.services.one_time_values.spend(domain, value, until).await
     }
 
-    /// Takes the state of an attempt that began at `begun_at`. None when it was taken before, also by an earlier
+    /// Takes the state of an attempt that began at `begun_at`. None when it was already taken, even by an earlier
     /// process.
     ///
     /// # Errors
@@ -133,13 +133,13 @@ impl Grants {
         self.services.one_time_values.write_state(state).await
     }
 
-    /// Begins a grant for the state that the sign-in came by: both durable when this returns. It serves nobody until
-    /// it is bound; one that is not bound within a quarter of an hour is ended and revoked. None when the store knows
-    /// the state as spent.
+    /// Begins a grant for the state of its sign-in: both are durable when this returns. The grant serves nobody until
+    /// it is bound; after a quarter of an hour an unbound grant is ended and revoked. None when the store knows the
+    /// state as spent.
     ///
     /// # Errors
     ///
-    /// The store failed: the grant may not be kept, and its tokens are revoked.
+    /// The store failed: the grant may not be stored, and its tokens are revoked.
     pub async fn begin(
         &self,
         identity: VerifiedIdentity,
@@ -149,14 +149,14 @@ impl Grants {
         self.services.sign_ins.begin(identity, device, state).await
     }
 
-    /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the
-    /// browser presented before (`replaces`) is dead from now on, known or not: session fixation,
-    /// CVE-2026-34454. The user's older grants without a live session end and are revoked at the
-    /// provider. Gives whose the session or token presented before was, when it was a live one.
+    /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the browser presented
+    /// before (`replaces`) ends, known or not: session fixation, CVE-2026-34454. The user's older grants without a live
+    /// session end and are revoked at the provider. Returns the owner of the previously presented session or token, if
+    /// it was live.
     ///
     /// # Errors
     ///
-    /// The grant ended in the meantime, or the store failed: the session must not be given out.
+    /// The grant ended meanwhile, or the store failed: the session must not be given out.
     pub async fn bind(
         &self,
         grant: GrantId,
@@ -167,7 +167,7 @@ impl Grants {
         self.services.sign_ins.bind(grant, session, user, replaces).await
     }
 
-    /// Gives a sign-in up that Coder refused or that failed: the grant ends, its tokens are revoked.
+    /// Abandons a sign-in that Coder refused or that failed: the grant ends, its tokens are revoked.
     ///
     /// # Errors
     ///
@@ -176,18 +176,18 @@ impl Grants {
         self.services.sign_ins.abandon(grant, reason).await
     }
 
-    /// A one-time code for a grant that is not bound yet: good for 30 s, once, with this `redirect_uri` and the
-    /// PKCE verifier of `challenge` (S256). One made for the same grant before is good no longer.
+    /// A one-time code for an unbound grant: valid for 30 s, once, with this `redirect_uri` and the PKCE verifier of
+    /// `challenge` (S256). It invalidates an earlier code for the same grant.
     pub fn code_for(&self, grant: GrantId, redirect_uri: &str, challenge: Option<&str>) -> Secret {
         self.services.answers.code_for(grant, redirect_uri, challenge)
     }
 
-    /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
-    /// wrong `redirect_uri` or verifier is refused and not spent.
+    /// Redeems a code, once; the caller must have authenticated the client. A code presented with a wrong
+    /// `redirect_uri` or verifier is refused and not spent.
     ///
     /// # Errors
     ///
-    /// [`AnswerError::InvalidGrant`]: the code is none of ours, spent, expired or not presented as it must be.
+    /// [`AnswerError::InvalidGrant`]: the code is not ours, spent, expired or not presented correctly.
     pub fn redeem(
         &self,
         code: &Secret,
@@ -197,18 +197,18 @@ impl Grants {
         self.services.answers.redeem(code, redirect_uri, verifier)
     }
 
-    /// Answers a user's handle from any live grant of the user, refreshed first when its access token
-    /// is about to expire. All requests at once get the same answer.
+    /// Tokens for a user's handle from any live grant of the user, refreshed first when its access token is about to
+    /// expire. Concurrent requests get the same answer.
     ///
     /// # Errors
     ///
-    /// Nothing live is behind the handle, the provider does not answer, or the store failed.
+    /// The handle has no live grant, the provider does not answer, or the store failed.
     pub async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
         self.services.answers.by_handle(handle).await
     }
 
-    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
-    /// token's claims when the provider was not asked for more. None for any other token.
+    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID token's claims when
+    /// userinfo was not requested. None for any other token.
     ///
     /// # Errors
     ///
@@ -217,9 +217,9 @@ impl Grants {
         self.services.answers.user_info(access_token).await
     }
 
-    /// Ends one session. Its grant goes on for the user's tokens; when nothing depends on it any more (the
-    /// user has no known live token, or another grant with a live session) it ends too, and its tokens
-    /// are revoked at the provider. None when there was no such live session.
+    /// Ends one session. Its grant remains for the user's tokens. When nothing depends on the grant any more (the user
+    /// has no known live token, or has another grant with a live session), it ends too, and its tokens are revoked at
+    /// the provider. None when there was no such live session.
     ///
     /// # Errors
     ///
@@ -232,7 +232,7 @@ impl Grants {
         self.services.terminator.end_session(hash, reason).await
     }
 
-    /// Ends one token for good. Gives how many ended: one or none.
+    /// Ends one token for good. Returns how many ended: one or none.
     ///
     /// # Errors
     ///
@@ -241,7 +241,7 @@ impl Grants {
         self.end(Scope::Token(*hash), reason).await
     }
 
-    /// Ends one grant and its sessions; its tokens are revoked at the provider. Gives how many sessions, tokens and
+    /// Ends one grant and its sessions; its tokens are revoked at the provider. Returns how many sessions, tokens and
     /// grants ended.
     ///
     /// # Errors
@@ -251,7 +251,7 @@ impl Grants {
         self.end(Scope::Grant(grant), reason).await
     }
 
-    /// Ends all of a user of Coder: grants, sessions, tokens. Gives how many.
+    /// Ends everything of a user of Coder: grants, sessions, tokens. Returns how many.
     ///
     /// # Errors
     ///
@@ -260,7 +260,7 @@ impl Grants {
         self.end(Scope::User(user), reason).await
     }
 
-    /// Ends everything of everybody. Gives how many.
+    /// Ends everything of everybody. Returns how many.
     ///
     /// # Errors
     ///
@@ -273,8 +273,8 @@ impl Grants {
         Ok(self.services.terminator.end_scope(scope, reason).await?.count())
     }
 
-    /// Ends the browser sessions of one session at the provider, and sign-ins from it that are in
-    /// progress. The grants stay for the users' tokens. That nothing ends is no error.
+    /// Ends the browser sessions of one session at the provider, and its sign-ins in progress. The grants stay for the
+    /// users' tokens. Ending nothing is no error.
     ///
     /// # Errors
     ///
@@ -288,9 +288,8 @@ impl Grants {
         self.services.terminator.end_by_sid(issuer, sid, reason).await
     }
 
-    /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
-    /// sign-ins in progress included, sessions, tokens. A sign-in after that stays, and so do the tokens that
-    /// were first met since.
+    /// Ends everything of an identity that was signed in up to `by`, a moment of the provider's clock: grants (also of
+    /// sign-ins in progress), sessions, tokens. A later sign-in stays, and so do the tokens first seen since.
     ///
     /// # Errors
     ///
@@ -304,17 +303,17 @@ impl Grants {
         self.services.terminator.end_by_subject(key, by, reason).await
     }
 
-    /// Drops what the provider confirmed before about an identity: its grants are refreshed at the next
-    /// request that needs them, and `invalid_grant` ends them then.
+    /// Invalidates the provider's confirmations of an identity: its grants are refreshed at the next request that needs
+    /// them, and `invalid_grant` ends them then.
     ///
     /// # Errors
     ///
-    /// The store failed: what was confirmed still counts.
+    /// The store failed: the confirmations still count.
     pub async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
         self.services.refresher.ask_again(key).await
     }
 
-    /// At most `limit` live sessions and tokens, last seen first.
+    /// At most `limit` live sessions and tokens, most recently seen first.
     ///
     /// # Errors
     ///
@@ -323,16 +322,16 @@ impl Grants {
         self.services.store.list(filter, limit).await
     }
 
-    /// The provider's last known discovery document and keys, as [`Self::keep_documents`] kept them.
+    /// The provider's last known discovery document and keys, as stored by [`Self::keep_documents`].
     ///
     /// # Errors
     ///
-    /// The store failed, or what it has does not open with the present keys.
+    /// The store failed, or its documents do not open with the present keys.
     pub async fn documents(&self) -> Result<Option<(String, String)>, StoreError> {
         self.services.vault.documents(&*self.services.store).await
     }
 
-    /// Keeps the provider's discovery document and keys for a start while it is down.
+    /// Stores the provider's discovery document and keys for a start while it is down.
     ///
     /// # Errors
     ///
@@ -341,11 +340,11 @@ impl Grants {
         self.services.vault.keep_documents(&*self.services.store, discovery, jwks).await
     }
 
-    /// Writes to the store, to know whether it takes writes.
+    /// Writes to the store, to check whether it accepts writes.
     ///
     /// # Errors
     ///
-    /// It takes none.
+    /// It accepts none.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.services.store.set_note("probe", Vec::new()).await
     }
@@ -355,8 +354,8 @@ impl Grants {
         self.services.memory.sizes()
     }
 
-    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and writes what is left to
-    /// write. To be spawned on the runtime that [`Grants::open`] was called on.
+    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and finishes the remaining writes. Spawn
+    /// it on the runtime that [`Grants::open`] was called on.
     pub async fn run_background(self: Arc<Self>, stop: CancellationToken) {
         self.services.upkeep.run(stop).await;
     }

@@ -1,4 +1,4 @@
-//! May this be served? The verdict that the hot path cannot give.
+//! Judges what the hot path cannot.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use super::store::{Scope, StoreError};
 use super::terminator::Terminator;
 use crate::types::{Clock, Timestamp, TokenHash};
 
-/// How often a verdict starts over because what it judged was replaced in the meantime.
+/// How often a judgement starts over because its credential was replaced meanwhile.
 const JUDGE_TRIES: u32 = 8;
 
-/// Judges credentials: by the store, by their limits, and by what the provider confirms.
+/// Judges credentials: by the store, by their limits, and by the provider's confirmations.
 pub(super) struct Judge {
     credentials: Arc<Credentials>,
     refresher: Arc<Refresher>,
@@ -27,7 +27,7 @@ pub(super) struct Judge {
 }
 
 impl Judge {
-    /// A judge of what `credentials` finds.
+    /// A judge of the credentials that `credentials` finds.
     pub(super) fn new(
         parts: &GrantParts,
         credentials: Arc<Credentials>,
@@ -37,8 +37,8 @@ impl Judge {
         Self { credentials, refresher, terminator, clock: parts.clock.clone() }
     }
 
-    /// Finds a credential, ends it when it is beyond a limit, and has the provider asked when its authorization is
-    /// stale. What only Coder can say is [`Verdict::NeedsAsking`] still.
+    /// Finds a credential, ends it when it exceeds a limit, and asks the provider when its authorization is stale. What
+    /// only Coder knows remains [`Verdict::NeedsAsking`].
     ///
     /// # Errors
     ///
@@ -111,14 +111,14 @@ impl Judge {
         Ok(match self.refresher.renew(&session.grant, seen, patience).await? {
             Renewal::Fresh | Renewal::Grace => Verdict::renewed(entry),
             Renewal::Ended(reason) => Verdict::Ended(reason),
-            // The session was retired with it: it is looked up again.
+            // The session was retired too: it is looked up again.
             Renewal::Moved => Verdict::NeedsAsking(AskNext::CoderAgain),
             Renewal::Declined { .. } => Verdict::Declined,
             Renewal::Unreachable { answers, retry_after } => Verdict::Unreachable { answers, retry_after },
         })
     }
 
-    /// A token is served while any live grant of its user is: one confirmation is enough.
+    /// A token is served while any live grant of its user is confirmed.
     async fn judge_token(
         &self,
         entry: &Arc<CredentialEntry>,
@@ -140,7 +140,7 @@ impl Judge {
                 }
                 Renewal::Ended(_) | Renewal::Moved => {}
                 Renewal::Declined { .. } => best = best.or(Some(Verdict::Declined)),
-                // One that may go on by itself is better news than one that was declined.
+                // A grant that may recover by itself is better news than a declined one.
                 Renewal::Unreachable { answers, retry_after } => {
                     best = Some(Verdict::Unreachable { answers, retry_after });
                 }

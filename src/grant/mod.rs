@@ -1,28 +1,27 @@
 //! Grants, sessions, tokens, and the authorization that follows from them.
 //!
-//! A *grant* is what the provider issued for one sign-in; a *session* is a browser's, bound to its grant;
-//! a *token* is any other Coder API key, bound to a user of Coder. An [`Authorization`] says that a session or
-//! token may be served now: it is made only here, and a grant begins only from a
-//! [`crate::oidc::VerifiedIdentity`].
+//! A *grant* is what the provider issued for one sign-in; a *session* is a browser's, bound to its grant; a *token* is
+//! any other Coder API key, bound to a user of Coder. An [`Authorization`] proves that a session or token may be served
+//! now: it is made only here, and a grant begins only from a [`crate::oidc::VerifiedIdentity`].
 //!
-//! [`Grants`] (`grants.rs`) is the door. Behind it are services (`services.rs`). Each holds what it needs, and uses
-//! only those above it in this table:
+//! [`Grants`] (`grants.rs`) is the entry point. Behind it are services (`services.rs`). Each holds what it needs, and
+//! uses only those above it in this table:
 //!
 //! | what | where |
 //! | --- | --- |
 //! | why something ended; what is kept, and how it is sealed | `reason.rs`, `store/`, `vault.rs` |
-//! | one credential in memory, the proofs and the verdict | `credential/` |
-//! | one of each grant, user and credential in memory; the hot path | `memory/` |
+//! | one credential in memory, its proofs and verdict | `credential/` |
+//! | the grants, users and credentials in use; the hot path | `memory/` |
 //! | work that must not be left half-done; what all services are built on | `work_runtime.rs`, `parts.rs` |
 //! | everything that ends something, and whose it was | `terminator.rs`, `owner.rs` |
 //! | credentials found in memory or the store, and what Coder reports about them | `credentials.rs` |
 //! | one refresh in flight per grant, stored before it counts | `refresh/` |
-//! | the verdict that the hot path cannot give | `judge.rs` |
-//! | a sign-in, and what Coder is answered | `sign_in/` |
+//! | judgement of what the hot path cannot judge | `judge.rs` |
+//! | sign-ins, and the tokens and claims for Coder | `sign_in/` |
 //! | tunnels' authorizations, last seen, revocation, sweeping | `upkeep/` |
 //!
-//! The order that holds everywhere: the store first, then the memory, then the answer. An end in the store ends the
-//! same in memory before it is reported. When the store fails, nothing is served that it would have to judge.
+//! The order is always: the store first, then the memory, then the answer. Whatever ends in the store ends in memory
+//! before that is reported. When the store fails, nothing that needs its judgement is served.
 //!
 //! Tier 3.
 

@@ -1,26 +1,26 @@
-//! Whose a credential is, and the audit events about it.
+//! The owner of a credential, and the audit events about it.
 
 use super::credential::ProviderUser;
 use super::store::GrantHead;
 use crate::telemetry::audit;
 use crate::types::CoderUserId;
 
-/// Whose a credential or grant is, or was.
+/// The present or former owner of a credential or grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CredentialOwner {
-    /// At the provider; unknown for a token whose user never signed in here.
+    /// The user at the provider; unknown for a token whose user never signed in here.
     pub person: Option<ProviderUser>,
-    /// In Coder; unknown for a sign-in that was not finished.
+    /// The user in Coder; unknown for an unfinished sign-in.
     pub user: Option<CoderUserId>,
 }
 
 impl CredentialOwner {
-    /// Whose a grant is.
+    /// The owner of a grant.
     pub(super) fn of(head: &GrantHead) -> Self {
         Self { person: Some(ProviderUser::of(head)), user: head.user }
     }
 
-    /// For an audit event.
+    /// The owner for an audit event.
     pub fn to_audit(&self) -> audit::AuditPerson<'_> {
         audit::AuditPerson {
             key: self.person.as_ref().map(|person| &person.key),
@@ -29,7 +29,7 @@ impl CredentialOwner {
         }
     }
 
-    /// Writes an audit event about what happened without a request.
+    /// Writes an audit event that no request caused.
     pub(super) fn audit(&self, action: audit::AuditAction, outcome: &str) {
         audit::emit(audit::Event { action, outcome, person: self.to_audit(), client: None, request: None });
     }

@@ -1,4 +1,4 @@
-//! What the services are built on.
+//! The common parts of the services.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::vault::Vault;
 use super::work_runtime::WorkRuntime;
 use crate::types::Clock;
 
-/// What the services are built on. Each keeps what it needs.
+/// The common parts of the services. Each service keeps those it needs.
 pub(super) struct GrantParts {
     pub(super) store: Arc<dyn Store>,
     pub(super) memory: Arc<GrantMemory>,

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-/// The longest sentence that is kept of a refusal, in bytes.
+/// The longest stored sentence of a refusal, in bytes.
 const MAX_SENTENCE: usize = 500;
 
 /// Why a session, a token or a grant ended.
@@ -17,7 +17,7 @@ pub enum EndReason {
     Revoked,
     /// The provider refused to refresh (`invalid_grant`): deactivated, deleted, revoked or expired there.
     EndedByProvider,
-    /// A refresh was about another subject than the sign-in.
+    /// A refresh returned another subject than the sign-in.
     AnotherSubject,
     /// The claims of a refresh no longer allow the person in. Holds the sentence for the person.
     Refused(Arc<str>),
@@ -25,7 +25,7 @@ pub enum EndReason {
     AccessExpired,
     /// `session.maxAge` has passed since the sign-in.
     MaxAge,
-    /// Nothing was asked for during `session.idle`.
+    /// No activity during `session.idle`.
     Idle,
     /// A newer sign-in took its place.
     Replaced,
@@ -33,7 +33,7 @@ pub enum EndReason {
     Abandoned,
     /// No session or token depended on the grant any more.
     Unused,
-    /// A token whose user has no live grant.
+    /// The token's user has no live grant.
     NoLiveGrant,
     /// The stored grant does not open with the present keys.
     Unreadable,
@@ -46,7 +46,7 @@ impl EndReason {
         Self::Refused(sentence.get(..cut).unwrap_or_default().into())
     }
 
-    /// A short name for logs, metrics and the store.
+    /// The label for logs, metrics and the store.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::SignedOut => "signed_out",
@@ -66,12 +66,12 @@ impl EndReason {
         }
     }
 
-    /// Whether the provider may still take the tokens of a grant that ended so: they are revoked there.
+    /// Whether the provider may still accept the tokens of a grant that ended so: they are revoked there.
     pub(crate) const fn leaves_tokens(&self) -> bool {
         !matches!(self, Self::EndedByProvider | Self::AccessExpired)
     }
 
-    /// The form in the store: the label, and a refusal's sentence behind a colon.
+    /// The stored form: the label, and a refusal's sentence after a colon.
     pub(crate) fn to_text(&self) -> String {
         match self {
             Self::Refused(sentence) => format!("refused:{sentence}"),
@@ -79,7 +79,7 @@ impl EndReason {
         }
     }
 
-    /// Reads [`Self::to_text`]. A label that a newer version wrote reads as [`Self::Revoked`]: it has ended.
+    /// Parses [`Self::to_text`]. A label of a newer version becomes [`Self::Revoked`]: it has ended.
     pub(crate) fn from_text(text: &str) -> Self {
         if let Some(sentence) = text.strip_prefix("refused:") {
             return Self::refused(sentence);

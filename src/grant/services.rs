@@ -1,4 +1,4 @@
-//! The services behind [`super::Grants`], and what each is made of.
+//! The services behind [`super::Grants`], and their construction.
 
 use std::sync::Arc;
 
@@ -20,28 +20,28 @@ use crate::types::Clock;
 pub(super) struct GrantServices {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
-    /// What is in use, and the hot path.
+    /// The grants in use, and the hot path.
     pub(super) memory: Arc<GrantMemory>,
-    /// Ends things.
+    /// Ends sessions, tokens and grants.
     pub(super) terminator: Arc<Terminator>,
     /// Finds credentials.
     pub(super) credentials: Arc<Credentials>,
-    /// Has the provider confirm grants.
+    /// Asks the provider to confirm grants.
     pub(super) refresher: Arc<Refresher>,
     /// Judges credentials.
     pub(super) judge: Arc<Judge>,
-    /// States and other values that are good once.
+    /// States and other one-time values.
     pub(super) one_time_values: Arc<OneTimeValues>,
-    /// Begins sign-ins and finishes them.
+    /// Begins and finishes sign-ins.
     pub(super) sign_ins: SignIns,
-    /// Answers Coder.
+    /// Tokens and claims for Coder.
     pub(super) answers: TokenAnswers,
-    /// The work in the background.
+    /// Work in the background.
     pub(super) upkeep: GrantUpkeep,
 }
 
 impl GrantServices {
-    /// Services over a store that `vault` has checked. Their tasks run on the runtime of the caller.
+    /// Services over a store that `vault` has checked. Their tasks run on the caller's runtime.
     pub(super) fn new(
         settings: &GrantSettings,
         store: Arc<dyn Store>,

@@ -8,8 +8,8 @@ pub struct GrantSettings {
     /// How long a confirmation of the provider counts (`session.recheck`); never beyond the access token's life.
     /// Default: 5 minutes.
     pub recheck: Duration,
-    /// How long an authorization goes on after that when the provider does not answer (`unreachable.grace`).
-    /// Default: 10 minutes.
+    /// How long an authorization continues after that when the provider does not answer (`unreachable.grace`). Default:
+    /// 10 minutes.
     pub grace: Duration,
     /// Ends a grant's browser sessions when a refresh shows that the session at the provider has ended
     /// (`session.signOutWithProvider`). Default: true.
@@ -18,11 +18,11 @@ pub struct GrantSettings {
     pub max_age: Option<Duration>,
     /// The longest time that a session may be idle (`session.idle`). Default: none.
     pub idle: Option<Duration>,
-    /// How many sessions and tokens are kept in memory; others are read from the store when they
-    /// come. Each takes about 900 bytes once it has come. Default: 1 000 000.
+    /// How many sessions and tokens are kept in memory, at about 900 bytes each; others are read from the store when
+    /// needed. Default: 1 000 000.
     pub cache_capacity: u64,
-    /// How long a request waits for refreshes while its authorization could go on by the grace. authentik takes about
-    /// 0.4 s for one on a busy machine. Default: 5 seconds.
+    /// How long a request waits for refreshes while it could be served on grace. A refresh takes authentik about 0.4 s
+    /// on a busy machine. Default: 5 seconds.
     pub patience: Duration,
 }
 

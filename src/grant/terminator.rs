@@ -1,4 +1,4 @@
-//! Everything that ends something: the store first, then the memory, then the answer.
+//! Ends sessions, tokens and grants: first in the store, then in memory, then the answer.
 
 use std::sync::Arc;
 
@@ -18,7 +18,7 @@ use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Secret, Tim
 pub struct EndedSession {
     /// Its grant.
     pub grant: GrantId,
-    /// Whose it was at the provider.
+    /// Its identity at the provider.
     pub key: IdentityKey,
     /// Its user.
     pub user: CoderUserId,
@@ -26,16 +26,16 @@ pub struct EndedSession {
     pub id_token: Option<Secret>,
 }
 
-/// What a logout token of the provider ended.
+/// The result of a logout token.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct EndedThere {
     /// How many sessions, tokens and grants.
     pub count: usize,
-    /// Whose they were, each once, as far as sessions and grants show.
+    /// Their owners, each once, as far as sessions and grants show.
     pub owners: Vec<CredentialOwner>,
 }
 
-/// Ends things: in the store first, then in memory, and only then it reports the end.
+/// Ends things: first in the store, then in memory; only then it reports the end.
 pub(super) struct Terminator {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -45,7 +45,7 @@ pub(super) struct Terminator {
 }
 
 impl Terminator {
-    /// One for the memory and the store.
+    /// A terminator for the memory and the store.
     pub(super) fn new(parts: &GrantParts) -> Self {
         Self {
             store: Arc::clone(&parts.store),
@@ -56,9 +56,9 @@ impl Terminator {
         }
     }
 
-    /// Ends one session. Its grant goes on for the user's tokens; when nothing depends on it any more (the
-    /// user has no known live token, or another grant with a live session) it ends too, and its tokens
-    /// are revoked at the provider. None when there was no such live session.
+    /// Ends one session. Its grant remains for the user's tokens. When nothing depends on the grant any more (the user
+    /// has no known live token, or has another grant with a live session), it ends too, and its tokens are revoked at
+    /// the provider. None when there was no such live session.
     ///
     /// # Errors
     ///
@@ -82,8 +82,8 @@ impl Terminator {
         }))
     }
 
-    /// Ends the browser sessions of one session at the provider, and sign-ins from it that are in
-    /// progress. The grants stay for the users' tokens. That nothing ends is no error.
+    /// Ends the browser sessions of one session at the provider, and its sign-ins in progress. The grants stay for the
+    /// users' tokens. Ending nothing is no error.
     ///
     /// # Errors
     ///
@@ -99,9 +99,8 @@ impl Terminator {
         Ok(self.report(&ended).await)
     }
 
-    /// Ends all of an identity that was signed in up to `by`, a moment of the provider's clock: grants, those of
-    /// sign-ins in progress included, sessions, tokens. A sign-in after that stays, and so do the tokens that
-    /// were first met since.
+    /// Ends everything of an identity that was signed in up to `by`, a moment of the provider's clock: grants (also of
+    /// sign-ins in progress), sessions, tokens. A later sign-in stays, and so do the tokens first seen since.
     ///
     /// # Errors
     ///
@@ -116,8 +115,7 @@ impl Terminator {
         Ok(self.report(&ended).await)
     }
 
-    /// Ends what is beyond a limit, with an audit event for each grant that it concerns: no request asked for it, so
-    /// no request writes one.
+    /// Ends what exceeds a limit, with an audit event for each affected grant, because no request writes one.
     ///
     /// # Errors
     ///
@@ -130,7 +128,7 @@ impl Terminator {
         Ok(())
     }
 
-    /// How much ended, and whose it was.
+    /// How much ended, and the owners.
     async fn report(&self, ended: &Ended) -> EndedThere {
         let mut owners = self.owners(ended).await;
         let mut seen = Vec::with_capacity(owners.len());
@@ -144,8 +142,8 @@ impl Terminator {
         EndedThere { count: ended.count(), owners }
     }
 
-    /// Whose the ended sessions and grants were: one for each grant. What cannot be read is left out: it has
-    /// ended all the same.
+    /// The owners of the ended sessions and grants, one per grant. Unreadable ones are left out: they have ended
+    /// anyway.
     async fn owners(&self, ended: &Ended) -> Vec<CredentialOwner> {
         let mut ids: Vec<GrantId> = ended.grants.iter().map(|(id, _)| *id).collect();
         for hash in &ended.sessions {
@@ -166,7 +164,7 @@ impl Terminator {
         owners
     }
 
-    /// Whose a live session or token is.
+    /// The owner of a live session or token.
     ///
     /// # Errors
     ///
@@ -181,7 +179,7 @@ impl Terminator {
         Ok(Some(CredentialOwner { person: newest, user: Some(token.user) }))
     }
 
-    /// Ends a scope in the store, then in memory, whether or not the caller goes on waiting.
+    /// Ends a scope in the store, then in memory, even when the caller stops waiting.
     ///
     /// # Errors
     ///

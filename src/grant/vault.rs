@@ -1,4 +1,4 @@
-//! The secret part of a stored grant: tokens and claims, sealed for their row.
+//! The sealed part of a stored grant: tokens and claims.
 
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
@@ -26,14 +26,14 @@ pub(super) struct GrantContents {
 }
 
 impl GrantContents {
-    /// The claims for Coder: userinfo as the provider sent it, or the ID token's when the provider was not asked for
-    /// more.
+    /// The claims for Coder: userinfo as the provider sent it, or the ID token's claims when userinfo was not
+    /// requested.
     pub(super) fn claims_for_coder(&self) -> &ClaimMap {
         self.user_info.as_ref().unwrap_or(&self.claims)
     }
 }
 
-/// [`GrantContents`] on its way into the seal; [`Secret`] has no `Serialize` on purpose.
+/// [`GrantContents`] for sealing; [`Secret`] has no `Serialize` on purpose.
 #[derive(Serialize)]
 struct OutgoingContents<'a> {
     access_token: &'a str,
@@ -45,7 +45,7 @@ struct OutgoingContents<'a> {
     user_info: Option<&'a ClaimMap>,
 }
 
-/// Seals and opens, and names handles.
+/// Seals and opens grants, and derives handles.
 #[derive(Debug)]
 pub(super) struct Vault {
     rows: Sealer,
@@ -95,7 +95,7 @@ impl Vault {
         Secret::new(names.into_iter().next().unwrap_or_default())
     }
 
-    /// Checks that the keys are those of the store, and leaves a mark of the newest in it.
+    /// Checks that the keys belong to the store, and marks the newest in it.
     pub(super) async fn check(&self, store: &dyn Store) -> Result<(), OpenError> {
         if let Some(mark) = store.note(KEY_CHECK).await? {
             self.rows.open(KEY_CHECK.as_bytes(), &mark).map_err(|_| OpenError::WrongKey)?;
@@ -104,15 +104,15 @@ impl Vault {
         Ok(store.set_note(KEY_CHECK, mark).await?)
     }
 
-    /// The provider's last known discovery document and keys. Sealed not for secrecy, but so that
-    /// write access to the store is not enough to give Coder other keys.
+    /// The provider's last known discovery document and keys. Sealed not for secrecy, but so that write access to the
+    /// store is not enough to give Coder other keys.
     pub(super) async fn documents(&self, store: &dyn Store) -> Result<Option<(String, String)>, StoreError> {
         let Some(sealed) = store.note(DOCUMENTS).await? else { return Ok(None) };
         let plain = self.rows.open(DOCUMENTS.as_bytes(), &sealed).map_err(|_| StoreError::Sealed)?;
         serde_json::from_slice(&plain).map(Some).map_err(|_| unreadable())
     }
 
-    /// Keeps the provider's documents.
+    /// Stores the provider's documents.
     pub(super) async fn keep_documents(
         &self,
         store: &dyn Store,
@@ -124,7 +124,7 @@ impl Vault {
     }
 }
 
-/// What a sealed row is bound to.
+/// The context of a sealed row.
 fn row(id: GrantId) -> Vec<u8> {
     [b"grant\0", id.as_bytes()].concat()
 }

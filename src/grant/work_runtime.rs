@@ -5,8 +5,7 @@ use tokio::task::JoinHandle;
 
 use super::store::StoreError;
 
-/// The runtime that [`super::Grants::open`] was called on. What runs here goes on when the request that it is for is
-/// dropped.
+/// The runtime that [`super::Grants::open`] was called on. Its work continues when the request for it is dropped.
 #[derive(Clone, Debug)]
 pub(in crate::grant) struct WorkRuntime(Handle);
 
@@ -21,12 +20,12 @@ impl WorkRuntime {
         &self.0
     }
 
-    /// Runs work on its own.
+    /// Runs work in the background.
     pub(in crate::grant) fn spawn(&self, work: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.0.spawn(work)
     }
 
-    /// Runs work to its end, whether or not the caller goes on waiting.
+    /// Runs work to completion, even when the caller stops waiting.
     pub(in crate::grant) async fn complete<T: Send + 'static>(
         &self,
         work: impl Future<Output = Result<T, StoreError>> + Send + 'static,

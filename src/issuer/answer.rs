@@ -1,4 +1,4 @@
-//! The shapes of answers (RFC 6749 §5, RFC 6750 §3).
+//! The forms of responses (RFC 6749 §5, RFC 6750 §3).
 
 use std::time::Duration;
 
@@ -9,10 +9,10 @@ use serde_json::json as object;
 
 use crate::web::{Response, UncachedResponse};
 
-/// When Coder is to come again, when nothing better is known.
+/// When Coder should retry, unless a better time is known.
 pub(super) const ISSUER_RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// What every answer has: HTTP/1.0 caches do not keep it either (RFC 6749 §5.1), and nobody takes it for another type.
+/// Headers of every response: HTTP/1.0 caches do not keep it either (RFC 6749 §5.1), and nobody guesses another type.
 const ISSUER_HEADERS: [(HeaderName, &str); 2] = [(PRAGMA, "no-cache"), (X_CONTENT_TYPE_OPTIONS, "nosniff")];
 
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
@@ -25,17 +25,17 @@ pub(super) fn text(status: StatusCode, text: &'static str) -> Response {
     start(status).body(PLAIN_TEXT, text).build()
 }
 
-/// JSON text as it is.
+/// JSON text, unchanged.
 pub(super) fn json(status: StatusCode, text: impl Into<Bytes>) -> Response {
     start(status).body("application/json", text).build()
 }
 
-/// An OAuth error. The description goes to Coder's log and to the page it shows: no secret in it.
+/// An OAuth error. Coder logs the description and shows it on its page, so it contains no secret.
 pub(super) fn oauth_error(status: StatusCode, error: &str, description: &str) -> Response {
     json(status, error_body(error, description))
 }
 
-/// Not now, and no judgement: Coder must not take it for `invalid_grant`, which ends a session.
+/// Unavailable for now: Coder must not take it for `invalid_grant`, which ends a session.
 pub(super) fn unavailable(after: Duration, description: &str) -> Response {
     start(StatusCode::SERVICE_UNAVAILABLE)
         .body("application/json", error_body("temporarily_unavailable", description))

@@ -1,7 +1,7 @@
-//! Is it Coder? Client authentication at the token endpoint (RFC 6749 §2.3.1).
+//! Client authentication at the token endpoint: is it Coder? (RFC 6749 §2.3.1)
 //!
-//! Coder's OAuth library does not ask which style is right: it tries `client_secret_basic`, and
-//! upon any failure the same code or refresh token again with `client_secret_post`.
+//! Coder's OAuth library does not ask which style is right. It tries `client_secret_basic`, and after any failure
+//! sends the same code or refresh token again with `client_secret_post`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -14,7 +14,7 @@ use super::form::Form;
 use crate::types::Secret;
 use crate::web::Response;
 
-/// What Coder has to present.
+/// The expected credentials.
 #[derive(Debug)]
 pub(super) struct ClientCredentials {
     id: Secret,
@@ -24,11 +24,11 @@ pub(super) struct ClientCredentials {
 /// Why the client is not Coder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotTheClient {
-    /// What the `Authorization: Basic` header holds is wrong.
+    /// The `Authorization: Basic` header has wrong credentials.
     Basic,
-    /// The parameters are wrong, or there is nothing at all.
+    /// The parameters are wrong, or there are no credentials.
     Post,
-    /// Both ways at once, or a header that is none of them (RFC 6749 §2.3).
+    /// Both styles at once, or a header of neither (RFC 6749 §2.3).
     Malformed,
 }
 
@@ -37,7 +37,7 @@ impl ClientCredentials {
         Self { id: Secret::new(id), secret }
     }
 
-    /// Compares what is presented, in constant time.
+    /// Compares credentials in constant time.
     pub(super) fn check(&self, headers: &HeaderMap, form: &Form) -> Result<(), NotTheClient> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let header = lines.next();
@@ -48,7 +48,7 @@ impl ClientCredentials {
             (Some(header), None) => {
                 let encoded = basic(header).ok_or(NotTheClient::Malformed)?;
                 let (id, secret) = decode(encoded).ok_or(NotTheClient::Basic)?;
-                // A client_id beside the header is allowed when it says the same.
+                // A client_id next to the header is allowed if it is the same.
                 let same = form.get("client_id").is_none_or(|named| *named == id);
                 if same && self.are(&id, &secret) { Ok(()) } else { Err(NotTheClient::Basic) }
             }
@@ -61,14 +61,14 @@ impl ClientCredentials {
     }
 
     fn are(&self, id: &Secret, secret: &Secret) -> bool {
-        // Both are compared whatever the first comparison gives. An empty secret is never right.
+        // Both are compared, whatever the first comparison gives. An empty secret is never right.
         let (id, right) = (*id == self.id, *secret == self.secret);
         id & right & !secret.is_empty()
     }
 }
 
 impl NotTheClient {
-    /// RFC 6749 §5.2: 401 with a challenge for a client that used the header, else 400.
+    /// RFC 6749 §5.2: 401 with a challenge if the client used the header, else 400.
     pub(super) fn answer(self) -> Response {
         match self {
             Self::Basic => {
@@ -92,13 +92,13 @@ impl NotTheClient {
     }
 }
 
-/// What stands behind `Basic` (RFC 7617 §2).
+/// The value after `Basic` (RFC 7617 §2).
 fn basic(header: &HeaderValue) -> Option<&str> {
     let (scheme, encoded) = header.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("basic").then_some(encoded.trim())
 }
 
-/// Id and secret. Both are form-encoded before they are joined (RFC 6749 §2.3.1).
+/// Id and secret, each form-encoded before they are joined (RFC 6749 §2.3.1).
 fn decode(encoded: &str) -> Option<(Secret, Secret)> {
     let joined = String::from_utf8(STANDARD.decode(encoded).ok()?).ok()?;
     let (id, secret) = joined.split_once(':')?;

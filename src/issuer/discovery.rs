@@ -10,11 +10,11 @@ use super::route::IssuerRoute;
 use crate::oidc::{Algorithm, Documents};
 use crate::web::Response;
 
-/// Where the issuer listener is reached, and by which paths.
+/// Where the issuer listener is reached, and its paths.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Endpoints {
-    /// The authorization endpoint. Nobody is ever sent there: Coder names it in the first leg of
-    /// a hand-off, and the hand-off compares it byte for byte.
+    /// The authorization endpoint. No browser is ever sent there: Coder names it in the first leg of a hand-off, and
+    /// the hand-off compares it byte for byte.
     pub authorization: String,
     token: String,
     user_info: String,
@@ -23,7 +23,7 @@ pub struct Endpoints {
 }
 
 impl Endpoints {
-    /// Under the URL that Coder knows (`coder.issuer.url`), byte for byte but for trailing slashes.
+    /// Under the URL that Coder knows (`coder.issuer.url`), unchanged except for trailing slashes.
     pub fn of(url: &str) -> Self {
         let base = url.trim_end_matches('/');
         let path = Url::parse(url).map_or_else(|_| String::new(), |url| url.path().to_owned());
@@ -36,7 +36,7 @@ impl Endpoints {
         }
     }
 
-    /// What a path asks for.
+    /// The route for a path.
     pub(super) fn route(&self, path: &str) -> Option<IssuerRoute> {
         match path.strip_prefix(self.path.as_str()).unwrap_or(path) {
             "/.well-known/openid-configuration" => Some(IssuerRoute::Discovery),
@@ -50,7 +50,7 @@ impl Endpoints {
     }
 }
 
-/// What of the provider's document is passed on.
+/// The provider's members that are passed on.
 #[derive(Deserialize)]
 struct Theirs {
     issuer: String,
@@ -60,8 +60,8 @@ struct Theirs {
     claims_supported: Option<Value>,
 }
 
-/// The provider's document with our endpoints. `issuer` is the provider's: Coder binds user
-/// accounts to it, and finds it in every ID token.
+/// The provider's document with Vestibule's endpoints. `issuer` is the provider's: Coder binds user accounts to it,
+/// and finds it in every ID token.
 pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
     match serde_json::from_str::<Theirs>(&documents.discovery) {
         Ok(theirs) => json(StatusCode::OK, document(theirs, &documents.algorithms, endpoints).to_string()),
@@ -72,8 +72,8 @@ pub(super) fn answer(documents: &Documents, endpoints: &Endpoints) -> Response {
     }
 }
 
-/// `algorithms` are announced whichever of them the provider signs with now. Coder reads this document once, at its
-/// start, and its library (go-oidc) keeps the list: with the provider's own, Coder would have to be restarted when the
+/// `algorithms` are announced, whichever of them the provider signs with now. Coder reads this document once, at its
+/// start, and its library (go-oidc) keeps the list: with the provider's own, Coder would need a restart when the
 /// provider changes its algorithm.
 fn document(theirs: Theirs, algorithms: &[Algorithm], endpoints: &Endpoints) -> Value {
     let algorithms: Vec<_> = algorithms.iter().map(|algorithm| algorithm.as_str()).collect();

@@ -12,17 +12,17 @@ use super::answer::oauth_error;
 use crate::types::Secret;
 use crate::web::{ReadError, Response, read_limited};
 
-/// The longest body taken, in bytes: codes, handles and verifiers are some hundred bytes.
+/// The longest body accepted, in bytes: codes, handles and verifiers are a few hundred bytes.
 const MAX_BODY: usize = 16 * 1024;
 
-/// How long the body may take to arrive.
+/// The time limit for receiving the body.
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The parameters of a token request. Each may hold a secret, so all are kept as such.
+/// The parameters of a token request. Any of them may be secret, so all are kept as such.
 #[derive(Debug)]
 pub(super) struct Form(HashMap<String, Secret>);
 
-/// Why a body is no form that can be used.
+/// Why a body is not a usable form.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum BadForm {
     /// Not `application/x-www-form-urlencoded`.
@@ -31,7 +31,7 @@ pub(super) enum BadForm {
     TooLarge,
     /// It broke off, or took too long.
     Broken,
-    /// A parameter is there twice (RFC 6749 §3.2).
+    /// A parameter occurs twice (RFC 6749 §3.2).
     Duplicate,
 }
 
@@ -64,7 +64,7 @@ impl Form {
         Ok(Self(parameters))
     }
 
-    /// A parameter; one without a value counts as absent (RFC 6749 §3.2).
+    /// A parameter. One without a value counts as absent (RFC 6749 §3.2).
     pub(super) fn get(&self, name: &str) -> Option<&Secret> {
         self.0.get(name).filter(|value| !value.is_empty())
     }

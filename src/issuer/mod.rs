@@ -1,17 +1,17 @@
-//! The issuer listener: the OpenID provider that Coder sees, and that only Coder reaches.
+//! The issuer listener: the OpenID provider that Coder sees. Only Coder can reach it.
 //!
-//! It passes on: the issuer identifier, the ID tokens and the keys are the provider's own. It has
-//! no signing key and cannot make up an identity. What it adds is a refresh handle that stays
-//! the same however often it is used, because Coder refreshes without a lock.
+//! It passes on the provider's own issuer identifier, ID tokens and keys. It has no signing key and cannot make up an
+//! identity. It adds a refresh handle that stays the same however often it is used, because Coder refreshes without a
+//! lock.
 //!
-//! | request | answer |
+//! | request | response |
 //! | --- | --- |
 //! | `GET /.well-known/openid-configuration` | `discovery.rs` |
 //! | `GET /jwks` | the keys of the provider's set that the gateway can read |
 //! | `POST /token` | `token.rs`, the client by `client.rs` |
 //! | `GET`, `POST /userinfo` | `user_info.rs` |
 //! | `GET /healthz` | `ok` |
-//! | anything else | 404; `/authorize` says why nobody is sent there |
+//! | anything else | 404; `/authorize` explains why nobody is sent there |
 
 mod answer;
 mod client;
@@ -39,19 +39,19 @@ use route::IssuerRoute;
 pub use discovery::Endpoints;
 pub use tokens::{TokenRefusal, TokenSource};
 
-/// What the issuer listener takes from the configuration.
+/// The issuer listener's part of the configuration.
 #[derive(Clone, Debug)]
 pub struct IssuerSettings {
     /// Where Coder reaches the listener (`coder.issuer.url`), with or without a trailing slash.
     pub url: String,
-    /// The client id that Coder presents: the provider's own (`oidc.clientID`), because it is the
-    /// `aud` that Coder looks for in the ID token.
+    /// The client id that Coder presents: the provider's own (`oidc.clientID`), because Coder expects it as the `aud`
+    /// of the ID token.
     pub client_id: String,
-    /// The secret that Coder presents (`coder.issuer.clientSecret`): its own, not the provider's.
+    /// The secret that Coder presents (`coder.issuer.clientSecret`): Coder's own, not the provider's.
     pub client_secret: Secret,
 }
 
-/// The issuer that Coder asks. `T` is the grants, as `Arc<Grants>`; clones share everything.
+/// The issuer for Coder. `T` is the grants, as `Arc<Grants>`; clones share everything.
 #[derive(Clone)]
 pub struct IssuerEndpoint<T> {
     endpoints: Arc<Endpoints>,
@@ -61,7 +61,7 @@ pub struct IssuerEndpoint<T> {
 }
 
 impl<T: TokenSource> IssuerEndpoint<T> {
-    /// An issuer that answers from `tokens`, with the documents of `provider`.
+    /// An issuer that serves `tokens` and the documents of `provider`.
     pub fn new(settings: IssuerSettings, tokens: T, provider: Arc<Provider>) -> Self {
         let IssuerSettings { url, client_id, client_secret } = settings;
         Self {
@@ -72,7 +72,7 @@ impl<T: TokenSource> IssuerEndpoint<T> {
         }
     }
 
-    /// Answers one request.
+    /// Responds to one request.
     pub async fn handle<B>(&self, request: Request<B>) -> Response
     where
         B: http_body::Body<Data = Bytes> + Send,
@@ -103,8 +103,8 @@ impl<T: TokenSource> IssuerEndpoint<T> {
         }
     }
 
-    /// The last known documents serve while the provider is silent: Coder fetches them when it
-    /// starts and does not start without them.
+    /// The last known documents are served while the provider does not answer: Coder fetches them when it starts, and
+    /// does not start without them.
     fn with_documents(&self, answer: impl FnOnce(&Documents) -> Response) -> Response {
         self.provider.documents().map_or_else(
             || {

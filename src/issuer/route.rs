@@ -1,8 +1,8 @@
-//! What a request to the issuer listener is for.
+//! The routes of the issuer listener.
 
 use http::Method;
 
-/// What a request to the issuer listener is for.
+/// The purpose of a request to the issuer listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum IssuerRoute {
     Discovery,
@@ -14,7 +14,7 @@ pub(super) enum IssuerRoute {
 }
 
 impl IssuerRoute {
-    /// Whether it answers this method.
+    /// Whether it accepts this method.
     pub(super) fn takes(self, method: &Method) -> bool {
         let read = matches!(*method, Method::GET | Method::HEAD);
         match self {
@@ -24,7 +24,7 @@ impl IssuerRoute {
         }
     }
 
-    /// The methods that it answers, for `Allow`.
+    /// The accepted methods, for `Allow`.
     pub(super) const fn methods(self) -> http::HeaderValue {
         http::HeaderValue::from_static(match self {
             Self::Token => "POST",

@@ -1,4 +1,4 @@
-//! The issuer asked as Coder asks it, and asked wrongly.
+//! The issuer, asked as Coder asks it, and asked wrongly.
 
 mod grants;
 mod recorded;
@@ -19,7 +19,7 @@ use crate::web::{Client, ClientSettings};
 
 const CALLBACK: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
 
-/// TokenSource by what is presented, and a note of everything that was presented.
+/// A TokenSource keyed by the presented value, with a record of everything presented.
 #[derive(Default)]
 struct Fake {
     seen: Mutex<Vec<String>>,
@@ -205,7 +205,7 @@ async fn the_document_names_our_endpoints_and_the_providers_issuer() {
     assert_eq!(found, wanted, "and nothing else of the provider's: no introspection, no device flow");
 }
 
-/// Coder's library (go-jose 4.1.4) refuses a whole key set for one key that it does not know.
+/// Coder's library (go-jose 4.1.4) refuses a complete key set because of one unknown key.
 #[tokio::test]
 async fn only_keys_that_the_gateway_can_read_are_passed_on() {
     let mut set: Value = serde_json::from_str(&jwks()).expect("a key set");
@@ -231,7 +231,7 @@ async fn only_keys_that_the_gateway_can_read_are_passed_on() {
     assert_eq!(value(response).await, object!({ "keys": expected }));
 }
 
-/// Coder reads the list once, at its start: authentik with another signing key must find its algorithm there.
+/// Coder reads the list once, at its start. If authentik changes its signing key, the new algorithm must be in it.
 #[tokio::test]
 async fn every_algorithm_that_we_take_is_announced_whatever_the_provider_names() {
     for named in [object!(["RS256"]), object!(["HS256", "ES256", "none"]), Value::Null] {

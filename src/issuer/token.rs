@@ -1,4 +1,4 @@
-//! The token endpoint (RFC 6749 §3.2): codes and refresh handles against the provider's tokens.
+//! The token endpoint (RFC 6749 §3.2): codes and refresh handles for the provider's tokens.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -12,8 +12,8 @@ use crate::grant::TokenReply;
 use crate::types::Secret;
 use crate::web::Response;
 
-/// Answers a token request. The client is checked before a code or handle is looked at, so a
-/// first attempt in the wrong style spends nothing.
+/// Handles a token request. The client is checked before the code or handle, so a first attempt in the wrong style
+/// spends nothing.
 pub(super) async fn answer<T, B>(
     tokens: &T,
     client: &ClientCredentials,
@@ -60,7 +60,7 @@ async fn by_code<T: TokenSource>(tokens: &T, form: &Form) -> Response {
     }
 }
 
-/// RFC 6749 §6. A `scope` is not looked at: the scope is what the provider granted.
+/// RFC 6749 §6. `scope` is ignored: the scope is what the provider granted.
 async fn by_handle<T: TokenSource>(tokens: &T, form: &Form) -> Response {
     let Some(handle) = form.get("refresh_token") else { return missing("refresh_token") };
     match tokens.by_handle(handle).await {

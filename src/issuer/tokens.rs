@@ -1,4 +1,4 @@
-//! What the issuer asks of the grants.
+//! What the issuer needs from the grants.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -10,9 +10,9 @@ use super::answer::ISSUER_RETRY_AFTER;
 use crate::grant::{AnswerError, Grants, StoreError, TokenReply};
 use crate::types::Secret;
 
-/// Who knows the tokens: the grants, or a stand-in for them in a test.
+/// The source of tokens: the grants, or a stand-in for them in a test.
 pub trait TokenSource: Clone + Send + Sync + 'static {
-    /// Redeems a one-time code for the redirect URI, and the PKCE verifier, that it is bound to.
+    /// Redeems a one-time code, which is bound to the redirect URI and the PKCE verifier.
     fn redeem(
         &self,
         code: &Secret,
@@ -20,7 +20,7 @@ pub trait TokenSource: Clone + Send + Sync + 'static {
         verifier: Option<&Secret>,
     ) -> impl Future<Output = Result<TokenReply, TokenRefusal>> + Send;
 
-    /// The present tokens of whom a refresh handle stands for.
+    /// The current tokens of the grant behind a refresh handle.
     fn by_handle(&self, handle: &Secret) -> impl Future<Output = Result<TokenReply, TokenRefusal>> + Send;
 
     /// The claims about the bearer of an access token.
@@ -33,9 +33,9 @@ pub trait TokenSource: Clone + Send + Sync + 'static {
 /// Why there are no tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRefusal {
-    /// A definite no: what was presented is worth nothing, or worth nothing any more.
+    /// A definite no: the presented value was never valid, or no longer is.
     Invalid,
-    /// Neither yes nor no: the store or the provider does not answer; come again after this time.
+    /// Neither yes nor no: the store or the provider does not answer. Retry after this time.
     Unavailable(Duration),
 }
 

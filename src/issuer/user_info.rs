@@ -9,8 +9,8 @@ use super::tokens::{TokenRefusal, TokenSource};
 use crate::types::Secret;
 use crate::web::Response;
 
-/// Answers with the claims that the provider gave for the bearer of this access token. The token is
-/// taken from the header only: not from the query, which ends in logs, nor from the body.
+/// Returns the provider's claims for the bearer of this access token. The token is accepted only in the header: not
+/// in the query, which ends up in logs, nor in the body.
 pub(super) async fn answer<T: TokenSource>(tokens: &T, headers: &HeaderMap) -> Response {
     let mut lines = headers.get_all(AUTHORIZATION).iter();
     let token = match (lines.next(), lines.next()) {

@@ -12,17 +12,17 @@ use super::places::{HeldPlace, Places};
 use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
-/// The shortest wait after the system could not give a connection (no file descriptors, no memory).
+/// The shortest wait after the system refused a connection (no file descriptors, no memory).
 const BACK_OFF_FIRST: Duration = Duration::from_millis(10);
 
-/// The longest.
+/// The longest such wait.
 const BACK_OFF_LAST: Duration = Duration::from_secs(1);
 
-/// Serves on the runtime it is called on, until the soft stage of the stop; connections go on after it
-/// and are counted in [`Shutdown::tasks`].
+/// Serves on the current runtime until the soft stage of the stop. Connections continue after it and are counted in
+/// [`Shutdown::tasks`].
 ///
 /// # Errors
-/// When a socket cannot be registered with the runtime.
+/// If a socket cannot be registered with the runtime.
 pub async fn serve<S: Service>(
     listeners: Listeners,
     settings: ListenerSettings,
@@ -35,7 +35,7 @@ pub async fn serve<S: Service>(
     futures_util::future::try_join_all(accepting).await.map(|_| ())
 }
 
-/// Accepts until the soft stage begins; the socket is closed then.
+/// Accepts until the soft stage begins, then closes the socket.
 pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S>>) -> io::Result<()> {
     let listener = TcpListener::from_std(socket)?;
     let mut back_off = BACK_OFF_FIRST;
@@ -61,7 +61,7 @@ pub(super) async fn accept<S: Service>(socket: StdListener, server: Arc<Server<S
     }
 }
 
-/// The next connection, with its place. While there is no place for it, further ones wait in the system's queue.
+/// The next connection, with its place. While there is no place, further connections wait in the system's queue.
 async fn next(
     listener: &TcpListener,
     places: &Arc<Places>,
@@ -71,7 +71,7 @@ async fn next(
     Ok((stream, peer, place))
 }
 
-/// Whether an error of `accept` is about the one connection, which went away while it was queued.
+/// Whether an error of `accept` concerns only one connection, which went away while queued.
 fn is_the_connections(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)

@@ -1,4 +1,4 @@
-//! Listening sockets, one for each worker.
+//! Listening sockets, one per worker.
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
@@ -7,11 +7,11 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::web::KEEPALIVE;
 
-/// How many connections the system holds for a worker that is busy.
+/// How many connections the system queues for a busy worker.
 const BACKLOG: i32 = 1024;
 
-/// Listening sockets on one address, one for each worker (`SO_REUSEPORT`): the system spreads new
-/// connections over them, and no worker wakes another.
+/// Listening sockets on one address, one per worker (`SO_REUSEPORT`). The system spreads new connections over them,
+/// and no worker wakes another.
 #[derive(Debug)]
 pub struct Listeners {
     sockets: Vec<TcpListener>,
@@ -19,14 +19,13 @@ pub struct Listeners {
 }
 
 impl Listeners {
-    /// Binds `workers` sockets, at least one. Port 0 takes a free port, the same for all of them.
+    /// Binds `workers` sockets, at least one. Port 0 picks a free port, the same for all of them.
     ///
-    /// Accepted connections inherit `TCP_NODELAY` and keep-alive probes. The unspecified IPv6 address
-    /// takes IPv4 too.
+    /// Accepted connections inherit `TCP_NODELAY` and keep-alive probes. The unspecified IPv6 address accepts IPv4
+    /// too.
     ///
     /// # Errors
-    /// When the address cannot be bound; also when another process listens there, which
-    /// `SO_REUSEPORT` alone would let pass.
+    /// If the address cannot be bound, or another process listens there, which `SO_REUSEPORT` alone would allow.
     pub fn bind(address: SocketAddr, workers: usize) -> io::Result<Self> {
         if address.port() != 0 {
             // Otherwise two gateways with different configurations could share a port and each serve some requests.
@@ -41,7 +40,7 @@ impl Listeners {
         Ok(Self { sockets, address })
     }
 
-    /// The address that is listened on, with the real port.
+    /// The address listened on, with the actual port.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
@@ -56,7 +55,7 @@ impl Listeners {
     }
 }
 
-/// A socket with everything but its address.
+/// A socket, complete except for its address.
 fn socket(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     if address.is_ipv6() {
@@ -69,7 +68,7 @@ fn socket(address: SocketAddr) -> io::Result<Socket> {
 fn listener(address: SocketAddr) -> io::Result<TcpListener> {
     let socket = socket(address)?;
     socket.set_reuse_port(true)?;
-    // Linux hands both on to what is accepted; one system call here for one each time there.
+    // Accepted sockets inherit both: one system call here instead of one per connection.
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&KEEPALIVE)?;
     socket.set_nonblocking(true)?;

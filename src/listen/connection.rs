@@ -28,24 +28,24 @@ use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
 use crate::web::{GuardedBody, Request};
 
-/// The longest head of a request, in bytes, start line included: room for the largest cookie set that
-/// browsers keep. HTTP/1.1 answers 431 to more. (At most 100 lines; hyper's own limit.)
+/// The longest head of a request, in bytes, start line included: room for the largest cookie set that browsers keep.
+/// HTTP/1.1 responds 431 to more. (At most 100 lines; hyper's own limit.)
 const MAX_REQUEST_HEAD: usize = 64 * 1024;
 
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Requests that one HTTP/2 connection may have open: the fewest that RFC 9113 §6.5.2 recommends to allow.
+/// Requests that one HTTP/2 connection may have open: the minimum that RFC 9113 §6.5.2 recommends.
 const MAX_STREAMS: u32 = 100;
 
-/// What one HTTP/2 stream holds for a client that does not read it, in bytes, besides the one piece of a body that is
-/// next. hyper's own default is 400 KiB a stream.
+/// What one HTTP/2 stream holds for a client that does not read it, in bytes, in addition to the next piece of the
+/// body. hyper's own default is 400 KiB per stream.
 const MAX_UNSENT_STREAM: usize = 16 * 1024;
 
-/// The same for an HTTP/1.1 connection. hyper has one limit for what is to be sent and for the head of a request.
+/// The same for an HTTP/1.1 connection. hyper has one limit for unsent bytes and for the head of a request.
 const MAX_UNSENT: usize = MAX_REQUEST_HEAD;
 
-/// How often an HTTP/2 peer is asked for a sign of life, and how long it may take.
+/// How often an HTTP/2 peer is pinged, and how long its reply may take.
 const PING_EVERY: Duration = Duration::from_secs(30);
 const PING_TIMEOUT: Duration = Duration::from_secs(20);
 
@@ -55,7 +55,7 @@ pub(super) struct Server<S> {
     service: S,
     pub(super) shared: SharedState,
     pub(super) shutdown: Shutdown,
-    /// Children of the stop's tokens: polling those themselves, workers would meet at one lock.
+    /// Children of the stop's tokens: polling the originals, workers would contend for one lock.
     pub(super) soft: CancellationToken,
     hard: CancellationToken,
     tls: Option<TlsAcceptor>,
@@ -81,7 +81,7 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// Serves a connection that was accepted. Its `place` is held until its last byte, in a tunnel too.
+    /// Serves an accepted connection. Its `place` is held until its last byte, in a tunnel too.
     pub(super) async fn serve(self: Arc<Self>, stream: TcpStream, peer: SocketAddr, place: HeldPlace) {
         let handle = place.handle();
         let io = Held::new(stream, place, self.settings.stall_timeout);
@@ -108,12 +108,12 @@ impl<S: Service> Server<S> {
             None => {}
             Some((Secured::Plain(io), info)) => self.http1(io, info).await,
             Some((Secured::Http1(io), info)) => self.http1(io, info).await,
-            // Much larger than the others, and rarer at rest.
+            // Much larger than the others, and less often idle.
             Some((Secured::Http2(io), info)) => Box::pin(Arc::clone(&self).http2(io, info)).await,
         }
     }
 
-    /// Whose connection it is: the peer's own, or the one that a trusted peer's PROXY header names.
+    /// The client's address: the peer's own, or the one that a trusted peer's PROXY header names.
     async fn named_peer(&self, io: &mut Held<TcpStream>, peer: SocketAddr) -> Option<SocketAddr> {
         if !self.settings.proxy_protocol || !self.settings.trusted_proxies.trusts(peer.ip()) {
             return Some(peer);
@@ -130,7 +130,7 @@ impl<S: Service> Server<S> {
         }
     }
 
-    /// The TLS handshake, when TLS is spoken here.
+    /// The TLS handshake, if this listener speaks TLS.
     async fn secure(
         &self,
         io: Held<TcpStream>,
@@ -147,7 +147,7 @@ impl<S: Service> Server<S> {
         let io = match accepted {
             Ok(io) => Box::new(io),
             Err(error) => {
-                // A scanner, or a client that does not trust the certificate: nothing to do here.
+                // A scanner, or a client that does not trust the certificate: nothing to do.
                 tracing::debug!(%peer, %error, "TLS handshake failed");
                 return None;
             }
@@ -164,7 +164,7 @@ impl<S: Service> Server<S> {
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let answer = service_fn(|request: Request| {
-            // Mapped, not awaited in a block of its own: that would hold it twice, and all of it is moved.
+            // Mapped, not awaited in a block, which would hold the future twice, and all of it is moved.
             let unproven = info.place.request();
             let answer = self.service.call(request, info.clone());
             answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, unproven))))
@@ -261,7 +261,7 @@ fn http2_builder(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
     builder
 }
 
-/// How a connection ended is the client's business: it is logged at level debug alone.
+/// How a connection ended is the client's business: it is logged only at level debug.
 fn note(ended: hyper::Result<()>, peer: SocketAddr) {
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");

@@ -1,11 +1,11 @@
-//! What the limit on connections knows of one connection.
+//! The state of one connection, for the limit on connections.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
 use futures_util::task::AtomicWaker;
 
-/// One connection, as seen by the connections that compete with it for a place.
+/// One connection, as seen by those that compete with it for a place.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     number: u64,
@@ -17,7 +17,7 @@ pub(super) struct ConnectionState {
 }
 
 impl ConnectionState {
-    /// A connection that has just been accepted as the `number`th. A provisional one got its place in the reserve.
+    /// A connection just accepted as the `number`th. A provisional one has its place in the reserve.
     pub(super) fn new(number: u64, provisional: bool) -> Self {
         Self {
             number,
@@ -54,7 +54,7 @@ impl ConnectionState {
         self.open_requests.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// The answer to a request has been delivered or dropped.
+    /// The response to a request has been delivered or dropped.
     pub(super) fn request_ends(&self) {
         self.open_requests.fetch_sub(1, Ordering::AcqRel);
     }
@@ -70,12 +70,12 @@ impl ConnectionState {
         self.task.wake();
     }
 
-    /// Takes [`Self::displace`] back. `true` when there was something to take back.
+    /// Undoes [`Self::displace`]. `true` if there was something to undo.
     pub(super) fn stays(&self) -> bool {
         self.displaced.swap(false, Ordering::AcqRel)
     }
 
-    /// Ready when the connection's task has to close it. A request that began in the meantime is answered first.
+    /// Ready when the connection's task has to close it. A request begun in the meantime gets its response first.
     pub(super) fn poll_displaced(&self, cx: &Context<'_>) -> Poll<()> {
         if self.is_proven() {
             return Poll::Pending;

@@ -1,4 +1,4 @@
-//! What must hold of the PROXY protocol's header whatever bytes come.
+//! Properties of the PROXY protocol reader that hold for any bytes.
 
 #![expect(
     clippy::expect_used,
@@ -14,11 +14,11 @@ use futures_util::FutureExt as _;
 
 use super::proxy_protocol::{HeaderError, read};
 
-/// A header is taken whole and alone: nothing after it is read, no beginning of it is a header, and the address is the
-/// one that it names.
+/// A header is read completely and alone: nothing after it is read, no prefix of it is a header, and the address is
+/// the one it names.
 ///
 /// # Panics
-/// When that does not hold.
+/// If a property does not hold.
 pub fn proxy_protocol(bytes: &[u8]) {
     let mut left = bytes;
     let Ok(source) = header(&mut left) else { return };
@@ -38,7 +38,7 @@ fn header(bytes: &mut &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
     read(bytes).now_or_never().expect("it is all there")
 }
 
-/// The source of a line of version 1.
+/// The source address in a line of version 1.
 fn in_line(line: &[u8]) -> Option<SocketAddr> {
     let line = std::str::from_utf8(line).unwrap().strip_suffix("\r\n").unwrap();
     let fields: Vec<&str> = line.split(' ').collect();
@@ -51,7 +51,7 @@ fn in_line(line: &[u8]) -> Option<SocketAddr> {
     Some(SocketAddr::new(address, port.parse().unwrap()))
 }
 
-/// The source of a header of version 2, which has 16 bytes before the addresses.
+/// The source address in a header of version 2, which has 16 bytes before the addresses.
 fn in_bytes(header: &[u8]) -> Option<SocketAddr> {
     let (fixed, rest) = header.split_first_chunk::<16>().unwrap();
     assert_eq!(usize::from(u16::from_be_bytes([fixed[14], fixed[15]])), rest.len());

@@ -10,11 +10,11 @@ use tokio::io::{AsyncRead, AsyncWrite, BufWriter, ReadBuf};
 
 use crate::types::lock;
 
-/// What one HTTP/2 connection reads from and writes to: answers that are ready at the same time share TLS records
-/// and system calls.
+/// The stream under one HTTP/2 connection. Responses that are ready at the same time share TLS records and system
+/// calls.
 ///
-/// h2 flushes after each frame of some size, the next one at hand or not. Only who polls the connection knows that
-/// it has nothing more to say: what it has written is sent then, by [`Self::flush_after`].
+/// h2 flushes after each frame of some size, even if the next one is ready. Only the task that polls the connection
+/// knows when it has no more to write; [`Self::flush_after`] then sends what was written.
 #[derive(Debug)]
 pub(super) struct Gathered<I>(Arc<Mutex<BufWriter<I>>>);
 
@@ -23,16 +23,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Gathered<I> {
         Self(Arc::new(Mutex::new(BufWriter::new(io))))
     }
 
-    /// The same connection, for what is to be polled with [`Self::flush_after`].
+    /// The same connection, to be polled with [`Self::flush_after`].
     pub(super) fn share(&self) -> Self {
         Self(Arc::clone(&self.0))
     }
 
-    /// Waits for `connection`, and each time that it has been polled sends what it has written.
+    /// Waits for `connection`, and after each poll sends what it has written.
     pub(super) async fn flush_after<F: Future>(&self, mut connection: Pin<&mut F>) -> F::Output {
         poll_fn(|cx| {
             let ended = connection.as_mut().poll(cx);
-            // A peer that does not read has this polled again once it does; that it has gone the connection reads.
+            // If a peer does not read, this is polled again once it does. If the peer is gone, reading reports it.
             let _ = Pin::new(&mut *self.lock()).poll_flush(cx);
             ended
         })
@@ -88,7 +88,7 @@ mod tests {
 
     type Writes = Arc<Mutex<Vec<Vec<u8>>>>;
 
-    /// Keeps each write by itself.
+    /// Records each write separately.
     struct Recorder {
         peer: DuplexStream,
         writes: Writes,

@@ -1,4 +1,4 @@
-//! How long the head of a request may take.
+//! The time limit for the head of a request.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -9,8 +9,8 @@ use hyper::rt::{Sleep, Timer};
 
 use crate::types::{Deadline, lock};
 
-/// The timer of one HTTP/1.1 connection. hyper waits for one head at a time, each wait with a deadline later than
-/// the last one's: all of them are one deadline that moves on.
+/// The timer of one HTTP/1.1 connection. hyper waits for one head at a time, each with a later deadline than the
+/// last, so one moving deadline serves all waits.
 #[derive(Clone, Debug, Default)]
 pub(super) struct HeadTimer(Arc<Mutex<Deadline>>);
 
@@ -30,7 +30,7 @@ impl Timer for HeadTimer {
     }
 
     fn now(&self) -> Instant {
-        // tokio's, which tests can pause.
+        // tokio's clock, which tests can pause.
         tokio::time::Instant::now().into()
     }
 }
@@ -39,7 +39,7 @@ impl Future for Wait {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        // Never contended: only the connection's own task comes here.
+        // Never contended: only the connection's own task uses it.
         let mut deadline = lock(&self.timer.0);
         deadline.poll_until(self.until, cx)
     }

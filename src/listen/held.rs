@@ -12,8 +12,8 @@ use super::places::HeldPlace;
 use crate::types::Deadline;
 use crate::web::poll_write_pieces;
 
-/// A socket with its place. The place is free again when the socket is closed, wherever an upgrade
-/// has carried it. A peer that takes no byte for too long loses it: what waits to be sent holds memory.
+/// A socket with its place, which becomes free when the socket is closed, even after an upgrade. A peer that accepts
+/// no byte for too long loses the connection, because unsent bytes hold memory.
 #[derive(Debug)]
 pub(super) struct Held<I> {
     io: I,
@@ -22,7 +22,7 @@ pub(super) struct Held<I> {
 }
 
 impl<I> Held<I> {
-    /// With the time that the peer may take for the next byte that it is sent.
+    /// `limit` is how long the peer may take to accept the next byte.
     pub(super) fn new(io: I, place: HeldPlace, limit: Duration) -> Self {
         Self { io, _place: place, stall: Stall { limit, since: None, timer: Deadline::default() } }
     }
@@ -37,7 +37,7 @@ struct Stall {
 }
 
 impl Stall {
-    /// Follows what came of a write.
+    /// Tracks the outcome of a write.
     fn follow(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if written.is_ready() {
             self.since = None;

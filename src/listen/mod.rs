@@ -1,8 +1,7 @@
 //! Listening: sockets, TLS, HTTP/1.1 and HTTP/2, limits, worker threads, and the two-stage stop.
 //!
-//! Each worker is a thread with a runtime and a socket of its own ([`run_workers`]): a request is
-//! read, judged, forwarded and answered on one thread. Listeners without that need run on the
-//! runtime they are called on ([`serve`]).
+//! Each worker is a thread with its own runtime and socket ([`run_workers`]): a request is read, checked, forwarded
+//! and answered on one thread. Listeners without that need run on the caller's runtime ([`serve`]).
 //!
 //! Tier 5: knows nothing of what is served.
 
@@ -39,9 +38,9 @@ pub use workers::{WorkerError, Workers, run_workers};
 
 use crate::web::{Request, Response, TrustedProxies};
 
-/// What is served on each connection. It has no error: whatever goes wrong is an answer.
+/// Serves the requests of each connection. It has no error: every failure is a response.
 pub trait Service: Send + Sync + 'static {
-    /// Answers a request. Dropped when the client goes away.
+    /// Responds to a request. Dropped when the client disconnects.
     fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send;
 }
 
@@ -58,21 +57,21 @@ where
 /// What is known of a connection before its first request.
 #[derive(Clone, Debug)]
 pub struct ConnInfo {
-    /// Who connected; with the PROXY protocol, whom the trusted peer names. IPv4-mapped addresses are
-    /// IPv4 here.
+    /// The client's address; with the PROXY protocol, the one that the trusted peer names. IPv4-mapped addresses are
+    /// converted to IPv4.
     pub peer: SocketAddr,
-    /// How the client speaks.
+    /// The scheme that the client uses.
     pub scheme: Scheme,
-    /// The name that the client asked for in the TLS handshake (SNI).
+    /// The name that the client requested in the TLS handshake (SNI).
     pub server_name: Option<Arc<str>>,
     /// Its place among the open connections.
     pub place: ConnectionPlace,
 }
 
-/// How a client speaks.
+/// The scheme of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scheme {
-    /// In the clear.
+    /// Without TLS.
     Http,
     /// Over TLS.
     Https,
@@ -90,31 +89,31 @@ impl Scheme {
 
 /// How to listen.
 ///
-/// No limit here cuts a response or a tunnel that is merely quiet. A client that does not read is another matter.
+/// No limit here ends a response or a tunnel that is merely quiet, but a client that does not read is cut off.
 #[derive(Clone, Debug)]
 pub struct ListenerSettings {
-    /// Certificate and key; without them plain HTTP/1.1 is spoken. Default: none.
+    /// Certificate and key. Without them the listener speaks plain HTTP/1.1. Default: none.
     pub tls: Option<Arc<Certificates>>,
-    /// Open connections, tunnels included, over all workers; further ones wait in the system's queue. The last tenth is
-    /// a reserve for connections with an authorized request. Default: 10 000.
+    /// Open connections, tunnels included, over all workers. Further ones wait in the system's queue. The last tenth
+    /// is a reserve for connections with an authorized request. Default: 10 000.
     pub max_connections: usize,
     /// How long a connection in the reserve may last without an authorized request. Default: 10 s.
     pub provisional_for: Duration,
     /// Whether a trusted peer begins each connection with a PROXY protocol header, version 1 or 2. Others must not.
     /// Default: off.
     pub proxy_protocol: bool,
-    /// Who may say so. Default: nobody.
+    /// The peers that may send PROXY headers. Default: none.
     pub trusted_proxies: TrustedProxies,
-    /// For the PROXY header and the TLS handshake, each. Default: 10 s.
+    /// The time limit for the PROXY header and for the TLS handshake, each. Default: 10 s.
     pub handshake_timeout: Duration,
-    /// For a request's head, from the moment it is waited for: also how long an HTTP/1.1 connection may
-    /// be idle between requests. Default: 30 s.
+    /// The time limit for a request's head, waiting included, so also how long an HTTP/1.1 connection may be idle
+    /// between requests. Default: 30 s.
     pub header_timeout: Duration,
-    /// How long a client may take no byte of what it is sent, on its connection or on one HTTP/2 stream, before that is
-    /// closed. Default: 60 s.
-    pub stall_timeout: Duration,
-    /// How long an HTTP/2 connection may be without a request, at least; it goes within twice that.
+    /// How long a client may accept no byte, on its connection or on one HTTP/2 stream, before that is closed.
     /// Default: 60 s.
+    pub stall_timeout: Duration,
+    /// How long an HTTP/2 connection may be without a request, at least; it is closed within twice that. Default: 60
+    /// s.
     pub http2_idle: Duration,
 }
 

@@ -1,4 +1,4 @@
-//! Trusted peers that send no PROXY protocol header, logged so that an operator sees why nobody is served.
+//! Logs trusted peers that send no PROXY protocol header, so that an operator sees why nobody is served.
 
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
@@ -13,18 +13,18 @@ use crate::types::lock;
 /// How long a peer's address is not logged again.
 const PAUSE: Duration = Duration::from_hours(1);
 
-/// The most addresses remembered. Trusted peers are few; further ones are not logged while all of these are fresh.
+/// The most addresses remembered. Trusted peers are few; while all of these are fresh, further ones are not logged.
 const MAX_PEERS: usize = 64;
 
-/// The trusted peers whose header was missing or wrong, each with the time of its line in the log.
+/// The trusted peers whose header was missing or wrong, each with the time of its log line.
 #[derive(Debug, Default)]
 pub(super) struct Nameless(Mutex<HashMap<IpAddr, Instant>>);
 
 impl Nameless {
-    /// Notes a connection that was closed for its header: a warning for the first one of an address in
-    /// [`PAUSE`], a line at the level `debug` for the others.
+    /// Notes a connection closed for its header. Logs a warning for the first one of an address in [`PAUSE`], a line
+    /// at level `debug` for the others.
     pub(super) fn note(&self, peer: SocketAddr, error: &HeaderError) {
-        // A connection that is opened and closed again, as load balancers do to see whether the port is open.
+        // A connection opened and closed again, as load balancers do to see whether the port is open.
         if matches!(error, HeaderError::Closed) || !self.is_due(peer.ip(), Instant::now()) {
             tracing::debug!(%peer, %error, "connection refused");
             return;
@@ -39,7 +39,7 @@ impl Nameless {
         );
     }
 
-    /// Whether a line about an address is due; it is then taken as written.
+    /// Whether a log line about an address is due, which then counts as written.
     fn is_due(&self, address: IpAddr, now: Instant) -> bool {
         let mut logged = lock(&self.0);
         logged.retain(|_, at| now.saturating_duration_since(*at) < PAUSE);

@@ -19,13 +19,13 @@ use super::connection_state::ConnectionState;
 use super::unproven::Unproven;
 use crate::types::lock;
 
-/// One place in so many is kept in reserve.
+/// One in this many places is reserved.
 const RESERVED_OF: usize = 10;
 
-/// How long a new connection waits for a place before others are looked at once more.
+/// How long a new connection waits for a place before the next search for one to close.
 const SEARCH_AGAIN: Duration = Duration::from_millis(100);
 
-/// How long no second warning is written.
+/// The shortest time between two warnings.
 const WARN_EVERY: Duration = Duration::from_mins(1);
 
 /// The places of one address, shared by all its workers.
@@ -33,7 +33,7 @@ const WARN_EVERY: Duration = Duration::from_mins(1);
 pub(super) struct Places {
     slots: Arc<Semaphore>,
     capacity: usize,
-    /// How many places there are without the reserve.
+    /// The number of places outside the reserve.
     open_to_all: usize,
     provisional_for: Duration,
     register: Mutex<PlaceRegister>,
@@ -46,7 +46,7 @@ pub(super) struct Places {
 struct PlaceRegister {
     arrivals: u64,
     taken: usize,
-    /// Connections that were asked to close and have not done so yet.
+    /// Connections that were asked to close and are still open.
     leaving: usize,
     ordinary: Unproven,
     provisional: Unproven,
@@ -54,8 +54,8 @@ struct PlaceRegister {
 }
 
 impl Places {
-    /// `capacity` places, at least one. A connection in the reserve that does not become proven lasts for
-    /// `provisional_for`.
+    /// `capacity` places, at least one. A connection in the reserve that is not proven within `provisional_for` is
+    /// closed.
     pub(super) fn new(capacity: usize, provisional_for: Duration) -> Arc<Self> {
         let capacity = capacity.clamp(1, Semaphore::MAX_PERMITS);
         let reserve = (capacity / RESERVED_OF).max(1).min(capacity - 1);
@@ -70,8 +70,8 @@ impl Places {
         })
     }
 
-    /// Waits for a place for a connection that was accepted. While there is none, connections are closed that may be
-    /// displaced.
+    /// Waits for a place for an accepted connection. While there is none, connections that may be displaced are
+    /// closed.
     ///
     /// # Errors
     /// Never; the semaphore is not closed.
@@ -114,7 +114,7 @@ impl PlaceRegister {
         state
     }
 
-    /// Asks one connection to close, when there is one that may be displaced.
+    /// Asks one connection to close, if any may be displaced.
     fn make_room(&mut self) {
         if let Some(older) = self.ordinary.take_oldest().or_else(|| self.provisional.take_oldest()) {
             self.displace(&older);
@@ -126,7 +126,7 @@ impl PlaceRegister {
         state.displace();
     }
 
-    /// A connection that is proven, a tunnel, or closed no longer makes room for others.
+    /// A proven connection, a tunnel or a closed connection no longer makes room for others.
     fn settle(&mut self, state: &ConnectionState) {
         let list = if state.is_provisional() { &mut self.provisional } else { &mut self.ordinary };
         list.remove(state);
@@ -150,7 +150,7 @@ impl PlaceRegister {
     }
 }
 
-/// A connection's place. It is free again when this is dropped.
+/// A connection's place, which becomes free when this is dropped.
 #[derive(Debug)]
 pub(super) struct HeldPlace {
     handle: ConnectionPlace,
@@ -158,7 +158,7 @@ pub(super) struct HeldPlace {
 }
 
 impl HeldPlace {
-    /// The handle for what is served on the connection.
+    /// The handle for the service on the connection.
     pub(super) fn handle(&self) -> ConnectionPlace {
         self.handle.clone()
     }
@@ -168,7 +168,7 @@ impl Drop for HeldPlace {
     fn drop(&mut self) {
         let PlaceInner { state, places, .. } = &*self.handle.0;
         let mut register = places.lock();
-        // Proven in any case from now on: a request that outlives its connection counts nothing any more.
+        // Treated as proven from now on: a request that outlives its connection no longer counts.
         if !state.prove() {
             places.proven.fetch_sub(1, Ordering::Relaxed);
         }
@@ -177,27 +177,27 @@ impl Drop for HeldPlace {
     }
 }
 
-/// A handle on the place of a connection: whether it may be closed for others, and what may be forwarded from it.
+/// A handle on a connection's place: whether it may be closed for others, and what it may forward.
 #[derive(Clone)]
 pub struct ConnectionPlace(Arc<PlaceInner>);
 
 struct PlaceInner {
     state: Arc<ConnectionState>,
     places: Arc<Places>,
-    /// Of a tunnel: its place among the forwarded requests.
+    /// For a tunnel: its place among the forwarded requests.
     tunnel: Mutex<Option<ForwardPlace>>,
 }
 
-/// Who a request is forwarded for, when nobody was authorized.
+/// Who an unauthorized request is forwarded for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UnprovenCaller {
     /// Anybody.
     Anybody,
-    /// What looks like a machine; Coder judges its credential.
+    /// An apparent machine; Coder checks its credential.
     Machine,
 }
 
-/// Too many requests without an authorization are being forwarded: no other one may be.
+/// Too many unauthorized requests are being forwarded already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the gateway has no room for another request without a sign-in")]
 pub struct NoForwardPlace;
@@ -207,7 +207,7 @@ impl ConnectionPlace {
         Self(Arc::new(PlaceInner { state, places, tunnel: Mutex::default() }))
     }
 
-    /// Notes that a request on this connection was authorized: it is not closed for others any more.
+    /// Notes that a request on this connection was authorized: it is no longer closed for others.
     pub fn prove(&self) {
         let PlaceInner { state, places, .. } = &*self.0;
         if state.is_proven() {
@@ -220,12 +220,12 @@ impl ConnectionPlace {
         }
     }
 
-    /// A place for a request that is forwarded without an authorization, until its answer has ended. `upgrade` is whether
-    /// it asks for a tunnel.
+    /// A place for a request forwarded without an authorization, until its response has ended. `upgrade`: whether it
+    /// asks for a tunnel.
     ///
     /// # Errors
-    /// [`NoForwardPlace`] when connections and forwarded requests of this kind are too many; also for an `upgrade` by
-    /// [`UnprovenCaller::Anybody`] in the reserve.
+    /// [`NoForwardPlace`] if there are too many connections and forwarded requests of this kind; also for an
+    /// `upgrade` by [`UnprovenCaller::Anybody`] in the reserve.
     pub fn forward(&self, caller: UnprovenCaller, upgrade: bool) -> Result<ForwardPlace, NoForwardPlace> {
         let PlaceInner { state, places, .. } = &*self.0;
         let most = match caller {
@@ -233,14 +233,14 @@ impl ConnectionPlace {
             UnprovenCaller::Anybody => places.open_to_all,
             UnprovenCaller::Machine => places.capacity,
         };
-        // Counted at once, and no longer when it is refused: two requests never take the same place.
+        // Counted first, and uncounted if refused, so that two requests never take the same place.
         let place = ForwardPlace(Arc::clone(places));
         let others = places.forwarded.fetch_add(1, Ordering::Relaxed);
         let proven = places.proven.load(Ordering::Relaxed);
         if others + proven < most { Ok(place) } else { Err(NoForwardPlace) }
     }
 
-    /// Keeps the place of a request that became a tunnel, until the tunnel ends.
+    /// Keeps the place of a request that became a tunnel until the tunnel ends.
     pub fn keep(&self, place: ForwardPlace) {
         *lock(&self.0.tunnel) = Some(place);
     }
@@ -254,7 +254,7 @@ impl ConnectionPlace {
         })
     }
 
-    /// HTTP has ended here. If the connection is still open it is a tunnel, and does not make room for others.
+    /// HTTP has ended here. If the connection is still open, it is a tunnel and does not make room for others.
     pub(super) fn http_ended(&self) {
         self.0.places.lock().settle(&self.0.state);
     }
@@ -278,7 +278,7 @@ impl fmt::Debug for ConnectionPlace {
     }
 }
 
-/// A request on a connection that is not proven, until its answer has been delivered or dropped.
+/// A request on an unproven connection, until its response has been delivered or dropped.
 #[derive(Debug)]
 pub(super) struct OpenRequest(Arc<ConnectionState>);
 
@@ -288,7 +288,7 @@ impl Drop for OpenRequest {
     }
 }
 
-/// The place of a request that is forwarded without an authorization. It is free again when this is dropped.
+/// The place of a request forwarded without an authorization. It becomes free when this is dropped.
 #[derive(Debug)]
 pub struct ForwardPlace(Arc<Places>);
 

@@ -1,4 +1,4 @@
-//! The PROXY protocol, versions 1 and 2: a load balancer in front names the client whose connection it passes on.
+//! The PROXY protocol, versions 1 and 2: a load balancer in front names the client of each connection.
 //!
 //! The header comes before everything else, TLS included. (The PROXY protocol, versions 1 and 2, HAProxy, sections
 //! 2.1 and 2.2.)
@@ -7,19 +7,19 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-/// What every header of version 2 begins with.
+/// The first bytes of every header of version 2.
 const SIGNATURE: [u8; 12] = *b"\r\n\r\n\0\r\nQUIT\n";
 
 /// The most bytes after the fixed part of version 2, extensions included.
 const MAX_REST: usize = 4096;
 
-/// What every header of version 1 begins with.
+/// The first bytes of every header of version 1.
 const WORD: &[u8] = b"PROXY ";
 
 /// The longest line of version 1 in bytes, CR and LF included (section 2.1).
 const MAX_LINE: usize = 107;
 
-/// Why a connection's header was not taken; the connection is closed.
+/// Why a connection's header was refused; the connection is closed.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum HeaderError {
     #[error("it sent no PROXY protocol header")]
@@ -38,23 +38,23 @@ pub(super) enum HeaderError {
     Late,
 }
 
-/// What kind of addresses follow.
+/// The kind of addresses that follow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum AddressFamily {
-    /// None to be used: the balancer's own connection (`LOCAL`), or an unspecified family.
+    /// None to use: the balancer's own connection (`LOCAL`), or an unspecified family.
     Own,
     V4,
     V6,
 }
 
-/// Reads the header and nothing after it. The client's address, or `None` when the connection is the
-/// balancer's own (a health check).
+/// Reads the header and nothing after it. Returns the client's address, or `None` if the connection is the balancer's
+/// own (a health check).
 ///
 /// # Errors
-/// [`HeaderError`] on anything but one well-formed header.
+/// [`HeaderError`] for anything but one well-formed header.
 pub(super) async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<SocketAddr>, HeaderError> {
     let mut start = [0; SIGNATURE.len()];
-    // Shorter than any header of either version, so that nothing after one is read.
+    // Shorter than any header of either version, so nothing after the header is read.
     let (first, rest) = start.split_at_mut(1);
     if stream.read(first).await? == 0 {
         return Err(HeaderError::Closed);
@@ -79,8 +79,8 @@ async fn read_version_2(stream: &mut (impl AsyncRead + Unpin)) -> Result<Option<
     source(kind, &rest)
 }
 
-/// Reads the line that begins with `start`, byte by byte: its length is known at its end only, and what comes after
-/// it is the client's.
+/// Reads the line that begins with `start`, byte by byte: its length is known only at its end, and what follows is
+/// the client's.
 async fn read_version_1(
     stream: &mut (impl AsyncRead + Unpin),
     start: &[u8],
@@ -96,8 +96,8 @@ async fn read_version_1(
     parse_line(&line)
 }
 
-/// The line, CR and LF included. No address when the balancer cannot name the client (`UNKNOWN`; whatever follows that
-/// word is ignored, section 2.1).
+/// Parses the line, CR and LF included. No address if the balancer cannot name the client (`UNKNOWN`; the rest of
+/// such a line is ignored, section 2.1).
 fn parse_line(line: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
     let fields = line.strip_suffix(b"\r\n").and_then(|line| line.strip_prefix(WORD));
     let fields = fields.and_then(|fields| std::str::from_utf8(fields).ok()).ok_or(HeaderError::Line)?;
@@ -110,7 +110,7 @@ fn parse_line(line: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
     parse_fields(fields).map(Some).ok_or(HeaderError::Line)
 }
 
-/// The source of `TCP4 203.0.113.9 10.0.0.1 49153 443`: one space between two fields, and nothing after the last.
+/// The source of `TCP4 203.0.113.9 10.0.0.1 49153 443`: one space between fields, and nothing after the last.
 fn parse_fields(text: &str) -> Option<SocketAddr> {
     let mut fields = text.split(' ');
     let mut next = || fields.next();
@@ -146,7 +146,7 @@ fn parse_fixed(fixed: [u8; 4]) -> Result<(AddressFamily, usize), HeaderError> {
     Ok((kind, length))
 }
 
-/// The source address: source and destination come first, then their ports, then extensions.
+/// The source address. Source and destination come first, then their ports, then extensions.
 fn source(kind: AddressFamily, rest: &[u8]) -> Result<Option<SocketAddr>, HeaderError> {
     let source = match kind {
         AddressFamily::Own => return Ok(None),
@@ -156,7 +156,7 @@ fn source(kind: AddressFamily, rest: &[u8]) -> Result<Option<SocketAddr>, Header
     source.map(Some).ok_or(HeaderError::Length)
 }
 
-/// Source address and port, where addresses have `N` bytes.
+/// Source address and port, if addresses have `N` bytes.
 fn fields<const N: usize>(rest: &[u8]) -> Option<([u8; N], u16)> {
     let (source, rest) = rest.split_first_chunk::<N>()?;
     let (_destination, rest) = rest.split_first_chunk::<N>()?;
@@ -212,7 +212,7 @@ mod tests {
         assert_eq!(read_all(&header(0x21, 0x00, &[])).await.0.unwrap(), None);
     }
 
-    /// The examples are those of section 2.1, the longest line among them.
+    /// The examples of section 2.1, including the longest line.
     #[tokio::test]
     async fn a_line_of_version_1_names_the_client_and_leaves_what_follows() {
         let long = "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff";

@@ -1,4 +1,4 @@
-//! What the workers of one address have in common.
+//! State that the workers of one address share.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use super::places::Places;
 pub(super) struct SharedState {
     /// The places for connections.
     pub(super) places: Arc<Places>,
-    /// Who was logged for a missing PROXY protocol header.
+    /// The peers logged for a missing PROXY protocol header.
     pub(super) nameless: Arc<Nameless>,
 }
 

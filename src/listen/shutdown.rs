@@ -6,12 +6,12 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long connections that the hard stage ends may take for its last bytes (a websocket's close frame).
+/// How long connections that the hard stage ends may take for their last bytes (a websocket's close frame).
 pub const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The stop of the process, in two stages.
 ///
-/// *Soft*: nothing new is accepted, every connection ends with the answer it is giving, tunnels go on.
+/// *Soft*: nothing new is accepted, every connection ends after its current response, tunnels continue.
 /// *Hard*: connections that are still open are ended. The hard stage includes the soft one.
 ///
 /// Clones are handles on the same stop.
@@ -34,7 +34,7 @@ impl Shutdown {
         self.soft.cancel();
     }
 
-    /// Begins the hard stage: on a second signal, or when the time for the soft one is over.
+    /// Begins the hard stage: on a second signal, or when the time for the soft stage is over.
     pub fn force(&self) {
         self.begin();
         self.hard.cancel();
@@ -50,27 +50,27 @@ impl Shutdown {
         &self.hard
     }
 
-    /// Where connections and tunnels are counted; tunnels are spawned on it.
+    /// Counts connections and tunnels; tunnels are spawned on it.
     pub fn tasks(&self) -> &TaskTracker {
         &self.tasks
     }
 
-    /// Goes through both stages: waits in the soft one until everything has ended or `deadline` has
-    /// passed, then forces. `true` when nothing had to be ended.
+    /// Goes through both stages: waits in the soft one until everything has ended or `deadline` has passed, then
+    /// begins the hard one. `true` if nothing had to be ended.
     pub async fn drain(&self, deadline: Duration) -> bool {
         self.begin();
         let ended = timeout(deadline, self.ended()).await;
         self.force();
         let by_itself = ended == Ok(true);
         if !by_itself {
-            // What does not end even now goes down with its runtime.
+            // What is still open is dropped with its runtime.
             let _ = timeout(LAST_WORDS, self.tasks.wait()).await;
         }
         by_itself
     }
 
-    /// Waits, once the soft stage has begun, until everything has ended; a hard stage is waited for
-    /// no longer than [`LAST_WORDS`]. `true` when nothing had to be ended.
+    /// Waits, once the soft stage has begun, until everything has ended, but no longer than [`LAST_WORDS`] in the
+    /// hard stage. `true` if nothing had to be ended.
     pub async fn ended(&self) -> bool {
         tokio::select! {
             biased;

@@ -1,5 +1,5 @@
-//! The streams of an HTTP/2 connection: when there is none, and when one is not read. hyper closes idle HTTP/1.1
-//! connections only.
+//! The streams of an HTTP/2 connection: when there is none, and when one is not read. hyper closes only idle HTTP/1.1
+//! connections.
 
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -16,7 +16,7 @@ use crate::types::lock;
 use crate::web::{Body, BodyError};
 
 tokio::task_local! {
-    /// The end of the task that a stream's response is sent by.
+    /// Ends the task that sends a stream's response.
     static ABANDONED: Arc<Notify>;
 }
 
@@ -53,8 +53,8 @@ pub(super) struct Streams {
 /// A response that is being sent.
 #[derive(Debug)]
 struct ResponseProgress {
-    /// When a piece was last handed over, in milliseconds after the connection began, plus one; 0 while the next one is
-    /// still to come from Coder.
+    /// When a piece was last handed over, in milliseconds after the connection began, plus one; 0 while the next one
+    /// is still to come from Coder.
     handed_over: AtomicU64,
     abandoned: Arc<Notify>,
 }
@@ -82,8 +82,8 @@ impl Streams {
         Open(Arc::clone(self))
     }
 
-    /// Completes when there was no request for `period`, at most twice as long after the last one. Meanwhile abandons
-    /// every stream whose client reads nothing for `stall`, at most half as long again after that.
+    /// Completes after `period` to twice `period` without a request. Meanwhile abandons every stream whose client
+    /// reads nothing for `stall`, at most half as long again after that.
     pub(super) async fn idle(&self, period: Duration, stall: Duration) {
         let mut begun = None;
         let mut looks = tokio::time::interval(period);
@@ -133,7 +133,7 @@ impl Open {
                 abandoned: Arc::clone(abandoned),
             });
             let mut all = lock(&self.0.sending);
-            // Before it grows: so each of very many is looked at but a few times.
+            // Pruned only before it grows, so that each entry is checked only a few times.
             if all.len() == all.capacity() {
                 all.retain(|other| other.strong_count() > 0);
             }

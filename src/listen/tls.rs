@@ -1,4 +1,4 @@
-//! TLS: the certificate and its key from PEM files, exchanged while running.
+//! TLS: the certificate and its key from PEM files, replaced at run time.
 
 use std::fmt;
 use std::fs;
@@ -21,13 +21,13 @@ use crate::types::lock;
 /// The name of HTTP/2 in ALPN.
 pub(super) const HTTP2: &[u8] = b"h2";
 
-/// How often the files are looked at: what renews certificates need not know of this process.
+/// How often the files are checked, so that certificate renewal need not notify this process.
 const POLL: Duration = Duration::from_secs(10);
 
-/// The longest file that is read, in bytes.
+/// The longest file read, in bytes.
 const MAX_PEM_FILE: u64 = 1024 * 1024;
 
-/// Why a certificate and key cannot be used. Nothing of the key is in it.
+/// Why a certificate and key cannot be used. Contains nothing of the key.
 #[derive(Debug, Error)]
 pub enum CertificateError {
     /// A file cannot be read.
@@ -35,7 +35,7 @@ pub enum CertificateError {
     Read {
         /// The file.
         file: PathBuf,
-        /// What the system says.
+        /// The system's error.
         #[source]
         error: std::io::Error,
     },
@@ -45,7 +45,7 @@ pub enum CertificateError {
     /// No usable PEM key in the file.
     #[error("{0}: no unencrypted private key in PEM form in it")]
     NoKey(PathBuf),
-    /// The key is of a kind that cannot sign here.
+    /// The server cannot sign with this kind of key.
     #[error(
         "{0}: this kind of private key is not supported; use ECDSA, Ed25519 or RSA of at least 2048 bits"
     )]
@@ -58,31 +58,31 @@ pub enum CertificateError {
         /// The key's file.
         key: PathBuf,
     },
-    /// The TLS library refuses it.
+    /// The TLS library refuses the pair.
     #[error("the certificate cannot be used: {0}")]
     Unusable(#[source] rustls::Error),
 }
 
-/// The certificate that is shown to clients, and the files that it comes from.
+/// The certificate shown to clients, and the files it comes from.
 ///
-/// A new pair is loaded whole and checked before it is shown; one that fails leaves the old in place.
+/// A new pair is loaded completely and checked before it is shown. If that fails, the old one stays.
 pub struct Certificates {
     certificate: PathBuf,
     key: PathBuf,
     shown: Arc<CurrentCertificate>,
     server_config: Arc<ServerConfig>,
-    /// What the files looked like when they were last read.
+    /// The state of the files when they were last read.
     seen: Mutex<Stamp>,
 }
 
-/// What tells one version of the files from another.
+/// Distinguishes versions of the files.
 type Stamp = [Option<(SystemTime, u64)>; 2];
 
 impl Certificates {
     /// Loads the pair: the chain, leaf first, and the key in PKCS#8, PKCS#1 or SEC1 form.
     ///
     /// # Errors
-    /// [`CertificateError`] says which file and what is wrong with it.
+    /// [`CertificateError`] names the file and what is wrong with it.
     pub fn load(certificate: PathBuf, key: PathBuf) -> Result<Arc<Self>, CertificateError> {
         let seen = stamp(&certificate, &key);
         let shown = Arc::new(CurrentCertificate(ArcSwap::new(Arc::new(read_pair(&certificate, &key)?))));
@@ -101,15 +101,14 @@ impl Certificates {
     /// # Errors
     /// [`CertificateError`]; the old pair stays.
     pub fn reload(&self) -> Result<(), CertificateError> {
-        // Looked at before reading: a file that changes meanwhile looks changed at the next poll.
+        // Stamped before reading: if a file changes meanwhile, the next poll sees the change.
         *lock(&self.seen) = stamp(&self.certificate, &self.key);
         let pair = read_pair(&self.certificate, &self.key)?;
         self.shown.0.store(Arc::new(pair));
         Ok(())
     }
 
-    /// [`Self::reload`] with its outcome in the log: for the signal that asks for it, and the poll.
-    /// Blocks on the file system.
+    /// [`Self::reload`] that logs its outcome, for the reload signal and the poll. Blocks on the file system.
     pub fn reload_and_log(&self) {
         match self.reload() {
             Ok(()) => tracing::info!(certificate = %self.certificate.display(), "TLS certificate loaded"),
@@ -131,12 +130,12 @@ impl Certificates {
         }
     }
 
-    /// Whether the files look other than when they were last read.
+    /// Whether the files have changed since they were last read.
     fn changed(&self) -> bool {
         stamp(&self.certificate, &self.key) != *lock(&self.seen)
     }
 
-    /// How TLS is spoken: 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, stateless session tickets.
+    /// The TLS settings: 1.2 and 1.3, HTTP/2 and HTTP/1.1 by ALPN, stateless session tickets.
     pub(super) fn server_config(&self) -> Arc<ServerConfig> {
         Arc::clone(&self.server_config)
     }
@@ -148,7 +147,7 @@ impl fmt::Debug for Certificates {
     }
 }
 
-/// The pair that is shown now.
+/// The pair currently shown.
 struct CurrentCertificate(ArcSwap<CertifiedKey>);
 
 impl fmt::Debug for CurrentCertificate {
@@ -173,7 +172,7 @@ fn server_config(shown: Arc<CurrentCertificate>) -> Result<ServerConfig, rustls:
     Ok(config)
 }
 
-/// Modification time and size; a link, as Kubernetes swaps it, is followed.
+/// Modification time and size. A link, as Kubernetes swaps it, is followed.
 fn stamp(certificate: &Path, key: &Path) -> Stamp {
     [certificate, key].map(|file| {
         let metadata = fs::metadata(file).ok()?;
@@ -318,7 +317,7 @@ mod tests {
         fs::File::options().write(true).open(pair.key()).unwrap().set_modified(later).unwrap();
         let stop = CancellationToken::new();
         let watch = tokio::spawn(Arc::clone(&certificates).watch(stop.clone()));
-        // The files are read on a thread of its own, which takes a moment.
+        // The files are read on a separate thread, which takes a moment.
         for _ in 0..1_000_000 {
             if leaf(&certificates) != old {
                 break;

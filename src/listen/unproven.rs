@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use super::connection_state::ConnectionState;
 
-/// How many connections one search looks at. A search holds a lock that all workers need.
+/// How many connections one search checks. A search holds a lock that all workers need.
 const SEARCH: usize = 256;
 
-/// Connections without an authorized request, in the order of their arrival.
+/// Connections without an authorized request, in order of arrival.
 #[derive(Debug, Default)]
 pub(super) struct Unproven {
     connections: BTreeMap<u64, Arc<ConnectionState>>,
-    /// Where the next search begins: everything before it was busy when it was last looked at.
+    /// Where the next search begins: everything before it was busy when last checked.
     from: u64,
 }
 
@@ -22,13 +22,13 @@ impl Unproven {
         self.connections.insert(connection.number(), connection);
     }
 
-    /// Removes a connection, if it is there.
+    /// Removes a connection if it is there.
     pub(super) fn remove(&mut self, connection: &ConnectionState) {
         self.connections.remove(&connection.number());
     }
 
-    /// Removes the oldest connection that may be displaced. It may miss one when very many are busy; the next search
-    /// then goes on where this one ended.
+    /// Removes the oldest connection that may be displaced. It may miss one if very many are busy; the next search
+    /// then continues where this one ended.
     pub(super) fn take_oldest(&mut self) -> Option<Arc<ConnectionState>> {
         let mut searched = self.connections.range(self.from..).take(SEARCH);
         let found = searched.find(|(_, connection)| connection.may_be_displaced()).map(|(number, _)| *number);
@@ -37,7 +37,7 @@ impl Unproven {
         }
         let next = self.connections.range(self.from..).nth(SEARCH).map(|(number, _)| *number);
         let began_later = std::mem::replace(&mut self.from, next.unwrap_or(0)) > 0;
-        // What was busy before the place where this search began may be idle now.
+        // Connections before the start of this search may be idle now.
         if next.is_none() && began_later { self.take_oldest() } else { None }
     }
 }

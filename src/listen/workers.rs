@@ -1,4 +1,4 @@
-//! Worker threads: one current-thread runtime and one socket each.
+//! Worker threads, each with a current-thread runtime and a socket.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,8 +12,8 @@ use super::connection::Server;
 use super::shared::SharedState;
 use super::{ListenerSettings, Listeners, Service, Shutdown};
 
-/// A worker ended without a stop: the process has to end with failure, or its share of the
-/// connections would never be answered.
+/// A worker ended without a stop. The process has to end with failure, or the worker's share of the connections would
+/// never be served.
 #[derive(Debug, thiserror::Error)]
 pub enum WorkerError {
     /// It panicked outside of a connection.
@@ -32,27 +32,27 @@ pub struct Workers {
 }
 
 impl Workers {
-    /// Waits until every worker has ended after a stop, or the first one has ended without.
+    /// Waits until every worker has ended after a stop, or until the first one ends without a stop.
     ///
     /// # Errors
-    /// [`WorkerError`], at once; the other workers go on.
+    /// [`WorkerError`], at once; the other workers continue.
     pub async fn ended(&mut self) -> Result<(), WorkerError> {
         while let Some(outcome) = self.ended.recv().await {
             outcome?;
         }
         for thread in self.threads.drain(..) {
-            // Its panic, if any, came through the channel.
+            // Its panic, if any, was reported through the channel.
             let _ = thread.join();
         }
         Ok(())
     }
 }
 
-/// Starts a worker for each socket of `listeners`, with the service that `make_service` makes on the
-/// worker's own thread and runtime. Workers end when the stop has ended everything that runs on them.
+/// Starts a worker for each socket of `listeners`. `make_service` makes its service on the worker's own thread and
+/// runtime. Workers end when the stop has ended everything that runs on them.
 ///
 /// # Errors
-/// When the system gives no thread or no runtime.
+/// If the system gives no thread or no runtime.
 pub fn run_workers<S, M>(
     listeners: Listeners,
     settings: &ListenerSettings,
@@ -81,7 +81,7 @@ where
             })
         };
         let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-            // Nothing of the worker is looked at after a panic.
+            // Nothing of the worker is used after a panic.
             let outcome = match catch_unwind(AssertUnwindSafe(work)) {
                 Ok(outcome) => outcome.map_err(|error| WorkerError::Listen(index, error)),
                 Err(_) => Err(WorkerError::Panicked(index)),

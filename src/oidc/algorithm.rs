@@ -9,8 +9,8 @@ use thiserror::Error;
 
 /// A signature algorithm of JWA (RFC 7518 §3.1, RFC 8037 §3.1).
 ///
-/// There is no `none` and no `HS*` here, so neither can be configured: with an HMAC under the client secret, everybody who
-/// knows the secret could make tokens.
+/// There is no `none` and no `HS*` here, so neither can be configured: with an HMAC under the client secret, everybody
+/// who knows the secret could make tokens.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Algorithm {
     /// RSASSA-PKCS1-v1_5 with SHA-256: what authentik signs with under an RSA key.
@@ -40,8 +40,8 @@ pub enum Algorithm {
     /// ECDSA on P-521 with SHA-512: what authentik signs with under a P-521 key.
     #[serde(rename = "ES512")]
     Es512,
-    /// EdDSA on Ed25519. RFC 9864 §2.2 calls the same algorithm `Ed25519`, which is read as this one. Coder's library
-    /// (go-oidc 3) knows the name `EdDSA` only: Coder refuses an ID token whose header says `Ed25519`.
+    /// EdDSA on Ed25519. RFC 9864 §2.2 calls the same algorithm `Ed25519`, which is accepted as this one. Coder's
+    /// library (go-oidc 3) knows only the name `EdDSA`: Coder refuses an ID token with `Ed25519` in its header.
     #[serde(rename = "EdDSA", alias = "Ed25519")]
     EdDsa,
 }
@@ -82,8 +82,8 @@ impl Algorithm {
         }
     }
 
-    /// The hash that `at_hash` is made with (OpenID Connect Core §3.1.3.6): the one in the algorithm's
-    /// name, and SHA-512 for Ed25519, which hashes with it inside (RFC 8032 §5.1).
+    /// The hash for `at_hash` (OpenID Connect Core §3.1.3.6): the one in the algorithm's name, and SHA-512 for Ed25519,
+    /// which uses it internally (RFC 8032 §5.1).
     pub(super) fn hash(self) -> &'static digest::Algorithm {
         match self {
             Self::Rs256 | Self::Ps256 | Self::Es256 => &digest::SHA256,

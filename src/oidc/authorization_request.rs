@@ -1,4 +1,4 @@
-//! The beginning of a sign-in: the authorization request that a browser is sent to the provider with (OpenID Connect Core
+//! The start of a sign-in: the authorization request with which a browser is sent to the provider (OpenID Connect Core
 //! 1.0 §3.1.2.1).
 
 use std::sync::Arc;
@@ -15,8 +15,8 @@ use crate::types::{Clock, LocalRedirect};
 /// The `max_age` that goes with `prompt=login`.
 ///
 /// authentik (2026.8.0-rc1) honours `prompt=login` once in a session, for all clients together, and answers later ones
-/// silently. It honours `max_age` each time, but not 0. It checks the age of the sign-in again when the browser comes
-/// back from its form, a moment later: a shorter `max_age` than that moment would make it ask once more.
+/// silently. It honours `max_age` each time, but not 0. It checks the age of the sign-in again when the browser returns
+/// from its form, a moment later: with a shorter `max_age` it would ask once more.
 const REAUTHENTICATION_MAX_AGE: Duration = Duration::from_secs(3);
 
 /// Makes authorization requests.
@@ -36,7 +36,7 @@ impl AuthorizationRequests {
     ///
     /// # Errors
     ///
-    /// [`NotReady`] before the provider was discovered.
+    /// [`NotReady`] before the provider is discovered.
     pub(super) fn begin(
         &self,
         redirect: LocalRedirect,
@@ -67,8 +67,8 @@ impl AuthorizationRequests {
         Ok((login, url))
     }
 
-    /// `prompt`, `max_age` and the configured parameters, each name once. Parameters of the protocol win over configured
-    /// ones.
+    /// `prompt`, `max_age` and the configured parameters, each name once. Parameters of the protocol win over
+    /// configured ones.
     fn parameters<'a>(&'a self, prompt: Option<&str>, reauthenticates: bool) -> Vec<(&'a str, String)> {
         let mut parameters = Vec::new();
         parameters.extend(prompt.map(|prompt| ("prompt", prompt.to_owned())));

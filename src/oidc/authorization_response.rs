@@ -1,4 +1,4 @@
-//! The provider's answer to an authorization request, as the browser brings it back.
+//! The provider's authorization response, as the browser brings it back.
 
 use thiserror::Error;
 use url::form_urlencoded;
@@ -13,7 +13,7 @@ const MAX_RESPONSE_PARAMETER: usize = 4096;
 /// The parameters that are read (RFC 6749 §4.1.2, RFC 9207 §2).
 const RESPONSE_PARAMETERS: [&str; 5] = ["state", "iss", "code", "error", "error_description"];
 
-/// Why a query is not an answer of the provider.
+/// Why a query is not an authorization response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadAnswer {
     /// Longer than 16 KiB, or a parameter longer than 4 KiB.
@@ -39,8 +39,8 @@ pub struct AuthorizationResponse {
 }
 
 impl AuthorizationResponse {
-    /// Whether a query is an answer of the provider at all: it has a `code` or an `error`. Otherwise the same address
-    /// starts a sign-in, as Coder's callback does.
+    /// Whether a query is an authorization response: it has a `code` or an `error`. Otherwise the same address starts a
+    /// sign-in, as Coder's callback does.
     pub fn is_in(query: &str) -> bool {
         query.len() > MAX_RESPONSE_QUERY
             || form_urlencoded::parse(query.as_bytes()).any(|(name, _)| name == "code" || name == "error")
@@ -50,7 +50,7 @@ impl AuthorizationResponse {
     ///
     /// # Errors
     ///
-    /// [`BadAnswer`] when the query is too long or not one answer.
+    /// [`BadAnswer`] when the query is too long or not a valid response.
     pub fn parse(query: &str) -> Result<Self, BadAnswer> {
         if query.len() > MAX_RESPONSE_QUERY {
             return Err(BadAnswer::TooLong);
@@ -79,7 +79,7 @@ impl AuthorizationResponse {
         Ok(Self { state: Secret::new(state), issuer, outcome })
     }
 
-    /// The `state` of the answer, which identifies the cookie of the sign-in. Unverified.
+    /// The `state` of the response, which identifies the cookie of the sign-in. Unverified.
     pub fn state(&self) -> &str {
         self.state.expose()
     }

@@ -16,8 +16,8 @@ use crate::types::{Subject, Timestamp};
 
 /// The accepted `typ` of a logout token: `JWT` at authentik before 2025.12.2, `logout+jwt` since.
 const LOGOUT_TOKEN_TYPES: [&str; 2] = ["jwt", "logout+jwt"];
-/// How long a logout token without `exp` is valid after its `iat`. Ory Hydra 26.2 sends such tokens. A later one ends no
-/// session; the next refresh then finds out that it ended. Its `jti` is remembered as long.
+/// How long a logout token without `exp` is valid after its `iat`. Ory Hydra 26.2 sends such tokens. A later one ends
+/// no session; the next refresh then finds out that it ended. Its `jti` is remembered for the same time.
 const LIFE_WITHOUT_EXPIRY: Duration = Duration::from_mins(5);
 /// The member of `events` that makes a token a logout token (§2.4).
 const EVENT: &str = "http://schemas.openid.net/event/backchannel-logout";
@@ -79,7 +79,7 @@ impl LogoutTokenError {
     }
 }
 
-/// A verified logout token. Whether its `jti` was seen before is for the store to say.
+/// A verified logout token. The store must check whether its `jti` was seen before.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogoutToken {
     /// Whose sessions end; with `sid` too, only that session's.
@@ -88,11 +88,11 @@ pub struct LogoutToken {
     pub sid: Option<String>,
     /// The identifier of the token (`jti`).
     pub jti: String,
-    /// When the token was issued (`iat`), in whole seconds of the provider's clock. authentik issues a new token for each
-    /// attempt to deliver it.
+    /// When the token was issued (`iat`), in whole seconds of the provider's clock. authentik issues a new token for
+    /// each attempt to deliver it.
     pub issued_at: Timestamp,
-    /// When the token expires (`exp`, else 5 minutes after `iat`). It is accepted for [`CLOCK_LEEWAY`](crate::types::CLOCK_LEEWAY)
-    /// longer, so its `jti` must be remembered beyond that.
+    /// When the token expires (`exp`, else 5 minutes after `iat`). It is accepted for
+    /// [`CLOCK_LEEWAY`](crate::types::CLOCK_LEEWAY) longer, so its `jti` must be remembered beyond that.
     pub expires_at: Timestamp,
 }
 
@@ -110,8 +110,8 @@ pub(super) fn signed_claims(
     Ok(UnverifiedJws::parse(unverified, algorithms, &LOGOUT_TOKEN_TYPES)?.verify(keys)?)
 }
 
-/// Rules 4 to 7, numbered as in §2.6. The store checks rule 8 (`jti` replay); rules 9 and 10 (`iss` and `sub`, `sid` of a
-/// session here) are the search for the sessions to end.
+/// Rules 4 to 7, numbered as in §2.6. The store checks rule 8 (`jti` replay); rules 9 and 10 (`iss` and `sub`, `sid` of
+/// a session here) are the search for the sessions to end.
 ///
 /// # Errors
 ///
@@ -144,7 +144,7 @@ pub(super) fn check_logout_claims(
     // (6) `events` is an object whose member for logout is an object.
     let event = claims.get("events").and_then(|events| events.get(EVENT));
     event.filter(|event| event.is_object()).ok_or(LogoutTokenError::Event)?;
-    // (7) No `nonce`: else an ID token could end sessions.
+    // (7) No `nonce`: otherwise an ID token could end sessions.
     if claims.contains_key("nonce") {
         return Err(LogoutTokenError::Nonce);
     }

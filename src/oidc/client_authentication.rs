@@ -39,14 +39,14 @@ impl AuthenticationMethods {
     }
 }
 
-/// What an answer shows about the method of client authentication that was used.
+/// What a response shows about the method of client authentication that was used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ClientVerdict {
     /// The provider accepts the client by this method.
     Accepted,
     /// The provider refuses the client. It may accept the other method.
     Refused,
-    /// The answer shows neither.
+    /// The response shows neither.
     Unclear,
 }
 

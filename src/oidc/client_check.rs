@@ -1,24 +1,24 @@
 //! Whether the provider accepts our client, checked without any user's token.
 //!
 //! The gateway presents a refresh token that it made up. The provider authenticates the client before it looks at the
-//! token (RFC 6749 §6), so `invalid_grant` shows that client id and secret are right, and `invalid_client` that they are
-//! not. authentik, Keycloak, Hydra and Spring answer so. Dex and LemonLDAP::NG answer `invalid_request` for every unknown
-//! refresh token, which shows less. A provider may also look at the refresh token first: when it has just refused the
-//! client, it must refuse a made-up secret too.
+//! token (RFC 6749 §6), so `invalid_grant` shows that client id and secret are right, and `invalid_client` that they
+//! are not. authentik, Keycloak, Hydra and Spring answer so. Dex and LemonLDAP::NG answer `invalid_request` for every
+//! unknown refresh token, which shows less. A provider may also look at the refresh token first: when it has just
+//! refused the client, it must refuse a made-up secret too.
 
 use super::oauth_error::{INVALID_GRANT, OAuthError};
 use super::probe::{ProbeSecret, Probed, ProviderProbe};
 use super::provider_fault::ProviderFault;
 use super::unreachable::{OutageCause, Unreachable};
 
-/// What the provider's answer to a made-up refresh token shows about our client.
+/// What the provider's response to a made-up refresh token shows about our client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ClientCheck {
     /// `invalid_grant`: the provider accepts the client.
     Good,
     /// The provider refuses the client.
     Refused(OAuthError),
-    /// The provider answers, and the answer shows neither.
+    /// The provider answers, but the response shows neither.
     Unclear(ProviderFault),
 }
 
@@ -43,7 +43,7 @@ impl ClientCheck {
         }
     }
 
-    /// Whether the provider refuses a made-up secret, having accepted the configured one.
+    /// Whether the provider refuses a made-up secret after accepting the configured one.
     async fn run_with_made_up_secret(probe: &ProviderProbe) -> Result<Self, Unreachable> {
         match present(probe, ProbeSecret::MadeUp).await? {
             Ok(error) if error.code == INVALID_GRANT => Ok(Self::Unclear(error.into())),
@@ -52,7 +52,7 @@ impl ClientCheck {
     }
 }
 
-/// The error by which the provider refuses a made-up refresh token, or the fault of an answer without one.
+/// The error with which the provider refuses a made-up refresh token, or the fault of a response without one.
 async fn present(
     probe: &ProviderProbe,
     secret: ProbeSecret,

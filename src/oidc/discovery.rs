@@ -1,4 +1,4 @@
-//! What is known of the provider: its discovery document and its keys, read and read again.
+//! The provider's discovery document and keys, read and kept current.
 //!
 //! One reading is in flight at a time, and tokens with made-up key names cannot cause more than one in 30 seconds.
 
@@ -113,7 +113,7 @@ impl Discovery {
         }
     }
 
-    /// The provider as it is known now; none before its documents were read.
+    /// The provider as currently known; none before its documents were read.
     pub(super) fn known(&self) -> Option<Arc<KnownProvider>> {
         self.known.load_full()
     }
@@ -159,8 +159,8 @@ impl Discovery {
         let _ = tokio::time::timeout(patience, tried.wait_for(|tried| *tried)).await;
     }
 
-    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers; they
-    /// never make the provider known.
+    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers;
+    /// they never make the provider known.
     ///
     /// # Errors
     ///
@@ -205,8 +205,8 @@ impl Discovery {
         Ok(Arc::new(KnownProvider { metadata: Arc::new(metadata), relying_party, keys, documents }))
     }
 
-    /// Runs `check` with the provider's keys. When no key fits, reads the keys again and runs it once more (OpenID Connect
-    /// Core §10.1.1).
+    /// Runs `check` with the provider's keys. When no key fits, reads the keys again and runs it once more (OpenID
+    /// Connect Core §10.1.1).
     ///
     /// # Errors
     ///
@@ -226,9 +226,9 @@ impl Discovery {
         }
     }
 
-    /// The provider with keys newer than those `seen`. One reading is in flight, and everybody who waits for it gets its
-    /// result. At most one begins in [`KEY_REFETCH_INTERVAL`], failed ones included, so a flood of made-up key names
-    /// costs the provider nothing. A failed reading never adds or removes a key.
+    /// The provider with keys newer than those `seen`. One reading is in flight, and everybody who waits for it gets
+    /// its result. At most one begins in [`KEY_REFETCH_INTERVAL`], failed ones included, so a flood of made-up key
+    /// names costs the provider nothing. A failed reading never adds or removes a key.
     async fn newer_keys(&self, seen: &Arc<KnownProvider>) -> Option<Arc<KnownProvider>> {
         let mut last = self.reading.lock().await;
         let current = self.known()?;

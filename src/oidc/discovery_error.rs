@@ -12,7 +12,7 @@ pub enum DiscoveryError {
     /// The provider does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// A document is answered with a status other than 200.
+    /// The response has a status other than 200.
     #[error(
         "{url} answers {status}: oidc.issuerURL must be the provider's \"OpenID Configuration Issuer\" in \
          authentik (https://…/application/o/<slug>/), and its issuer mode \"Each provider has a different \
@@ -21,13 +21,13 @@ pub enum DiscoveryError {
     Status {
         /// The address that was requested.
         url: String,
-        /// The status of the answer.
+        /// The status of the response.
         status: u16,
     },
-    /// The answer is not a discovery document.
+    /// The response is not a discovery document.
     #[error("the discovery document is not understood: {0}")]
     Document(String),
-    /// A member that is needed is missing or has another type.
+    /// A required member is missing or has another type.
     #[error("the discovery document's \"{0}\" is missing or not what it must be")]
     Member(&'static str),
     /// `issuer` is another issuer.

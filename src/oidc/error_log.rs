@@ -1,4 +1,4 @@
-//! Error answers of the provider, for the log: the status and the first 2,048 printable characters.
+//! Error responses of the provider, for the log: the status and the first 2,048 printable characters.
 
 use bytes::Bytes;
 use http::header::AUTHORIZATION;
@@ -11,8 +11,8 @@ use crate::types::{Secret, printable};
 /// The longest part of an error's body that is logged, in characters.
 const MAX_LOGGED: usize = 2048;
 
-/// Secrets that were sent to the provider and must not appear in a log line: a provider in debug mode quotes the request
-/// on its error page, and an `error_description` may name the token that the provider refuses.
+/// Secrets that were sent to the provider and must not appear in a log line: a provider in debug mode quotes the
+/// request on its error page, and an `error_description` may quote the refused token.
 pub(super) struct Confidential(Vec<Secret>);
 
 impl Confidential {
@@ -33,14 +33,14 @@ impl Confidential {
     }
 }
 
-/// Logs an error answer without the secrets that were sent. At `info`: the caller's own line says whether the error is a
-/// problem.
+/// Logs an error response without the secrets that were sent. At `info`: the caller's own line shows whether the error
+/// is a problem.
 pub(super) fn report(endpoint: &str, answer: &Response<Bytes>, sent: &Confidential) {
     let status = answer.status().as_u16();
     info!(status, answer = logged(answer.body(), sent), "the provider's {endpoint} answers with an error");
 }
 
-/// Redacts the whole body before cutting it: half of a secret would not be found.
+/// Redacts the complete body before cutting it: half a secret would not be found.
 fn logged(body: &[u8], sent: &Confidential) -> String {
     let text = printable(&String::from_utf8_lossy(body), usize::MAX);
     sent.redact(&text).chars().take(MAX_LOGGED).collect()

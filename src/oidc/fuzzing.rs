@@ -1,4 +1,4 @@
-//! What must hold of the provider's documents and tokens whatever bytes come.
+//! Properties of the provider's documents and tokens for any input.
 
 #![expect(clippy::expect_used, clippy::indexing_slicing, reason = "a panic is what a fuzzer looks for")]
 
@@ -23,9 +23,9 @@ const NOW: i64 = 1_795_493_400;
 
 /// The provider's key.
 static PROVIDER: LazyLock<Ed25519KeyPair> = LazyLock::new(|| key(1));
-/// Another one, which the provider does not publish.
+/// A key that the provider does not publish.
 static STRANGER: LazyLock<Ed25519KeyPair> = LazyLock::new(|| key(2));
-/// What the provider publishes.
+/// The provider's published keys.
 static KEYS: LazyLock<KeySet> = LazyLock::new(|| {
     let x = URL_SAFE_NO_PAD.encode(PROVIDER.public_key());
     let key = json!({"kty": "OKP", "crv": "Ed25519", "kid": "provider", "use": "sig", "x": x});
@@ -36,14 +36,14 @@ fn key(seed: u8) -> Ed25519KeyPair {
     Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).expect("any 32 bytes are a seed")
 }
 
-/// A token is accepted only when the provider has signed exactly this text, and its claims are for this client, now; and
-/// none is accepted both as an ID token and as a logout token.
+/// A token is accepted only when the provider has signed exactly this text, and its claims are for this client, now. No
+/// token is accepted both as an ID token and as a logout token.
 ///
-/// The first byte says what follows: a whole token, or header and claims as JSON on a line each, to be signed with the
-/// provider's key or with a stranger's.
+/// The first byte selects the format: a complete token, or header and claims as JSON on a line each, to be signed with
+/// the provider's key or a stranger's.
 ///
 /// # Panics
-/// When that does not hold.
+/// When a property does not hold.
 pub fn provider_tokens(bytes: &[u8]) {
     let Some((kind, rest)) = bytes.split_first() else { return };
     let Ok(text) = std::str::from_utf8(rest) else { return };
@@ -90,7 +90,7 @@ fn check_token(token: &str) {
     let (id, logout) = accepted(token);
     assert!(id.is_none() || logout.is_none(), "an ID token ends sessions: {token}");
     let Some(claims) = id.as_ref().or(logout.as_ref()) else { return };
-    // Ed25519 has one signature for each text (RFC 8032 §5.1.6), so what is accepted is known to the letter.
+    // Ed25519 has one signature for each text (RFC 8032 §5.1.6), so the accepted text is known exactly.
     let (input, signature) = token.rsplit_once('.').expect("a token has parts");
     assert_eq!(signature, URL_SAFE_NO_PAD.encode(PROVIDER.sign(input.as_bytes())), "{token}");
     let payload = input.rsplit_once('.').expect("a token has parts").1;
@@ -114,13 +114,13 @@ fn check_token(token: &str) {
     }
 }
 
-/// A discovery document that is accepted has the issuer that was asked for, and endpoints at https or where the settings
-/// allow it; the keys of a JWKS that is accepted can be passed on.
+/// An accepted discovery document has the requested issuer, and endpoints at https or where the settings allow it; the
+/// keys of an accepted JWKS can be passed on.
 ///
 /// The first byte chooses the settings.
 ///
 /// # Panics
-/// When that does not hold.
+/// When a property does not hold.
 pub fn provider_documents(bytes: &[u8]) {
     let Some((choice, rest)) = bytes.split_first() else { return };
     let Ok(text) = std::str::from_utf8(rest) else { return };
@@ -184,7 +184,7 @@ fn settings(issuer: &str, danger_allow_http: bool) -> ProviderSettings {
 mod tests {
     use super::*;
 
-    /// Otherwise the property would hold because nothing is accepted at all.
+    /// Otherwise the property would hold because nothing is accepted.
     #[test]
     fn a_good_token_is_accepted_as_what_it_is() {
         let header = r#"{"alg":"EdDSA","kid":"provider"}"#;

@@ -1,9 +1,9 @@
 //! The rules of an ID token (OpenID Connect Core 1.0 §3.1.3.7), in their order and by their numbers.
 //!
 //! `openidconnect` has a verifier too. It reads the claims into fixed types first, so it cannot parse a token with
-//! `"email_verified": "true"` or an `address` that is a string. The first must be refused *by name* (or accepted as Coder
-//! accepts it, where the claim is ignored), and the second does not matter here. It also leaves `iat`, `nbf`, `azp`,
-//! `auth_time` and `at_hash` to its caller. The tests compare the verdicts of both.
+//! `"email_verified": "true"` or an `address` that is a string. The first must be refused *by name* (or accepted as
+//! Coder accepts it, where the claim is ignored), and the second does not matter here. It also leaves `iat`, `nbf`,
+//! `azp`, `auth_time` and `at_hash` to its caller. The tests compare the verdicts of both.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ use crate::types::{CLOCK_LEEWAY, IdentityKey, Secret, Subject, Timestamp};
 /// The accepted `typ` of an ID token: `JWT`, as authentik writes, or `JOSE` (RFC 7515 §4.1.9).
 pub(super) const ID_TOKEN_TYPES: [&str; 2] = ["jwt", "jose"];
 
-/// What an ID token is checked against.
+/// The expected values of an ID token.
 pub(super) struct ExpectedIdToken<'a> {
     /// The issuer, byte for byte.
     pub(super) issuer: &'a str,
@@ -34,9 +34,9 @@ pub(super) struct ExpectedIdToken<'a> {
     /// The present moment.
     pub(super) now: Timestamp,
     /// The nonce that was sent. None after a refresh: authentik sends none then (Core §12.2 allows that), and the first
-    /// one is not kept, so one that is present is not compared.
+    /// one is not kept, so a nonce is not compared then.
     pub(super) nonce: Option<&'a Secret>,
-    /// The access token of the same answer.
+    /// The access token of the same response.
     pub(super) access_token: &'a Secret,
     /// The `max_age` that was sent.
     pub(super) max_age: Option<Duration>,
@@ -67,8 +67,8 @@ impl<'a> ExpectedIdToken<'a> {
         }
     }
 
-    /// At a refresh for this identity (Core §12.2): the same `iss`, `sub` and `aud`. Nobody signs in then, so `auth_time`
-    /// stays that of the sign-in and `max_age` does not apply.
+    /// At a refresh for this identity (Core §12.2): the same `iss`, `sub` and `aud`. Nobody signs in then, so
+    /// `auth_time` stays that of the sign-in and `max_age` does not apply.
     pub(super) fn at_refresh(
         settings: &'a ProviderSettings,
         key: &'a IdentityKey,
@@ -108,7 +108,7 @@ pub(super) struct IdToken {
     pub(super) algorithm: Algorithm,
 }
 
-/// Verifies an ID token from the member `id_token` of a token answer.
+/// Verifies an ID token from the member `id_token` of a token response.
 ///
 /// # Errors
 ///
@@ -154,7 +154,7 @@ fn check(
         let same = claim(map, "nonce").is_ok_and(|found| Secret::new(found) == *nonce);
         same.then_some(()).ok_or(IdTokenError::Nonce)?;
     }
-    // (12) No `acr` was asked for. (13) `auth_time`, when `max_age` was sent.
+    // (12) No `acr` was requested. (13) `auth_time`, when `max_age` was sent.
     if let Some(max_age) = expected.max_age {
         let at = map.get("auth_time").and_then(numeric_date).ok_or(IdTokenError::AuthTime)?;
         if at > expected.now + CLOCK_LEEWAY || expected.now.since(at) > max_age.saturating_add(CLOCK_LEEWAY) {
@@ -177,9 +177,9 @@ fn claim<'m>(map: &'m Map<String, Value>, name: &'static str) -> Result<&'m str,
 }
 
 /// Whether the claims are those of an access token. authentik's has `uid` (a random value), `scope` and `azp` (since
-/// 2025.10), and its ID token has none of them. Casdoor's has `tokenType`. Access tokens of RFC 9068 have a `typ` of their
-/// own, which the check of the header refuses. Others cannot be recognized by their content, so an ID token is only ever
-/// taken from the member `id_token` of a token answer.
+/// 2025.10), and its ID token has none of them. Casdoor's has `tokenType`. Access tokens of RFC 9068 have their own
+/// `typ`, which the check of the header refuses. Others cannot be recognized by their content, so an ID token is only
+/// ever taken from the member `id_token` of a token response.
 fn is_access_token(map: &Map<String, Value>) -> bool {
     let casdoor = map.get("tokenType").and_then(Value::as_str) == Some("access-token");
     casdoor || ["uid", "scope", "azp"].into_iter().all(|name| map.contains_key(name))

@@ -8,7 +8,7 @@ use super::mismatch::differs;
 /// Why an ID token is refused.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum IdTokenError {
-    /// The answer has no `id_token`: the scope `openid` was not granted.
+    /// The response has no `id_token`: the scope `openid` was not granted.
     #[error("the provider sent no ID token: the scope \"openid\" must be requested and granted")]
     Missing,
     /// It is not a token of the provider.
@@ -49,7 +49,7 @@ pub enum IdTokenError {
     /// It is an access token.
     #[error("the provider sent an access token where the ID token belongs")]
     AccessToken,
-    /// It is the access token of the same answer, byte for byte.
+    /// It is the access token of the same response, byte for byte.
     #[error(
         "the provider sent one token as both the access token and the ID token, as Casdoor does: Coder would receive \
          the access token. Have the provider send a separate ID token, or accept this danger with \

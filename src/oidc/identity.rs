@@ -20,7 +20,7 @@ pub struct IdentityParts {
     pub groups: Vec<String>,
     /// ID token and userinfo, merged as Coder merges them: userinfo overrides.
     pub claims: ClaimMap,
-    /// The userinfo answer as it came; none when it was not requested (`ignoreUserInfo`, or the provider has no such
+    /// The userinfo response as received; none when it was not requested (`ignoreUserInfo`, or the provider has no such
     /// endpoint).
     pub user_info: Option<ClaimMap>,
     /// The ID token, as the provider signed it.
@@ -37,7 +37,7 @@ pub struct IdentityParts {
 
 /// A person who signed in at the provider, verified and judged.
 ///
-/// The proof that the grant accepts: it has private fields, and `Provider::complete` is its only maker.
+/// The proof that the grant accepts: it has private fields, and only `Provider::complete` makes one.
 pub struct VerifiedIdentity(IdentityParts);
 
 impl VerifiedIdentity {
@@ -77,7 +77,7 @@ impl VerifiedIdentity {
         &self.0.claims
     }
 
-    /// The userinfo answer as it came.
+    /// The userinfo response as received.
     pub fn user_info(&self) -> Option<&ClaimMap> {
         self.0.user_info.as_ref()
     }
@@ -145,7 +145,7 @@ pub struct Refreshed {
     pub access_expires_at: Timestamp,
     /// The next refresh token. None: the old one stays valid.
     pub refresh_token: Option<Secret>,
-    /// The new ID token; none when the answer had none.
+    /// The new ID token; none when the response had none.
     pub id_token: Option<Secret>,
     /// The session at the provider.
     pub sid: Sid,

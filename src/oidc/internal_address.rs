@@ -1,5 +1,5 @@
-//! The provider's internal address (`oidc.internalURL`), where the gateway's own requests go in place of the public one.
-//! Browsers are sent to the public address.
+//! The provider's internal address (`oidc.internalURL`), where the gateway's own requests go in place of the public
+//! one. Browsers are sent to the public address.
 
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
@@ -42,9 +42,9 @@ impl InternalAddress {
         })
     }
 
-    /// Redirects a request for the public address to the internal one. The provider still learns the public address: from
-    /// `Host`, from which authentik, Zitadel and others derive their issuer, and the scheme from the headers of a reverse
-    /// proxy, whose place the gateway takes here.
+    /// Redirects a request for the public address to the internal one. The provider still learns the public address:
+    /// from `Host`, from which authentik, Zitadel and others derive their issuer, and the scheme from the headers of a
+    /// reverse proxy, whose place the gateway takes here.
     pub(super) fn redirect(&self, request: &mut Request<Bytes>) {
         let Some(uri) = self.internal(request.uri()) else { return };
         *request.uri_mut() = uri;

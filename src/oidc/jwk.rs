@@ -1,14 +1,14 @@
 //! One key of the provider, and the verification of a signature with it (RFC 7517, RFC 7518 §6).
 //!
-//! [`Jwk::verifies`] verifies every signature of the provider: those of ID tokens, of logout tokens and of signed userinfo
-//! answers. The kind of the key alone decides which library does the arithmetic, so no signature can be accepted in two
-//! ways:
+//! [`Jwk::verifies`] verifies every signature of the provider: on ID tokens, logout tokens and signed userinfo
+//! responses. The kind of the key alone decides which library does the arithmetic, so no signature can be accepted in
+//! two ways:
 //!
 //! - `jsonwebtoken`, on its backend aws-lc-rs, verifies the nine algorithms that it knows;
 //! - aws-lc-rs itself verifies ES512, which `jsonwebtoken` 11 does not know.
 //!
-//! Headers and claims are read in `jws.rs`, because `jsonwebtoken`'s `Header` refuses the names `ES512` and `Ed25519`, and
-//! its `decode` accepts a token without the claims to compare. `tests/libraries.rs` shows all three.
+//! Headers and claims are read in `jws.rs`, because `jsonwebtoken`'s `Header` refuses the names `ES512` and `Ed25519`,
+//! and its `decode` accepts a token without the claims to compare. `tests/libraries.rs` shows all three.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, UnparsedPublicKey,
@@ -79,8 +79,8 @@ pub(super) struct Jwk {
 }
 
 impl Jwk {
-    /// Whether this key may verify a signature of `algorithm`: `use`, `key_ops`, `alg`, type and curve all agree (RFC 7517
-    /// §4.2-4.4).
+    /// Whether this key may verify a signature of `algorithm`: `use`, `key_ops`, `alg`, type and curve all agree (RFC
+    /// 7517 §4.2-4.4).
     pub(super) fn fits(&self, algorithm: Algorithm) -> bool {
         let purpose = match self.purpose {
             KeyPurpose::Any => true,

@@ -1,7 +1,7 @@
 //! A signed token (JWS compact serialization, RFC 7515), from text to verified claims.
 //!
-//! [`UnverifiedJws`] is only parsed. [`VerifiedClaims`] exist only after the signature was verified, so nothing can read a
-//! claim too early.
+//! [`UnverifiedJws`] is only parsed. [`VerifiedClaims`] exist only after the signature was verified, so nothing can
+//! read a claim too early.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -100,8 +100,8 @@ pub(super) struct VerifiedClaims {
 }
 
 impl<'a> UnverifiedJws<'a> {
-    /// Parses a token and checks its header: signed, not encrypted, an allowed algorithm, and one of `types` (lower case,
-    /// without `application/`) or no type at all.
+    /// Parses a token and checks its header: signed, not encrypted, an allowed algorithm, and one of `types` (lower
+    /// case, without `application/`) or no type at all.
     ///
     /// # Errors
     ///
@@ -128,7 +128,8 @@ impl<'a> UnverifiedJws<'a> {
         Ok(Self { algorithm, kid: raw.kid, signing_input, payload, signature })
     }
 
-    /// Verifies the signature with the one key of the provider that the token must be signed with, and gives the claims.
+    /// Verifies the signature with the one key of the provider that the token must be signed with, and gives the
+    /// claims.
     ///
     /// # Errors
     ///
@@ -183,8 +184,8 @@ fn check_type(found: Option<&str>, types: &[&str]) -> Result<(), JwsError> {
     if types.contains(&short) { Ok(()) } else { Err(JwsError::Type(printable(found, 40))) }
 }
 
-/// A `NumericDate` (RFC 7519 §2): a number of seconds, whole or not, between 1970 and the year 9999. None for everything
-/// else: strings, negative numbers, 1e300.
+/// A `NumericDate` (RFC 7519 §2): a number of seconds, whole or not, between 1970 and the year 9999. None for
+/// everything else: strings, negative numbers, 1e300.
 pub(super) fn numeric_date(value: &Value) -> Option<Timestamp> {
     let seconds = value.as_f64().filter(|seconds| (0.0..=LAST_SECOND).contains(seconds))?;
     #[expect(clippy::cast_possible_truncation, reason = "at most 253402300799000, far below 2^53")]

@@ -15,7 +15,7 @@ pub enum JwksError {
     /// Not a JSON object with an array `keys`.
     #[error("the JWKS document is not a JSON Web Key Set")]
     NotASet,
-    /// No key at all: authentik's answer when the provider has no signing key.
+    /// No key at all: authentik's response when the provider has no signing key.
     #[error(
         "the JWKS document has no keys: choose a \"Signing Key\" on the provider in authentik \
          (without one authentik signs with the client secret, HS256, which is never accepted)"
@@ -53,7 +53,7 @@ impl KeySet {
         let mut set: Map<String, Value> = serde_json::from_str(json).map_err(|_| JwksError::NotASet)?;
         let members = match set.remove("keys") {
             Some(Value::Array(members)) if !members.is_empty() => members,
-            // `{}` is what authentik sends without a signing key.
+            // authentik sends `{}` without a signing key.
             None | Some(Value::Array(_)) => return Err(JwksError::Empty),
             Some(_) => return Err(JwksError::NotASet),
         };
@@ -70,8 +70,8 @@ impl KeySet {
         if kept.is_empty() { Err(JwksError::NoneUsable) } else { Ok(Self(kept)) }
     }
 
-    /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must agree; without `kid` only
-    /// one key may fit. A key that is listed several times is one key.
+    /// The one key for a token with this `alg` and `kid`. `use`, `key_ops`, `alg` and type must agree; without `kid`
+    /// only one key may fit. A key that is listed several times is one key.
     ///
     /// # Errors
     ///
@@ -83,7 +83,7 @@ impl KeySet {
         if fitting.all(|other| other.is_same_key(key)) { Ok(key) } else { Err(NoKey::Ambiguous) }
     }
 
-    /// Whether any of the keys can verify signatures of `algorithm`.
+    /// Whether any key can verify signatures of `algorithm`.
     pub(super) fn can(&self, algorithm: Algorithm) -> bool {
         self.0.iter().any(|key| key.fits(algorithm))
     }
@@ -94,7 +94,7 @@ impl KeySet {
         serde_json::json!({ "keys": self.0 }).to_string()
     }
 
-    /// All keys, for a second opinion.
+    /// All keys, for a second verifier in tests.
     #[cfg(test)]
     pub(super) fn all(&self) -> &[Jwk] {
         &self.0

@@ -1,4 +1,4 @@
-//! How the provider last answered, and when. Every request to the provider contributes to it.
+//! When and how the provider last answered. Every request to the provider contributes to it.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -35,7 +35,7 @@ impl LastAnswer {
         *lock(&self.0) = Some(ObservedAnswer { at, answer });
     }
 
-    /// A request failed: an earlier answer counts no longer.
+    /// A request failed: an earlier answer no longer counts.
     pub(super) fn doubt(&self) {
         let mut last = lock(&self.0);
         if last.is_some_and(|last| last.answer.is_ok()) {

@@ -16,19 +16,19 @@ use crate::types::IdentityKey;
 /// Why a sign-in fails, in the order of the checks.
 #[derive(Debug, Error)]
 pub enum LoginError {
-    /// The browser's answer cannot be read.
+    /// The authorization response cannot be parsed.
     #[error(transparent)]
     Answer(#[from] BadAnswer),
     /// The sign-in took longer than 10 minutes.
     #[error("the sign-in took too long")]
     Expired,
-    /// The answer belongs to another sign-in.
+    /// The response belongs to another sign-in.
     #[error("the answer belongs to another sign-in (state)")]
     State,
-    /// The answer comes from another issuer, or names none although it must (RFC 9207).
+    /// The response comes from another issuer, or names none although it must (RFC 9207).
     #[error("the answer does not come from the provider that was asked: its issuer is {}", named(.found.as_deref(), .expected))]
     Issuer {
-        /// The issuer of the answer; none when it names none.
+        /// The issuer of the response; none when it names none.
         found: Option<String>,
         /// The configured issuer.
         expected: String,
@@ -42,20 +42,20 @@ pub enum LoginError {
     /// The provider does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// The provider's answer cannot be used.
+    /// The provider's response cannot be used.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
-    /// The provider had to have the person sign in again, and answers with an earlier sign-in.
+    /// The provider was required to have the person sign in again, but answers with an earlier sign-in.
     #[error(
         "the provider did not have the person sign in again, though it was asked to (prompt=login, auth_time)"
     )]
     NotAsked,
-    /// The provider authenticates the person, who may not come in.
+    /// The provider authenticates the person, who is not allowed in.
     #[error(transparent)]
     Refused(#[from] IdentityRefusal),
 }
 
-/// The issuer of an answer (RFC 9207 §2), which may be missing.
+/// The issuer of a response (RFC 9207 §2), which may be missing.
 fn named(found: Option<&str>, expected: &str) -> String {
     match found {
         Some(found) => differs(found, expected),
@@ -72,7 +72,7 @@ pub struct Named {
     pub unverified_email: Option<String>,
 }
 
-/// A failed sign-in, and the person whom it is about.
+/// A failed sign-in, and its person.
 #[derive(Debug, Error)]
 #[error("{error}")]
 pub struct FailedLogin {

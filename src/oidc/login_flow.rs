@@ -1,4 +1,4 @@
-//! The end of a sign-in: from the provider's answer to a [`VerifiedIdentity`].
+//! The end of a sign-in: from the authorization response to a [`VerifiedIdentity`].
 
 use std::sync::Arc;
 
@@ -24,16 +24,16 @@ use super::user_info::UserInfoEndpoint;
 use super::verifier::TokenVerifier;
 use crate::types::{CLOCK_LEEWAY, Clock, IdentityKey, Secret, Timestamp};
 
-/// What a code gave, with a verified ID token.
+/// The result of redeeming a code, with a verified ID token.
 struct RedeemedCode {
     known: Arc<KnownProvider>,
     answer: TokenEndpointResponse,
     id_token: IdToken,
-    /// When the token endpoint answered.
+    /// When the token endpoint responded.
     answered_at: Timestamp,
 }
 
-/// Completes sign-ins. Made of the services that a sign-in needs.
+/// Completes sign-ins, with the services that they need.
 pub(super) struct LoginFlow {
     pub(super) settings: Arc<ProviderSettings>,
     pub(super) discovery: Arc<Discovery>,
@@ -46,11 +46,11 @@ pub(super) struct LoginFlow {
 
 impl LoginFlow {
     /// Completes a sign-in: the only maker of a [`VerifiedIdentity`]. Checks in this order: state, issuer, error, code;
-    /// then tokens, ID token, whether the person signed in again where that was required, userinfo, and the person.
+    /// then tokens, ID token, whether the person signed in again where required, userinfo, and the person.
     ///
     /// # Errors
     ///
-    /// [`FailedLogin`]: why, and whom it is about as soon as the ID token was verified. The tokens of a person who may not
+    /// [`FailedLogin`]: the reason, and the person once the ID token was verified. The tokens of a person who may not
     /// come in are revoked.
     pub(super) async fn complete(
         &self,
@@ -82,7 +82,7 @@ impl LoginFlow {
         }
     }
 
-    /// From the browser's answer to a verified ID token.
+    /// From the authorization response to a verified ID token.
     async fn redeem(
         &self,
         login: &PendingLogin,
@@ -94,7 +94,7 @@ impl LoginFlow {
         let known = known.ok_or(Unreachable::because(OutageCause::NotDiscovered))?;
 
         let answer = self.tokens.present(&known, PresentedGrant::Code(&code, &login.verifier)).await?;
-        // `expires_in` counts from the answer, not from the end of the checks below.
+        // `expires_in` counts from the response, not from the end of the checks below.
         let answered_at = self.clock.now();
         let tokens = answer.tokens()?;
         let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
@@ -104,7 +104,7 @@ impl LoginFlow {
         Ok(RedeemedCode { known, answer, id_token, answered_at })
     }
 
-    /// A failure after the ID token was verified, with the person whom it is about.
+    /// A failure after the ID token was verified, with its person.
     fn failed(&self, error: LoginError, id_token: &IdToken, claims: &ClaimMap) -> FailedLogin {
         let key = IdentityKey { issuer: self.settings.issuer.clone(), subject: id_token.subject.clone() };
         let unverified_email = unverified_email(claims, &self.settings);
@@ -144,8 +144,8 @@ impl LoginFlow {
     }
 }
 
-/// Checks that the person signed in at the provider after a sign-in began that requires it (`auth_time`, OpenID Connect
-/// Core §3.1.2.1), allowing for [`CLOCK_LEEWAY`].
+/// Checks that the person signed in at the provider after the start of a sign-in that requires it (`auth_time`, OpenID
+/// Connect Core §3.1.2.1), allowing for [`CLOCK_LEEWAY`].
 ///
 /// A missing `auth_time` locks nobody out: the OpenID Connect provider of npm (9.13.3) sends none by default. With
 /// `oidc.maxAge` the claim is required, and the rules of the ID token have checked it.
@@ -165,7 +165,7 @@ fn check_reauthentication(login: &PendingLogin, id_token: &IdToken) -> Result<()
     if at + CLOCK_LEEWAY < login.started_at() { Err(LoginError::NotAsked) } else { Ok(()) }
 }
 
-/// Takes the code out of an answer that belongs to this sign-in, comes from this provider, and is not an error.
+/// Takes the code from a response that belongs to this sign-in, comes from this provider, and is not an error.
 fn accept(
     login: &PendingLogin,
     answer: AuthorizationResponse,

@@ -7,12 +7,12 @@ use super::metadata::{AUTHENTIK, Metadata};
 use super::person::ClaimMap;
 use crate::types::Secret;
 
-/// The longest URL of a sign-out, in bytes; longer ones become a form. Servers accept a request line of 4 KiB at least
-/// (gunicorn, and Vert.x, on which Keycloak runs), but not all of them a form: npm's oidc-provider 9.13.3 answers 404 by
-/// default.
+/// The longest URL of a sign-out, in bytes; longer ones become a form. Servers accept a request line of at least 4 KiB
+/// (gunicorn, and Vert.x, on which Keycloak runs), but not all accept a form: npm's oidc-provider 9.13.3 responds 404
+/// by default.
 const MAX_LOGOUT_URL: usize = 4000;
 
-/// The same for authentik, which refuses a form of another site (403, without its CSRF token) and accepts long URLs:
+/// The same for authentik, which refuses a form from another site (403, without its CSRF token) and accepts long URLs:
 /// 2026.8.0-rc1 accepted hints of 6,187 characters. Web servers in front of it commonly accept 8 KiB.
 const MAX_AUTHENTIK_LOGOUT_URL: usize = 7000;
 
@@ -32,8 +32,8 @@ impl EndSession {
     /// A sign-out at the provider; none when it has no such endpoint.
     ///
     /// `return_to` must be registered there as a logout redirect URI; `state` comes back with the browser. Neither is
-    /// sent where the browser would not come back (see [`sends_back`]). Without a hint, or when authentik would refuse the
-    /// hint for its length, the request names the client instead.
+    /// sent where the browser would not come back (see [`sends_back`]). Without a hint, or when authentik would refuse
+    /// the hint for its length, the request names the client instead.
     pub(super) fn new(
         metadata: &Metadata,
         client_id: &str,
@@ -94,7 +94,7 @@ pub(super) fn is_of_authentik(claims: &ClaimMap) -> bool {
 
 /// Whether the provider sends a browser back after a sign-out with a hint of these claims.
 ///
-/// authentik before 2026.5 always shows a page of its own, and since 2026.5 it answers an error to an address to return to
+/// authentik before 2026.5 always shows its own page; since 2026.5 it responds with an error to a return address
 /// without a hint. Its ID tokens have a `jti` since that version, and nothing else reveals the version.
 pub(super) fn sends_back(is_authentik: bool, hint: Option<&ClaimMap>) -> bool {
     !is_authentik || hint.is_some_and(|claims| claims.get("jti").is_some_and(serde_json::Value::is_string))

@@ -1,7 +1,7 @@
 //! The provider's discovery document (OpenID Connect Discovery 1.0 §3, §4), checked strictly.
 //!
-//! Only the members that are needed are read, so a malformed value elsewhere does no harm. The type that `openidconnect`
-//! has for the whole document fails on any of them; only its URL types are used here.
+//! Only the members that are needed are read, so a malformed value elsewhere does no harm. `openidconnect`'s type for
+//! the complete document fails on any of them; only its URL types are used here.
 
 use openidconnect::{AuthUrl, TokenUrl};
 use serde_json::{Map, Value};
@@ -63,8 +63,8 @@ impl Document {
         }
     }
 
-    /// An endpoint, when there is one: a URL, https unless the issuer itself is on plain http (then also
-    /// loopback), or `danger_allow_http`. No fragment, no user information (RFC 6749 §3.1, §3.2).
+    /// An optional endpoint: a URL, https unless the issuer itself is on plain http (then also loopback), or
+    /// `danger_allow_http`. No fragment, no user information (RFC 6749 §3.1, §3.2).
     fn endpoint(
         &self,
         name: &'static str,
@@ -92,7 +92,7 @@ pub(super) struct Metadata {
     pub(super) token: TokenUrl,
     /// `jwks_uri`, where the keys are.
     pub(super) jwks: Url,
-    /// `userinfo_endpoint`, which answers with claims.
+    /// `userinfo_endpoint`, which returns claims.
     pub(super) user_info: Option<Url>,
     /// `revocation_endpoint` (RFC 7009).
     pub(super) revocation: Option<Url>,
@@ -142,7 +142,7 @@ impl Metadata {
         let (token, _) = required("token_endpoint")?;
         let (_, jwks) = required("jwks_uri")?;
         let authentication_methods = document.list("token_endpoint_auth_methods_supported")?;
-        // The next two lists are advice: a malformed one is ignored.
+        // The next two lists are advisory: a malformed one is ignored.
         let advice = |name| document.list(name).ok().flatten();
         Ok(Self {
             authorization: AuthUrl::new(authorization.to_owned())
@@ -181,7 +181,8 @@ fn check_code_flow(document: &Document) -> Result<(), DiscoveryError> {
 /// PKCE with S256, and whether it is announced.
 ///
 /// CVE-2023-48228, CVE-2024-23647: a list without S256 is refused. A missing list is accepted unless `oidc.pkce` is
-/// `require`: Microsoft Entra ID, AWS Cognito and the OpenID Foundation's conformance suite announce none and check S256.
+/// `require`: Microsoft Entra ID, AWS Cognito and the OpenID Foundation's conformance suite announce none and check
+/// S256.
 fn check_pkce(document: &Document, pkce: Pkce) -> Result<bool, DiscoveryError> {
     match (document.list("code_challenge_methods_supported")?, pkce) {
         (Some(methods), _) if methods.iter().any(|method| method == "S256") => Ok(true),

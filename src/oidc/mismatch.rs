@@ -2,7 +2,7 @@
 
 use crate::types::printable;
 
-/// The most characters of another issuer that a message shows.
+/// The most characters of the other issuer shown in a message.
 const MAX_SHOWN_ISSUER: usize = 200;
 
 /// Both issuers, and the usual reason for their difference. Issuers must match exactly (OpenID Connect Core 1.0 §2).

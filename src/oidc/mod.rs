@@ -1,6 +1,6 @@
-//! The OpenID Connect relying party of authentik, or of another provider: discovery, keys, the authorization code flow with
-//! PKCE, state and nonce, the rules of the ID token, userinfo, who may come in, refresh, revocation and both ways of
-//! signing out. It knows nothing of Coder's routes.
+//! The OpenID Connect relying party of authentik, or of another provider: discovery, keys, the authorization code flow
+//! with PKCE, state and nonce, the rules of the ID token, userinfo, who may come in, refresh, revocation and both ways
+//! of signing out. It knows nothing of Coder's routes.
 //!
 //! [`Provider`] builds the services and is what other modules call. Each service owns its state and can be read alone:
 //!
@@ -30,7 +30,7 @@
 //! | part | who does it | why; shown by the test |
 //! | --- | --- | --- |
 //! | authorization URL, PKCE challenge | `openidconnect` (`relying_party.rs`) | |
-//! | requests of codes and refresh tokens, client authentication, error answers | `openidconnect` (`relying_party.rs`) | |
+//! | requests of codes and refresh tokens, client authentication, errors | `openidconnect` (`relying_party.rs`) | |
 //! | members of a token answer | `token_answer.rs` | `openidconnect_loses_the_refresh_token_of_an_answer_with_one_malformed_member` |
 //! | discovery document | `metadata.rs`, with `openidconnect`'s URL types | `openidconnect_refuses_discovery_documents_that_can_be_used` |
 //! | keys and their renewal | `discovery.rs`, `keys.rs` | `openidconnect` never renews them; `a_changed_key_is_found_by_reading_the_keys_once` |

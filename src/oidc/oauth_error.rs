@@ -7,14 +7,14 @@ use crate::types::printable;
 /// The one error that is about the code or the refresh token itself (RFC 6749 §5.2).
 pub(super) const INVALID_GRANT: &str = "invalid_grant";
 
-/// An error answer of OAuth 2.0 (RFC 6749 §4.1.2.1, §5.2), shortened and without control characters.
+/// An error response of OAuth 2.0 (RFC 6749 §4.1.2.1, §5.2), shortened and without control characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OAuthError {
-    /// The error code, `invalid_client` for example; `unknown` when the answer has no valid one.
+    /// The error code, `invalid_client` for example; `unknown` when the response has no valid one.
     pub code: String,
     /// The provider's `error_description`, at most 200 characters.
     pub description: Option<String>,
-    /// The status of the answer; none for an error that the browser brought back.
+    /// The status of the response; none for an error that the browser brought back.
     pub status: Option<u16>,
 }
 
@@ -60,7 +60,7 @@ impl OAuthError {
         }
     }
 
-    /// Writes what the provider answers, without advice.
+    /// Writes the provider's response, without advice.
     pub(super) fn write_answer(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the provider answers \"{}\"", self.code)?;
         self.description.as_ref().map_or(Ok(()), |description| write!(f, ": {description}"))

@@ -47,8 +47,8 @@ struct Written<'a> {
 pub struct NotAnAttempt;
 
 impl PendingLogin {
-    /// A new sign-in: state, nonce and PKCE verifier have 256 random bits each. A `merge_state` that is not visible ASCII of
-    /// at most 256 characters is left out.
+    /// A new sign-in: state, nonce and PKCE verifier have 256 random bits each. A `merge_state` that is not visible
+    /// ASCII of at most 256 characters is left out.
     pub(super) fn new(
         redirect: LocalRedirect,
         merge_state: Option<String>,

@@ -1,4 +1,4 @@
-//! The person in the claims, and whether that person may come in: address, domain, groups.
+//! The person in the claims, and whether the person may come in: address, domain, groups.
 
 use serde_json::{Map, Value};
 
@@ -6,11 +6,11 @@ use super::refusal::{EmailVerified, IdentityRefusal, listed};
 use super::settings::{EMAIL_VERIFIED, ProviderSettings};
 use crate::types::{Email, printable};
 
-/// The longest address that is logged of a person who may not come in, in characters: 64 and 255 around the `@`
-/// (RFC 5321 §4.5.3.1).
+/// The longest logged address of a person who may not come in, in characters: 64 and 255 around the `@` (RFC 5321
+/// §4.5.3.1).
 const MAX_UNVERIFIED_EMAIL: usize = 320;
 
-/// The claims of a person: an object of JSON.
+/// The claims of a person: a JSON object.
 pub type ClaimMap = Map<String, Value>;
 
 /// A person who may come in. Made only by [`judge`].
@@ -100,8 +100,8 @@ fn groups(claims: &ClaimMap, settings: &ProviderSettings) -> Result<Vec<String>,
     Ok(groups)
 }
 
-/// The names in a group claim, as Coder reads it: an array of text, or one name as text. Text with a comma may be a list
-/// and is refused; names in an array may have any character.
+/// The names in a group claim, as Coder reads it: an array of text, or one name as text. Text with a comma may be a
+/// list and is refused; names in an array may have any character.
 fn group_names(value: &Value) -> Option<Vec<String>> {
     match value {
         Value::Null => Some(Vec::new()),

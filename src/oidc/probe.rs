@@ -1,4 +1,4 @@
-//! What the provider reveals before anybody signs in: by its documents, and by how it refuses. Every request fails on
+//! What the provider reveals before anybody signs in: through its documents and its refusals. Every request fails on
 //! purpose and creates no session, code or token.
 
 use std::sync::Arc;
@@ -25,8 +25,8 @@ use crate::types::{Clock, LocalRedirect, Secret, Timestamp, random_token};
 pub struct Announced {
     /// Whether it is an authentik (`acr_values_supported`).
     pub is_authentik: bool,
-    /// The listed scopes; authentik lists those that the provider has a mapping for. None without a list, which Discovery
-    /// §3 allows.
+    /// The listed scopes; authentik lists those that the provider has a mapping for. None without a list, which
+    /// Discovery §3 allows.
     pub scopes: Option<Vec<String>>,
     /// Whether it lists algorithms to encrypt ID tokens with. authentik does so when the provider has an
     /// encryption key, and then encrypts; others list what a client may ask for.
@@ -38,18 +38,18 @@ pub struct Announced {
 pub enum ProbeSecret {
     /// The configured one (`oidc.clientSecret`).
     Configured,
-    /// One that is made up for the probe.
+    /// A secret made up for the probe.
     MadeUp,
 }
 
-/// How the token endpoint answers a made-up code or refresh token.
+/// The response of the token endpoint to a made-up code or refresh token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Probed {
     /// With an error of RFC 6749 §5.2, as it should.
     Error(OAuthError),
-    /// With something else: what is wrong with the answer.
+    /// With something else: the fault of the response.
     Odd(String),
-    /// With no answer, or with one that means "not now".
+    /// With no response, or one that means "not now".
     Unreachable(Unreachable),
 }
 
@@ -64,7 +64,7 @@ pub enum AuthorizationProbe {
     Refused(u16),
     /// A page, or a redirect to one.
     Page,
-    /// No answer, or one that means "not now".
+    /// No response, or one that means "not now".
     Unreachable(Unreachable),
 }
 
@@ -122,8 +122,8 @@ impl ProviderProbe {
         }))
     }
 
-    /// Requests a sign-in without a page. Also gives how far the provider's clock is ahead of ours, in seconds, by the
-    /// `Date` of its answer (RFC 9110 §6.6.1).
+    /// Requests a sign-in without a page. Also returns how far the provider's clock is ahead of ours, in seconds, from
+    /// the `Date` of its response (RFC 9110 §6.6.1).
     ///
     /// # Errors
     ///

@@ -49,7 +49,7 @@ pub struct Provider {
 }
 
 impl Provider {
-    /// The provider of these settings, which has not been asked yet.
+    /// A provider with these settings; no request has been sent yet.
     pub fn new(settings: ProviderSettings, client: Client, clock: Clock) -> Arc<Self> {
         let settings = Arc::new(settings);
         let http = Arc::new(ProviderClient::new(client, &settings));
@@ -115,8 +115,8 @@ impl Provider {
         self.discovery.known().is_some()
     }
 
-    /// Waits until the first reading of the documents has ended, well or not; at most for `patience`. Right after a start
-    /// that is what a sign-in waits for.
+    /// Waits until the first reading of the documents has ended, well or not; at most for `patience`. A sign-in right
+    /// after a start waits for it.
     pub async fn first_reading(&self, patience: Duration) {
         self.discovery.first_reading(patience).await;
     }
@@ -136,8 +136,8 @@ impl Provider {
         self.discovery.changes()
     }
 
-    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers; they
-    /// never make the provider ready.
+    /// Restores the last known documents from the store. [`Self::documents`] gives them until the provider answers;
+    /// they never make the provider ready.
     ///
     /// # Errors
     ///
@@ -184,8 +184,8 @@ impl Provider {
     }
 
     /// Begins a sign-in of another person than the one who has a session at the provider: the provider must show its
-    /// sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1, and a `max_age` of seconds), whatever prompt is
-    /// configured. Otherwise it would answer with the same person at once.
+    /// sign-in form again (`prompt=login`, OpenID Connect Core §3.1.2.1, and a `max_age` of seconds), whatever prompt
+    /// is configured. Otherwise it would answer with the same person at once.
     ///
     /// # Errors
     ///
@@ -198,11 +198,11 @@ impl Provider {
         self.requests.begin_with_prompt(Some("login"), redirect, merge_state)
     }
 
-    /// Completes a sign-in with the answer that the browser brought back.
+    /// Completes a sign-in with the authorization response from the browser.
     ///
     /// # Errors
     ///
-    /// [`FailedLogin`]: why, and whom it is about as soon as the ID token was verified.
+    /// [`FailedLogin`]: the reason, and the person once the ID token was verified.
     pub async fn complete(
         &self,
         login: PendingLogin,
@@ -211,7 +211,7 @@ impl Provider {
         self.login.complete(login, answer).await
     }
 
-    /// Presents a refresh token. Keep it until the new one of the answer is stored.
+    /// Presents a refresh token. Keep it until the new one of the response is stored.
     ///
     /// # Errors
     ///
@@ -220,7 +220,8 @@ impl Provider {
         self.refresh.refresh(refresh_token).await
     }
 
-    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may no longer come in are revoked.
+    /// Judges the person of `key` by the response to a refresh. The tokens of a person who may no longer come in are
+    /// revoked.
     ///
     /// # Errors
     ///
@@ -233,8 +234,8 @@ impl Provider {
         self.refresh.judge(key, refreshed).await
     }
 
-    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes only
-    /// the given one: revoke both.
+    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes
+    /// only the given one: revoke both.
     ///
     /// # Errors
     ///
@@ -243,7 +244,7 @@ impl Provider {
         self.revocation.revoke(token, kind).await
     }
 
-    /// Verifies a logout token that anybody may have sent. Whether its `jti` was seen before is for the store to say.
+    /// Verifies an untrusted logout token. The store must check whether its `jti` was seen before.
     ///
     /// # Errors
     ///
@@ -252,8 +253,8 @@ impl Provider {
         self.verifier.logout_token(unverified).await
     }
 
-    /// A sign-out at the provider; none when it has no such endpoint or is not known yet. `return_to` must be registered
-    /// there as a logout redirect URI; `state` comes back with the browser.
+    /// A sign-out at the provider; none when it has no such endpoint or is not known yet. `return_to` must be
+    /// registered there as a logout redirect URI; `state` comes back with the browser.
     pub fn end_session(
         &self,
         id_token: Option<&Secret>,
@@ -297,7 +298,7 @@ impl Provider {
         self.probe.code(secret).await
     }
 
-    /// Requests a sign-in without a page. Also gives how far the provider's clock is ahead of ours, in seconds.
+    /// Requests a sign-in without a page. Also returns how far the provider's clock is ahead of ours, in seconds.
     ///
     /// # Errors
     ///

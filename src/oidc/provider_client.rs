@@ -1,4 +1,4 @@
-//! The HTTP client for the provider: every request that the gateway itself sends to it.
+//! The HTTP client for all of the gateway's own requests to the provider.
 
 use bytes::Bytes;
 use http::{Request, Response};
@@ -10,7 +10,7 @@ use super::settings::ProviderSettings;
 use super::unreachable::{OutageCause, Unreachable};
 use crate::web::Client;
 
-/// The longest answer of the provider that is accepted, in bytes.
+/// The longest accepted response of the provider, in bytes.
 const MAX_PROVIDER_ANSWER: usize = 1024 * 1024;
 
 /// The HTTP client for the provider. It sends requests to the internal address where one is configured, and notices
@@ -33,23 +33,23 @@ impl ProviderClient {
         &self.last_answer
     }
 
-    /// The address that a request for `url` is sent to, to be shown to an operator.
+    /// The address to which a request for `url` is sent, for display to an operator.
     pub(super) fn address_of(&self, url: &str) -> String {
         let internal = self.internal.as_ref().and_then(|internal| internal.internal(&url.parse().ok()?));
         internal.map_or_else(|| url.to_owned(), |internal| internal.to_string())
     }
 
-    /// Sends a request and reads the whole answer.
+    /// Sends a request and reads the complete response.
     ///
     /// # Errors
     ///
-    /// [`Unreachable`] when no answer comes, or one that means "not now" ([`Unreachable::in_answer`]), or one that
+    /// [`Unreachable`] when no response comes, or one that means "not now" ([`Unreachable::in_answer`]), or one that
     /// exceeds 1 MiB.
     pub(super) async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, Unreachable> {
         self.exchange(request, |_| ()).await
     }
 
-    /// As [`Self::send`], to an endpoint whose error answers belong in the log, without what was sent in confidence.
+    /// As [`Self::send`], to an endpoint whose error responses are logged, without the secrets sent.
     ///
     /// # Errors
     ///

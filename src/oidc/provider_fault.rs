@@ -1,4 +1,4 @@
-//! The provider answers, and the answer cannot be used.
+//! The provider responds, but its response cannot be used.
 
 use thiserror::Error;
 
@@ -6,19 +6,19 @@ use super::id_token_error::IdTokenError;
 use super::jws::JwsError;
 use super::oauth_error::OAuthError;
 
-/// The provider's answer cannot be used. That says nothing about the user.
+/// The provider's response cannot be used. That shows nothing about the user.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum ProviderFault {
     /// An error of OAuth 2.0 other than `invalid_grant`.
     #[error(transparent)]
     OAuth(#[from] OAuthError),
-    /// The answer of the token endpoint does not follow RFC 6749 §5.1.
+    /// The response of the token endpoint does not follow RFC 6749 §5.1.
     #[error("the answer of the token endpoint is not understood: {0}")]
     TokenEndpointResponse(&'static str),
     /// The ID token is not valid.
     #[error(transparent)]
     IdToken(#[from] IdTokenError),
-    /// The userinfo answer is not valid.
+    /// The userinfo response is not valid.
     #[error(transparent)]
     UserInfo(#[from] UserInfoError),
     /// A refresh gave neither an ID token nor userinfo, so there are no claims to judge.
@@ -29,10 +29,10 @@ pub enum ProviderFault {
     NothingToJudge,
 }
 
-/// Why a userinfo answer is not valid (OpenID Connect Core §5.3.4).
+/// Why a userinfo response is not valid (OpenID Connect Core §5.3.4).
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum UserInfoError {
-    /// Another status than 200.
+    /// A status other than 200.
     #[error(
         "the userinfo endpoint answers {0} (authentik answers 403 when the scope \"openid\" was not granted)"
     )]

@@ -12,8 +12,8 @@ const MIN_RSA_BITS: usize = 2048;
 /// The longest accepted RSA modulus, in bits: longer ones only cost time.
 const MAX_RSA_BITS: usize = 8192;
 
-/// The members of a JWK that are read. A key that is passed on to Coder has those that Coder's library reads, in one
-/// spelling, and never `x5c`, `x5t` or `x5u`: for a malformed one of those go-jose 4 refuses the whole key set.
+/// The members of a JWK that are read. A key passed on to Coder has those that Coder's library reads, in one spelling,
+/// and never `x5c`, `x5t` or `x5u`: if one of those is malformed, go-jose 4 refuses the whole key set.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct RawJwk {
     pub(super) kty: String,
@@ -82,8 +82,8 @@ impl RawJwk {
         Ok(DecodingKey::from_rsa_raw_components(&n, &e))
     }
 
-    /// The point with coordinates of `length` bytes, in its uncompressed form: 4, x, y (SEC 1 §2.3.3). A point that is not
-    /// on its curve is refused, because go-jose 4 would refuse the whole key set for it.
+    /// The point with coordinates of `length` bytes, in its uncompressed form: 4, x, y (SEC 1 §2.3.3). A point that is
+    /// not on its curve is refused, because go-jose 4 would refuse the whole key set for it.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl RawJwk {
         Ok(point)
     }
 
-    /// The same as a key of `jsonwebtoken`, which takes the coordinates as base64url.
+    /// The same as a key of `jsonwebtoken`, which expects the coordinates as base64url.
     ///
     /// # Errors
     ///

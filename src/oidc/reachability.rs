@@ -1,5 +1,5 @@
-//! Whether the provider answers. The gateway asks before it sends a browser there, so that nobody ends on the error page
-//! of a browser, or of a provider that is starting.
+//! Whether the provider answers. The gateway asks before it sends a browser there, so that nobody ends up on an error
+//! page of the browser, or of a provider that is starting.
 
 use std::sync::Arc;
 use std::time::Duration;

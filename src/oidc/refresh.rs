@@ -1,8 +1,8 @@
 //! A refresh: new tokens for a refresh token, and then the person judged again.
 //!
-//! These are two steps because a provider that rotates refresh tokens has invalidated the old one when it answers.
-//! [`RefreshFlow::refresh`] gives the answer, whose new refresh token must be stored before anything else.
-//! [`RefreshFlow::judge`] then says whether the person may still come in.
+//! These are two steps because a provider that rotates refresh tokens invalidates the old one when it responds.
+//! [`RefreshFlow::refresh`] returns the response, whose new refresh token must be stored before anything else.
+//! [`RefreshFlow::judge`] then decides whether the person may still come in.
 
 use std::fmt;
 use std::sync::Arc;
@@ -31,8 +31,8 @@ use crate::types::{Clock, IdentityKey, Secret, Timestamp};
 /// Errors that mean "not now", with any status (RFC 6749 §4.1.2.1, RFC 8628 §3.5).
 const NOT_NOW_ERRORS: [&str; 3] = ["temporarily_unavailable", "server_error", "slow_down"];
 
-/// The assumed life of an access token when a refresh gives neither `expires_in` nor an ID token: that of authentik's. If
-/// it were zero, every request would ask the provider.
+/// The assumed life of an access token when a refresh gives neither `expires_in` nor an ID token: authentik's default.
+/// With zero, every request would ask the provider.
 const UNKNOWN_ACCESS_TOKEN_LIFE: Duration = Duration::from_mins(5);
 
 /// The provider's definite refusal: the refresh token was used, was revoked or has expired, or the user was deactivated
@@ -50,14 +50,14 @@ pub enum RefreshError {
     /// `invalid_grant`: the grant has ended.
     #[error(transparent)]
     Ended(#[from] InvalidGrant),
-    /// Another error of OAuth 2.0. Several providers answer it for a dead refresh token, and for a client that is
-    /// configured wrong: one such answer alone ends nothing.
+    /// Another error of OAuth 2.0. Several providers send it for a dead refresh token, and for a misconfigured client:
+    /// one such response alone ends nothing.
     #[error(transparent)]
     Declined(OAuthError),
-    /// No answer, or one that means "not now".
+    /// No response, or one that means "not now".
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// An answer that cannot be used.
+    /// A response that cannot be used.
     #[error(transparent)]
     Provider(ProviderFault),
 }
@@ -80,19 +80,19 @@ impl From<TokenError> for RefreshError {
     }
 }
 
-/// Why a refresh that was answered confirms nobody.
+/// Why a response to a refresh confirms nobody.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum JudgeError {
     /// The provider still authenticates the person, who may no longer come in.
     #[error(transparent)]
     Refused(#[from] IdentityRefusal),
-    /// The answer is about another subject.
+    /// The response is about another subject.
     #[error("the refresh is about another person (sub)")]
     AnotherSubject,
     /// The provider's userinfo endpoint does not answer.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// The answer cannot be used.
+    /// The response cannot be used.
     #[error(transparent)]
     Provider(#[from] ProviderFault),
 }
@@ -106,7 +106,7 @@ impl From<UserInfoRequestError> for JudgeError {
     }
 }
 
-/// The answer to a refresh, before the person is judged.
+/// The response to a refresh, before the person is judged.
 #[derive(Clone)]
 pub struct RefreshAnswer {
     answer: TokenEndpointResponse,
@@ -115,17 +115,17 @@ pub struct RefreshAnswer {
 }
 
 impl RefreshAnswer {
-    /// The new refresh token, whatever else is wrong with the answer. None: the old one stays valid.
+    /// The new refresh token, whatever else is wrong with the response. None: the old one stays valid.
     pub fn refresh_token(&self) -> Option<&Secret> {
         self.answer.refresh_token()
     }
 
-    /// The new access token, when the answer has one.
+    /// The new access token, when the response has one.
     pub fn access_token(&self) -> Option<&Secret> {
         self.answer.tokens().ok().map(|tokens| &tokens.access_token)
     }
 
-    /// An answer for the tests of other modules.
+    /// A response for the tests of other modules.
     #[cfg(test)]
     pub fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
         let answer = TokenEndpointResponse::for_test(access_token, refresh_token);
@@ -139,7 +139,7 @@ impl fmt::Debug for RefreshAnswer {
     }
 }
 
-/// Refreshes grants. Made of the services that a refresh needs.
+/// Refreshes grants, with the services that a refresh needs.
 pub(super) struct RefreshFlow {
     pub(super) settings: Arc<ProviderSettings>,
     pub(super) discovery: Arc<Discovery>,
@@ -151,8 +151,8 @@ pub(super) struct RefreshFlow {
 }
 
 impl RefreshFlow {
-    /// Presents a refresh token. Keep it until the new one of the answer is stored: authentik accepts the old one for a
-    /// short while, and without either the user has to sign in again.
+    /// Presents a refresh token. Keep it until the new one of the response is stored: authentik accepts the old one for
+    /// a short while, and without either the user has to sign in again.
     ///
     /// # Errors
     ///
@@ -163,7 +163,8 @@ impl RefreshFlow {
         Ok(RefreshAnswer { answer, answered_at: self.clock.now() })
     }
 
-    /// Judges the person of `key` by the answer to a refresh. The tokens of a person who may no longer come in are revoked.
+    /// Judges the person of `key` by the response to a refresh. The tokens of a person who may no longer come in are
+    /// revoked.
     ///
     /// # Errors
     ///
@@ -230,7 +231,7 @@ impl RefreshFlow {
         Ok((id_token, person, claims))
     }
 
-    /// Judges by the new ID token. When that does not let the person in, or is missing, requests userinfo with the new
+    /// Judges by the new ID token. When that is missing or does not let the person in, requests userinfo with the new
     /// access token and merges it, as at a sign-in: authentik may leave the claims out of its ID tokens
     /// (`include_claims_in_id_token`).
     async fn judge_again(

@@ -1,5 +1,5 @@
-//! Why a person may not come in whom the provider authenticates: a sentence for the person, and for the operator the
-//! claim, the setting and the place in authentik.
+//! Why a person whom the provider authenticates may not come in: a sentence for the person; for the operator the claim,
+//! the setting and the place in authentik.
 
 use serde_json::Value;
 
@@ -103,8 +103,8 @@ const MAX_LISTED_GROUPS: usize = 20;
 /// The most characters that a message shows of a group's name.
 const MAX_GROUP_NAME: usize = 64;
 
-/// Names for a page or a log line: the first 20 in quotation marks, each cut to 64 printable characters, and the number of
-/// the others.
+/// Names for a page or a log line: the first 20 in quotation marks, each cut to 64 printable characters, and the number
+/// of the others.
 pub(super) fn listed(names: &[String]) -> String {
     if names.is_empty() {
         return "none".to_owned();

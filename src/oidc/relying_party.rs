@@ -1,7 +1,7 @@
 //! `openidconnect`'s client: the authorization URL with PKCE, and the requests of codes and refresh tokens.
 //!
-//! This file and `token_answer.rs` are the only ones that use the library, besides its URL types in `metadata.rs`. The
-//! client gets no keys and verifies no token (see the table in [`super`]), so the linker drops its cryptography.
+//! This file and `token_answer.rs` alone use the library, apart from its URL types in `metadata.rs`. The client gets no
+//! keys and verifies no token (see the table in [`super`]), so the linker drops its cryptography.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,7 +33,7 @@ use super::token_answer::TokenEndpointResponse;
 use super::unreachable::Unreachable;
 use crate::types::Secret;
 
-/// `openidconnect`'s client with our token answer. Its seventeen parameters are spelled out here and nowhere else.
+/// `openidconnect`'s client with our token response. Its seventeen parameters are spelled out here and nowhere else.
 type OpenIdConnectClient = openidconnect::Client<
     EmptyAdditionalClaims,
     CoreAuthDisplay,
@@ -59,13 +59,13 @@ type TokenErrorAnswer = StandardErrorResponse<CoreErrorResponseType>;
 /// Why the token endpoint gave no tokens.
 #[derive(Debug)]
 pub(super) enum TokenError {
-    /// It did not answer.
+    /// The endpoint did not answer.
     Unreachable(Unreachable),
-    /// It answered without tokens.
+    /// The endpoint responded without tokens.
     Fault(ProviderFault),
 }
 
-/// What is presented to the token endpoint.
+/// What the gateway presents to the token endpoint.
 #[derive(Clone, Copy)]
 pub(super) enum PresentedGrant<'a> {
     /// An authorization code, with its PKCE verifier.
@@ -134,7 +134,7 @@ impl RelyingParty {
     ///
     /// # Errors
     ///
-    /// [`TokenError`] when no token answer comes.
+    /// [`TokenError`] when no token response comes.
     pub(super) async fn present(
         &self,
         http: &ProviderClient,
@@ -169,13 +169,13 @@ impl RelyingParty {
     }
 }
 
-/// Statuses by which a provider refuses (RFC 6749 §5.2; providers use 403 too, which is not among them there).
+/// Statuses with which a provider refuses (RFC 6749 §5.2; some providers also use 403, which it does not list).
 const REFUSAL_STATUSES: [u16; 3] = [400, 401, 403];
 
 const NO_TOKEN_ANSWER: ProviderFault =
     ProviderFault::TokenEndpointResponse("it is not a token answer of RFC 6749 §5");
 
-/// Sorts the errors of `openidconnect`. Their texts are dropped: they may quote the answer.
+/// Sorts the errors of `openidconnect`. Their texts are dropped: they may quote the response.
 fn classify(
     error: RequestTokenError<Unreachable, TokenErrorAnswer>,
     adapter: &HttpAdapter<'_>,
@@ -196,13 +196,13 @@ fn classify(
     }
 }
 
-/// Our HTTP client for `openidconnect`. Statuses that mean "not now" become [`Unreachable`] before the body is read, so no
-/// 5xx can look like `invalid_grant`.
+/// Our HTTP client for `openidconnect`. Statuses that mean "not now" become [`Unreachable`] before the body is read, so
+/// no 5xx can look like `invalid_grant`.
 struct HttpAdapter<'a> {
     http: &'a ProviderClient,
     /// The secrets of the request.
     secrets: Vec<&'a Secret>,
-    /// The status of the answer; 0 before there is one.
+    /// The status of the response; 0 before there is one.
     status: AtomicU16,
 }
 
@@ -222,8 +222,8 @@ impl<'c> AsyncHttpClient<'c> for HttpAdapter<'_> {
             let answer = self.http.send_logged("token endpoint", request.map(Into::into), &sent).await?;
             let (mut parts, body) = answer.into_parts();
             self.status.store(parts.status.as_u16(), Ordering::Relaxed);
-            // The body decides what an answer is. `openidconnect` would drop one with another media type or another
-            // status of success, and with it the next refresh token.
+            // The body decides what a response is. `openidconnect` would drop one with another media type or another
+            // success status, and with it the next refresh token.
             parts.headers.remove(header::CONTENT_TYPE);
             if parts.status.is_success() {
                 parts.status = StatusCode::OK;

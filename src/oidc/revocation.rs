@@ -39,7 +39,7 @@ pub enum RevokeError {
     /// The provider does not answer. Another attempt may help.
     #[error(transparent)]
     Unreachable(#[from] Unreachable),
-    /// The provider answers with an error.
+    /// The provider responds with an error.
     #[error(transparent)]
     Refused(#[from] OAuthError),
 }
@@ -64,8 +64,8 @@ impl RevocationEndpoint {
         Self { settings, discovery, http, authenticator }
     }
 
-    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes only
-    /// the given one: revoke both.
+    /// Revokes a token. A token that the provider does not know counts as revoked (RFC 7009 §2.2). authentik revokes
+    /// only the given one: revoke both.
     ///
     /// # Errors
     ///
@@ -119,8 +119,8 @@ impl RevocationEndpoint {
         }
     }
 
-    /// A form with our client's credentials. `openidconnect` cannot make it: it refuses to revoke over plain http, also on
-    /// loopback.
+    /// A form with our client's credentials. `openidconnect` cannot make it: it refuses to revoke over plain http, also
+    /// on loopback.
     fn authenticated_form(
         &self,
         endpoint: &Url,

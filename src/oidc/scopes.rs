@@ -1,4 +1,4 @@
-//! The scopes that are requested, and their comparison with those that the provider grants.
+//! The requested scopes, and their comparison with the granted ones.
 
 use tracing::warn;
 
@@ -29,8 +29,8 @@ pub(super) fn report_scopes(configured: &[String], granted: Option<&str>) {
     }
 }
 
-/// The scopes that were requested and not granted, and those that were granted and not requested. An answer without a
-/// scope grants the requested ones (RFC 6749 §5.1).
+/// The scopes requested but not granted, and those granted but not requested. A response without a scope grants the
+/// requested ones (RFC 6749 §5.1).
 pub(super) fn compare_scopes<'a>(
     asked: &[&'a str],
     granted: Option<&'a str>,

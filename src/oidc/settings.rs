@@ -8,7 +8,7 @@ use super::algorithm::Algorithm;
 use super::client_authentication::ClientAuthentication;
 use crate::types::{EmailDomain, Issuer, Secret};
 
-/// The claim that says whether the address is verified (OpenID Connect Core §5.1).
+/// The claim that shows whether the address is verified (OpenID Connect Core §5.1).
 pub(super) const EMAIL_VERIFIED: &str = "email_verified";
 
 /// The parameters of an authorization request that the relying party sets itself, or that have no place in one:
@@ -28,11 +28,11 @@ pub const RESERVED_PARAMETERS: [&str; 12] = [
     "request_uri",
 ];
 
-/// What a provider must announce about PKCE in its discovery document (RFC 8414 §2, `code_challenge_methods_supported`).
-/// The gateway always sends S256, and always refuses a list without it.
+/// What a provider must announce about PKCE in its discovery document (RFC 8414 §2,
+/// `code_challenge_methods_supported`). The gateway always sends S256, and always refuses a list without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pkce {
-    /// Nothing: Microsoft Entra ID and AWS Cognito announce no list and check S256 all the same.
+    /// Nothing: Microsoft Entra ID and AWS Cognito announce no list, but check S256.
     Auto,
     /// A list with S256.
     Require,
@@ -45,14 +45,14 @@ pub struct ProviderSettings {
     /// The provider's issuer identifier, byte for byte as its discovery document has it
     /// (`oidc.issuerURL`).
     pub issuer: Issuer,
-    /// Where the provider is reached, when not at its issuer's address (`oidc.internalURL`). Default: none.
+    /// The provider's internal address, when it differs from the issuer's (`oidc.internalURL`). Default: none.
     pub internal_url: Option<Url>,
     /// Our client identifier at the provider (`oidc.clientID`).
     pub client_id: String,
     /// Our client secret at the provider (`oidc.clientSecret`).
     pub client_secret: Secret,
-    /// The method of client authentication (`oidc.clientAuthentication`). None: the one that the provider accepts, Basic
-    /// first.
+    /// The method of client authentication (`oidc.clientAuthentication`). None: the one that the provider accepts,
+    /// Basic first.
     pub client_authentication: Option<ClientAuthentication>,
     /// Where the provider sends the browser back to; registered there as *Strict*.
     pub redirect_uri: Url,
@@ -65,10 +65,10 @@ pub struct ProviderSettings {
     pub algorithms: Vec<Algorithm>,
     /// The claim with the email address (`oidc.emailField`). Coder's default: `email`.
     pub email_field: String,
-    /// The claim with the user name (`oidc.usernameField`), used as the address when the email claim
-    /// is missing and it is one. Coder's default: `preferred_username`.
+    /// The claim with the user name (`oidc.usernameField`). If the email claim is missing, an address in it is used.
+    /// Coder's default: `preferred_username`.
     pub username_field: String,
-    /// Accepts addresses that the provider does not call verified (`oidc.ignoreEmailVerified`). Default: false.
+    /// Accepts addresses that the provider does not report as verified (`oidc.ignoreEmailVerified`). Default: false.
     pub ignore_email_verified: bool,
     /// Uses the claims of the ID token only (`oidc.ignoreUserInfo`). Default: false.
     pub ignore_user_info: bool,
@@ -76,20 +76,20 @@ pub struct ProviderSettings {
     pub email_domains: Vec<EmailDomain>,
     /// The claim with the groups (`oidc.groupField`). Default: none, or `groups` when that is a scope.
     pub group_field: Option<String>,
-    /// The groups one of which is required (`oidc.groupAllowed`). Empty: none is required.
+    /// The groups of which one is required (`oidc.groupAllowed`). Empty: none is required.
     pub groups_allowed: Vec<String>,
     /// The `prompt` sent to the provider (OpenID Connect Core §3.1.2.1). Default: none.
     pub prompt: Option<String>,
     /// The longest time since the person last signed in at the provider (`max_age`, `auth_time`).
     /// Default: none.
     pub max_age: Option<Duration>,
-    /// What a provider must announce of PKCE (`oidc.pkce`). Default: [`Pkce::Auto`].
+    /// What a provider must announce about PKCE (`oidc.pkce`). Default: [`Pkce::Auto`].
     pub pkce: Pkce,
-    /// Accepts a token answer whose ID token is the access token (`oidc.dangerAccessTokenAsIDToken`). Dangerous: Coder then
-    /// receives the access token, and a sign-out puts it into a URL. Default: false.
+    /// Accepts a token response whose ID token is the access token (`oidc.dangerAccessTokenAsIDToken`). Dangerous:
+    /// Coder then receives the access token, and a sign-out puts it into a URL. Default: false.
     pub danger_access_token_as_id_token: bool,
-    /// Accepts plain http beyond loopback. Dangerous: tokens and the client secret cross the network unencrypted. Default:
-    /// false.
+    /// Accepts plain http beyond loopback. Dangerous: tokens and the client secret cross the network unencrypted.
+    /// Default: false.
     pub danger_allow_http: bool,
 }
 

@@ -1,7 +1,7 @@
-//! An answer of the token endpoint, read so that no member of it costs the refresh token.
+//! A response of the token endpoint, parsed so that no malformed member loses the refresh token.
 //!
-//! A provider that rotates refresh tokens has invalidated the old one when it answers. An answer with a malformed member
-//! is refused as a whole, but keeps the new refresh token: [`TokenEndpointResponse::refresh_token`] gives it even when
+//! A provider that rotates refresh tokens invalidates the old one when it responds. A response with a malformed member
+//! is refused, but keeps the new refresh token: [`TokenEndpointResponse::refresh_token`] returns it even when
 //! [`TokenEndpointResponse::tokens`] is an error. `openidconnect`'s own type loses it then.
 
 use std::fmt;
@@ -21,32 +21,32 @@ use super::jws::MAX_TOKEN;
 use super::provider_fault::ProviderFault;
 use crate::types::{Secret, Timestamp};
 
-/// The longest life of an access token that is believed: ten years.
+/// The longest accepted life of an access token: ten years.
 pub(super) const MAX_ACCESS_TOKEN_LIFE: Duration = Duration::from_hours(10 * 366 * 24);
 
-/// The tokens of a well-formed answer.
+/// The tokens of a well-formed response.
 #[derive(Clone)]
 pub(super) struct GrantedTokens {
     /// The access token: visible ASCII, fit for a header.
     pub(super) access_token: Secret,
-    /// Its life from the answer on; none when the provider does not say.
+    /// Its life, counted from the response; none when the provider does not report it.
     pub(super) expires_in: Option<Duration>,
-    /// The refresh token; none when the answer has none.
+    /// The refresh token; none when the response has none.
     pub(super) refresh_token: Option<Secret>,
-    /// The granted scope; none when the answer does not name it.
+    /// The granted scope; none when the response does not name it.
     pub(super) scope: Option<String>,
     /// The member `id_token`. Unverified.
     pub(super) unverified_id_token: Option<Secret>,
 }
 
 impl GrantedTokens {
-    /// When the access token expires: by `expires_in` of an answer at `answered_at`, else at `otherwise`.
+    /// When the access token expires: `expires_in` after `answered_at`, else at `otherwise`.
     pub(super) fn expiry(&self, answered_at: Timestamp, otherwise: Timestamp) -> Timestamp {
         self.expires_in.map_or(otherwise, |life| answered_at + life)
     }
 }
 
-/// An answer of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
+/// A response of the token endpoint (RFC 6749 §5.1, OpenID Connect Core §3.1.3.3).
 #[derive(Clone)]
 pub(super) struct TokenEndpointResponse {
     refresh_token: Option<Secret>,
@@ -56,7 +56,7 @@ pub(super) struct TokenEndpointResponse {
 }
 
 impl TokenEndpointResponse {
-    /// The new refresh token, also of an answer that is otherwise refused.
+    /// The new refresh token, even of a response that is otherwise refused.
     pub(super) fn refresh_token(&self) -> Option<&Secret> {
         self.refresh_token.as_ref()
     }
@@ -70,7 +70,7 @@ impl TokenEndpointResponse {
         self.tokens.as_ref().map_err(Clone::clone)
     }
 
-    /// An answer with these tokens.
+    /// A response with these tokens.
     #[cfg(test)]
     pub(super) fn for_test(access_token: &str, refresh_token: Option<&Secret>) -> Self {
         let raw = |text: &str| RawValue::from_string(serde_json::Value::from(text).to_string()).ok();
@@ -89,7 +89,7 @@ impl TokenEndpointResponse {
     }
 }
 
-/// The members that are read, each as it was written: a number that fits no type here must not cost the others.
+/// The members that are read, each as raw JSON: a number that fits no type here must not lose the others.
 #[derive(Default)]
 struct Members {
     access_token: Option<Box<RawValue>>,
@@ -154,8 +154,8 @@ fn is_vschar(token: &str) -> bool {
     token.len() <= MAX_TOKEN && token.bytes().all(|byte| matches!(byte, 0x20..=0x7e))
 }
 
-/// `expires_in`: seconds as a number or as text, without a fraction. 0 means that the provider does not say, as for
-/// golang.org/x/oauth2, with which Coder signs in: a token that is never valid would be useless.
+/// `expires_in`: seconds as a number or text, without a fraction. 0 means unknown, as for golang.org/x/oauth2, with
+/// which Coder signs in: a token that is never valid would be useless.
 fn expires_in(member: Option<&RawValue>) -> Result<Option<Duration>, ProviderFault> {
     let Some(member) = member.map(RawValue::get).filter(|text| *text != "null") else { return Ok(None) };
     let unquoted = member.strip_prefix('"').and_then(|text| text.strip_suffix('"')).unwrap_or(member);
@@ -211,7 +211,7 @@ impl<'de> Deserialize<'de> for TokenEndpointResponse {
 }
 
 impl Serialize for TokenEndpointResponse {
-    /// `openidconnect` requires it and nobody calls it: tokens are not serialized.
+    /// `openidconnect` requires it, but nobody calls it: tokens are not serialized.
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_unit()
     }

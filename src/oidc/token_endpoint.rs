@@ -28,7 +28,7 @@ impl TokenEndpoint {
     ///
     /// # Errors
     ///
-    /// [`TokenError`] when no token answer comes.
+    /// [`TokenError`] when no token response comes.
     pub(super) async fn present(
         &self,
         known: &KnownProvider,
@@ -54,8 +54,8 @@ impl TokenEndpoint {
     }
 }
 
-/// `invalid_grant` shows that the provider accepts the client. Other errors may be about the method: some providers
-/// answer `unauthorized_client` when the client is registered for the other one.
+/// `invalid_grant` shows that the provider accepts the client. Other errors may concern the method: some providers
+/// respond `unauthorized_client` when the client is registered for the other one.
 fn client_verdict(answer: &Result<TokenEndpointResponse, TokenError>) -> ClientVerdict {
     match answer {
         Ok(_) => ClientVerdict::Accepted,

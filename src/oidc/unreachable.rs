@@ -1,4 +1,4 @@
-//! The provider does not answer. That says nothing about any user.
+//! The provider does not answer. That shows nothing about any user.
 
 use std::fmt;
 use std::time::Duration;
@@ -11,40 +11,41 @@ use crate::web::ClientError;
 /// The longest `Retry-After` of the provider that is honoured.
 const MAX_PROVIDER_RETRY_AFTER: Duration = Duration::from_mins(5);
 
-/// The provider could not be reached, or answered that it is not available now.
+/// The provider could not be reached, or responded that it is not available now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unreachable {
-    /// Why there is no answer.
+    /// Why there is no response.
     pub cause: OutageCause,
-    /// How long the provider asks clients to wait: `Retry-After` in seconds, at most 5 minutes. None: it does not say.
+    /// How long the provider asks clients to wait: `Retry-After` in seconds, at most 5 minutes. None when it does not
+    /// ask.
     pub retry_after: Option<Duration>,
 }
 
-/// Why the provider gave no answer.
+/// Why the provider gave no response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageCause {
     /// No connection: the name, the network or TLS failed.
     Connect,
-    /// No answer in time.
+    /// No response in time.
     Timeout,
-    /// The connection broke, or the answer is not HTTP.
+    /// The connection broke, or the response is not HTTP.
     Broken,
-    /// The answer exceeds 1 MiB.
+    /// The response exceeds 1 MiB.
     TooLarge,
-    /// 408, 429 or 5xx; authentik answers 503 while it starts and 502 when its core is down.
+    /// 408, 429 or 5xx; authentik responds 503 while it starts and 502 when its core is down.
     Status(u16),
     /// The discovery document has not been read yet.
     NotDiscovered,
 }
 
 impl Unreachable {
-    /// Without a `Retry-After`.
+    /// An outage without a `Retry-After`.
     pub(super) const fn because(cause: OutageCause) -> Self {
         Self { cause, retry_after: None }
     }
 
-    /// Whether an answer to a request with this method means "not now": 408, 429 and 5xx. To a POST also 405: authentik
-    /// up to 2026.8 turns an internal error there into 405, because its own error page accepts GET only.
+    /// Whether a response to a request with this method means "not now": 408, 429 and 5xx. For a POST also 405:
+    /// authentik up to 2026.8 turns an internal error there into 405, because its own error page accepts GET only.
     pub(super) fn in_answer(method: &Method, parts: &Parts) -> Option<Self> {
         let status = parts.status;
         let not_now = status.is_server_error() || matches!(status.as_u16(), 408 | 429);
@@ -58,9 +59,9 @@ impl Unreachable {
     }
 
     /// Whether this failure may concern the tokens of one person alone: an internal error, a broken connection or no
-    /// answer in time, without a sign that the provider is busy, starting or behind a gateway that cannot reach it.
-    /// Dex 2.45 answers 500 for a deleted user; with SQLite it never answers a refresh for a user of its own password
-    /// database.
+    /// response in time, without a sign that the provider is busy, starting or behind a gateway that cannot reach it.
+    /// Dex 2.45 responds 500 for a deleted user; with SQLite it never responds to a refresh for a user of its own
+    /// password database.
     pub fn may_concern_one_person(&self) -> bool {
         match self.cause {
             OutageCause::Status(status) => !matches!(status, 408 | 429 | 502..=504),

@@ -17,11 +17,11 @@ use super::unreachable::Unreachable;
 use super::verifier::TokenVerifier;
 use crate::types::{CLOCK_LEEWAY, Clock, Secret, Subject, Timestamp};
 
-/// Why userinfo gave no claims.
+/// Why the userinfo endpoint returned no claims.
 pub(super) enum UserInfoRequestError {
     /// It did not answer.
     Unreachable(Unreachable),
-    /// Its answer cannot be used.
+    /// Its response cannot be used.
     Fault(ProviderFault),
 }
 
@@ -40,7 +40,7 @@ pub(super) struct UserInfoEndpoint {
 }
 
 impl UserInfoEndpoint {
-    /// Requests go through `http`; signed answers are verified by `verifier`.
+    /// Requests go through `http`; `verifier` verifies signed responses.
     pub(super) fn new(
         settings: Arc<ProviderSettings>,
         http: Arc<ProviderClient>,
@@ -55,7 +55,7 @@ impl UserInfoEndpoint {
     ///
     /// # Errors
     ///
-    /// [`UserInfoRequestError`] when the endpoint does not answer, or answers with no claims of `subject`.
+    /// [`UserInfoRequestError`] when the endpoint does not answer, or returns no claims of `subject`.
     pub(super) async fn claims(
         &self,
         known: &Arc<KnownProvider>,
@@ -81,8 +81,8 @@ impl UserInfoEndpoint {
         Ok(Some(read(&body, subject)?))
     }
 
-    /// Reads a signed answer (Core §5.3.2): the signature as that of an ID token, `iss` and `aud` when present (Core says
-    /// that they should be; Keycloak sends both), and `exp` when present.
+    /// Reads a signed response (Core §5.3.2): the signature as that of an ID token, `iss` and `aud` when present (Core
+    /// recommends them; Keycloak sends both), and `exp` when present.
     async fn read_signed(
         &self,
         known: &Arc<KnownProvider>,
@@ -96,13 +96,13 @@ impl UserInfoEndpoint {
     }
 }
 
-/// Whether the media type of an answer is that of a JWT.
+/// Whether the media type of a response is that of a JWT.
 fn is_jwt(headers: &HeaderMap) -> bool {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     value.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case("application/jwt")
 }
 
-/// Checks issuer, audience and expiry of a signed answer, each when present.
+/// Checks issuer, audience and expiry of a signed response, each when present.
 fn check_signed(
     claims: &ClaimMap,
     issuer: &str,
@@ -119,11 +119,11 @@ fn check_signed(
     if claims.get("exp").is_some_and(expired) { Err(UserInfoError::Claim("exp")) } else { Ok(()) }
 }
 
-/// Reads an answer that is not signed: a JSON object.
+/// Reads an unsigned response: a JSON object.
 ///
 /// # Errors
 ///
-/// [`UserInfoError`] when it is none, or is about another subject.
+/// [`UserInfoError`] when it is not one, or is about another subject.
 pub(super) fn read(body: &[u8], subject: &Subject) -> Result<ClaimMap, UserInfoError> {
     about(serde_json::from_slice(body).map_err(|_| UserInfoError::NotAnObject)?, subject)
 }

@@ -1,7 +1,7 @@
-//! The one place that verifies what the provider signed: ID tokens, logout tokens and signed userinfo answers.
+//! Verifies everything that the provider signed: ID tokens, logout tokens and signed userinfo responses.
 //!
-//! Each kind of token has its rules in a file of its own. All of them go through [`UnverifiedJws::verify`] with the
-//! allowed algorithms (`oidc.algorithms`) and the provider's keys, which are read again when none fits.
+//! Each kind of token has its rules in its own file. All go through [`UnverifiedJws::verify`] with the allowed
+//! algorithms (`oidc.algorithms`) and the provider's keys, which are read again when none fits.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ impl TokenVerifier {
         Ok(id_token)
     }
 
-    /// Verifies a logout token. Whether its `jti` was seen before is for the store to say.
+    /// Verifies a logout token. The store must check whether its `jti` was seen before.
     ///
     /// # Errors
     ///
@@ -67,11 +67,11 @@ impl TokenVerifier {
         check_logout_claims(&claims.map, settings.issuer.as_str(), &settings.client_id, self.clock.now())
     }
 
-    /// Verifies the signature of a userinfo answer; its claims are for the caller to check.
+    /// Verifies the signature of a userinfo response; the caller checks its claims.
     ///
     /// # Errors
     ///
-    /// [`JwsError`] when the answer is not signed by the provider.
+    /// [`JwsError`] when the response is not signed by the provider.
     pub(super) async fn user_info(
         &self,
         known: &Arc<KnownProvider>,
@@ -97,13 +97,14 @@ impl TokenVerifier {
     /// The algorithms that a logout token may be signed with: those of this client's ID tokens (Back-Channel Logout 1.0
     /// §2.6, rule 3).
     ///
-    /// The provider chooses that algorithm by a setting that no document shows, so it is taken from the ID token that this
-    /// process verified last. Without one since the start, or when the provider no longer has a key for its algorithm (as
-    /// authentik after a change from RS256 to ES256), every allowed algorithm counts that the keys support and the
-    /// discovery document lists. When the document is older than the keys and lists none of those, it is ignored.
+    /// The provider chooses that algorithm by a setting that no document shows, so it is taken from the ID token that
+    /// this process verified last. Without one since the start, or when the provider no longer has a key for its
+    /// algorithm (as authentik after a change from RS256 to ES256), every allowed algorithm counts that the keys
+    /// support and the discovery document lists. When the document is older than the keys and lists none of those, it
+    /// is ignored.
     ///
-    /// One case remains: a provider that keeps keys of both algorithms and changes the one of this client. Its logout tokens
-    /// are refused until the next ID token arrives, at the next refresh or sign-in of any user.
+    /// One case remains: a provider that keeps keys of both algorithms and changes the one of this client. Its logout
+    /// tokens are refused until the next ID token arrives, at the next refresh or sign-in of any user.
     fn logout_algorithms(&self, known: &KnownProvider) -> Vec<Algorithm> {
         let mut possible = self.settings.algorithms.clone();
         possible.retain(|algorithm| known.keys.can(*algorithm));

@@ -14,7 +14,7 @@ use super::text::{Link, Text};
 use crate::types::RequestId;
 use crate::web::UncachedResponse;
 
-/// The one style sheet, written into every page and allowed by its hash.
+/// The only style sheet, inlined in every page and allowed by its hash.
 const STYLE: &str = include_str!("../../templates/style.css");
 
 /// The values that a page's template needs around its content.
@@ -33,7 +33,7 @@ impl<'a> Frame<'a> {
     }
 }
 
-/// Makes a page load `to` by itself after some time, without a script.
+/// Makes a page load `to` after some time, without a script.
 pub(super) struct Retry<'a> {
     pub(super) after: Duration,
     pub(super) to: &'a Link,
@@ -57,7 +57,7 @@ pub(super) enum Allow<'a> {
 pub(super) struct PolicyOrigin(String);
 
 impl PolicyOrigin {
-    /// The origin of `url`; `None` if it is not http(s), or if its host has a character that a policy gives a meaning.
+    /// The origin of `url`; `None` if it is not http(s), or its host has a character with a meaning in policies.
     pub(super) fn of(url: &Url) -> Option<Self> {
         let origin = url.origin().ascii_serialization();
         // A host may contain `;` and `,`, which end a directive or a policy.
@@ -68,7 +68,7 @@ impl PolicyOrigin {
     }
 }
 
-/// Renders pages and adds the headers that all of them have.
+/// Renders pages and adds the headers common to all of them.
 #[derive(Clone, Debug)]
 pub(super) struct Sender {
     style_source: String,
@@ -96,8 +96,8 @@ impl Sender {
             .headers(PAGE_HEADERS)
             .header(CONTENT_SECURITY_POLICY, self.policy(allow));
         if matches!(allow, Allow::OwnForms) {
-            // With `no-referrer` a browser sends `Origin: null` with a form, and the gateway could not tell it from a form
-            // of another site. Other origins still get no referrer.
+            // With `no-referrer`, browsers send `Origin: null` with a form, which the gateway could not tell from
+            // another site's form. Other origins still get no referrer.
             return response.header(REFERRER_POLICY, HeaderValue::from_static("same-origin"));
         }
         response
@@ -119,8 +119,8 @@ impl Sender {
     }
 }
 
-/// What every page is sent with. Pages hold names and one-time targets: no frame holds them, and no other site learns
-/// where the browser came from.
+/// The headers of every page. Pages contain names and one-time targets: no frame may embed them, and other sites do
+/// not learn where the browser came from.
 const PAGE_HEADERS: [(HeaderName, &str); 5] = [
     (X_CONTENT_TYPE_OPTIONS, "nosniff"),
     (X_FRAME_OPTIONS, "DENY"),

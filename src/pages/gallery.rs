@@ -1,4 +1,4 @@
-//! The pages as people see them, written to files to be looked at (those of refusals: `gateway::refusals::tests`):
+//! Writes the pages to files, to be viewed as users see them (those of refusals: `gateway::refusals::tests`):
 //! `VESTIBULE_PAGES_DIR=folder cargo test --lib pages::gallery`.
 
 use super::tests::{html, url};

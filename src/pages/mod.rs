@@ -1,9 +1,8 @@
-//! The pages that Vestibule itself shows: small, without a script, under a strict content
-//! security policy, light and dark. Each says what happened, what to do, and the request's id. The texts of a problem
-//! are the caller's.
+//! Vestibule's own pages: small, without scripts, under a strict content security policy, light and dark. Each shows
+//! what happened, what to do, and the request's id. The caller supplies the texts of a problem.
 //!
-//! No text on a page is trusted: the template engine escapes it, [`Link`] cannot leave this origin,
-//! and `Text` replaces characters that change the reading direction.
+//! No text on a page is trusted: the template engine escapes it, [`Link`] cannot leave this origin, and `Text`
+//! replaces characters that change the reading direction.
 
 mod frame;
 #[cfg(test)]
@@ -46,7 +45,7 @@ pub struct PageSettings {
     pub icon_url: Option<Url>,
 }
 
-/// Makes the pages.
+/// Creates the pages.
 #[derive(Clone, Debug)]
 pub struct Pages {
     sender: Sender,
@@ -86,14 +85,14 @@ struct MessagePage<'a> {
     actions: &'a [PageButton<'a>],
 }
 
-/// A button. The first one of a page is the most likely choice.
+/// A button. The first one on a page is the most likely choice.
 struct PageButton<'a> {
     text: &'a str,
     to: &'a str,
 }
 
 impl Pages {
-    /// Pages for one deployment.
+    /// The pages of one deployment.
     pub fn new(settings: PageSettings) -> Self {
         let PageSettings { access_url, sign_in_text, icon_url } = settings;
         let host = access_url.host_str().unwrap_or("Coder");
@@ -142,14 +141,14 @@ impl Pages {
         self.sender.answer(StatusCode::OK, &page, Allow::OwnForms).build()
     }
 
-    /// Signed out here, on purpose. It does not sign in again by itself. 200.
+    /// The page after a sign-out. It does not sign in again by itself. 200.
     pub fn signed_out(&self, view: &SignedOutView, request: RequestId) -> Response {
         let happened = if view.tokens {
             "Your session in this browser has ended, and so have your tokens."
         } else {
             "Your session in this browser has ended. Your command-line and editor tokens still work."
         };
-        // authentik's default flow for providers returns here and leaves its own session alive.
+        // authentik's default flow for providers returns here and keeps its own session.
         let advice = if view.asked_provider {
             "Your sign-in service was asked to sign you out too, but it does not confirm that it did. On a \
              shared computer, check before you leave that it asks for your password."
@@ -174,7 +173,7 @@ impl Pages {
         self.sender.answer(StatusCode::OK, &page, allow).build()
     }
 
-    /// A page of what happened, what to do, and what the administrator may want to know.
+    /// A page with what happened, what to do, and details for the administrator.
     fn message(
         &self,
         status: StatusCode,

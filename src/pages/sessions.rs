@@ -38,15 +38,15 @@ pub struct SessionsView<'a> {
 /// One session or token.
 #[derive(Clone, Debug)]
 pub struct ListedSession<'a> {
-    /// What the form sends back to name it. Never the credential itself.
+    /// Identifies the row in the form. Never the credential itself.
     pub id: String,
     /// The browser's `User-Agent`, or a token's name.
     pub name: &'a str,
     /// The `User-Agent` of the last client that used a token, once that is known.
     pub client: Option<&'a str>,
-    /// For a session the client's address at the sign-in, for a token the address of its last use.
+    /// A session: the client's address at the sign-in. A token: the address of its last use.
     pub address: Option<IpAddr>,
-    /// When a session began, or when a token was first seen.
+    /// When the session began or the token was first seen.
     pub since: Timestamp,
     /// When it was last used.
     pub seen: Timestamp,
@@ -92,7 +92,7 @@ struct ShownTime {
 }
 
 impl<'a> SessionsPage<'a> {
-    /// The page of `view`, within `frame`.
+    /// The page for `view`, within `frame`.
     pub(super) fn new(view: &'a SessionsView<'a>, mut frame: Frame<'a>) -> Self {
         frame.wide = true;
         let beyond = |rows: &[ListedSession<'_>]| rows.len().saturating_sub(MAX_ROWS);
@@ -165,7 +165,7 @@ fn ago(seconds: u64) -> String {
     format!("{count} {unit}{} ago", if count == 1 { "" } else { "s" })
 }
 
-/// Browsers by what their `User-Agent` holds; those that imitate others come first.
+/// Browsers by a part of their `User-Agent`; those that imitate others come first.
 const BROWSERS: [(&str, &str); 7] = [
     ("Edg", "Edge"),
     ("OPR/", "Opera"),
@@ -176,7 +176,7 @@ const BROWSERS: [(&str, &str); 7] = [
     ("Safari/", "Safari"),
 ];
 
-/// Systems by what a `User-Agent` holds; those that imitate others come first.
+/// Systems by a part of the `User-Agent`; those that imitate others come first.
 const SYSTEMS: [(&str, &str); 7] = [
     ("iPhone", "iPhone"),
     ("iPad", "iPad"),

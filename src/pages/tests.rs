@@ -51,7 +51,7 @@ fn row(current: bool, name: &'static str) -> ListedSession<'static> {
     }
 }
 
-/// Every page there is, by name.
+/// Every page, by name.
 fn every_page(pages: &Pages) -> Vec<(&'static str, Response)> {
     let id = RequestId::random();
     let csrf = Secret::new("csrf-token");

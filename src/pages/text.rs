@@ -1,4 +1,4 @@
-//! Text that pages may show, and links that they may have.
+//! Text and links for pages.
 
 use std::fmt;
 
@@ -38,7 +38,7 @@ impl fmt::Display for Text {
     }
 }
 
-/// What a page shows for a character: itself, or something in its place, so that nothing is hidden from the reader.
+/// How a page shows a character: as itself or as a replacement, so that nothing is hidden from the reader.
 fn visible(c: char) -> char {
     match c {
         '\u{2028}' | '\u{2029}' => ' ',
@@ -53,7 +53,7 @@ fn visible(c: char) -> char {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Link(String);
 
-/// The characters that a query value keeps as they are (RFC 3986 §2.3).
+/// The characters that are not encoded in a query value (RFC 3986 §2.3).
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 impl Link {

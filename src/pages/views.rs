@@ -1,4 +1,4 @@
-//! The values that each page shows.
+//! The values shown on each page.
 
 use std::time::Duration;
 
@@ -19,7 +19,7 @@ pub struct SignInView<'a> {
     pub notice: Option<&'a str>,
 }
 
-/// The page about a problem. Its texts are the caller's.
+/// The page about a problem. The caller supplies its texts.
 #[derive(Clone, Debug)]
 pub struct ProblemView<'a> {
     /// The status of the response.
@@ -34,9 +34,9 @@ pub struct ProblemView<'a> {
     pub detail: Option<&'a str>,
     /// The button that leads on.
     pub next: Option<NextStep<'a>>,
-    /// When a next try makes sense: `Retry-After`.
+    /// When to retry, sent as `Retry-After`.
     pub retry_after: Option<Duration>,
-    /// What the page loads by itself every [`super::RETRY_AFTER`], which is its `Retry-After` then.
+    /// The link that the page loads every [`super::RETRY_AFTER`], which is then also its `Retry-After`.
     pub reload: Option<Link>,
 }
 
@@ -45,16 +45,16 @@ pub struct ProblemView<'a> {
 pub struct NextStep<'a> {
     /// The button's text.
     pub text: &'a str,
-    /// Where it leads.
+    /// Where it leads to.
     pub to: NextTarget,
 }
 
 /// Where a button leads.
 #[derive(Clone, Debug)]
 pub enum NextTarget {
-    /// Somewhere on the page's own origin.
+    /// A link on the page's own origin.
     Link(Link),
-    /// To Coder's access URL, also from a page that was requested under another host.
+    /// Coder's access URL, also from a page requested under another host.
     AccessUrl,
 }
 
@@ -75,8 +75,8 @@ pub struct SignedOutView {
     pub tokens: bool,
 }
 
-/// The last step of a sign-out that also ends the session at the provider: a form, because the
-/// ID token hint is too large, or not meant, for a URL (OpenID Connect RP-Initiated Logout 1.0 §2).
+/// The last step of a sign-out that also ends the session at the provider. It is a form because the ID token hint is
+/// too large, or not meant, for a URL (OpenID Connect RP-Initiated Logout 1.0 §2).
 #[derive(Clone, Debug)]
 pub struct SignOutAtProviderView<'a> {
     /// The provider's `end_session_endpoint`.

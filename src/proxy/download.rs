@@ -1,4 +1,4 @@
-//! The body of an answer on its way to the client.
+//! The body of a response on its way to the client.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -12,11 +12,10 @@ use super::termination::Termination;
 use super::upstream_connection::UpstreamConnection;
 use crate::web::BodyError;
 
-/// An answer's body that was not all there with its head. Polling it drives the connection it comes on.
+/// A response body that did not arrive complete with its head. Polling it drives the connection it comes on.
 ///
-/// At its end the connection goes back to the pool; dropped before, it closes the connection, so that Coder
-/// notices that nobody listens. When the authorization ends it breaks off, which the client can tell from
-/// an end.
+/// At its end the connection returns to the pool. Dropped earlier, the connection closes, so that Coder notices that
+/// nobody listens. When the authorization ends, the body breaks off; the client can tell that from its end.
 #[derive(Debug)]
 pub(super) struct Download {
     /// `None` once the body is over.
@@ -36,7 +35,7 @@ impl Download {
         Self { connection: Some(connection), pool, termination }
     }
 
-    /// It is over: what broke off closes its connection.
+    /// The body is over. If it broke off, its connection closes.
     fn break_off(&mut self, error: BodyError) -> Polled {
         self.connection = None;
         Poll::Ready(Some(Err(error)))

@@ -1,11 +1,11 @@
-//! Why a request got no answer from Coder.
+//! Why a request got no response from Coder.
 
 use thiserror::Error;
 
 use super::upload::UploadError;
 use super::upstream_connection::ExchangeError;
 
-/// Why there is no answer of Coder.
+/// Why there is no response from Coder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ForwardError {
     /// Nobody listens there, or TLS failed. Nothing was sent.
@@ -14,28 +14,27 @@ pub enum ForwardError {
     /// No connection could be made in time. Nothing was sent.
     #[error("connecting to Coder took too long")]
     Timeout,
-    /// The connection broke off before an answer, or what came is none. The request may have been
-    /// acted on.
+    /// The connection broke off before a response, or Coder sent something else. Coder may have acted on the request.
     #[error("Coder closed the connection without an answer")]
     Broken,
-    /// Coder switched to a protocol that nobody asked for.
+    /// Coder switched to an unrequested protocol.
     #[error("Coder switched to a protocol that was not asked for")]
     Upgrade,
     /// The request's body is longer than its permit allows (413).
     #[error("the request's body is too large")]
     TooLarge,
-    /// The client's body broke off, or has not the length that its head announces (400).
+    /// The client's body broke off, or does not have the length that its head announces (400).
     #[error("the client did not send the body that it announced")]
     ClientBody,
-    /// The client's body stopped coming (408).
+    /// The client stopped sending the body (408).
     #[error("the client stopped sending its body")]
     Stalled,
-    /// The authorization that the request was permitted under ended before Coder answered.
+    /// The authorization behind the request ended before Coder responded.
     #[error("the authorization of the request has ended")]
     Ended,
 }
 
-/// Tells what the client is to blame for from everything else that breaks an exchange off.
+/// Separates the client's errors from every other reason why an exchange breaks off.
 impl From<ExchangeError> for ForwardError {
     fn from(error: ExchangeError) -> Self {
         match error {

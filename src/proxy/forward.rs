@@ -1,4 +1,4 @@
-//! One request to Coder, and its answer.
+//! One request to Coder, and its response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,13 +24,13 @@ use crate::policy::Permit;
 use crate::types::Clock;
 use crate::web::{Body, Response, Sanitized, remove_hop_by_hop, response};
 
-/// The most that is read at once of a response's body, in bytes.
+/// The most bytes read at once of a response body.
 const MOST: usize = 64 * 1024;
 
-/// The same where many responses share the client's connection and each may wait for a client that does not read.
+/// The same if many responses share the client's connection, each of which may wait for a client that does not read.
 const MOST_OF_MANY: usize = 16 * 1024;
 
-/// An answer's head, and the connection that its body comes on.
+/// The head of a response, and the connection that its body comes on.
 struct UpstreamAnswer {
     connection: Box<UpstreamConnection>,
     status: StatusCode,
@@ -50,8 +50,8 @@ pub struct Upstream {
 }
 
 impl Upstream {
-    /// For one worker: connections are made, kept and used on the runtime that calls
-    /// [`Self::forward`], which must always be the same.
+    /// For one worker. Connections are made, kept and used on the runtime that calls [`Self::forward`], which must
+    /// always be the same.
     ///
     /// Tunnels are counted in `tunnels`, and ended when `stop` fires.
     #[expect(clippy::needless_pass_by_value, reason = "the caller has no further use for its handle")]
@@ -63,17 +63,17 @@ impl Upstream {
             connect_timeout: settings.connect_timeout,
             stall: settings.stall,
             tunnels,
-            // A child: workers would meet at the lock of the shared one.
+            // A child token: workers would contend for the lock of the shared one.
             stop: stop.child_token(),
         }
     }
 
-    /// Forwards a request and relays the response as it comes. No redirect is followed. Nothing is sent twice but a
-    /// `GET` or `HEAD` without a body that got no byte of a response on a reused connection. What the permit's authorization termination, breaks off: the wait for
-    /// an answer, its body, a tunnel (WebSockets with close code 1008).
+    /// Forwards a request and streams the response back. Redirects are not followed. Only a `GET` or `HEAD` without a
+    /// body is sent twice, if a reused connection gave no byte of a response. When the permit's authorization ends,
+    /// so does the wait for a response, its body or the tunnel (WebSockets with close code 1008).
     ///
     /// # Errors
-    /// [`ForwardError`]: there is no answer of Coder.
+    /// [`ForwardError`]: there is no response from Coder.
     pub async fn forward(
         &self,
         permit: &Permit,
@@ -94,7 +94,7 @@ impl Upstream {
         }
     }
 
-    /// Sends a request and waits for the head of its answer, over a pooled connection or a fresh one.
+    /// Sends a request and waits for the head of its response, over a pooled connection or a new one.
     async fn exchange(&self, request: Upload, most: usize) -> Result<UpstreamAnswer, ForwardError> {
         let Some(mut connection) = self.pool.take().await else {
             let mut connection = self.fresh().await?;
@@ -118,24 +118,24 @@ impl Upstream {
         Ok(UpstreamConnection::new(Box::pin(self.origin.connect(self.connect_timeout)).await?))
     }
 
-    /// An ordinary answer.
+    /// An ordinary response.
     fn relay(&self, answer: UpstreamAnswer, termination: Termination) -> Result<Response, ForwardError> {
         let UpstreamAnswer { mut connection, status, mut headers } = answer;
         clean(&mut headers, status);
         if let Some(whole) = connection.take_whole() {
-            // All of the body has come in with the head.
+            // The complete body arrived with the head.
             self.pool.put(connection);
             return Ok(response(status, headers, Body::full(whole)));
         }
-        // A client never sees the head of a response that is malformed already.
+        // If the response is already malformed, the client does not see its head.
         connection.check_next()?;
         let body = Download::new(connection, Arc::clone(&self.pool), termination);
         let body = Body::Boxed(UnsyncBoxBody::new(body));
         Ok(response(status, headers, body))
     }
 
-    /// The switch to another protocol: only here, after Coder's 101, does anything that the client
-    /// sent behind its request go to Coder.
+    /// Switches to another protocol. Only here, after Coder's 101, are bytes that the client sent after its request
+    /// passed to Coder.
     fn switch(
         &self,
         answer: UpstreamAnswer,
@@ -151,7 +151,7 @@ impl Upstream {
         upgrade_request.grant(&mut headers);
         let (websocket, stop) = (upgrade_request.is_websocket(), self.stop.clone());
         self.tunnels.spawn(async move {
-            // A client that never got its 101 has nothing to carry.
+            // A client that never got its 101 has nothing to send.
             if let Ok(client) = upgrade_request.client.await {
                 Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(termination, stop).await;
             }
@@ -165,7 +165,7 @@ impl Upstream {
     }
 }
 
-/// The request as it goes out, and what it asks to switch to.
+/// The request as it is sent, and what it asks to switch to.
 fn prepare(
     request: Sanitized<Incoming>,
     body_limit: Option<u64>,
@@ -178,9 +178,9 @@ fn prepare(
     Ok((upload, upgrade_request))
 }
 
-/// Removes what termination at this hop from an answer. Everything else stays as Coder sent it, line by line.
+/// Removes what ends at this hop from a response. Everything else stays as Coder sent it, line by line.
 fn clean(headers: &mut HeaderMap, status: StatusCode) {
-    // 426 has to say what to upgrade to (RFC 9110 §15.5.22).
+    // A 426 has to name the protocol to upgrade to (RFC 9110 §15.5.22).
     let required = headers.remove(UPGRADE).filter(|_| status == StatusCode::UPGRADE_REQUIRED);
     remove_hop_by_hop(headers);
     if let Some(protocol) = required {

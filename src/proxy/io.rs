@@ -17,7 +17,7 @@ pub(super) enum Io {
     Tls(Box<TlsStream<TcpStream>>),
 }
 
-/// Calls a method of the stream inside.
+/// Calls a method of the inner stream.
 macro_rules! inner {
     ($self:ident.$method:ident($($argument:expr),*)) => {
         match $self.get_mut() {

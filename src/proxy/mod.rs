@@ -1,15 +1,14 @@
-//! Forwarding to Coder: streaming both ways, upgrades, and an end when the authorization behind a request
-//! ends.
+//! Forwarding to Coder: streaming both ways, upgrades, and termination when the authorization ends.
 //!
 //! ```text
 //! Permit + Sanitized ─► Upstream::forward ─► UpstreamConnection (HTTP/1.1, pooled by worker) ─► Coder
-//!                          │ 101: tunnel            │ other answers: Download
+//!                          │ 101: tunnel            │ other responses: Download
 //!                          ▼                        ▼
 //!                   bytes both ways          body, connection back to the pool at its end
 //! ```
 //!
-//! The task that waits for a response drives its connection: there is no other task for it, and when a client
-//! disconnects its connection to Coder closes too. Nothing here times a quiet answer out.
+//! The task that waits for a response drives its connection; no other task does. When a client disconnects, its
+//! connection to Coder closes too. A quiet response never times out here.
 //!
 //! Tier 5: forwards only with a [`Permit`](crate::policy::Permit) and a
 //! [`Sanitized`](crate::web::Sanitized) request.

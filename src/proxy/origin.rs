@@ -19,22 +19,21 @@ use crate::web::{Dialer, KEEPALIVE};
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How Coder is reached. There is no limit on how long it may think: long polls, logs and AI answers
-/// are quiet for as long as they like.
+/// How Coder is reached. Coder's responses have no time limit: long polls, logs and AI responses may be quiet for as
+/// long as they like.
 #[derive(Clone, Debug)]
 pub struct UpstreamSettings {
     /// Where Coder listens.
     pub origin: Origin,
     /// How long connecting may take, name resolution and TLS included. Default: [`CONNECT_TIMEOUT`].
     pub connect_timeout: Duration,
-    /// The most idle connections kept. Default: 1024 a worker.
+    /// The most idle connections kept. Default: 1024 per worker.
     pub max_idle: usize,
     /// How long a connection is kept idle. Default: 60 s, below the 75 s of a common proxy in between.
     pub idle_timeout: Duration,
     /// How long the next piece of a request's body may take to come from the client. Default: 60 s.
     pub stall: Duration,
-    /// The time that authorizations are told when something flows.
-    /// The clock by which authorizations notice that bytes flow.
+    /// The clock for the activity that authorizations note when bytes flow.
     pub clock: Clock,
 }
 
@@ -47,17 +46,17 @@ pub struct Origin {
     dialer: Dialer,
 }
 
-/// A URL names no origin to connect to.
+/// The URL has no origin to connect to.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("is not a URL of the form http://host:port or https://host:port")]
 pub struct OriginError;
 
 impl Origin {
-    /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken,
-    /// whichever protocols `tls` offers.
+    /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken, whichever protocols
+    /// `tls` offers.
     ///
     /// # Errors
-    /// [`OriginError`] also for a path, a query or a user: nothing would come of them.
+    /// [`OriginError`] also for a path, a query or a user: they would have no effect.
     pub fn new(url: &Url, tls: Arc<rustls::ClientConfig>) -> Result<Self, OriginError> {
         let host = match url.host().ok_or(OriginError)? {
             Host::Domain(name) => name.to_owned(),

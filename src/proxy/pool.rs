@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::upstream_connection::UpstreamConnection;
 use crate::types::lock;
 
-/// Idle connections, the last used first: the ones that are seldom needed age and go.
+/// Idle connections, most recently used first: rarely needed ones age and go.
 #[derive(Debug)]
 pub(super) struct Pool {
     /// Oldest first. The lock is never contended: a pool belongs to one worker.
@@ -26,7 +26,7 @@ impl Pool {
         Self { idle: Mutex::new(VecDeque::new()), capacity, timeout }
     }
 
-    /// The connection that was used last, of those that Coder has left alone since.
+    /// The most recently used connection that Coder has left alone since.
     pub(super) async fn take(&self) -> Option<Box<UpstreamConnection>> {
         poll_fn(|cx| {
             let mut idle = lock(&self.idle);
@@ -43,7 +43,7 @@ impl Pool {
         .await
     }
 
-    /// Keeps a connection, if it can be used again.
+    /// Keeps a connection if it can be used again.
     pub(super) fn put(&self, connection: Box<UpstreamConnection>) {
         let Some(connection) = connection.into_idle() else { return };
         let now = Instant::now();

@@ -1,4 +1,4 @@
-//! What ends a long answer or a tunnel before its own end.
+//! What ends a long response or a tunnel early.
 
 use std::task::{Context, Poll};
 
@@ -9,19 +9,19 @@ use crate::grant::{CredentialHandle, TunnelGuard};
 use crate::policy::{Permit, TunnelLimits};
 use crate::types::{Clock, Deadline};
 
-/// Why a tunnel or a long answer was ended.
+/// Why a tunnel or a long response was ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum TerminationCause {
-    /// The authorization it was served under has ended.
+    /// The authorization behind it has ended.
     Authorization,
-    /// It has lived for as long as it may.
+    /// It has reached its age limit.
     Age,
-    /// Nothing has flowed for longer than it may.
+    /// It has been idle for too long.
     Idle,
 }
 
 impl TerminationCause {
-    /// The reason in the close frame that a client gets.
+    /// The reason in the close frame sent to the client.
     pub(super) const fn reason(self) -> &'static str {
         match self {
             Self::Authorization => "your sign-in has ended",
@@ -31,7 +31,7 @@ impl TerminationCause {
     }
 }
 
-/// What a permit says about the end of what it permits.
+/// When a permit requires the permitted exchange to end.
 #[derive(Debug)]
 pub(super) struct Termination {
     person: Option<Authorized>,
@@ -41,17 +41,17 @@ pub(super) struct Termination {
     waiting: EndSignal,
 }
 
-/// The authorization that it depends on.
+/// The authorization behind the exchange.
 #[derive(Debug)]
 struct Authorized {
     credential: CredentialHandle,
-    /// What flows keeps the session from being idle; `None` where no session ever is.
+    /// Notes activity, so that the session does not become idle; `None` if sessions never do.
     clock: Option<Clock>,
-    /// Has the authorization judged again while this lasts, as requests would.
+    /// While held, the authorization is rechecked as it would be for requests.
     _watched: TunnelGuard,
 }
 
-/// What is waited for, made when it first is.
+/// The awaited events, created on first use.
 #[derive(Debug, Default)]
 struct EndSignal {
     authorization: Option<ReusableBoxFuture<'static, ()>>,
@@ -60,7 +60,7 @@ struct EndSignal {
 }
 
 impl Termination {
-    /// As the permit says, beginning now.
+    /// As the permit says, starting now.
     pub(super) fn new(permit: &Permit, clock: &Clock) -> Self {
         let limits = permit.tunnel();
         let now = (limits != TunnelLimits::default()).then(Instant::now);
@@ -72,7 +72,7 @@ impl Termination {
         Self { person, limits, begun: now, active: now, waiting: EndSignal::default() }
     }
 
-    /// Completes when the authorization ends: for a wait that has no bytes to be idle about yet.
+    /// Completes when the authorization ends. For waits in which no bytes can be idle yet.
     pub(super) async fn authorization_ended(&self) {
         match &self.person {
             Some(person) => person.credential.ended().await,
@@ -85,7 +85,7 @@ impl Termination {
         self.person.as_ref().is_some_and(|person| person.credential.has_ended())
     }
 
-    /// Bytes have flowed, in whichever direction.
+    /// Notes that bytes have flowed, in either direction.
     pub(super) fn active(&mut self) {
         if self.limits.idle.is_some() {
             self.active = Some(Instant::now());

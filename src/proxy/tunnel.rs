@@ -1,4 +1,4 @@
-//! Bytes both ways, after a switch of protocols.
+//! Carries bytes both ways after a protocol switch.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -15,35 +15,35 @@ use tokio_util::sync::CancellationToken;
 use super::termination::Termination;
 use super::websocket::{Frames, GOING_AWAY, POLICY_VIOLATION, close_frame};
 
-/// How long a tunnel that is ended may take to say goodbye, so that it is closed within the second.
+/// How long a tunnel that is ended may take to close properly, so that it is closed within a second.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long the last bytes of one side may take to reach the other.
 const LAST_BYTES: Duration = Duration::from_secs(5);
 
-/// What is read at once.
+/// The largest read, in bytes.
 const CHUNK: usize = 32 * 1024;
 
 thread_local! {
-    /// Where every tunnel of a worker reads to. What is read is written on in the same breath, so an
-    /// idle tunnel has no buffer at all, and a busy one only what the other side does not take.
+    /// The read buffer of all tunnels of a worker. Bytes are written right after they are read, so an idle tunnel has
+    /// no buffer, and a busy one holds only what the other side does not accept yet.
     static SCRATCH: RefCell<Box<[u8]>> = RefCell::new(vec![0; CHUNK].into_boxed_slice());
 }
 
-/// A connection between a client and Coder that speaks something else than HTTP.
+/// A connection between a client and Coder that speaks a protocol other than HTTP.
 pub(super) struct Tunnel<C, U> {
     client: C,
     coder: U,
     up: Direction,
     down: Direction,
-    /// For a WebSocket, where the bytes to the client are within its frames.
+    /// For a WebSocket: the position within the frames sent to the client.
     frames: Option<Frames>,
 }
 
 /// One of the two directions.
 #[derive(Debug, Default)]
 struct Direction {
-    /// Read, and not yet taken by the other side.
+    /// Read, and not yet accepted by the other side.
     waiting: Bytes,
     /// Written, and perhaps not yet sent.
     unsent: bool,
@@ -62,7 +62,7 @@ where
         if let Some(frames) = &mut frames {
             frames.pass(early);
         }
-        // A slice of a larger buffer would hold that on while the tunnel is idle.
+        // A slice would keep its larger buffer while the tunnel is idle.
         let waiting = Bytes::copy_from_slice(early);
         Self {
             client,
@@ -73,7 +73,7 @@ where
         }
     }
 
-    /// Carries bytes until either side ends, `termination` asks for it, or the process stops for good.
+    /// Carries bytes until either side ends, `termination` asks for it, or the hard stage begins.
     pub(super) async fn run(mut self, mut termination: Termination, stop: CancellationToken) {
         let ended = {
             let mut stopped = pin!(stop.cancelled());
@@ -99,7 +99,7 @@ where
         }
     }
 
-    /// Ready when either side has ended and the other has everything.
+    /// Ready when one side has ended and the other has everything.
     fn poll_carry(&mut self, cx: &mut Context<'_>, termination: &mut Termination) -> Poll<io::Result<()>> {
         let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| termination.active());
         let frames = &mut self.frames;
@@ -115,14 +115,14 @@ where
         }
     }
 
-    /// Closes both sides in good order. Bytes that one side sent before the other ended are passed on.
+    /// Closes both sides properly. Bytes that one side sent before the other ended are passed on.
     async fn close(&mut self) -> io::Result<()> {
         self.client.write_all(&self.down.waiting).await?;
         self.client.shutdown().await?;
         self.coder.shutdown().await
     }
 
-    /// Ends both sides, the client's with a close frame when it is a WebSocket and one may be sent now.
+    /// Ends both sides. A WebSocket client gets a close frame if one may be sent now.
     async fn say_goodbye(self, close: &[u8]) -> io::Result<()> {
         let Self { mut client, coder, down, frames, .. } = self;
         drop(coder);
@@ -139,7 +139,7 @@ where
 }
 
 impl Direction {
-    /// Carries bytes on. Ready when `from` has ended and `to` has everything.
+    /// Carries bytes. Ready when `from` has ended and `to` has everything.
     fn poll<F, T>(
         &mut self,
         cx: &mut Context<'_>,
@@ -157,7 +157,7 @@ impl Direction {
                 self.wrote(written)?;
                 self.waiting.advance(written);
             }
-            // Not a slice of what was there: that would keep it.
+            // Not a slice of the old buffer: that would keep it.
             self.waiting = Bytes::new();
             if self.at_end {
                 return Pin::new(to).poll_flush(cx);
@@ -181,7 +181,7 @@ impl Direction {
         }
     }
 
-    /// Writes what was just read, and keeps what is not taken.
+    /// Writes what was just read, and keeps what is not accepted.
     fn pass_on<T: AsyncWrite + Unpin>(
         &mut self,
         cx: &mut Context<'_>,

@@ -7,23 +7,22 @@ use hyper::upgrade::OnUpgrade;
 /// A client's request to speak another protocol.
 pub(super) struct UpgradeRequest {
     protocol: Box<str>,
-    /// Its connection, once it has got its 101.
+    /// Its connection, available after the 101.
     pub(super) client: OnUpgrade,
 }
 
 impl UpgradeRequest {
-    /// Of a request that asks for `protocol`. A sanitized request names only protocols that may pass as bytes.
+    /// From a request that asks for `protocol`. A sanitized request names only protocols that may be tunnelled.
     pub(super) fn of<B>(request: &mut Request<B>, protocol: &str) -> Self {
         Self { protocol: protocol.into(), client: hyper::upgrade::on(request) }
     }
 
-    /// Whether frames of a WebSocket will pass.
+    /// Whether the new protocol is WebSocket.
     pub(super) fn is_websocket(&self) -> bool {
         self.protocol.eq_ignore_ascii_case("websocket")
     }
 
-    /// Whether an answer with status 101 switches to the protocol that was asked for: exactly one
-    /// `Upgrade` header that names it.
+    /// Whether a 101 response switches to the requested protocol: exactly one `Upgrade` header that names it.
     pub(super) fn is_granted(&self, headers: &HeaderMap) -> bool {
         let mut named = headers.get_all(UPGRADE).iter();
         let granted = named
@@ -32,7 +31,7 @@ impl UpgradeRequest {
         granted && named.next().is_none()
     }
 
-    /// Makes the headers of Coder's 101, hop-by-hop headers removed, the client's.
+    /// Turns the headers of Coder's 101, hop-by-hop headers removed, into those for the client.
     pub(super) fn grant(&self, headers: &mut HeaderMap) {
         headers.remove(CONTENT_LENGTH);
         headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));

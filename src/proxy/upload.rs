@@ -14,12 +14,12 @@ use tokio::time::Instant;
 
 use crate::types::Deadline;
 
-/// A request on its way to Coder, its body streamed as it comes, with the permit's limit.
+/// A request on its way to Coder. Its body is streamed as it arrives, up to the permit's limit.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// Where it was when it was judged: it is never moved.
+    /// The request where it was checked; it is never moved.
     request: Box<Request<Incoming>>,
-    /// How many more bytes may come; `None` is without limit.
+    /// How many more bytes may come; `None` for no limit.
     left: Option<u64>,
     patience: Patience,
 }
@@ -28,7 +28,7 @@ pub(super) struct Upload {
 #[derive(Debug)]
 struct Patience {
     limit: Duration,
-    /// Since when nothing has come.
+    /// Since when no bytes have come.
     waiting: Option<Instant>,
     timer: Deadline,
 }
@@ -54,11 +54,11 @@ pub(super) enum UploadError {
 }
 
 impl Upload {
-    /// A request with a body of at most `limit` bytes, of which each next piece comes within `stall`. One of unknown
-    /// length is sent in chunks.
+    /// A request with a body of at most `limit` bytes, each piece of which must arrive within `stall`. A body of
+    /// unknown length is sent in chunks.
     ///
     /// # Errors
-    /// [`UploadError::TooLong`] when it is announced to be longer.
+    /// [`UploadError::TooLong`] if the announced length is greater.
     pub(super) fn new(
         mut request: Box<Request<Incoming>>,
         limit: Option<u64>,
@@ -81,7 +81,7 @@ impl Upload {
         &self.request
     }
 
-    /// Its headers, which are not needed any more once they have been sent: their room serves the answer's.
+    /// Its headers, no longer needed once sent: their memory is reused for the response's.
     pub(super) fn take_headers(&mut self) -> HeaderMap {
         std::mem::take(self.request.headers_mut())
     }

@@ -1,6 +1,6 @@
-//! As much of the WebSocket protocol as it takes to say goodbye in it (RFC 6455 §5).
+//! The part of the WebSocket protocol needed to close a connection (RFC 6455 §5).
 
-/// The policy that let it be open no longer does (RFC 6455 §7.4.1).
+/// The policy no longer allows the connection (RFC 6455 §7.4.1).
 pub(super) const POLICY_VIOLATION: u16 = 1008;
 
 /// The endpoint goes away (RFC 6455 §7.4.1).
@@ -9,23 +9,23 @@ pub(super) const GOING_AWAY: u16 = 1001;
 /// The opcode of a close frame.
 const CLOSE: u8 = 0x8;
 
-/// The longest header of a frame: two bytes, eight of length, four of mask.
+/// The longest header of a frame, in bytes: two, eight of length, four of mask.
 const MAX_HEADER: usize = 14;
 
 /// Follows the frames of one direction, to know where one ends.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
     header: [u8; MAX_HEADER],
-    /// How much of the header is there.
+    /// How many header bytes have arrived.
     filled: usize,
-    /// How much of the payload is still to come.
+    /// How many payload bytes are still to come.
     payload: u64,
     /// A close frame has passed: nothing may follow it.
     closed: bool,
 }
 
 impl Frames {
-    /// Takes note of bytes that pass.
+    /// Notes the bytes that pass.
     pub(super) fn pass(&mut self, mut bytes: &[u8]) {
         while !bytes.is_empty() {
             if self.payload > 0 {
@@ -39,7 +39,7 @@ impl Frames {
         }
     }
 
-    /// A frame of our own may be sent now.
+    /// Whether a frame may be inserted now.
     pub(super) const fn between_frames(&self) -> bool {
         self.filled == 0 && self.payload == 0 && !self.closed
     }
@@ -82,7 +82,7 @@ mod tests {
 
     use super::*;
 
-    /// A frame as a server sends it; masked as a client does.
+    /// A frame as a server sends it, or masked as a client does.
     fn frame(opcode: u8, length: usize, masked: bool) -> Vec<u8> {
         let mut bytes = vec![0x80 | opcode];
         let mask = if masked { 0x80 } else { 0 };

@@ -1,4 +1,4 @@
-//! One line a request.
+//! One log line per request.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
@@ -6,27 +6,27 @@ use std::time::Duration;
 
 use crate::types::{CoderUserId, RequestId, is_uuid};
 
-/// What the log says of a request once its answer's head is known. `docs/request-log.md` is the
-/// interface: a field is added there first.
+/// The log line of a request, written once the head of its response is known. `docs/request-log.md` is the interface:
+/// add a field there first.
 #[derive(Clone, Copy, Debug)]
 pub struct Access<'a> {
-    /// Names the request on pages and in events.
+    /// Identifies the request on pages and in events.
     pub request: RequestId,
     /// The method.
     pub method: &'a str,
-    /// The path that was routed on, without its query.
+    /// The routed path, without its query.
     pub path: &'a str,
-    /// The answer's status.
+    /// The status of the response.
     pub status: u16,
     /// The route's class.
     pub class: &'static str,
-    /// Why it was refused; `None` for what was served.
+    /// Why it was refused; `None` for a served request.
     pub refused: Option<&'static str>,
     /// Coder's user, when the request had an authorization.
     pub user: Option<CoderUserId>,
     /// The client's address.
     pub client: IpAddr,
-    /// From the request's head to the answer's head.
+    /// From the request's head to the response's head.
     pub took: Duration,
 }
 
@@ -52,14 +52,14 @@ impl Access<'_> {
     }
 }
 
-/// The longest segment that is written whatever it looks like, in bytes: Coder's names have at most 32.
+/// The longest segment that is always written, in bytes: Coder's names have at most 32.
 const MAX_PLAIN_SEGMENT: usize = 32;
 
-/// What stands for a segment that may be a secret.
+/// Replaces a segment that may be a secret.
 const HIDDEN: &str = "***";
 
-/// A path without what may be a secret: some clients put keys into paths (Coder's own asks for a provisioner
-/// key as `/api/v2/provisionerkeys/{key}`).
+/// A path without possible secrets: some clients put keys into paths (Coder itself requests a provisioner key as
+/// `/api/v2/provisionerkeys/{key}`).
 fn presentable(path: &str) -> Cow<'_, str> {
     if !path.split('/').any(may_be_secret) {
         return Cow::Borrowed(path);
@@ -68,7 +68,7 @@ fn presentable(path: &str) -> Cow<'_, str> {
     Cow::Owned(shown.collect::<Vec<_>>().join("/"))
 }
 
-/// Longer than a name, made of what tokens are made of, and neither words alone nor a UUID, by which Coder names
+/// Longer than a name, with only the characters of tokens, and neither words alone nor a UUID, by which Coder names
 /// nearly everything.
 fn may_be_secret(segment: &str) -> bool {
     let token_like = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.~+=:".contains(&byte);
@@ -79,7 +79,7 @@ fn may_be_secret(segment: &str) -> bool {
         && !is_file(segment)
 }
 
-/// A file of the dashboard: a name with an ending. A signed token has no such short last part.
+/// A file of the dashboard: a name with an extension. A signed token has no such short last part.
 fn is_file(segment: &str) -> bool {
     let ending = segment.rsplit_once('.').map(|(_, ending)| ending);
     ending.is_some_and(|ending| (1..=5).contains(&ending.len()))

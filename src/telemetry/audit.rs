@@ -1,26 +1,26 @@
-//! Audit events: who, from where, what, and how it ended.
+//! Audit events: who, from where, what, and the outcome.
 
 use std::net::IpAddr;
 
 use super::metrics;
 use crate::types::{CoderUserId, IdentityKey, RequestId};
 
-/// What happened.
+/// The audited action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AuditAction {
-    /// Somebody signed in, or was refused to.
+    /// A sign-in, successful or refused.
     SignIn,
-    /// An authorization was renewed at the provider, or was not.
+    /// A refresh of an authorization at the provider, successful or not.
     Refresh,
     /// Somebody signed out.
     SignOut,
-    /// The provider said that a session has ended.
+    /// The provider reported that a session has ended.
     BackchannelLogout,
     /// A grant's tokens were revoked at the provider.
     Revocation,
-    /// The sign-in by password was used, or tried though it is off.
+    /// The sign-in by password was used, or tried although it is off.
     BreakGlass,
-    /// An administrator, a user on the page of own sessions, a limit or a new sign-in ended something.
+    /// An administrator, a user on the sessions page, a limit or a new sign-in ended something.
     End,
 }
 
@@ -49,13 +49,12 @@ impl AuditAction {
     }
 }
 
-/// Who it is about, as far as that is known.
+/// The person it is about, as far as known.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AuditPerson<'a> {
     /// Issuer and subject.
     pub key: Option<&'a IdentityKey>,
-    /// The email address that the provider said: one that was taken, or of bounded length and without control
-    /// characters.
+    /// The email address from the provider: an accepted one, or of bounded length and without control characters.
     pub email: Option<&'a str>,
     /// The user in Coder.
     pub coder_user: Option<CoderUserId>,
@@ -66,13 +65,13 @@ pub struct AuditPerson<'a> {
 pub struct Event<'a> {
     /// What happened.
     pub action: AuditAction,
-    /// A closed word: `ok`, or why not.
+    /// A label: `ok`, or why it failed.
     pub outcome: &'a str,
     /// Who it is about.
     pub person: AuditPerson<'a>,
-    /// The client's address; `None` for what the gateway did by itself.
+    /// The client's address; `None` for the gateway's own actions.
     pub client: Option<IpAddr>,
-    /// The request that led to it; `None` for what the gateway did by itself.
+    /// The request that caused it; `None` for the gateway's own actions.
     pub request: Option<RequestId>,
 }
 
@@ -81,7 +80,7 @@ pub fn emit(event: Event<'_>) {
     emit_with_reason(event, None);
 }
 
-/// The same with a reason in somebody else's words, for reading: of bounded length and without control characters.
+/// The same with a reason in somebody else's words, for people: of bounded length and without control characters.
 pub fn emit_with_reason(event: Event<'_>, reason: Option<&str>) {
     metrics::count(event.action.label(), event.outcome);
     tracing::info!(

@@ -1,4 +1,4 @@
-//! Setting up the log.
+//! Sets up the log.
 
 use thiserror::Error;
 use tracing::Subscriber;
@@ -6,47 +6,47 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 use tracing_subscriber::{EnvFilter, fmt};
 
-/// How log lines look.
+/// The format of log lines.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum LogFormat {
     /// For people. The default.
     #[default]
     Text,
-    /// One JSON object a line, for machines.
+    /// One JSON object per line, for machines.
     Json,
 }
 
-/// How the log is written.
+/// The settings of the log.
 #[derive(Clone, Debug)]
 pub struct LogSettings {
     /// The level or filter: `info`, or `info,vestibule::grant=debug`. Default: `info`.
     pub filter: String,
-    /// How lines look.
+    /// The format. Default: for people.
     pub format: LogFormat,
 }
 
-/// The filter cannot be read, or a log is set up already.
+/// The filter cannot be parsed, or a log is already set up.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("the log cannot be set up: {0}")]
 pub struct SettingsError(String);
 
-/// Goes before the operator's own filter: audit events are written however quiet the log is meant to be,
-/// unless their target is named (`warn,audit=off`).
+/// Precedes the operator's own filter: audit events are written however quiet the log is, unless their target is named
+/// (`warn,audit=off`).
 const ALWAYS: &str = "audit=info";
 
-/// The levels of the log, and `off`. Another single word would be taken for a target, and silence all others.
+/// The levels of the log, and `off`. Another single word would count as a target, and silence all others.
 pub const LOG_LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
 
 /// Writes the log to standard error from now on.
 ///
 /// # Errors
-/// The filter cannot be parsed, or a log was set up before.
+/// The filter cannot be parsed, or a log is already set up.
 pub fn init(settings: &LogSettings) -> Result<(), SettingsError> {
     let set = subscriber(settings, std::io::stderr)?.try_init();
     set.map_err(|error| SettingsError(error.to_string()))
 }
 
-/// Writes the log to standard error while `work` is done, of what happens on this thread.
+/// Writes this thread's log to standard error during `work`.
 ///
 /// # Errors
 /// The filter cannot be parsed.
@@ -54,7 +54,7 @@ pub fn log_during<T>(settings: &LogSettings, work: impl FnOnce() -> T) -> Result
     Ok(tracing::subscriber::with_default(subscriber(settings, std::io::stderr)?, work))
 }
 
-/// What writes the log. Text from outside is escaped: it can neither end a line nor colour a terminal.
+/// The subscriber that writes the log. Text from outside is escaped: it can neither end a line nor colour a terminal.
 pub(super) fn subscriber<W>(
     settings: &LogSettings,
     writer: W,

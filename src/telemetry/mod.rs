@@ -1,6 +1,6 @@
-//! What the gateway says of itself: the log, one line a request, and audit events.
+//! The gateway's own output: the log, one line per request, and audit events.
 //!
-//! Tier 1. No query string, no cookie, no token is ever given to it.
+//! Tier 1. It never receives a query string, cookie or token.
 
 mod access;
 pub mod audit;

@@ -1,4 +1,4 @@
-//! The lines as they are written, against the pages that document them.
+//! Compares the written lines with the pages that document them.
 
 use std::collections::BTreeSet;
 use std::io::{self, Write};
@@ -12,7 +12,7 @@ use super::logs::subscriber;
 use super::{Access, LogFormat, LogSettings};
 use crate::types::{IdentityKey, Issuer, RequestId, Subject};
 
-/// Everything that was written.
+/// Everything written.
 #[derive(Clone, Default)]
 struct Written(Arc<Mutex<Vec<u8>>>);
 
@@ -27,7 +27,7 @@ impl Write for Written {
     }
 }
 
-/// What is written while `work` is done.
+/// The output during `work`.
 fn written(filter: &str, format: LogFormat, work: impl FnOnce()) -> String {
     let written = Written::default();
     let writer = written.clone();
@@ -84,7 +84,7 @@ fn documented(page: &str) -> BTreeSet<String> {
     cells.flat_map(|cell| cell.split(", ")).map(|name| name.trim_matches(['`', ' ']).to_owned()).collect()
 }
 
-/// What an event has, without what every line has.
+/// The fields of an event, without those of every line.
 fn fields(event: &Map<String, Value>) -> BTreeSet<String> {
     let always = ["timestamp", "level", "target"];
     event.keys().filter(|name| !always.contains(&name.as_str())).cloned().collect()
@@ -144,7 +144,7 @@ fn every_action_is_documented() {
     }
 }
 
-/// Who is quiet about requests is not quiet about who comes in.
+/// A filter that hides requests does not hide sign-ins.
 #[test]
 fn audit_events_are_written_at_every_level_unless_they_are_named() {
     for (filter, audited, logged) in [
@@ -175,7 +175,7 @@ fn a_filter_that_means_nothing_is_refused() {
     }
 }
 
-/// mod_auth_openidc, 2026-05-23, and its class: a line end from outside began a line of somebody's own.
+/// mod_auth_openidc, 2026-05-23, and its class: a line break from outside began a forged line.
 #[test]
 fn text_from_outside_can_neither_end_a_line_nor_colour_a_terminal() {
     let path = "/a\n2026 INFO audit: x\r\u{1b}[31mred\u{9b}31m\0";

@@ -1,10 +1,10 @@
-//! How long to wait before the next try.
+//! The pauses between attempts.
 
 use std::time::Duration;
 
 use super::random_bytes;
 
-/// Pauses that double with every failure in a row, from a first one up to a longest.
+/// Pauses that double with every consecutive failure, between a first and a longest one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Backoff {
     first: Duration,
@@ -12,24 +12,24 @@ pub struct Backoff {
 }
 
 impl Backoff {
-    /// From `first` to `longest`.
+    /// Pauses from `first` to `longest`.
     pub const fn new(first: Duration, longest: Duration) -> Self {
         Self { first, longest }
     }
 
-    /// The pause after `failures` failures in a row, with [`jitter`].
+    /// The pause after `failures` consecutive failures, with [`jitter`].
     pub fn pause(self, failures: u32) -> Duration {
         jitter(self.step(failures))
     }
 
-    /// The same without jitter: the longest that [`Self::pause`] can be. After no failure, as after one.
+    /// The same without jitter: the longest possible [`Self::pause`]. Without a failure, as after one.
     pub fn step(self, failures: u32) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         self.first.saturating_mul(1 << doublings).min(self.longest)
     }
 }
 
-/// A random part of a pause, between half of it and all of it: what failed together does not try again together.
+/// A random duration between half the pause and all of it: simultaneous failures do not retry together.
 pub fn jitter(pause: Duration) -> Duration {
     let random = u32::from(u16::from_le_bytes(random_bytes()));
     pause / 2 + pause / 2 * random / u32::from(u16::MAX)

@@ -6,13 +6,12 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-/// How far two clocks that should agree may differ, in either direction: this machine's and the provider's, those of two
-/// replicas, or this machine's before and after it was set. A token is accepted this long after it expired and this long
-/// before it becomes valid. 60 seconds.
+/// How far two clocks that should agree may differ, in either direction: this machine's and the provider's, those of
+/// two replicas, or this machine's before and after it was set. A token is accepted this long after it expired and this
+/// long before it becomes valid. 60 seconds.
 pub const CLOCK_LEEWAY: Duration = Duration::from_mins(1);
 
-/// A moment: milliseconds since the Unix epoch. Arithmetic saturates, so no
-/// number from a token can overflow it.
+/// A moment: milliseconds since the Unix epoch. Arithmetic saturates, so no number from a token can overflow it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(i64);
 
@@ -77,8 +76,8 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A moment on a clock that nobody can set: for pauses, limits and everything else that a length of time decides.
-/// Means nothing outside this process.
+/// A moment on a clock that nobody can set: for pauses, limits and everything else that depends on a duration.
+/// Meaningless outside this process.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Moment(Duration);
 
@@ -102,15 +101,15 @@ impl Add<Duration> for Moment {
     }
 }
 
-/// When this process first asked for a moment.
+/// When this process first read the clock.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the monotonic clock")]
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
-/// Where the time comes from: the system, or a hand in a test.
+/// The source of time: the system, or a test.
 #[derive(Clone, Debug)]
 pub struct Clock(Option<Arc<Hands>>);
 
-/// The two times of a clock that is moved by hand.
+/// The two times of a manual clock.
 #[derive(Debug)]
 struct Hands {
     /// The wall clock, in milliseconds since the Unix epoch.
@@ -125,13 +124,13 @@ impl Clock {
         Self(None)
     }
 
-    /// A clock that stands still until it is moved, and the hand that moves it.
+    /// A clock that only a test moves, and its control.
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
         let hands = Arc::new(Hands { wall: AtomicI64::new(start.as_millis()), passed: AtomicU64::new(0) });
         (Self(Some(Arc::clone(&hands))), ManualClock(hands))
     }
 
-    /// The wall clock's time: for what protocols and people call by it. It can be set, back too.
+    /// The wall clock's time, for protocols and people. It can be set, also backwards.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
     pub fn now(&self) -> Timestamp {
         match &self.0 {
@@ -153,18 +152,18 @@ fn millis_of(time: SystemTime) -> i64 {
     time.duration_since(UNIX_EPOCH).map_or(0, millis)
 }
 
-/// The hand of a [`Clock::manual`].
+/// The control of a [`Clock::manual`].
 #[derive(Clone, Debug)]
 pub struct ManualClock(Arc<Hands>);
 
 impl ManualClock {
-    /// Lets time pass.
+    /// Advances the time.
     pub fn advance(&self, by: Duration) {
         self.0.wall.fetch_add(millis(by), Ordering::Relaxed);
         self.0.passed.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
     }
 
-    /// Sets the wall clock, without any time passing.
+    /// Sets the wall clock, without time passing.
     pub fn set(&self, to: Timestamp) {
         self.0.wall.store(to.as_millis(), Ordering::Relaxed);
     }

@@ -1,19 +1,19 @@
-//! A deadline that keeps moving on.
+//! A deadline that keeps moving.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// A timer for a deadline that mostly moves on before it is reached, as an idle limit does.
+/// A timer for a deadline that mostly moves before it is reached, as an idle limit does.
 ///
-/// Moving the deadline does not touch the runtime's timer: it is set again only when it fires too early. So moving costs
+/// Moving the deadline does not touch the runtime's timer, which is reset only when it fires too early. So moving costs
 /// nothing, but the waiting task wakes once in vain for each period of the first deadline.
 #[derive(Debug, Default)]
 pub struct Deadline(Option<Pin<Box<Sleep>>>);
 
 impl Deadline {
-    /// Ready at `deadline`, which may have moved on since the last call, but not back.
+    /// Ready at `deadline`, which may have moved forward since the last call, but not back.
     pub fn poll_until(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
         let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(deadline)));
         while sleep.as_mut().poll(cx).is_ready() {

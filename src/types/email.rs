@@ -1,4 +1,4 @@
-//! Addresses, and the domains of those who may come in.
+//! Email addresses, and the allowed domains.
 
 use std::fmt;
 
@@ -9,17 +9,17 @@ use thiserror::Error;
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Email(String);
 
-/// Why a text is no email address.
+/// The text is not an email address.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("is not an email address")]
 pub struct InvalidEmail;
 
 impl Email {
-    /// Parses an address. Stricter than RFC 5321 on purpose: quoted local parts and a second `@`
-    /// are how allowed domains were bypassed elsewhere (CVE-2026-40574).
+    /// Parses an address. Stricter than RFC 5321 on purpose: quoted local parts and a second `@` were used to bypass
+    /// allowed domains elsewhere (CVE-2026-40574).
     ///
     /// # Errors
-    /// [`InvalidEmail`]: it is no address, or one of a form that is not accepted here.
+    /// [`InvalidEmail`]: it is not an address, or not in an accepted form.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let (local, domain) = text.split_once('@').ok_or(InvalidEmail)?;
         let odd = |c: char| {
@@ -32,12 +32,12 @@ impl Email {
         Ok(Self(text.to_owned()))
     }
 
-    /// The address as it was said.
+    /// The address as given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 
-    /// What stands behind the `@`.
+    /// The part after the `@`.
     pub fn domain(&self) -> &str {
         self.0.split_once('@').map_or("", |(_, domain)| domain)
     }
@@ -59,15 +59,15 @@ impl fmt::Debug for Email {
     }
 }
 
-/// An allowed email domain. Matches whole and without regard to ASCII case: no suffix, no subdomain.
+/// An allowed email domain. Matches exactly, ignoring ASCII case: no suffix, no subdomain.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct EmailDomain(String);
 
 impl EmailDomain {
-    /// Parses a configured domain; one leading `@` is dropped, as Coder does.
+    /// Parses a configured domain; one leading `@` is dropped, as in Coder.
     ///
     /// # Errors
-    /// [`InvalidEmail`]: it is no domain.
+    /// [`InvalidEmail`]: it is not a domain.
     pub fn parse(text: &str) -> Result<Self, InvalidEmail> {
         let domain = text.strip_prefix('@').unwrap_or(text);
         if domain.is_empty() || domain.len() > 253 || !domain.chars().all(is_domain_char) {
@@ -76,7 +76,7 @@ impl EmailDomain {
         Ok(Self(domain.to_ascii_lowercase()))
     }
 
-    /// Whether an address is of this domain.
+    /// Whether an address has this domain.
     pub fn matches(&self, email: &Email) -> bool {
         email.domain().eq_ignore_ascii_case(&self.0)
     }

@@ -1,4 +1,4 @@
-//! What must hold of redirects and sealed values whatever bytes come.
+//! Properties of redirects and sealed values for any input.
 
 #![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
 
@@ -7,8 +7,8 @@ use url::Url;
 
 use super::{KEY_BYTES, Keyring, LocalRedirect, Purpose};
 
-/// A redirect target stays on this origin, as browsers read it (WHATWG URL), and also for a reader that decodes the path
-/// once more.
+/// A redirect target stays on this origin, as browsers parse it (WHATWG URL), and also when the path is decoded once
+/// more.
 ///
 /// # Panics
 /// When it does not.
@@ -31,16 +31,16 @@ pub fn local_redirect(bytes: &[u8]) {
     }
 }
 
-/// Only what was sealed here opens, for the same purpose and context, whole and unchanged.
+/// Only an unchanged value that was sealed here opens, for the same purpose and context.
 ///
 /// The first three bytes choose where and how a sealed value is changed, the others are its content.
 ///
 /// # Panics
-/// When something else opens, or what was sealed does not.
+/// When anything else opens, or a sealed value does not.
 pub fn sealed_values(bytes: &[u8]) {
     let ring = Keyring::new([7; KEY_BYTES], [[8; KEY_BYTES]]);
     let sealer = ring.sealer(Purpose::Attempt);
-    // With a key that nothing is sealed with: a fuzzer sees what is sealed here, and would hand it in.
+    // With an unused key: a fuzzer sees the values sealed here, and would submit them.
     let other = Keyring::new([9; KEY_BYTES], []).sealer(Purpose::Attempt);
     assert!(other.open(b"name", bytes).is_err(), "nobody seals without the key");
     let (how, content) = bytes.split_at(bytes.len().min(3));
@@ -62,7 +62,7 @@ pub fn sealed_values(bytes: &[u8]) {
     }
 }
 
-/// A value with one byte changed, cut off at some place, and with more before, after or in it.
+/// A value with one byte changed, truncated, and with bytes added before, after or inside.
 fn changes(value: &[u8], at: usize, change: u8, more: &[u8]) -> [Vec<u8>; 5] {
     let (head, tail) = value.split_at(at % value.len());
     let mut bent = value.to_vec();

@@ -1,4 +1,4 @@
-//! Who somebody is: `iss` and `sub`.
+//! Identities: `iss` and `sub`.
 
 use std::fmt;
 
@@ -7,15 +7,15 @@ use url::{Host, Url};
 
 use super::ids::InvalidId;
 
-/// The longest issuer taken from outside, in bytes.
+/// The longest accepted issuer, in bytes.
 const MAX_TEXT: usize = 1024;
 
-/// An issuer identifier, kept byte for byte: OpenID Connect Core §2 compares it
-/// as a string, so `https://a/` and `https://a` are two issuers.
+/// An issuer identifier, kept byte for byte: OpenID Connect Core §2 compares it as a string, so `https://a/` and
+/// `https://a` are two issuers.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Issuer(String);
 
-/// Why a text is no issuer identifier.
+/// The text is not an issuer identifier.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum InvalidIssuer {
     /// Not an absolute URL.
@@ -33,10 +33,10 @@ pub enum InvalidIssuer {
 }
 
 impl Issuer {
-    /// Parses an issuer. Plain http is taken on loopback, elsewhere only with `danger_allow_http`.
+    /// Parses an issuer. Plain http is accepted on loopback, elsewhere only with `danger_allow_http`.
     ///
     /// # Errors
-    /// [`InvalidIssuer`] names what is wrong with it.
+    /// [`InvalidIssuer`] names the fault.
     pub fn parse(text: &str, danger_allow_http: bool) -> Result<Self, InvalidIssuer> {
         if text.len() > MAX_TEXT {
             return Err(InvalidIssuer::TooLong);
@@ -53,21 +53,21 @@ impl Issuer {
         Ok(Self(text.to_owned()))
     }
 
-    /// The slug of the application, when this looks like an issuer of authentik's: `…/application/o/<slug>/`, with or
-    /// without the slash. An authentik whose issuer mode is global, or behind a name of its own, is not known by this.
+    /// The application slug, when this looks like an issuer of authentik: `…/application/o/<slug>/`, with or without
+    /// the slash. Not recognized: a global issuer mode, or a name of its own.
     pub fn authentik_slug(&self) -> Option<&str> {
         let (_, slug) = self.0.rsplit_once("/application/o/")?;
         let slug = slug.strip_suffix('/').unwrap_or(slug);
         (!slug.is_empty() && !slug.contains('/')).then_some(slug)
     }
 
-    /// Exactly as it was written.
+    /// The issuer exactly as given.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// Whether a URL's host is a loopback address or `localhost`: where plain http is taken.
+/// Whether a URL's host is a loopback address or `localhost`, where plain http is accepted.
 pub fn is_loopback(url: &Url) -> bool {
     match url.host() {
         Some(Host::Domain(name)) => name == "localhost",
@@ -123,12 +123,12 @@ impl fmt::Debug for Subject {
     }
 }
 
-/// An identity: issuer and subject together, and nothing else. Never an email.
+/// An identity: issuer and subject together, and nothing else. Never an email address.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct IdentityKey {
-    /// Who vouches.
+    /// The issuer, which vouches for the subject.
     pub issuer: Issuer,
-    /// For whom.
+    /// The subject, within the issuer.
     pub subject: Subject,
 }
 

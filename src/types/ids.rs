@@ -1,4 +1,4 @@
-//! What users of Coder and grants are called by.
+//! Identifiers of Coder users and grants.
 
 use std::fmt;
 use std::str::FromStr;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use super::random::random_bytes;
 
-/// A text is no identifier: empty, too long, or with control characters.
+/// The text is not an identifier: empty, too long, or with control characters.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("is empty, too long or has characters that an identifier never has")]
 pub struct InvalidId;
@@ -17,7 +17,7 @@ pub struct InvalidId;
 const HYPHENATED: usize = uuid::fmt::Hyphenated::LENGTH;
 const SIMPLE: usize = uuid::fmt::Simple::LENGTH;
 
-/// Whether a text is a UUID in its hyphenated form, of either case.
+/// Whether a text is a hyphenated UUID, of either case.
 pub fn is_uuid(text: &str) -> bool {
     text.len() == HYPHENATED && Uuid::try_parse(text).is_ok()
 }
@@ -39,7 +39,7 @@ impl CoderUserId {
         self.0.as_bytes()
     }
 
-    /// Takes a stored one back. `None` when it is not 16 bytes long.
+    /// The identifier from the store; `None` when it is not 16 bytes long.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Uuid::from_slice(bytes).ok().map(Self)
     }
@@ -57,12 +57,12 @@ impl fmt::Debug for CoderUserId {
     }
 }
 
-/// Names a grant: 16 random bytes, shown as 32 hexadecimal digits.
+/// Identifies a grant: 16 random bytes, shown as 32 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct GrantId(Uuid);
 
 impl GrantId {
-    /// A fresh one: all 128 bits are random, unlike those of a UUID of version 4.
+    /// A new identifier: all 128 bits are random, unlike those of a UUID of version 4.
     pub fn random() -> Self {
         Self(Uuid::from_bytes(random_bytes()))
     }
@@ -72,7 +72,7 @@ impl GrantId {
         self.0.as_bytes()
     }
 
-    /// Takes a stored one back. `None` when it is not 16 bytes long.
+    /// The identifier from the store; `None` when it is not 16 bytes long.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Uuid::from_slice(bytes).ok().map(Self)
     }
@@ -97,7 +97,7 @@ impl fmt::Debug for GrantId {
     }
 }
 
-/// The crate reads several forms; each has a length of its own.
+/// Checks the length: the crate accepts several forms, each with its own.
 fn parse(text: &str, length: usize) -> Result<Uuid, InvalidId> {
     if text.len() != length {
         return Err(InvalidId);

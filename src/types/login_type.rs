@@ -1,8 +1,8 @@
-//! How a user of Coder signs in.
+//! The way a user signs in to Coder.
 
 use std::fmt;
 
-/// A user's login type, as Coder's `users.login_type` says it.
+/// A user's login type, from Coder's `users.login_type`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum LoginType {
     /// Signs in by OpenID Connect.
@@ -13,12 +13,12 @@ pub enum LoginType {
     Github,
     /// Never signs in: a service account, known only by its tokens.
     None,
-    /// A label that this version does not know. No rule allows it.
+    /// A label unknown to this version. No rule allows it.
     Unknown,
 }
 
 impl LoginType {
-    /// Reads Coder's label; one that is not known becomes [`Self::Unknown`].
+    /// Parses Coder's label; an unknown one becomes [`Self::Unknown`].
     pub fn from_label(label: &str) -> Self {
         match label {
             "oidc" => Self::Oidc,

@@ -1,5 +1,5 @@
-//! The words everything else is written in: values that are valid by
-//! construction, secrets that do not print, time and randomness as parameters.
+//! The basic types: values that are valid by construction, secrets that do not print, time and randomness as
+//! parameters.
 //!
 //! Tier 0: imports nothing of the project.
 

@@ -9,7 +9,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 /// `N` bytes from the operating system's generator.
 ///
 /// # Panics
-/// When the system has no randomness to give: nothing could be made safely then.
+/// When the system has no randomness: nothing could be generated safely.
 #[expect(clippy::expect_used, reason = "without randomness no token may be made at all")]
 #[expect(clippy::disallowed_methods, reason = "this is the one source of randomness")]
 pub fn random_bytes<const N: usize>() -> [u8; N] {
@@ -18,18 +18,18 @@ pub fn random_bytes<const N: usize>() -> [u8; N] {
     bytes
 }
 
-/// A fresh token: 32 random bytes (256 bits) as 43 characters of base64url.
+/// A new token: 32 random bytes (256 bits) as 43 characters of base64url.
 pub fn random_token() -> String {
     URL_SAFE_NO_PAD.encode(random_bytes::<32>())
 }
 
-/// Names one request on every page, log line and audit event: 16 lower-case hexadecimal digits.
+/// Identifies a request on every page, log line and audit event: 16 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct RequestId(u64);
 
 impl RequestId {
-    /// A fresh one. It is no secret, so a thread takes the bytes for many at once: asking for each costs as
-    /// much as the hash of a credential.
+    /// A new identifier. It is no secret, so a thread fetches bytes for many at once: a fetch for each would cost as
+    /// much as hashing a credential.
     pub fn random() -> Self {
         thread_local! {
             static STOCK: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
@@ -71,7 +71,7 @@ mod tests {
         for token in tokens {
             let bytes = URL_SAFE_NO_PAD.decode(&token).unwrap();
             assert_eq!((token.len(), bytes.len()), (43, 32));
-            // Every bit is set in some token: none is fixed.
+            // Every bit is set in some token, so none is fixed.
             seen.iter_mut().zip(bytes).for_each(|(seen, byte)| *seen |= byte);
         }
         assert_eq!(seen, [0xff; 32]);

@@ -1,12 +1,12 @@
 //! A redirect target that cannot leave this site.
 
-/// A path (and query) on this very origin. An open redirect cannot be built from it.
+/// A path (and query) on this origin. It cannot be an open redirect.
 ///
-/// Coder reduces `redirect` to path and query in the same spirit (its callback start).
+/// Coder likewise reduces `redirect` to path and query (at the start of its callback).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LocalRedirect(String);
 
-/// The longest redirect kept, in bytes; a longer one goes to the start page.
+/// The longest accepted redirect, in bytes; a longer one becomes the start page.
 const MAX_LENGTH: usize = 2048;
 
 impl LocalRedirect {
@@ -15,8 +15,8 @@ impl LocalRedirect {
         Self("/".to_owned())
     }
 
-    /// Takes a target when it is a plain local path: one leading `/`, not followed by `/` or `\`,
-    /// printable ASCII without backslash, no encoded slash, backslash or control character at its head.
+    /// Accepts a plain local path: one leading `/`, not followed by `/` or `\`, printable ASCII without backslash, no
+    /// encoded slash, backslash or control character at its head.
     pub fn parse(text: &str) -> Option<Self> {
         let rest = text.strip_prefix('/')?;
         let printable = text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'\\');
@@ -26,7 +26,7 @@ impl LocalRedirect {
         Some(Self(text.split('#').next().unwrap_or("/").to_owned()))
     }
 
-    /// Takes a target, or the start page when it is not one.
+    /// Parses a target; an invalid one becomes the start page.
     pub fn parse_or_root(text: &str) -> Self {
         Self::parse(text).unwrap_or_else(Self::root)
     }
@@ -37,7 +37,7 @@ impl LocalRedirect {
     }
 }
 
-/// Whether what follows the first `/` makes a browser, or a lenient decoder, see an authority.
+/// Whether a browser or a lenient decoder would read an authority after the first `/`.
 fn leaves_the_site(rest: &str) -> bool {
     let path = rest.split(['?', '#']).next().unwrap_or(rest);
     let decoded = percent_encoding::percent_decode_str(path).collect::<Vec<u8>>();

@@ -1,4 +1,4 @@
-//! Authenticated encryption of what leaves the process: cookies, codes, rows.
+//! Authenticated encryption of data outside the process: cookies, codes, rows.
 
 use std::fmt;
 
@@ -12,24 +12,24 @@ use zeroize::Zeroizing;
 /// The length of a master key in bytes.
 pub const KEY_BYTES: usize = 32;
 
-/// Bytes of a nonce (RFC 8452 §4).
+/// The length of a nonce in bytes (RFC 8452 §4).
 const NONCE_BYTES: usize = 12;
 
 /// The layout's version, the first byte of every sealed value.
 const VERSION: u8 = 1;
 
-/// What a key is for. Each purpose has its own key, so nothing sealed for one opens for another.
+/// The purpose of a key. Each purpose has its own key, so a value sealed for one opens for no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Purpose {
-    /// A sign-in attempt in the browser's cookie.
+    /// A pending login in the browser's cookie.
     Attempt,
-    /// Tokens and claims at rest.
+    /// Tokens and claims in the store.
     Store,
     /// The one-time code for Coder.
     Code,
     /// The stable refresh handle for Coder.
     Handle,
-    /// What proves that a form of the gateway's own was made for a session.
+    /// The proof that one of the gateway's forms was made for a session.
     Form,
 }
 
@@ -104,7 +104,7 @@ impl KeyType for Length {
     }
 }
 
-/// A sealed value could not be opened. One error for every reason, so that none can be probed for.
+/// A sealed value could not be opened. One error for every reason, so that nobody can probe for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the sealed value is not one of ours")]
 pub struct UnsealError;
@@ -119,7 +119,7 @@ impl Sealer {
     /// Seals `plain` for `context`.
     ///
     /// # Panics
-    /// When `plain` is beyond 64 GiB, which nothing here comes near.
+    /// When `plain` exceeds 64 GiB, which cannot occur here.
     #[expect(clippy::expect_used, reason = "sealing fails only beyond 2^36 bytes or without any key")]
     pub fn seal(&self, context: &[u8], plain: &[u8]) -> Vec<u8> {
         let key = self.0.first().expect("a keyring has a current key");
@@ -132,7 +132,7 @@ impl Sealer {
         sealed
     }
 
-    /// Opens what [`Self::seal`] made for the same `context`, under any key of the ring.
+    /// Opens a value that [`Self::seal`] made for the same `context`, under any key of the ring.
     ///
     /// # Errors
     /// [`UnsealError`], one for every reason, so that nobody can probe for one.
@@ -160,7 +160,7 @@ impl Sealer {
     /// [`Self::open`] of base64url.
     ///
     /// # Errors
-    /// [`UnsealError`], as [`Self::open`]; also for what is not base64url.
+    /// [`UnsealError`], as [`Self::open`]; also when the text is not base64url.
     pub fn open_text(&self, context: &[u8], sealed: &str) -> Result<Vec<u8>, UnsealError> {
         let sealed = URL_SAFE_NO_PAD.decode(sealed).map_err(|_| UnsealError)?;
         self.open(context, &sealed)

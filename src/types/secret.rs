@@ -1,4 +1,4 @@
-//! A string that must not be seen.
+//! A string that must not be shown.
 
 use std::fmt;
 
@@ -7,14 +7,13 @@ use zeroize::Zeroizing;
 
 /// A secret: a token, a client secret, a code, a verifier.
 ///
-/// `Debug` prints `[redacted]`, comparison is in constant time for equal
-/// lengths, memory is wiped on drop, and there is no `Display` and no
-/// `Serialize`: code that needs the text calls [`Secret::expose`].
+/// `Debug` prints `[redacted]`, comparison is in constant time for equal lengths, memory is wiped on drop, and there is
+/// no `Display` and no `Serialize`: code that needs the text calls [`Secret::expose`].
 #[derive(Clone)]
 pub struct Secret(Zeroizing<String>);
 
 impl Secret {
-    /// Takes a string over as a secret.
+    /// Turns a string into a secret.
     pub fn new(value: impl Into<String>) -> Self {
         Self(Zeroizing::new(value.into()))
     }

@@ -1,4 +1,4 @@
-//! One piece of work at a time for each key, however many wait for its result.
+//! One piece of work at a time for each key, for any number of waiters.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -62,7 +62,7 @@ where
         let (report, reported) = oneshot::channel();
         let flight = reported.map(|done| done.map_err(|_| CutOff)).boxed().shared();
         flights.insert(key.clone(), flight.clone());
-        // A runtime that has shut down drops the task at once, and the entry with it: not under the lock.
+        // A runtime that has shut down drops the task at once, and its entry with it: not under the lock.
         drop(flights);
         let entry = FlightEntry { flights: self.clone(), key };
         runtime.spawn(async move {
@@ -75,7 +75,7 @@ where
     }
 }
 
-/// Takes the work out of the list when it is done, also by a panic.
+/// Removes the work from the list when it ends, also by a panic.
 struct FlightEntry<K: Eq + Hash, V> {
     flights: SingleFlight<K, V>,
     key: K,

@@ -1,8 +1,7 @@
-//! Text from outside, made fit for a page, a log line or a terminal.
+//! Makes text from outside safe for a page, a log line or a terminal.
 
-/// Whether a character shows where it stands and leaves its neighbours alone. Control characters, line and paragraph
-/// separators, invisible characters, tags, and those that turn the reading direction (Unicode bidirectional controls)
-/// do not.
+/// Whether a character is visible in its place and does not affect its neighbours. Control characters, line and
+/// paragraph separators, invisible characters, tags, and Unicode bidirectional controls are not.
 pub fn is_printable(c: char) -> bool {
     let hidden = matches!(
         c,

@@ -1,11 +1,11 @@
-//! A credential without the credential.
+//! The hash that stands in for a credential.
 
 use std::fmt;
 use std::hash::{BuildHasher, Hash, Hasher};
 
 use aws_lc_rs::digest::{SHA256, digest};
 
-/// SHA-256 of a credential: what caches, stores and logs know of it.
+/// SHA-256 of a credential, for caches, stores and logs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct TokenHash([u8; 32]);
 
@@ -17,7 +17,7 @@ impl TokenHash {
         Self(bytes)
     }
 
-    /// Takes a stored hash back.
+    /// The stored hash; `None` when it is not 32 bytes long.
     pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
         Some(Self(bytes.try_into().ok()?))
     }
@@ -35,7 +35,7 @@ impl Hash for TokenHash {
     }
 }
 
-/// The first 12 hexadecimal digits: enough to tell two apart in a log, of no use to anyone.
+/// The first 12 hexadecimal digits: enough to tell hashes apart in a log, useless to an attacker.
 impl fmt::Display for TokenHash {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().take(6).try_for_each(|byte| write!(f, "{byte:02x}"))
@@ -48,8 +48,8 @@ impl fmt::Debug for TokenHash {
     }
 }
 
-/// Hashes a [`TokenHash`] for a map by taking its first eight bytes: they are already
-/// the output of a cryptographic hash, a second one would be paid on every request.
+/// Hashes a [`TokenHash`] for a map by its first eight bytes: they already come from a cryptographic hash, and a second
+/// hash would cost time on every request.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct TokenHashState;
 

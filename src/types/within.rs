@@ -1,8 +1,8 @@
-//! The bound of what a unit test waits for. Only compiled for tests.
+//! A time limit for waits in unit tests. Only compiled for tests.
 
 use std::time::Duration;
 
-/// Longer than anything in a test takes: only a hang is cut by it.
+/// Longer than any step of a test: only a hang reaches it.
 pub(crate) const HANG: Duration = Duration::from_secs(20);
 
 /// Waits for `future`. Fails the test when it hangs.

@@ -1,18 +1,18 @@
-//! Whose address a request counts as.
+//! The client address of a request.
 
 use std::net::{IpAddr, SocketAddr};
 
 use http::{HeaderMap, HeaderName};
 use ipnet::{IpNet, Ipv4Net};
 
-/// The proxies in front that may say whose request they bring. By default none.
+/// The proxies in front whose `X-Forwarded-For` is trusted. Default: none.
 #[derive(Clone, Debug, Default)]
 pub struct TrustedProxies(Vec<IpNet>);
 
-/// What proxies say on whose behalf they ask.
+/// The client addresses that proxies report.
 pub(super) static X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
-/// The most hops looked at; more is nobody's real deployment.
+/// The most hops checked; no real deployment has more.
 const MAX_HOPS: usize = 32;
 
 impl TrustedProxies {
@@ -22,15 +22,15 @@ impl TrustedProxies {
         Self(networks.into_iter().map(canonical).collect())
     }
 
-    /// Whether `peer` may speak for others.
+    /// Whether `peer` may report other clients.
     pub fn trusts(&self, peer: IpAddr) -> bool {
         let peer = peer.to_canonical();
         self.0.iter().any(|network| network.contains(&peer))
     }
 
-    /// The client's address: the peer's own, or from a trusted peer the right-most entry of
-    /// `X-Forwarded-For` that is no trusted proxy. An entry that is no address ends the search:
-    /// what stands left of it was written by somebody unknown (CVE-2023-36456, CVE-2024-47070).
+    /// The client's address: the peer's own, or from a trusted peer the right-most entry of `X-Forwarded-For` that is
+    /// no trusted proxy. An entry that is no address ends the search: everything left of it has an unknown author
+    /// (CVE-2023-36456, CVE-2024-47070).
     pub fn client_ip(&self, peer: IpAddr, headers: &HeaderMap) -> IpAddr {
         let mut client = peer.to_canonical();
         if !self.trusts(client) {
@@ -81,7 +81,7 @@ mod tests {
         proxies.client_ip(peer.parse().unwrap(), &headers).to_string()
     }
 
-    /// CVE-2023-36456: anybody could say where a request came from.
+    /// CVE-2023-36456: anybody could choose the address of a request.
     #[test]
     fn an_untrusted_peer_is_the_client_whatever_it_says() {
         assert_eq!(client(&[], "192.0.2.1", &["10.0.0.1"]), "192.0.2.1");
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(client(&["2001:db8::/32"], "2001:db8::1", &["203.0.113.9"]), "203.0.113.9");
     }
 
-    /// CVE-2024-47070: an entry that is no address must not open anything.
+    /// CVE-2024-47070: an entry that is no address must not grant access.
     #[test]
     fn an_entry_that_is_no_address_ends_the_search() {
         let trusted = ["10.0.0.0/8"];

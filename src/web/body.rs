@@ -1,4 +1,4 @@
-//! One type for every body that is answered, without boxing the common ones.
+//! One type for every response body, without boxing the common ones.
 
 use std::fmt;
 use std::pin::Pin;
@@ -17,7 +17,7 @@ pub enum BodyError {
     /// Its source failed.
     #[error("the body broke off: {0}")]
     Broken(Box<dyn std::error::Error + Send + Sync>),
-    /// The authorization it was served under has ended.
+    /// The authorization behind it has ended.
     #[error("the authorization of this answer has ended")]
     Ended,
 }
@@ -28,7 +28,7 @@ pub enum Body {
     /// Nothing.
     #[default]
     Empty,
-    /// Bytes that are all there. Taken when delivered.
+    /// Bytes that are all there; taken when delivered.
     Full(Bytes),
     /// Anything else.
     Boxed(UnsyncBoxBody<Bytes, BodyError>),
@@ -40,7 +40,7 @@ impl Body {
         Self::Empty
     }
 
-    /// A body of bytes at hand.
+    /// A body of available bytes.
     pub fn full(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
@@ -100,7 +100,7 @@ impl http_body::Body for Body {
     }
 }
 
-/// A body could not be read whole.
+/// A body could not be read completely.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ReadError {
     /// Longer than allowed here.
@@ -111,13 +111,13 @@ pub enum ReadError {
     Broken,
 }
 
-/// How long a whole body may take to arrive, when its reader sets no shorter time.
+/// The time limit for a complete body, unless its reader sets a shorter one.
 const READ_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Reads a whole body of at most `limit` bytes, within 30 s. Trailers are dropped.
+/// Reads a complete body of at most `limit` bytes, within 30 s. Trailers are dropped.
 ///
 /// # Errors
-/// [`ReadError`]: it is longer, breaks off, or takes longer.
+/// [`ReadError`] if the body is longer, breaks off, or takes longer.
 pub async fn read_limited<B>(body: B, limit: usize) -> Result<Bytes, ReadError>
 where
     B: http_body::Body<Data = Bytes>,
@@ -141,7 +141,7 @@ where
             return Err(ReadError::TooLarge);
         }
         if first.is_empty() && whole.is_empty() {
-            // Most bodies are one frame: that is passed on as it is.
+            // Most bodies are one frame, which is passed on unchanged.
             first = data;
         } else {
             whole.extend_from_slice(&std::mem::take(&mut first));
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(read_limited(frames(&[]), 6).await, Ok(Bytes::new()));
     }
 
-    /// CVE-2026-55078 and its class: a body without a length and without end.
+    /// CVE-2026-55078 and its class: an endless body without a length.
     #[tokio::test]
     async fn a_stream_without_a_length_is_cut_at_the_limit() {
         assert_eq!(read_limited(frames(&["abc"; 10]), 20).await, Err(ReadError::TooLarge));

@@ -17,17 +17,17 @@ use tokio::time::timeout;
 
 use crate::types::lock;
 
-/// How long an address has to itself before the next one is tried as well (RFC 8305 §5).
+/// How long one address is tried alone before the next one starts (RFC 8305 §5).
 const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The most addresses of one name that are tried.
+/// The most addresses tried per name.
 const MAX_ADDRESSES: usize = 8;
 
 /// The most names whose best address is remembered. There are two: Coder's and the provider's.
 const MAX_NAMES: usize = 16;
 
-/// Opens TCP connections. A name is resolved for each of them; of several addresses the one that answered last is
-/// tried first, so that an address that stays silent delays one connection and not every one. Clones share this memory.
+/// Opens TCP connections and resolves the name each time. Of several addresses the last successful one is tried
+/// first, so a silent address delays one connection and not every one. Clones share this memory.
 #[derive(Clone, Debug)]
 pub struct Dialer {
     /// How long one address may take.
@@ -38,7 +38,7 @@ pub struct Dialer {
 }
 
 impl Dialer {
-    /// With a time-out for each address.
+    /// `limit`: the time-out for each address.
     pub fn new(limit: Duration) -> Self {
         Self {
             limit,
@@ -48,17 +48,17 @@ impl Dialer {
         }
     }
 
-    /// Takes every name to have these addresses.
+    /// Resolves every name to these addresses.
     #[cfg(test)]
     pub(crate) fn to(addresses: Vec<SocketAddr>, limit: Duration) -> Self {
         Self { addresses: Some(addresses), ..Self::new(limit) }
     }
 
-    /// Opens a connection, with `TCP_NODELAY`: Nagle's delay would be paid on every small frame.
+    /// Opens a connection with `TCP_NODELAY`: Nagle's algorithm would delay every small frame.
     ///
     /// # Errors
     ///
-    /// The name has no address, or none of its addresses answers: the error of the last one that failed.
+    /// The name has no address, or no address accepts a connection: the error of the last one that failed.
     pub async fn connect(&self, host: &str, port: u16) -> io::Result<TcpStream> {
         let key = (host.to_owned(), port);
         let best = lock(&self.best).get(&key).copied();
@@ -103,7 +103,7 @@ impl tower_service::Service<Uri> for Dialer {
     }
 }
 
-/// The order in which addresses are tried: the best known one, then the two families in turn, beginning with that of
+/// The order in which addresses are tried: the best known one, then the two families in turn, starting with that of
 /// the resolver's first address (RFC 8305 §4).
 fn in_order(addresses: Vec<SocketAddr>, best: Option<SocketAddr>) -> Vec<SocketAddr> {
     let leads_with_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
@@ -126,8 +126,8 @@ fn in_order(addresses: Vec<SocketAddr>, best: Option<SocketAddr>) -> Vec<SocketA
     ordered
 }
 
-/// The first connection that comes about. Each address gets [`ATTEMPT_DELAY`] before the next is tried as well, none
-/// when it fails; attempts that lose are dropped.
+/// The first connection that succeeds. The next address is tried after [`ATTEMPT_DELAY`], or at once if an attempt
+/// fails; losing attempts are dropped.
 async fn race(addresses: Vec<SocketAddr>, limit: Duration) -> io::Result<(SocketAddr, TcpStream)> {
     let mut waiting = addresses.into_iter();
     let mut attempts = FuturesUnordered::new();
@@ -167,7 +167,7 @@ mod tests {
 
     const LIMIT: Duration = Duration::from_secs(5);
 
-    /// An address that takes no connection and refuses none: its queue is full.
+    /// An address that neither accepts nor refuses connections: its queue is full.
     struct Silent {
         socket: Socket,
         _queued: Vec<Socket>,

@@ -1,4 +1,4 @@
-//! What must hold of cookies and forwarded headers whatever bytes come.
+//! Properties of cookies and forwarded headers that hold for any bytes.
 
 #![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
 
@@ -10,8 +10,8 @@ use http::{HeaderMap, HeaderName, HeaderValue, Request, Version};
 use super::cookies::{self, OwnCookies};
 use super::{Hop, Target, sanitize};
 
-/// The headers of a request out of lines `name: value`. What is no header is passed over, as HTTP's parser would not let
-/// it through.
+/// The headers of a request from lines `name: value`. Invalid headers are skipped, as HTTP's parser would not let
+/// them through.
 pub(crate) fn headers(bytes: &[u8]) -> HeaderMap {
     let mut headers = HeaderMap::new();
     for line in bytes.split(|byte| *byte == b'\n').take(64) {
@@ -25,7 +25,7 @@ pub(crate) fn headers(bytes: &[u8]) -> HeaderMap {
     headers
 }
 
-/// The cookies of a request, byte by byte: what is between two `;`, without the blanks around it.
+/// The cookies of a request, byte by byte: the trimmed text between two `;`.
 pub(crate) fn raw_cookies(headers: &HeaderMap) -> Vec<Vec<u8>> {
     let lines = headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
     let pieces = lines.flat_map(|line| line.split(|byte| *byte == b';'));
@@ -36,11 +36,11 @@ fn pairs(headers: &HeaderMap) -> Vec<(String, String)> {
     cookies::each_text(headers).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// `Cookie` lines (one for each line of the input): what was read and written again is read as the same, cookies that go
-/// are gone, and the others stay byte for byte, in their order.
+/// `Cookie` lines (one for each line of the input): what was read and written again is read as the same, removed
+/// cookies are gone, and the others stay byte for byte, in their order.
 ///
 /// # Panics
-/// When that does not hold.
+/// If a property does not hold.
 pub fn cookies(bytes: &[u8]) {
     let lines = bytes.split(|byte| *byte == b'\n').take(16);
     let lines = lines.filter_map(|line| HeaderValue::from_bytes(line).ok());
@@ -84,7 +84,7 @@ fn looks_own(cookie: &[u8]) -> bool {
     name.strip_prefix("__host-").unwrap_or(&name).starts_with("vestibule_")
 }
 
-/// What ends at this hop, by its exact name.
+/// What ends at this hop, by exact name.
 const HOP_BY_HOP: [&str; 7] = [
     "keep-alive",
     "proxy-connection",
@@ -95,7 +95,7 @@ const HOP_BY_HOP: [&str; 7] = [
     "expect",
 ];
 
-/// What a client must not be believed: in lower case, `_` written as `-`.
+/// Headers not believed from a client: in lower case, `_` written as `-`.
 const FORGED: [&str; 20] = [
     "cf-connecting-ip",
     "cf-connecting-ipv6",
@@ -119,17 +119,17 @@ const FORGED: [&str; 20] = [
     "x-webauth-user",
 ];
 
-/// The same, by what a name begins with.
+/// The same, by prefix.
 const FORGED_PREFIXES: [&str; 5] =
     ["x-forwarded-", "x-original-", "x-authentik-", "x-auth-request-", "x-vestibule-"];
 
-/// A forwarded request has no hop-by-hop and no forged header and no cookie of the gateway; host and client are ours, and
-/// everything else is as it came.
+/// A forwarded request has no hop-by-hop and no forged header and no cookie of the gateway. Host and client are the
+/// gateway's; everything else is unchanged.
 ///
 /// The first four bytes are the client's address; an odd one makes the request HTTP/2. The rest are header lines.
 ///
 /// # Panics
-/// When that does not hold.
+/// If a property does not hold.
 pub fn sanitized_headers(bytes: &[u8]) {
     let Some((address, lines)) = bytes.split_first_chunk::<4>() else { return };
     let client = IpAddr::from(Ipv4Addr::from(*address));

@@ -1,4 +1,4 @@
-//! A body with something that must live as long as it.
+//! A body with a guard that lives as long as the body.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -24,7 +24,7 @@ impl<B, G> GuardedBody<B, G> {
 }
 
 impl<G: Send + Unpin + 'static> GuardedBody<Body, G> {
-    /// A body that keeps `guard` while more of it is to come. A body that is all there needs it no longer.
+    /// A body that keeps `guard` while more of it is to come. A complete body no longer needs it.
     pub fn while_it_comes(body: Body, guard: G) -> Body {
         match body {
             Body::Boxed(_) => Body::Boxed(UnsyncBoxBody::new(Self::new(body, guard))),

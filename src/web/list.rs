@@ -2,8 +2,8 @@
 
 use http::{HeaderMap, HeaderName};
 
-/// The elements of a comma-separated header, over all its lines, without the blanks around them; empty ones too. Lines
-/// are read byte by byte: a byte that is not text must not hide the other elements.
+/// The trimmed elements of a comma-separated header, over all its lines, empty ones included. Lines are read as
+/// bytes: a byte that is not text must not hide the other elements.
 pub fn items<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a [u8]> {
     headers
         .get_all(name)

@@ -1,8 +1,8 @@
-//! HTTP as this gateway needs it: bodies, the outbound client, cookies, the parsed target,
-//! and requests that are fit to be forwarded.
+//! HTTP as the gateway needs it: bodies, the outbound client, cookies, the parsed target, and requests that are safe
+//! to forward.
 //!
-//! Tier 1: imports only `types`. Knows nothing of Coder but what a few of its headers are named, and nothing of
-//! OpenID Connect.
+//! Tier 1: imports only `types`. Knows nothing of Coder except the names of a few headers, and nothing of OpenID
+//! Connect.
 
 mod address;
 mod body;
@@ -40,5 +40,5 @@ pub use target::{BadTarget, Target};
 /// A request as it arrived.
 pub type Request = http::Request<hyper::body::Incoming>;
 
-/// An answer of the gateway or of Coder.
+/// A response of the gateway or of Coder.
 pub type Response = http::Response<Body>;

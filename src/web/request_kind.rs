@@ -1,26 +1,26 @@
-//! How the caller would like to be answered.
+//! The form of response that the client can use.
 
 use http::{HeaderMap, HeaderName, Method, Request, header};
 
 use super::upgrade::upgrade;
 
-// Static: a name that is looked up as text is parsed each time.
+// Static: a name looked up as text would be parsed each time.
 static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 static SEC_FETCH_DEST: HeaderName = HeaderName::from_static("sec-fetch-dest");
 
-/// The request_kind of a request: what a refusal has to look like for its sender to understand it.
+/// The request kind: it decides which form of refusal the client understands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RequestKind {
-    /// A browser goes to a page: it can follow a redirect and show HTML.
+    /// A browser opens a page: it can follow a redirect and show HTML.
     Navigation,
     /// Everything else: scripts, the CLI, IDEs, agents. JSON, never a redirect.
     Api,
-    /// An upgrade of this connection to another protocol (RFC 9110 §7.8), by its name.
+    /// An upgrade of this connection to the named protocol (RFC 9110 §7.8).
     Upgrade(String),
 }
 
-/// Finds the request_kind. A request with a credential header is never a navigation: the CLI and IDEs
-/// cannot follow a redirect to a sign-in page (coder/coder#3527, #17687).
+/// Finds the request kind. A request with a credential header is never a navigation: the CLI and IDEs cannot follow a
+/// redirect to a sign-in page (coder/coder#3527, #17687).
 pub fn request_kind<B>(request: &Request<B>) -> RequestKind {
     let headers = request.headers();
     if let Some(protocol) = upgrade(request.version(), headers) {
@@ -30,22 +30,22 @@ pub fn request_kind<B>(request: &Request<B>) -> RequestKind {
     if readable && shows_pages(headers) { RequestKind::Navigation } else { RequestKind::Api }
 }
 
-/// Whether what comes back is shown to somebody, as after a link or a form. [`request_kind`] says so only of what reads: a
-/// form that changes something is no place to come back to.
+/// Whether the response is shown to a user, as after a link or a form. [`request_kind`] requires a reading method
+/// too: a form that changes something is no page to return to.
 pub fn shows_pages(headers: &HeaderMap) -> bool {
     goes_to_a_page(headers) && !has_credential(headers)
 }
 
-/// Whether a browser asks what a page of another origin may do (Fetch §4.8): `OPTIONS` with the page's origin and the
-/// method that is meant. Browsers send it without cookies.
+/// Whether the request is a CORS preflight (Fetch §4.8): `OPTIONS` with the page's origin and the intended method.
+/// Browsers send it without cookies.
 pub fn is_preflight(method: &Method, headers: &HeaderMap) -> bool {
     *method == Method::OPTIONS
         && headers.contains_key(header::ORIGIN)
         && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
-/// By Fetch Metadata where the browser sends it, else by `Accept`: it sends none to a plain http origin
-/// other than localhost.
+/// Uses Fetch Metadata if the browser sends it, else `Accept`: browsers send none to a plain http origin other than
+/// localhost.
 fn goes_to_a_page(headers: &HeaderMap) -> bool {
     let value = |name: &HeaderName| headers.get(name).and_then(|value| value.to_str().ok());
     match value(&SEC_FETCH_MODE) {
@@ -54,9 +54,8 @@ fn goes_to_a_page(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Whether a header is there that a browser never sends by itself when it goes to a page: one for
-/// credentials, or one of those that only Coder's own clients set (`Coder-Session-Token`, `Coder-CLI-Telemetry`,
-/// `X-Coder-AI-Governance-Token`).
+/// Whether there is a header that a browser never sends by itself when it opens a page: one for credentials, or one
+/// that only Coder's own clients set (`Coder-Session-Token`, `Coder-CLI-Telemetry`, `X-Coder-AI-Governance-Token`).
 fn has_credential(headers: &HeaderMap) -> bool {
     let of_a_client =
         |name: &HeaderName| ["coder-", "x-coder-"].iter().any(|own| name.as_str().starts_with(own));

@@ -1,4 +1,4 @@
-//! Small answers of the gateway's own.
+//! The gateway's own small responses.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use http::{HeaderValue, StatusCode};
 
 use super::{Body, Response};
 
-/// An answer of a status, with these headers and this body.
+/// A response with this status, these headers and this body.
 pub fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
@@ -16,8 +16,8 @@ pub fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response 
     response
 }
 
-/// An answer that no cache keeps (`Cache-Control: no-store`, RFC 9111 §5.2.2.5), under construction. Without a body
-/// until [`Self::body`] gives it one.
+/// Builds a response that no cache keeps (`Cache-Control: no-store`, RFC 9111 §5.2.2.5). It has no body until
+/// [`Self::body`] sets one.
 #[derive(Debug)]
 #[must_use]
 pub struct UncachedResponse {
@@ -27,37 +27,37 @@ pub struct UncachedResponse {
 }
 
 impl UncachedResponse {
-    /// An empty answer of a status.
+    /// An empty response with a status.
     pub fn new(status: StatusCode) -> Self {
         let headers = HeaderMap::from_iter([(CACHE_CONTROL, HeaderValue::from_static("no-store"))]);
         Self { status, headers, body: Body::empty() }
     }
 
-    /// Sets a header; an earlier one of this name is replaced.
+    /// Sets a header, replacing an earlier one of this name.
     pub fn header(mut self, name: HeaderName, value: HeaderValue) -> Self {
         self.headers.insert(name, value);
         self
     }
 
-    /// Sets headers whose values are known.
+    /// Sets headers with known values.
     pub fn headers(self, headers: impl IntoIterator<Item = (HeaderName, &'static str)>) -> Self {
         headers
             .into_iter()
             .fold(self, |response, (name, value)| response.header(name, HeaderValue::from_static(value)))
     }
 
-    /// Tells clients when to come again (RFC 9110 §10.2.3), in whole seconds and at least one.
+    /// Sets `Retry-After` (RFC 9110 §10.2.3), in whole seconds, at least one.
     pub fn retry_after(self, after: Duration) -> Self {
         self.header(RETRY_AFTER, HeaderValue::from(after.as_secs().max(1)))
     }
 
-    /// Sets the body, and its type as the `Content-Type`.
+    /// Sets the body and its `Content-Type`.
     pub fn body(mut self, content_type: &'static str, body: impl Into<Bytes>) -> Self {
         self.body = Body::full(body);
         self.header(CONTENT_TYPE, HeaderValue::from_static(content_type))
     }
 
-    /// The finished answer.
+    /// The finished response.
     pub fn build(self) -> Response {
         response(self.status, self.headers, self.body)
     }

@@ -1,4 +1,4 @@
-//! What every socket has in common, towards clients and towards Coder.
+//! Settings and writes common to all sockets, to clients and to Coder.
 
 use std::cell::RefCell;
 use std::io::{self, IoSlice, Write as _};
@@ -9,24 +9,24 @@ use std::time::Duration;
 use socket2::TcpKeepalive;
 use tokio::io::AsyncWrite;
 
-/// When a silent peer is asked for a sign of life, how often, and how many times in vain: a laptop that went to sleep
-/// on an open tunnel is noticed after two minutes.
+/// When a silent peer is probed, how often, and how many times in vain: a laptop that went to sleep on an open tunnel
+/// is noticed after two minutes.
 pub const KEEPALIVE: TcpKeepalive = TcpKeepalive::new()
     .with_time(Duration::from_mins(1))
     .with_interval(Duration::from_secs(15))
     .with_retries(4);
 
-/// The most bytes that are put together before they are written.
+/// The most bytes that are joined before they are written.
 const SMALL: usize = 8 * 1024;
 
 thread_local! {
     static TOGETHER: RefCell<[u8; SMALL]> = const { RefCell::new([0; SMALL]) };
 }
 
-/// Writes to a socket what lies in several places, as hyper has a head and a body.
+/// Writes several pieces to a socket, such as hyper's head and body.
 ///
-/// What is small is put together first, and what lies in one place is written as such: Linux takes a microsecond less
-/// for a `send` than for a `writev`, of which a forwarded request needs two. Copying takes less than a tenth of that.
+/// Small pieces are joined first, and a single piece is written directly: Linux takes a microsecond less for a `send`
+/// than for a `writev`, and a forwarded request needs two. Copying takes less than a tenth of that.
 pub fn poll_write_pieces<W: AsyncWrite>(
     socket: Pin<&mut W>,
     cx: &mut Context<'_>,
@@ -43,7 +43,7 @@ pub fn poll_write_pieces<W: AsyncWrite>(
     TOGETHER.with_borrow_mut(|together| {
         let mut rest = together.as_mut_slice();
         for piece in pieces {
-            // There is room for all of them.
+            // All of them fit.
             rest.write_all(piece)?;
         }
         let length = SMALL - rest.len();
@@ -57,7 +57,7 @@ mod tests {
 
     use super::*;
 
-    /// Remembers how it was written to, and takes `room` bytes at once.
+    /// Records how it was written to, and accepts `room` bytes at once.
     struct Socket {
         room: usize,
         written: Vec<u8>,

@@ -1,5 +1,5 @@
-//! Bytes as they come over the wire, through hyper's parser and every step of this module: what is refused,
-//! by whom, and what would be sent on.
+//! Bytes from the wire, through hyper's parser and every step of this module: what is refused, by whom, and what
+//! would be forwarded.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
 use super::cookies::OwnCookies;
 use super::*;
 
-/// What would be sent on: the request line's target, the lines that matter, the body.
+/// What would be forwarded: the target, the relevant header lines, the body.
 type Sent = Arc<Mutex<Vec<String>>>;
 
 async fn judge(request: Request, sent: &Sent) -> Result<(), StatusCode> {
@@ -41,7 +41,7 @@ async fn answer(request: Request, sent: Sent) -> Result<Response<Full<Bytes>>, I
     Ok(response)
 }
 
-/// The statuses of the answers to these bytes, and what would be sent on.
+/// The statuses of the responses to these bytes, and what would be forwarded.
 async fn over_the_wire(bytes: &str) -> (Vec<String>, Vec<String>) {
     let (mut client, server) = duplex(64 * 1024);
     let sent = Sent::default();
@@ -62,8 +62,8 @@ async fn over_the_wire(bytes: &str) -> (Vec<String>, Vec<String>) {
     (statuses, sent)
 }
 
-/// RUSTSEC-2026-0034, RUSTSEC-2025-0037 and the smuggling classes around them: every message that could be
-/// read in two ways is refused, and the connection with it.
+/// RUSTSEC-2026-0034, RUSTSEC-2025-0037 and the smuggling classes around them: every ambiguous message is refused,
+/// and its connection is closed.
 #[tokio::test]
 async fn a_message_that_reads_two_ways_is_refused_and_nothing_of_it_is_sent() {
     for bytes in [
@@ -73,23 +73,23 @@ async fn a_message_that_reads_two_ways_is_refused_and_nothing_of_it_is_sent() {
         "GET / HTTP/1.1\r\nhost: a\r\nhost: b\r\n\r\n",
         "GET http://b/ HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a@b\r\n\r\n",
-        // Lengths that disagree, or that are none.
+        // Lengths that disagree, or are invalid.
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ncontent-length: 4\r\n\r\nabcd",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: +3\r\n\r\nabc",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 3, 3\r\n\r\nabc",
         "POST / HTTP/1.1\r\nhost: a\r\ncontent-length: 0x3\r\n\r\nabc",
-        // Codings that somebody may not know.
+        // Codings that another parser may not know.
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: x, chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked, identity\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding : chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.1\r\nhost: a\r\ntransfer-encoding:\u{b}chunked\r\n\r\n0\r\n\r\n",
         "POST / HTTP/1.0\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-        // Lines that go on in the next one, bytes that end strings.
+        // Lines that continue in the next one, bytes that end strings.
         "GET / HTTP/1.1\r\nhost: a\r\nx: y\r\n z: w\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\r\nx: y\0\r\n\r\n",
         "GET / HTTP/1.1\r\nhost: a\rx: y\r\n\r\n",
-        // Targets that are no path, or not one path.
+        // Targets that are not a path, or not one path.
         "CONNECT a:80 HTTP/1.1\r\nhost: a:80\r\n\r\n",
         "OPTIONS * HTTP/1.1\r\nhost: a\r\n\r\n",
         "GET a HTTP/1.1\r\nhost: a\r\n\r\n",
@@ -105,12 +105,12 @@ async fn a_message_that_reads_two_ways_is_refused_and_nothing_of_it_is_sent() {
     }
 }
 
-/// What hyper mends before anybody sees it leaves one reading, and that is what is sent on.
+/// Where hyper repairs a message first, one reading is left, and that one is forwarded.
 #[tokio::test]
 async fn what_is_mended_is_sent_as_it_was_mended() {
     let said = " x-forwarded-host=a [";
     for (bytes, sent_on) in [
-        // With both, the coding counts, and the connection ends: what follows is read by nobody.
+        // With both, the coding counts, and the connection ends: what follows is not read.
         (
             "POST /x HTTP/1.1\r\nhost: a\r\ncontent-length: 3\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\nGET /y HTTP/1.1\r\nhost: a\r\n\r\n",
             format!("POST /x host=a{said}]"),
@@ -120,7 +120,7 @@ async fn what_is_mended_is_sent_as_it_was_mended() {
             format!("POST /x host=a content-length=3{said}abc]"),
         ),
         ("GET /x HTTP/1.1\nhost: a\n\n", format!("GET /x host=a{said}]")),
-        // CVE-2026-41059: what stands behind `#` is neither judged nor sent.
+        // CVE-2026-41059: what follows `#` is neither checked nor sent.
         ("GET /private#/public HTTP/1.1\r\nhost: a\r\n\r\n", format!("GET /private host=a{said}]")),
         ("GET http://A/x//y?z HTTP/1.1\r\nhost: a\r\n\r\n", format!("GET /x//y?z host=a{said}]")),
         ("GET http://a?z HTTP/1.1\r\nhost: a\r\n\r\n", format!("GET /?z host=a{said}]")),
@@ -133,7 +133,7 @@ async fn what_is_mended_is_sent_as_it_was_mended() {
     }
 }
 
-/// Speaks HTTP/2 and gives the status and what would be sent on.
+/// Speaks HTTP/2 and returns the status and what would be forwarded.
 async fn over_http2(request: http::request::Builder) -> (StatusCode, Vec<String>) {
     let (client, server) = duplex(64 * 1024);
     let sent = Sent::default();

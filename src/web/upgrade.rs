@@ -1,4 +1,4 @@
-//! Which requests really ask to speak another protocol on their connection.
+//! Detects requests that really ask to change the protocol of their connection.
 
 use http::{HeaderMap, Version, header};
 
@@ -7,13 +7,13 @@ use super::list::items;
 /// The longest name of a protocol, in bytes. Coder's are `websocket` and `derp`.
 const MAX_PROTOCOL: usize = 64;
 
-/// Protocols that are HTTP again, or wrap it: after such an upgrade a client could send further requests through
-/// the tunnel, which the gateway would not check (RFC 9113 §3.1, RFC 2817 §3).
+/// Protocols that are HTTP again, or wrap it: after such an upgrade a client could send further, unchecked requests
+/// through the tunnel (RFC 9113 §3.1, RFC 2817 §3).
 const HTTP_AGAIN: [&str; 5] = ["h2", "h2c", "h3", "http", "tls"];
 
-/// The protocol that a real upgrade names (RFC 9110 §7.8): HTTP/1.1, one protocol, and `upgrade` among the
-/// options of `Connection`. A server may ignore any other request to upgrade, and so
-/// does the gateway: it is an ordinary request then.
+/// The protocol that a real upgrade names (RFC 9110 §7.8): HTTP/1.1, one protocol, and `upgrade` among the options of
+/// `Connection`. A server may ignore any other upgrade request, and so does the gateway: it handles it as an ordinary
+/// request.
 pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<&str> {
     if version != Version::HTTP_11 {
         return None;
@@ -24,7 +24,7 @@ pub(super) fn upgrade(version: Version, headers: &HeaderMap) -> Option<&str> {
     (fits && nominated(headers)).then_some(protocol)
 }
 
-/// `protocol-name ["/" protocol-version]`, both tokens: no list, nothing that reads two ways.
+/// `protocol-name ["/" protocol-version]`, both tokens: no list, nothing ambiguous.
 fn is_protocol(text: &str) -> bool {
     let (name, version) = text.split_once('/').unwrap_or((text, "1"));
     text.len() <= MAX_PROTOCOL && is_token(name) && is_token(version)
@@ -79,8 +79,8 @@ mod tests {
         }
     }
 
-    /// A tunnel of HTTP would carry requests that nobody judges; comparing the name's case let it through
-    /// elsewhere.
+    /// An HTTP tunnel would carry unchecked requests; elsewhere, a case-sensitive comparison of the name let it
+    /// through.
     #[test]
     fn http_in_any_spelling_is_no_protocol_to_switch_to() {
         for protocol in ["h2c", "H2C", "h2", "HTTP/2.0", "http/1.1", "TLS/1.0", "tls"] {

@@ -25,8 +25,8 @@ pub enum CredentialKind {
     Token,
 }
 
-/// A credential in memory: whose it is, and when it ends. It proves nothing: [`Authorization`], [`CoderOnlyToken`]
-/// and [`UnattributedToken`] say what was found out about it.
+/// A credential in memory: whose it is, and when it ends. It proves nothing; [`Authorization`], [`CoderOnlyToken`] and
+/// [`UnattributedToken`] are the proofs.
 ///
 /// Cheap to clone: one reference count.
 #[derive(Clone)]
@@ -76,32 +76,30 @@ impl CredentialHandle {
         self.0.hash
     }
 
-    /// Whether it may no longer be used, for any reason: sign-out, a refusal at a refresh, a limit, or no answer
-    /// from the provider for longer than the grace.
+    /// Whether it may no longer be used, for any reason: a sign-out, a refusal at a refresh, a limit, or a provider
+    /// that has not answered for longer than the grace.
     pub fn has_ended(&self) -> bool {
         !self.0.is_live()
     }
 
-    /// Completes as soon as it has ended. For tunnels, which outlive the check of a request; register them with
-    /// [`Self::tunnel`].
+    /// Completes as soon as the credential has ended. For tunnels, which outlive the check of a request; register them
+    /// with [`Self::tunnel`].
     pub async fn ended(&self) {
         self.0.ended().await;
     }
 
-    /// Registers an open tunnel or a response in progress: until the guard is dropped the credential is judged again
-    /// in the background whenever its authorization goes stale, as a request would have it judged, and its limits are
-    /// checked each second.
+    /// Registers an open tunnel or a response in progress. Until the guard is dropped, the credential is judged in the
+    /// background as for a request whenever its authorization goes stale, and its limits are checked each second.
     pub fn tunnel(&self) -> TunnelGuard {
         TunnelGuard::new(&self.0)
     }
 
-    /// Notes that there was activity, for the idle limit. Requests do so when they are checked, tunnels when data
-    /// flows.
+    /// Notes activity, for the idle limit. Requests do so when they are checked, tunnels when data flows.
     pub fn touch(&self, now: Timestamp) {
         self.0.touch(now);
     }
 
-    /// Ends it, as a sign-out does.
+    /// Ends the credential, as a sign-out does.
     #[cfg(test)]
     pub(crate) fn end(&self) {
         self.0.end(&EndReason::SignedOut);
@@ -117,7 +115,7 @@ impl fmt::Debug for CredentialHandle {
     }
 }
 
-/// What a verdict says about a credential: a type of its own around the handle, which only a verdict makes.
+/// A type for what a verdict found out about a credential: a wrapper around the handle, made only by a verdict.
 macro_rules! judged {
     ($(#[$meaning:meta])* $name:ident) => {
         $(#[$meaning])*
@@ -129,12 +127,12 @@ macro_rules! judged {
                 Self(CredentialHandle(entry))
             }
 
-            /// The credential itself, without what is proven about it.
+            /// The credential itself, without the proof.
             pub fn credential(&self) -> &CredentialHandle {
                 &self.0
             }
 
-            /// One for a test of another module.
+            /// An instance for the tests of other modules.
             #[cfg(test)]
             pub(crate) fn for_test(user: Option<CoderUserId>, login_type: LoginType) -> Self {
                 let user = user.map(|id| Arc::new(UserState::new(id)));
@@ -157,6 +155,6 @@ judged! {
 }
 
 judged! {
-    /// A token that is valid at Coder, which does not say whose it is.
+    /// A token that Coder accepts without reporting its owner.
     UnattributedToken
 }

@@ -15,27 +15,27 @@ use crate::types::{CoderUserId, Email, GrantId, IdentityKey, Timestamp};
 pub struct ProviderUser {
     /// Issuer and subject.
     pub key: IdentityKey,
-    /// The address.
+    /// The email address.
     pub email: Email,
 }
 
 impl ProviderUser {
-    /// The user whose grant a row is.
+    /// The user whose grant this row is.
     pub(in crate::grant) fn of(head: &GrantHead) -> Self {
         Self { key: head.key.clone(), email: head.email.clone() }
     }
 }
 
-/// A grant in memory. Written under the register's lock, read without any.
+/// A grant in memory. Written under the register's lock, read without a lock.
 #[derive(Debug)]
 pub(in crate::grant) struct GrantState {
     pub(in crate::grant) id: GrantId,
     person: ArcSwap<ProviderUser>,
     user: OnceLock<CoderUserId>,
     generation: AtomicU64,
-    /// When the provider's last confirmation grows stale.
+    /// When the provider's last confirmation goes stale.
     stale_at: AtomicI64,
-    /// Until when it serves without asking: [`Self::stale_at`], or longer on grace.
+    /// Until when the grant serves without asking: [`Self::stale_at`], or longer on grace.
     served_until: AtomicI64,
     ended: OnceLock<EndReason>,
     /// How its last refreshes went.
@@ -43,7 +43,7 @@ pub(in crate::grant) struct GrantState {
 }
 
 impl GrantState {
-    /// A grant as its row has it, confirmed until `stale_at`.
+    /// A grant as in its row, confirmed until `stale_at`.
     pub(in crate::grant) fn new(head: &GrantHead, stale_at: Timestamp) -> Self {
         let user = head.user.map_or_else(OnceLock::new, OnceLock::from);
         Self {
@@ -58,47 +58,47 @@ impl GrantState {
         }
     }
 
-    /// Whose it is at the provider.
+    /// The user at the provider.
     pub(super) fn person(&self) -> Arc<ProviderUser> {
         self.person.load_full()
     }
 
-    /// Whose it is in Coder; `None` until the sign-in is bound.
+    /// The user in Coder; `None` until the sign-in is bound.
     pub(in crate::grant) fn user(&self) -> Option<CoderUserId> {
         self.user.get().copied()
     }
 
-    /// The generation of the row that this is as new as.
+    /// The generation of the row that this state reflects.
     pub(in crate::grant) fn generation(&self) -> u64 {
         self.generation.load(Ordering::Acquire)
     }
 
-    /// When the provider's last confirmation grows stale.
+    /// When the provider's last confirmation goes stale.
     pub(in crate::grant) fn stale_at(&self) -> Timestamp {
         Timestamp::from_millis(self.stale_at.load(Ordering::Acquire))
     }
 
-    /// Until when it serves without asking the provider.
+    /// Until when the grant serves without asking the provider.
     pub(super) fn served_until(&self) -> Timestamp {
         Timestamp::from_millis(self.served_until.load(Ordering::Acquire))
     }
 
-    /// Whether it goes on for a while without the provider, because a refresh did not complete in time.
+    /// Whether it is on grace because a refresh did not complete in time.
     pub(in crate::grant) fn is_on_grace(&self, now: Timestamp) -> bool {
         self.stale_at() <= now && now < self.served_until()
     }
 
-    /// Why it ended, if it did.
+    /// Why the grant ended, if it did.
     pub(in crate::grant) fn ended_by(&self) -> Option<EndReason> {
         self.ended.get().cloned()
     }
 
-    /// Whether it has not ended.
+    /// Whether the grant has not ended.
     pub(super) fn is_live(&self) -> bool {
         self.ended.get().is_none()
     }
 
-    /// Takes over a row, unless it is older than this state.
+    /// Applies a row, unless it is older than this state.
     pub(in crate::grant) fn update(&self, head: &GrantHead, stale_at: Timestamp) {
         if !self.is_live() || head.generation < self.generation() {
             return;
@@ -114,20 +114,20 @@ impl GrantState {
         }
     }
 
-    /// Lets it serve on grace, until a moment.
+    /// Lets the grant serve on grace until `until`.
     pub(in crate::grant) fn extend_on_grace(&self, until: Timestamp) {
         if self.is_live() {
             self.served_until.fetch_max(until.as_millis(), Ordering::AcqRel);
         }
     }
 
-    /// What the provider last confirmed counts until `now` at most.
+    /// The provider's last confirmation counts until `now` at most.
     pub(in crate::grant) fn mark_stale(&self, now: Timestamp) {
         self.stale_at.fetch_min(now.as_millis(), Ordering::AcqRel);
         self.served_until.fetch_min(now.as_millis(), Ordering::AcqRel);
     }
 
-    /// Ends it. The register ends its sessions.
+    /// Ends the grant. The register ends its sessions.
     pub(in crate::grant) fn end(&self, reason: &EndReason) {
         let _ = self.ended.set(reason.clone());
         self.served_until.store(i64::MIN, Ordering::Release);

@@ -1,8 +1,8 @@
-//! One credential in memory, the grant and the user behind it, and what is known of it.
+//! One credential in memory, its grant and user, and what is known of it.
 //!
 //! | what | file |
 //! | --- | --- |
-//! | a session or token: whose it is, whether it lives, when it was last seen | `entry.rs` |
+//! | a session or token: whose it is, whether it is live, when it was last seen | `entry.rs` |
 //! | a grant, and how its last refreshes went | `grant_state.rs`, `refresh_history.rs` |
 //! | a user of Coder | `user_state.rs` |
 //! | the proofs, and the verdict that holds them | `authorization.rs`, `verdict.rs` |

@@ -8,26 +8,26 @@ use crate::types::{Backoff, Moment, lock};
 /// The first pause after a failure.
 pub(in crate::grant) const FIRST_REFRESH_PAUSE: Duration = Duration::from_secs(1);
 
-/// The longest pause between two tries.
+/// The longest pause between two attempts.
 pub(in crate::grant) const LONGEST_REFRESH_PAUSE: Duration = Duration::from_secs(30);
 
-/// The pauses between tries to refresh, of one grant and of all while the provider is down.
+/// The pauses between attempts to refresh, for one grant and for all while the provider is down.
 pub(in crate::grant) const REFRESH_BACKOFF: Backoff =
     Backoff::new(FIRST_REFRESH_PAUSE, LONGEST_REFRESH_PAUSE);
 
-/// Why a grant is not renewed, though it has not ended.
+/// Why a grant is not renewed although it has not ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::grant) enum RefreshTrouble {
     /// The provider does not answer.
     NoAnswer,
-    /// It answers, and does not renew this grant.
+    /// The provider answers, but does not renew this grant.
     Declined,
-    /// It gives tokens that do not show whether the person is still allowed.
+    /// The provider gives tokens that do not show whether the person is still allowed.
     Unusable,
 }
 
 impl RefreshTrouble {
-    /// A short name for the audit log.
+    /// The label for the audit log.
     pub(in crate::grant) const fn label(self) -> &'static str {
         match self {
             Self::NoAnswer => "no_answer",
@@ -52,18 +52,18 @@ struct Remembered {
 }
 
 impl RefreshHistory {
-    /// Before when the provider need not be asked, because it gave no useful answer about this grant.
+    /// Until when the provider need not be asked, because it gave no useful answer about this grant.
     pub(in crate::grant) fn not_before(&self) -> Option<Moment> {
         lock(&self.0).not_before
     }
 
-    /// What kept this grant from being renewed the last time, if anything did.
+    /// Why the last refresh failed; none when it succeeded.
     pub(in crate::grant) fn trouble(&self) -> Option<RefreshTrouble> {
         lock(&self.0).trouble
     }
 
-    /// The provider declined this grant; `exchange` is the latest that has begun. Gives the one at the first of the
-    /// declines in a row.
+    /// The provider declined this grant; `exchange` is the latest exchange that has begun. Returns the one at the first
+    /// of the consecutive declines.
     pub(in crate::grant) fn declined(&self, exchange: u64) -> u64 {
         *lock(&self.0).declined_at.get_or_insert(exchange)
     }
@@ -73,7 +73,7 @@ impl RefreshHistory {
         lock(&self.0).declined_at = None;
     }
 
-    /// The provider gave no useful answer about this grant. Gives when to ask again.
+    /// The provider gave no useful answer about this grant. Returns when to ask again.
     pub(in crate::grant) fn failed(&self, now: Moment, trouble: RefreshTrouble) -> Moment {
         let mut remembered = lock(&self.0);
         remembered.failures = remembered.failures.saturating_add(1);

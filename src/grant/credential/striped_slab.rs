@@ -1,4 +1,4 @@
-//! A collection that many threads add to and take from all the time, without waiting for each other.
+//! A collection that many threads add to and remove from constantly, without waiting for each other.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,14 +7,14 @@ use slab::Slab;
 
 use crate::types::lock;
 
-/// How many stripes there are. With more threads than this, some share one.
+/// How many stripes there are. With more threads than this, some share a stripe.
 const STRIPES: usize = 32;
 
-/// Values in stripes: each thread adds to a stripe of its own.
+/// Values in stripes: each thread adds to its own stripe.
 #[derive(Debug)]
 pub(super) struct StripedSlab<T>([Stripe<T>; STRIPES]);
 
-/// A cache line of its own, so that the lock of one stripe does not slow down another.
+/// Aligned to a cache line, so that the lock of one stripe does not slow down another.
 #[derive(Debug)]
 #[repr(align(64))]
 struct Stripe<T>(Mutex<Slab<T>>);
@@ -34,7 +34,7 @@ impl<T> StripedSlab<T> {
         StripedKey { stripe, key }
     }
 
-    /// Drops a value, on whichever thread this is.
+    /// Removes a value, on any thread.
     pub(super) fn remove(&self, place: StripedKey) {
         if let Some(stripe) = self.0.get(place.stripe) {
             lock(&stripe.0).try_remove(place.key);
@@ -46,7 +46,7 @@ impl<T> StripedSlab<T> {
         self.0.iter().map(|stripe| lock(&stripe.0).len()).sum()
     }
 
-    /// Shows every value to `look`, one stripe locked at a time.
+    /// Calls `look` with every value, one stripe locked at a time.
     pub(super) fn for_each(&self, mut look: impl FnMut(&T)) {
         for stripe in &self.0 {
             lock(&stripe.0).iter().for_each(|(_, value)| look(value));

@@ -1,7 +1,7 @@
-//! The credentials that something open depends on: tunnels, and responses in progress.
+//! The credentials of open tunnels and of responses in progress.
 //!
-//! Every request comes and goes here, so each thread has a list of its own. Workers meet only the task that looks
-//! through the lists once a second, and not each other.
+//! Every request is registered here, so each thread has its own list. Workers contend only with the task that reads the
+//! lists once a second, and not with each other.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -17,7 +17,7 @@ pub struct TunnelGuard {
 }
 
 impl TunnelGuard {
-    /// Registers something open.
+    /// Registers a tunnel or response.
     pub(super) fn new(entry: &Arc<CredentialEntry>) -> Self {
         Self { place: entry.links.tunnels.insert(Arc::clone(entry)), entry: Arc::clone(entry) }
     }
@@ -29,13 +29,13 @@ impl Drop for TunnelGuard {
     }
 }
 
-/// The right to judge a watched credential in the background: one task at a time has it.
+/// The exclusive right to judge a watched credential in the background.
 pub(in crate::grant) struct JudgeLease {
     entry: Arc<CredentialEntry>,
 }
 
 impl JudgeLease {
-    /// Leases for the watched credentials that `needs_judging` selects and no task is judging.
+    /// Leases for the watched credentials that `needs_judging` selects and that no task is judging.
     pub(in crate::grant) fn take(
         links: &CredentialLinks,
         needs_judging: impl Fn(&CredentialEntry) -> bool,

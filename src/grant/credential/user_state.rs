@@ -12,7 +12,7 @@ use crate::types::{CoderUserId, Timestamp, lock};
 #[derive(Debug)]
 pub(in crate::grant) struct UserState {
     pub(in crate::grant) id: CoderUserId,
-    /// The latest moment until which one of the live grants serves.
+    /// The latest moment until which a live grant serves.
     served_until: AtomicI64,
     /// Whether anybody ever signed in as this user here.
     signed_in: AtomicBool,
@@ -58,7 +58,7 @@ impl UserState {
         lock(&self.grants).clone()
     }
 
-    /// Adds a grant as the newest, unless it is known.
+    /// Adds a grant as the newest, unless it is known already.
     pub(in crate::grant) fn add(&self, grant: Arc<GrantState>) {
         let mut grants = lock(&self.grants);
         if !grants.iter().any(|known| known.id == grant.id) {
@@ -66,7 +66,7 @@ impl UserState {
         }
     }
 
-    /// Takes over a change of a grant: drops the ended ones. Gives whether a live one is left.
+    /// Applies a change of a grant: drops the ended ones. Returns whether a live one is left.
     pub(in crate::grant) fn settle(&self) -> bool {
         let mut grants = lock(&self.grants);
         grants.retain(|grant| grant.is_live());

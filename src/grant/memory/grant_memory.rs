@@ -1,4 +1,4 @@
-//! The memory, and its verdict about a credential: the hot path.
+//! The memory, and its verdict on a credential: the hot path.
 
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
@@ -18,12 +18,12 @@ use crate::types::{Clock, LoginType, Timestamp, TokenHash, TokenHashState, lock}
 /// How many hashes of unknown tokens are remembered.
 const UNKNOWN_TOKEN_CAPACITY: u64 = 20_000;
 
-/// How long Coder's answer is believed that it does not know a credential.
+/// How long the gateway believes Coder that it does not know a credential.
 const UNKNOWN_TOKEN_LIFE: Duration = Duration::from_mins(1);
 
 type CredentialCache<V> = moka::sync::Cache<TokenHash, V, TokenHashState>;
 
-/// The queue of credentials whose last-seen moment is to be written.
+/// The queue of credentials whose last-seen moment must be written.
 pub(in crate::grant) type SeenCredentials = UnboundedReceiver<Arc<CredentialEntry>>;
 
 /// How much is in memory.
@@ -37,11 +37,11 @@ pub struct MemorySizes {
     pub tunnels: usize,
 }
 
-/// The grants, users and credentials that are in use.
+/// The grants, users and credentials in use.
 ///
-/// An end in the store ends the same here right after, before it is reported.
+/// Whatever ends in the store ends here before that is reported.
 pub(in crate::grant) struct GrantMemory {
-    /// What the hot path looks up.
+    /// The cache of the hot path.
     cache: CredentialCache<Arc<CredentialEntry>>,
     /// Credentials that Coder does not know, and until when that is believed.
     unknown_tokens: CredentialCache<Timestamp>,
@@ -55,7 +55,7 @@ pub(in crate::grant) struct GrantMemory {
 }
 
 impl GrantMemory {
-    /// An empty one, and the queue of credentials whose last-seen moment is to be written.
+    /// An empty memory, and the queue of credentials whose last-seen moment must be written.
     pub(in crate::grant) fn new(settings: &GrantSettings, clock: Clock) -> (Self, SeenCredentials) {
         let (links, seen) = CredentialLinks::new(settings.idle);
         let cache = moka::sync::Cache::builder().max_capacity(settings.cache_capacity);
@@ -72,8 +72,8 @@ impl GrantMemory {
         (memory, seen)
     }
 
-    /// What is known of a credential without asking anybody. The hot path: one look-up, atomics only. No store, no
-    /// wait, no contended lock.
+    /// What is known of a credential without asking anybody. The hot path: one look-up, atomics only; no store, no
+    /// waiting, no contended lock.
     pub(in crate::grant) fn check(&self, hash: &TokenHash) -> Verdict {
         let now = self.clock.now();
         let Some(entry) = self.cache.get(hash) else {
@@ -87,25 +87,25 @@ impl GrantMemory {
         verdict
     }
 
-    /// The credential where the hot path finds it, live or not.
+    /// The credential in the hot path's cache, live or not.
     pub(in crate::grant) fn cached(&self, hash: &TokenHash) -> Option<Arc<CredentialEntry>> {
         self.cache.get(hash)
     }
 
-    /// Notes where a token was presented from. Written with the moment when it was last seen.
+    /// Notes where a token was presented from. Written together with the last-seen moment.
     pub(in crate::grant) fn seen_from(&self, hash: &TokenHash, device: Device) {
         if let Some(entry) = self.cache.get(hash).filter(|entry| entry.is_live()) {
             entry.seen_from(device);
         }
     }
 
-    /// One of each grant and user. Its lock is never held across a wait.
+    /// The register of grants and users. Its lock is never held across an await.
     pub(in crate::grant) fn register(&self) -> MutexGuard<'_, Register> {
         lock(&self.register)
     }
 
-    /// A token that Coder accepts without saying whose it is: believed for the recheck interval, not kept. The
-    /// verdict is [`Verdict::Unattributed`], unless its owner became known in the meantime.
+    /// A token that Coder accepts without reporting its owner: believed for the recheck interval, not stored. The
+    /// verdict is [`Verdict::Unattributed`], unless its owner became known meanwhile.
     pub(in crate::grant) fn accept_unattributed(&self, hash: TokenHash) -> Verdict {
         let now = self.clock.now();
         let until = now + self.recheck;
@@ -140,7 +140,7 @@ impl GrantMemory {
         self.unknown_tokens.invalidate(hash);
     }
 
-    /// Takes over what is newly stored of a token.
+    /// Applies a newly stored row of a token.
     pub(in crate::grant) fn token_stored(&self, row: &TokenRow) {
         let mut register = self.register();
         let Some(entry) = register.entry(&row.hash) else { return };
@@ -154,7 +154,7 @@ impl GrantMemory {
         self.cache.invalidate(&row.hash);
     }
 
-    /// Takes in a session that was read from the store at `epoch`; `None` when the epoch has changed since.
+    /// Adds a session that was read from the store at `epoch`; `None` when the epoch has changed since.
     pub(in crate::grant) fn enter_session(
         &self,
         epoch: u64,
@@ -169,7 +169,7 @@ impl GrantMemory {
         })
     }
 
-    /// Takes in a token that was read from the store at `epoch`; `None` when the epoch has changed since.
+    /// Adds a token that was read from the store at `epoch`; `None` when the epoch has changed since.
     pub(in crate::grant) fn enter_token(
         &self,
         epoch: u64,
@@ -204,7 +204,7 @@ impl GrantMemory {
         Some(entry)
     }
 
-    /// Takes a credential out, so that it is looked up again. Its open tunnels end.
+    /// Removes a credential, so that it is looked up again. Its open tunnels end.
     pub(in crate::grant) fn retire(&self, entry: &CredentialEntry) {
         self.register().retire(&entry.hash);
         entry.retire();
@@ -219,21 +219,21 @@ impl GrantMemory {
         }
     }
 
-    /// Ends a grant that has ended in the store, which was not known here yet.
+    /// Ends a grant whose end in the store was not known here yet.
     pub(in crate::grant) fn grant_ended(&self, grant: &GrantState, reason: &EndReason) {
         let ended = Ended { grants: vec![(grant.id, grant.user())], ..Ended::default() };
         self.register().end(&ended, reason);
     }
 
-    /// Takes over a grant's row. True when it holds a confirmation that still counts. A newer generation alone does
-    /// not show that: a refresh token is stored before the person is judged.
+    /// Applies a grant's row. True when it holds a confirmation that still counts. A newer generation alone does not
+    /// show that: a refresh token is stored before the person is judged.
     pub(in crate::grant) fn is_fresh_as(&self, grant: &GrantState, head: &GrantHead) -> bool {
         self.register().update(head);
         self.clock.now() < grant.stale_at()
     }
 
-    /// Leases for the credentials with something open whose authorization is stale or beyond a limit. A credential that
-    /// another task is judging is left out.
+    /// Leases for the credentials of open tunnels and responses whose authorization is stale or beyond a limit.
+    /// Credentials that another task is judging are left out.
     pub(in crate::grant) fn tunnels_to_judge(&self) -> Vec<JudgeLease> {
         let now = self.clock.now();
         JudgeLease::take(&self.links, |entry| entry.needs_judging(now))

@@ -1,4 +1,4 @@
-//! One of each grant, user and credential that is in use, in memory. Knows no store and no provider.
+//! The grants, users and credentials in use, each once in memory. Knows no store and no provider.
 //!
 //! | what | file |
 //! | --- | --- |

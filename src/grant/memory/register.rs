@@ -1,7 +1,7 @@
 //! One state of each grant, user and credential in memory.
 //!
-//! The register is a cache of the store that knows everything alive in this process. Its lock is held for memory
-//! work only, never across a wait, and never on the hot path.
+//! The register is a cache of the store and knows everything live in this process. Its lock is held for memory work
+//! only, never across an await, and never on the hot path.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -13,11 +13,11 @@ use crate::grant::credential::{CredentialEntry, CredentialPart, GrantState, User
 use crate::grant::store::{Ended, GrantHead, UserRow};
 use crate::types::{Clock, CoderUserId, GrantId, Timestamp, TokenHash, TokenHashState};
 
-/// How far back the clock may be set without anything following from it. Not the leeway for tokens: that is about the
-/// provider's clock, this about the gateway's own.
+/// How far the clock may be set back without consequences. Unlike the leeway for tokens, which concerns the provider's
+/// clock, this concerns the gateway's own.
 const CLOCK_SET_BACK_TOLERANCE: Duration = Duration::from_mins(1);
 
-/// One of each grant, user and credential that is in use.
+/// The grants, users and credentials in use, each once.
 #[derive(Debug)]
 pub(in crate::grant) struct Register {
     /// Grows with every end and every binding. Rows read from the store at an earlier epoch must be read again.
@@ -27,12 +27,12 @@ pub(in crate::grant) struct Register {
     users: HashMap<CoderUserId, RegisteredUser>,
     /// Grants between the verified identity and the session.
     pub(in crate::grant) sign_ins: SignInsInProgress,
-    /// Grants that are to be refreshed, and since when: a confirmation from before does not count.
+    /// Grants that must be refreshed, and since when: an earlier confirmation does not count.
     refresh_required: HashMap<GrantId, Timestamp>,
     /// How long a confirmation of the provider counts (`session.recheck`).
     recheck: Duration,
     clock: Clock,
-    /// The latest moment that the clock has shown.
+    /// The latest moment the clock has shown.
     latest: Timestamp,
 }
 
@@ -43,7 +43,7 @@ struct RegisteredGrant {
     sessions: Vec<Weak<CredentialEntry>>,
 }
 
-/// A user with the tokens.
+/// A user with the user's tokens.
 #[derive(Debug)]
 struct RegisteredUser {
     state: Weak<UserState>,
@@ -51,7 +51,7 @@ struct RegisteredUser {
 }
 
 impl RegisteredUser {
-    /// Takes over a change of a grant. With the user's last grant the open tunnels of the tokens end.
+    /// Applies a change of a grant. With the user's last grant, the open tunnels of the tokens end.
     fn settle(&mut self, user: &UserState) {
         if !user.settle() && user.signed_in() {
             for token in drain(&mut self.tokens) {
@@ -62,7 +62,7 @@ impl RegisteredUser {
 }
 
 impl Register {
-    /// An empty one.
+    /// An empty register.
     pub(super) fn new(recheck: Duration, clock: Clock) -> Self {
         Self {
             epoch: 0,
@@ -82,9 +82,9 @@ impl Register {
         self.epoch
     }
 
-    /// When the confirmation in a row grows stale: after the recheck interval or with the access
-    /// token; without a refresh token the provider cannot be asked before that expires. A confirmation from
-    /// the future comes from a clock that has been set right since, and is stale.
+    /// When the confirmation in a row goes stale: after the recheck interval or with the access token; without a
+    /// refresh token the provider cannot be asked before that expires. A confirmation from the future was made before
+    /// the clock was corrected, and is stale.
     fn stale_at(&self, head: &GrantHead) -> Timestamp {
         let now = self.clock.now();
         if head.checked_at > now + CLOCK_SET_BACK_TOLERANCE {
@@ -99,8 +99,8 @@ impl Register {
         head.access_expires_at.min(head.checked_at + self.recheck)
     }
 
-    /// Notices a clock that was set back by more than [`CLOCK_SET_BACK_TOLERANCE`]. Otherwise confirmations
-    /// would stay fresh for as long as that clock was ahead, so everything is stale now.
+    /// Detects a clock that was set back by more than [`CLOCK_SET_BACK_TOLERANCE`]. Everything becomes stale then:
+    /// confirmations would otherwise stay fresh for as long as the clock was ahead.
     pub(in crate::grant) fn watch_the_clock(&mut self) {
         let now = self.clock.now();
         if now + CLOCK_SET_BACK_TOLERANCE < self.latest {
@@ -115,7 +115,7 @@ impl Register {
         self.latest = self.latest.max(now);
     }
 
-    /// These are to be refreshed at the next request, where they have a refresh token.
+    /// Marks grants to be refreshed at the next request, where they have a refresh token.
     pub(in crate::grant) fn require_refresh(&mut self, grants: &[GrantHead]) {
         let now = self.clock.now();
         for head in grants.iter().filter(|head| head.refreshable) {
@@ -127,7 +127,7 @@ impl Register {
         }
     }
 
-    /// The one state of a live grant, as new as the row.
+    /// The state of a live grant, at least as new as the row.
     pub(in crate::grant) fn grant(&mut self, head: &GrantHead) -> Arc<GrantState> {
         let stale_at = self.stale_at(head);
         if let Some(known) = self.known_grant(&head.id) {
@@ -141,7 +141,7 @@ impl Register {
         made
     }
 
-    /// The one state of a user, with the live grants of the row.
+    /// The state of a user, with the live grants of the row.
     pub(super) fn user(&mut self, id: CoderUserId, row: &UserRow) -> Arc<UserState> {
         let user = self.known_user(&id).unwrap_or_else(|| {
             let made = Arc::new(UserState::new(id));
@@ -169,7 +169,7 @@ impl Register {
         self.entries.get(hash).and_then(Weak::upgrade).filter(|entry| entry.is_live())
     }
 
-    /// Puts a new entry in its places.
+    /// Adds a new entry.
     pub(super) fn enter(&mut self, entry: &Arc<CredentialEntry>) {
         let list = match &entry.part {
             CredentialPart::Session(session) => {
@@ -181,7 +181,7 @@ impl Register {
             }
         };
         if let Some(list) = list {
-            // Before it grows: so each of very many is looked at but a few times.
+            // Before the list grows, so each entry is visited only a few times.
             if list.len() == list.capacity() {
                 list.retain(|other| other.strong_count() > 0);
             }
@@ -190,7 +190,7 @@ impl Register {
         self.entries.insert(entry.hash, Arc::downgrade(entry));
     }
 
-    /// Takes an entry out, so that it is looked up again. Its open tunnels end.
+    /// Removes an entry, so that it is looked up again. Its open tunnels end.
     pub(super) fn retire(&mut self, hash: &TokenHash) {
         if let Some(entry) = self.entries.remove(hash).and_then(|weak| weak.upgrade()) {
             entry.retire();
@@ -208,20 +208,20 @@ impl Register {
         }
     }
 
-    /// Takes over what is newly stored of a grant, when it is in use.
+    /// Applies a newly stored row of a grant, when the grant is in use.
     pub(in crate::grant) fn update(&mut self, head: &GrantHead) {
         let Some(grant) = self.known_grant(&head.id) else { return };
         grant.update(head, self.stale_at(head));
         self.settle(grant.user());
     }
 
-    /// A grant goes on without the provider for a while.
+    /// Lets a grant serve for a while without the provider.
     pub(in crate::grant) fn extend_on_grace(&mut self, grant: &GrantState, until: Timestamp) {
         grant.extend_on_grace(until);
         self.settle(grant.user());
     }
 
-    /// A sign-in was bound, and ended what it replaces.
+    /// Applies a finished binding, and ends what it replaces.
     pub(in crate::grant) fn bind(&mut self, head: &GrantHead, ended: &Ended) {
         self.end(ended, &EndReason::Replaced);
         self.sign_ins.forget(&head.id);
@@ -234,7 +234,7 @@ impl Register {
         }
     }
 
-    /// Ends in memory what has ended in the store.
+    /// Ends in memory whatever the store has ended.
     pub(in crate::grant) fn end(&mut self, ended: &Ended, reason: &EndReason) {
         self.epoch += 1;
         for (id, user) in &ended.grants {
@@ -256,7 +256,7 @@ impl Register {
         }
     }
 
-    /// Forgets entries that are no longer in use, and sign-ins that began before `unbound_before` and were not finished.
+    /// Forgets entries no longer in use, and unfinished sign-ins that began before `unbound_before`.
     pub(in crate::grant) fn sweep(&mut self, unbound_before: Timestamp) {
         self.sign_ins.forget_older(unbound_before);
         let (now, recheck) = (self.clock.now(), self.recheck);
@@ -274,7 +274,7 @@ impl Register {
         self.users.get(id).and_then(|known| known.state.upgrade())
     }
 
-    /// Takes over a change of a grant of a user.
+    /// Applies a change of a user's grant.
     fn settle(&mut self, user: Option<CoderUserId>) {
         if let Some(known) = user.and_then(|id| self.users.get_mut(&id))
             && let Some(user) = known.state.upgrade()
@@ -284,7 +284,7 @@ impl Register {
     }
 }
 
-/// Entries that are still in use, taken out of a list.
+/// Takes the entries still in use out of a list.
 fn drain(list: &mut Vec<Weak<CredentialEntry>>) -> Vec<Arc<CredentialEntry>> {
     std::mem::take(list).iter().filter_map(Weak::upgrade).collect()
 }

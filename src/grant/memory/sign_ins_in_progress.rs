@@ -1,10 +1,10 @@
-//! Sign-ins in progress: grants between the verified identity and the session, in the memory of the process that
-//! began them.
+//! Sign-ins in progress: grants between the verified identity and the session, in the memory of the process that began
+//! them.
 //!
-//! Within a moment Coder asks for the tokens of such a grant and for its claims; both are answered from here. The
-//! store has the grant too, but not its one-time code: that is known here alone, and taken away when it is
-//! redeemed. After a crash the code is lost, so it is good once, and nothing has to be written for that. (Where several
-//! processes share a store it would have to be stored: Coder may ask any of them.)
+//! Within a moment Coder asks for such a grant's tokens and claims; both are answered from here. The store has the
+//! grant too, but not its one-time code, which exists only here and is removed when redeemed. A crash loses the code,
+//! so it works only once, without a write. (Processes that share a store would have to store it: Coder may ask any of
+//! them.)
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,13 +37,13 @@ struct KnownSignIn {
 }
 
 impl SignInsInProgress {
-    /// A sign-in begins. To be called before the store knows of it, so that an end in the store ends it here too.
+    /// Begins a sign-in. To be called before the store knows of it, so that an end in the store ends it here too.
     pub(in crate::grant) fn begin(&mut self, id: GrantId, grant: SignInInProgress) {
         self.by_access.insert(grant.access, id);
         self.grants.insert(id, KnownSignIn { grant: Arc::new(grant), code: None });
     }
 
-    /// A sign-in is over: bound, given up or ended.
+    /// Forgets a sign-in: bound, abandoned or ended.
     pub(in crate::grant) fn forget(&mut self, id: &GrantId) {
         if let Some(known) = self.grants.remove(id) {
             self.by_access.remove(&known.grant.access);
@@ -56,14 +56,14 @@ impl SignInsInProgress {
         self.by_access.retain(|_, id| self.grants.contains_key(id));
     }
 
-    /// Takes note of the code made for a sign-in; one made before is void.
+    /// Sets the code of a sign-in; an earlier one becomes invalid.
     pub(in crate::grant) fn set_code(&mut self, id: &GrantId, code: TokenHash) {
         if let Some(known) = self.grants.get_mut(id) {
             known.code = Some(code);
         }
     }
 
-    /// Redeems the code of a sign-in: the first time, and never again.
+    /// Redeems the code of a sign-in, once.
     pub(in crate::grant) fn redeem(
         &mut self,
         id: &GrantId,

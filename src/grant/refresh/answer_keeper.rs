@@ -1,4 +1,4 @@
-//! What a refresh gave: the new refresh token stored first, then the person judged, then all of it stored.
+//! Stores the result of a refresh: first the new refresh token, then, after the judgement, all the rest.
 
 use std::sync::Arc;
 
@@ -17,7 +17,7 @@ use crate::grant::vault::{GrantContents, Vault};
 use crate::oidc::{RefreshAnswer, Refreshed, Sid};
 use crate::types::{Clock, GrantId, Secret, TokenHash};
 
-/// Stores what the provider answers to a refresh.
+/// Stores the provider's answers to refreshes.
 pub(super) struct AnswerKeeper {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -31,7 +31,7 @@ pub(super) struct AnswerKeeper {
 }
 
 impl AnswerKeeper {
-    /// A keeper of answers of `provider`.
+    /// A keeper of the answers of `provider`.
     pub(super) fn new(
         parts: &GrantParts,
         settings: &GrantSettings,
@@ -50,11 +50,11 @@ impl AnswerKeeper {
         }
     }
 
-    /// Stores the new refresh token, judges the person by the answer, and lets it count once it is stored.
+    /// Stores the new refresh token, judges the person by the answer, and applies it once it is stored.
     ///
     /// # Errors
     ///
-    /// The store failed: the answer counts for nothing yet, and is remembered.
+    /// The store failed: the answer does not count yet, and is remembered.
     pub(super) async fn keep(
         &self,
         grant: &GrantState,
@@ -83,8 +83,8 @@ impl AnswerKeeper {
         self.fenced_off(grant).await
     }
 
-    /// Writes the new refresh token before anything else of the answer is looked at: whatever is wrong with
-    /// the rest, the grant can be refreshed again. None: fenced off.
+    /// Stores the new refresh token before checking the rest of the answer: whatever is wrong with that, the grant can
+    /// be refreshed again. None: fenced off.
     async fn keep_refresh_token(
         &self,
         mut head: GrantHead,
@@ -126,7 +126,7 @@ impl AnswerKeeper {
         Ok(true)
     }
 
-    /// The grant as it will be, and what to write for it.
+    /// The changed grant, and what to write for it.
     fn replacement(
         &self,
         mut head: GrantHead,
@@ -144,7 +144,7 @@ impl AnswerKeeper {
         head.generation += 1;
         let access = TokenHash::of(refreshed.access_token.expose());
         contents.access_token = refreshed.access_token;
-        // authentik sends no new refresh token when the old one is to be kept.
+        // authentik sends no new refresh token when the old one stays valid.
         contents.refresh_token = refreshed.refresh_token.or(contents.refresh_token);
         contents.id_token = refreshed.id_token.unwrap_or(contents.id_token);
         contents.groups = refreshed.groups;
@@ -161,7 +161,7 @@ impl AnswerKeeper {
         Ok((head, replacement))
     }
 
-    /// The grant changed while the provider was asked. When it has ended, the new tokens must go too.
+    /// The grant changed while the provider was asked. If it has ended, the new tokens must be revoked.
     async fn fenced_off(&self, grant: &GrantState) -> Result<RefreshOutcome, StoreError> {
         let Some(row) = self.store.grant(grant.id).await? else {
             self.unsaved.forget(grant.id);
@@ -180,12 +180,12 @@ impl AnswerKeeper {
         RefreshOutcome::Ended(reason)
     }
 
-    /// The answer that is still to be stored for a grant at a generation.
+    /// The unsaved answer for a grant at a generation.
     pub(super) fn unsaved(&self, id: GrantId, generation: u64) -> Option<RefreshAnswer> {
         self.unsaved.at(id, generation)
     }
 
-    /// Queues tokens that came too late for an ended grant for revocation.
+    /// Queues for revocation the tokens that came too late for an ended grant.
     ///
     /// # Errors
     ///
@@ -202,17 +202,16 @@ impl AnswerKeeper {
         Ok(())
     }
 
-    /// The grants whose answers the store did not take when they came.
+    /// The grants whose answers are not stored yet.
     pub(super) fn waiting(&self) -> Vec<GrantId> {
         self.unsaved.grants()
     }
 
-    /// The grant of an answer that is still to be stored. None when it is gone or has ended: then the tokens are
-    /// queued for revocation.
+    /// The grant of an unsaved answer. None when it is gone or has ended: then the tokens are queued for revocation.
     ///
     /// # Errors
     ///
-    /// The store failed still.
+    /// The store still fails.
     pub(super) async fn live_grant(&self, id: GrantId) -> Result<Option<GrantHead>, StoreError> {
         let Some(row) = self.store.grant(id).await? else {
             self.unsaved.forget(id);
@@ -226,7 +225,7 @@ impl AnswerKeeper {
     }
 }
 
-/// The tokens to revoke of a grant that ended while it was refreshed.
+/// The tokens to revoke for a grant that ended during its refresh.
 fn late(old: Option<GrantContents>, answer: &RefreshAnswer) -> GrantContents {
     let empty = || GrantContents {
         access_token: Secret::new(""),

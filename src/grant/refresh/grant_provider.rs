@@ -1,4 +1,4 @@
-//! What a grant needs of the provider.
+//! What a grant needs from the provider.
 
 use futures_util::future::BoxFuture;
 
@@ -24,8 +24,8 @@ pub trait GrantProvider: Send + Sync + 'static {
         answer: &'a RefreshAnswer,
     ) -> BoxFuture<'a, Result<Refreshed, JudgeError>>;
 
-    /// Asks whether the provider accepts our client, without any person's token; `in_doubt` means that it has
-    /// just refused it.
+    /// Asks whether the provider accepts our client, without a person's token; `in_doubt`: it has just refused the
+    /// client.
     fn check_client(&self, in_doubt: bool) -> BoxFuture<'_, Result<ClientCheck, Unreachable>>;
 
     /// Revokes one token (RFC 7009).

@@ -1,7 +1,7 @@
 //! Whether the provider answers, and which refresh may ask it while it does not.
 //!
-//! While it is known to be down, one request at a time tries it, over all grants, with growing pauses.
-//! When it is back, grants refresh as they are needed, [`MAX_REFRESHES_IN_FLIGHT`] at a time: no stampede.
+//! While it is down, one request at a time tries it, for all grants together, with growing pauses. When it is back,
+//! grants refresh as needed, [`MAX_REFRESHES_IN_FLIGHT`] at a time, without a stampede.
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::sync::{Semaphore, SemaphorePermit};
 use crate::grant::credential::{FIRST_REFRESH_PAUSE, LONGEST_REFRESH_PAUSE, REFRESH_BACKOFF};
 use crate::types::{Moment, lock};
 
-/// Refreshes in flight at once. authentik takes some 0.4 s of a core for each.
+/// Refreshes in flight at once. Each takes authentik some 0.4 s of a core.
 const MAX_REFRESHES_IN_FLIGHT: u32 = 32;
 
 #[derive(Debug)]
@@ -30,16 +30,16 @@ pub(super) struct ProviderHealth {
 
 /// Whether a refresh may go to the provider.
 pub(super) enum RefreshAdmission<'a> {
-    /// It may.
+    /// It may go.
     Go(ProviderPass<'a>),
-    /// Not before this.
+    /// It must wait until this moment.
     Wait(Moment),
 }
 
-/// The right to ask the provider once, and the duty to report what became of it.
+/// The right to ask the provider once, and the duty to report the result.
 pub(super) struct ProviderPass<'a> {
     health: &'a ProviderHealth,
-    /// Whether this is the one try while the provider is down.
+    /// Whether this is the one attempt while the provider is down.
     probe: bool,
 }
 
@@ -55,22 +55,22 @@ impl ProviderHealth {
 
     /// Waits until no refresh is in flight.
     pub(super) async fn wait_until_idle(&self) {
-        // All permits. An error would mean that the semaphore is closed, and that nothing refreshes any more.
+        // All permits. An error would mean that the semaphore is closed, and nothing refreshes any more.
         let _ = self.permits.acquire_many(MAX_REFRESHES_IN_FLIGHT).await;
     }
 
-    /// Whether the provider did not answer the last time.
+    /// Whether the provider did not answer last time.
     #[cfg(test)]
     pub(super) fn is_down(&self) -> bool {
         lock(&self.down).is_some()
     }
 
-    /// While the provider is down: when a refresh may ask it again. `None` when one may now.
+    /// When a refresh may ask a provider that is down; `None` when one may now.
     pub(super) fn down_until(&self, now: Moment) -> Option<Moment> {
         lock(&self.down).as_ref().and_then(|down| down.wait(now))
     }
 
-    /// Lets a refresh through, or not.
+    /// Decides whether a refresh may ask the provider.
     pub(super) fn admit(&self, now: Moment) -> RefreshAdmission<'_> {
         let mut state = lock(&self.down);
         let Some(down) = state.as_mut() else {
@@ -94,7 +94,7 @@ impl ProviderOutage {
 }
 
 impl ProviderPass<'_> {
-    /// Whether this is the one try while the provider is down.
+    /// Whether this is the one attempt while the provider is down.
     pub(super) fn is_probe(&self) -> bool {
         self.probe
     }
@@ -107,11 +107,11 @@ impl ProviderPass<'_> {
         self.probe = false;
     }
 
-    /// The provider did not answer. Gives when to try again.
+    /// The provider did not answer. Returns when to try again.
     pub(super) fn failed(&mut self, now: Moment, asked_for: Option<Duration>) -> Moment {
         let mut state = lock(&self.health.down);
         if let Some(down) = state.as_ref().filter(|_| !self.probe) {
-            // This refresh was in flight when the provider went down: the failure is counted already.
+            // This refresh was in flight when the provider went down: the failure is already counted.
             return down.next_try.max(now + FIRST_REFRESH_PAUSE);
         }
         let failures = state.as_ref().map_or(1, |down| down.failures.saturating_add(1));
@@ -125,7 +125,7 @@ impl ProviderPass<'_> {
 }
 
 impl Drop for ProviderPass<'_> {
-    /// A probe that did not ask the provider after all, or got no answer, gives its turn back.
+    /// A probe that did not ask the provider, or got no answer, gives its turn back.
     fn drop(&mut self) {
         if self.probe
             && let Some(down) = lock(&self.health.down).as_mut()

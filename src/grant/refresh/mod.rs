@@ -2,11 +2,11 @@
 //!
 //! | what | file |
 //! | --- | --- |
-//! | what a grant needs of the provider | `grant_provider.rs` |
+//! | what a grant needs from the provider | `grant_provider.rs` |
 //! | whether the provider answers, and which refresh may ask it while it does not | `health.rs` |
-//! | what an answer without tokens means: a refusal, a client set up wrong, an outage | `provider_link.rs` |
-//! | what became of a refresh | `outcome.rs` |
-//! | answers with tokens: stored, judged, stored whole | `answer_keeper.rs`, `unsaved.rs` |
+//! | an answer without tokens: a refusal, a misconfigured client, or an outage | `provider_link.rs` |
+//! | results of a refresh | `outcome.rs` |
+//! | answers with tokens: stored, judged, stored completely | `answer_keeper.rs`, `unsaved.rs` |
 //! | providers that keep one refresh token for each user and client | `shared_token.rs` |
 //! | one refresh in flight per grant, and the grace without an answer | `refresher.rs` |
 

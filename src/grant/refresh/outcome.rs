@@ -1,4 +1,4 @@
-//! What became of a refresh.
+//! The result of a refresh.
 
 use std::time::Duration;
 
@@ -10,47 +10,47 @@ use crate::grant::terminator::Terminator;
 use crate::telemetry::audit::AuditAction;
 use crate::types::Moment;
 
-/// What became of one refresh at the provider.
+/// The result of one refresh at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum RefreshOutcome {
     /// The provider has confirmed the grant, and that is stored.
     Fresh,
     /// The grant has ended.
     Ended(EndReason),
-    /// The grant has ended, and its sessions go on with a newer one of the same person.
+    /// The grant has ended, and its sessions continue with a newer one of the same person.
     Moved,
-    /// The provider gave no answer that counts; when to ask again.
+    /// The provider gave no usable answer; when to ask again.
     NoAnswer(Moment),
     /// The store failed.
     Failed(StoreError),
 }
 
-/// What a request learns about a grant whose confirmation is stale.
+/// The result for a request that needs a stale grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::grant) enum Renewal {
     /// The provider has confirmed it.
     Fresh,
-    /// The provider gives no answer that counts, and the grace is not over.
+    /// The provider gives no usable answer, and the grace is not over.
     Grace,
     /// The grant has ended.
     Ended(EndReason),
-    /// The grant has ended, and its sessions go on with a newer one of the same person.
+    /// The grant has ended, and its sessions continue with a newer one of the same person.
     Moved,
-    /// The grace is over, and the provider answers that it does not renew this grant.
+    /// The grace is over, and the provider declines to renew this grant.
     Declined {
         /// When to ask again.
         retry_after: Duration,
     },
     /// The grace is over.
     Unreachable {
-        /// Whether the provider answers, with tokens that do not show whether the person is still allowed.
+        /// Whether the provider answers, but with tokens that do not show whether the person is still allowed.
         answers: bool,
         /// When to ask again.
         retry_after: Duration,
     },
 }
 
-/// Takes the consequence when no new tokens count: ends the grant, or leaves it for later.
+/// Handles a refresh without usable tokens: ends the grant, or leaves it for later.
 ///
 /// # Errors
 ///
@@ -73,7 +73,7 @@ pub(super) async fn conclude(
     }
 }
 
-/// One audit event for what became of a refresh.
+/// Writes one audit event for the result of a refresh.
 pub(super) fn emit(head: &GrantHead, outcome: &str) {
     CredentialOwner::of(head).audit(AuditAction::Refresh, outcome);
 }

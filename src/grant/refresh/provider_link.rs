@@ -1,12 +1,11 @@
-//! Asks the provider about a grant, and tells apart what it may mean when no tokens come: a refusal of this
-//! user, a client that is not set up right, a provider that does not answer.
+//! Asks the provider about a grant, and finds out why no tokens come: a refusal of this user, a misconfigured client,
+//! or a provider that does not answer.
 //!
-//! `invalid_grant` is a refusal. Every other error may be one: Dex and LemonLDAP::NG call a dead refresh token
-//! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same
-//! names. Such an answer ends a grant only when it is shown that the provider accepts our client: it gave
-//! tokens for another grant since, or it answers `invalid_grant` to a made-up refresh token. In the
-//! same way an internal error or a silence counts as an outage only when the provider answers nothing else
-//! either.
+//! `invalid_grant` is a refusal. Every other error may be one: for a dead refresh token Dex and LemonLDAP::NG answer
+//! `invalid_request`, Gitea `unauthorized_client`, Pocket ID `access_denied`; a wrong secret has the same names. Such
+//! an answer ends a grant only when the provider demonstrably accepts our client: it has since given tokens for another
+//! grant, or it answers `invalid_grant` to a made-up refresh token. Likewise, an internal error or silence counts as an
+//! outage only when the provider answers nothing else either.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,8 +23,7 @@ use crate::oidc::{
 };
 use crate::types::{Clock, IdentityKey, Moment, Secret};
 
-/// How long the provider may take for one exchange. The client has its own, shorter limit; this one
-/// holds whatever the client does.
+/// The time limit for one exchange. The client has its own, shorter limit; this one applies whatever the client does.
 const LONGEST_EXCHANGE: Duration = Duration::from_mins(1);
 
 /// No answer within [`LONGEST_EXCHANGE`].
@@ -33,24 +31,24 @@ const TOO_LATE: Unreachable = Unreachable { cause: OutageCause::Timeout, retry_a
 
 /// Why a grant is not renewed.
 pub(super) enum NotRenewed {
-    /// It has to end.
+    /// The grant must end.
     Over(EndReason),
-    /// The provider gave no answer that counts; and when to ask again.
+    /// The provider gave no usable answer; and when to ask again.
     Later(RefreshTrouble, Moment),
 }
 
 /// Why a refresh gave no tokens.
 pub(super) enum NoTokens {
-    /// An error that may be about the grant or about our client: [`ProviderLink::settle`] finds out which.
+    /// An error that may concern the grant or our client: [`ProviderLink::settle`] finds out which.
     Declined(DeclinedRefresh),
     /// Anything else.
     NotRenewed(NotRenewed),
 }
 
-/// A refresh that was declined by another name than `invalid_grant`.
+/// A refresh that was declined with another error than `invalid_grant`.
 pub(super) struct DeclinedRefresh {
     pub(super) error: OAuthError,
-    /// The latest exchange that was known to have given tokens when this one began.
+    /// The latest exchange known to have given tokens when this one began.
     last_given: u64,
 }
 
@@ -60,22 +58,21 @@ impl From<NotRenewed> for NoTokens {
     }
 }
 
-/// The provider as grants see it: whether it answers, and whether it accepts our client.
+/// The provider as grants see it: whether it answers and accepts our client.
 pub(in crate::grant) struct ProviderLink {
     provider: Arc<dyn GrantProvider>,
     pub(super) health: ProviderHealth,
     clock: Clock,
     /// Numbers the exchanges, from 1.
     exchanges: AtomicU64,
-    /// The latest exchange that gave tokens. One that began after a decline shows that the provider accepts
-    /// our client.
+    /// The latest exchange that gave tokens. If it began after a decline, the provider accepts our client.
     last_given: AtomicU64,
     /// Held while the client is checked: one check at a time.
     checking: Mutex<()>,
 }
 
 impl ProviderLink {
-    /// A link to a provider that is thought to answer.
+    /// A link to a provider that is assumed to answer.
     pub(in crate::grant) fn new(provider: Arc<dyn GrantProvider>, clock: Clock) -> Self {
         Self {
             provider,
@@ -100,7 +97,7 @@ impl ProviderLink {
         let asked = tokio::time::timeout(LONGEST_EXCHANGE, self.provider.refresh(key, token)).await;
         let error = match asked.unwrap_or_else(|_| Err(TOO_LATE.into())) {
             Ok(answer) => {
-                // Whether it is back shows when the person is judged: its keys or its userinfo may be down.
+                // The judgement shows whether it is back: its keys or its userinfo may be down.
                 self.last_given.fetch_max(exchange, Ordering::Relaxed);
                 history.token_accepted();
                 return Ok(answer);
@@ -125,7 +122,7 @@ impl ProviderLink {
         })
     }
 
-    /// Finds out what an error other than `invalid_grant` means for the grant that it came for.
+    /// Finds out what an error other than `invalid_grant` means for its grant.
     pub(super) async fn settle(
         &self,
         history: &RefreshHistory,
@@ -143,7 +140,7 @@ impl ProviderLink {
             );
             Err(NotRenewed::Over(EndReason::EndedByProvider))
         };
-        // Another grant was refreshed after the first decline and before this one was asked for.
+        // Another grant was refreshed after the first decline and before this request.
         if decline.last_given > first {
             return over();
         }
@@ -155,7 +152,7 @@ impl ProviderLink {
             }
             Ok(ClientCheck::Unclear(_)) | Err(_) => return Err(later),
         }
-        // Once more: the client may have been set right between the two answers.
+        // Once more: the client may have been corrected between the two answers.
         match self.refresh(history, key, token, pass).await {
             Err(NoTokens::Declined(_)) => over(),
             Err(NoTokens::NotRenewed(not_renewed)) => Err(not_renewed),
@@ -187,13 +184,13 @@ impl ProviderLink {
         Err(match error {
             JudgeError::Refused(refusal) => NotRenewed::Over(EndReason::refused(&refusal.sentence())),
             JudgeError::AnotherSubject => NotRenewed::Over(EndReason::AnotherSubject),
-            // The token endpoint answers: a check there would not tell an outage from one person's trouble.
+            // The token endpoint answers, so a check there would not tell an outage from one person's trouble.
             JudgeError::Unreachable(down) => self.down(history, pass, down.retry_after),
             JudgeError::Provider(_) => self.later(history, RefreshTrouble::Unusable),
         })
     }
 
-    /// While the provider does not answer: when it may be asked again. `None` when it may now.
+    /// When a provider that does not answer may be asked again; `None` when it may now.
     pub(in crate::grant) fn down_until(&self, now: Moment) -> Option<Moment> {
         self.health.down_until(now)
     }
@@ -207,12 +204,12 @@ impl ProviderLink {
     ///
     /// # Errors
     ///
-    /// It is not revoked: the provider gave no answer, or offers no revocation.
+    /// The token is not revoked: the provider gave no answer, or offers no revocation.
     pub(in crate::grant) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
         self.provider.revoke(token, kind).await
     }
 
-    /// An internal error or a silence: an outage when the provider answers nothing else either.
+    /// An internal error or silence: an outage when the provider answers nothing else either.
     async fn failed_for_one(
         &self,
         history: &RefreshHistory,
@@ -222,7 +219,7 @@ impl ProviderLink {
         let _one = self.checking.lock().await;
         let now = self.clock.moment();
         if let Some(until) = self.health.down_until(now).filter(|_| !pass.is_probe()) {
-            // Another check has found out while this one waited.
+            // Another check finished while this one waited.
             return NotRenewed::Later(
                 RefreshTrouble::NoAnswer,
                 until.max(history.failed(now, RefreshTrouble::NoAnswer)),

@@ -21,13 +21,13 @@ use crate::grant::vault::Vault;
 use crate::grant::work_runtime::WorkRuntime;
 use crate::types::{Clock, GrantId, IdentityKey, InFlight, Moment, SingleFlight, Timestamp, TokenHash};
 
-/// How long an authorization goes on by itself after a request stopped waiting for a slow refresh.
+/// How long an authorization continues after a request stopped waiting for a slow refresh.
 const GRACE_AFTER_PATIENCE: Duration = Duration::from_secs(30);
 
-/// The least time between two tries for one grant, as reported to a client.
+/// The shortest time between two attempts for one grant, as reported to a client.
 const LEAST_RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// Has the provider confirm grants.
+/// Asks the provider to confirm grants.
 pub(in crate::grant) struct Refresher {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -41,7 +41,7 @@ pub(in crate::grant) struct Refresher {
     grace: Duration,
     /// How long a request waits while there is grace.
     patience: Duration,
-    /// The refreshes in flight. Their work does not end when the requests that wait for it go away.
+    /// The refreshes in flight. They continue when the requests that wait for them go away.
     in_flight: SingleFlight<GrantId, RefreshOutcome>,
 }
 
@@ -69,10 +69,9 @@ impl Refresher {
         }
     }
 
-    /// Has the provider asked about a grant as it was at generation `seen`, at most once for all requests that
-    /// need it at the same time.
+    /// Asks the provider about a grant as of generation `seen`, once for all concurrent requests that need it.
     ///
-    /// On grace no request waits beyond `patience`: the refresh goes on by itself.
+    /// On grace, no request waits beyond `patience`: the refresh continues in the background.
     ///
     /// # Errors
     ///
@@ -105,7 +104,7 @@ impl Refresher {
         }
     }
 
-    /// The refresh in flight, or a new one, unless the provider need not be asked yet: then until when.
+    /// The refresh in flight, or a new one; when the provider need not be asked yet, until when.
     fn join_or_start(
         self: &Arc<Self>,
         grant: &Arc<GrantState>,
@@ -121,8 +120,7 @@ impl Refresher {
         self.in_flight.join_or_try(self.runtime.handle(), grant.id, start)
     }
 
-    /// Until when a request waits for refreshes while its authorization can go on by the grace, however many
-    /// grants there are to ask about.
+    /// Until when a request on grace waits for refreshes, however many grants there are to ask about.
     pub(in crate::grant) fn patience(&self) -> Instant {
         Instant::now() + self.patience
     }
@@ -133,12 +131,12 @@ impl Refresher {
         ends.max().unwrap_or(Timestamp::EPOCH)
     }
 
-    /// When the grace is over, unless the grant is renewed.
+    /// When the grace ends, unless the grant is renewed.
     fn grace_end(&self, grant: &GrantState) -> Timestamp {
         grant.stale_at() + self.grace
     }
 
-    /// How a grant stands without an answer that counts, when the provider is not asked before `until`.
+    /// The state of a grant without a usable answer, when the provider is not asked before `until`.
     fn without_answer(&self, grant: &GrantState, until: Moment) -> Renewal {
         let now = self.clock.now();
         let retry_after = until.since(self.clock.moment()).max(LEAST_RETRY_AFTER);
@@ -158,7 +156,7 @@ impl Refresher {
         }
     }
 
-    /// The work of a refresh.
+    /// Performs a refresh.
     async fn refresh(self: Arc<Self>, grant: Arc<GrantState>, seen: u64) -> RefreshOutcome {
         let Some(_permit) = self.provider.health.permit().await else {
             return RefreshOutcome::NoAnswer(self.clock.moment());
@@ -188,7 +186,7 @@ impl Refresher {
             return Ok(self.over_in_memory(grant, reason));
         }
         if row.head.generation != seen && self.memory.is_fresh_as(grant, &row.head) {
-            // Another refresh renewed it since it was looked at.
+            // Another refresh has renewed it meanwhile.
             return Ok(RefreshOutcome::Fresh);
         }
         let Ok(contents) = self.vault.open(grant.id, &row.sealed) else {
@@ -227,7 +225,7 @@ impl Refresher {
         }
     }
 
-    /// The provider cannot be asked: the access token's life is the authorization's (GHSA-3rw9-wmc8-8948).
+    /// The provider cannot be asked: the authorization lives as long as the access token (GHSA-3rw9-wmc8-8948).
     async fn without_refresh_token(
         &self,
         grant: &GrantState,
@@ -241,18 +239,18 @@ impl Refresher {
         Ok(RefreshOutcome::Ended(EndReason::AccessExpired))
     }
 
-    /// The grant is over in the store, which the memory did not know yet.
+    /// The grant has ended in the store, which the memory did not know yet.
     fn over_in_memory(&self, grant: &GrantState, reason: EndReason) -> RefreshOutcome {
         self.memory.grant_ended(grant, &reason);
         RefreshOutcome::Ended(reason)
     }
 
-    /// Drops what the provider confirmed before about an identity: its grants are refreshed at the next
-    /// request that needs them, and `invalid_grant` ends them then.
+    /// Invalidates the provider's confirmations of an identity: its grants are refreshed at the next request that needs
+    /// them, and `invalid_grant` ends them then.
     ///
     /// # Errors
     ///
-    /// The store failed: what was confirmed still counts.
+    /// The store failed: the confirmations still count.
     pub(in crate::grant) async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
         let handle = self.vault.handle(key);
         let grants = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
@@ -260,17 +258,17 @@ impl Refresher {
         Ok(())
     }
 
-    /// Whether the provider gave no answer when it was last asked to renew something.
+    /// Whether the provider gave no answer to the last refresh.
     #[cfg(test)]
     pub(in crate::grant) fn provider_is_down(&self) -> bool {
         self.provider.health.is_down()
     }
 
-    /// Tries again to store what the provider gave and the store did not take.
+    /// Tries again to store unsaved answers of the provider.
     ///
     /// # Errors
     ///
-    /// The store failed still.
+    /// The store still fails.
     pub(in crate::grant) async fn save_unsaved(self: &Arc<Self>) -> Result<(), StoreError> {
         for id in self.keeper.waiting() {
             let Some(head) = self.keeper.live_grant(id).await? else { continue };

@@ -1,8 +1,8 @@
 //! Providers that keep one refresh token for each user and client.
 //!
-//! At Dex the refresh token of a person's second sign-in takes the place of the first one's, whose refresh
-//! is then declined. Ending the first browser's session would make the person sign in again, which would end
-//! the second's, and so on. Its sessions go on with the newer sign-in of the same person instead.
+//! At Dex the refresh token of a person's second sign-in replaces the first one's, whose refresh is then declined.
+//! Ending the first browser's session would make the person sign in again, which would end the second's, and so on. Its
+//! sessions continue with the person's newer sign-in instead.
 
 use super::outcome::{RefreshOutcome, emit};
 use crate::grant::EndReason;
@@ -12,9 +12,9 @@ use crate::grant::store::{GrantHead, Scope, Store, StoreError};
 use crate::grant::terminator::Terminator;
 use crate::oidc::OAuthError;
 
-/// Moves the sessions of a grant that was declined to a newer sign-in of the same person, and ends it.
-/// None when there is no such sign-in, or when the provider names its sessions (`sid`): there each
-/// sign-in has a refresh token of its own, and a session must end with its own.
+/// Moves the sessions of a declined grant to a newer sign-in of the same person, and ends the grant. None when there is
+/// no such sign-in, or when the provider names its sessions (`sid`): there each sign-in has its own refresh token, and
+/// a session must end with its own.
 ///
 /// # Errors
 ///
@@ -46,7 +46,7 @@ pub(super) async fn move_to_newer(
     );
     memory.sessions_moved(grant, &moved);
     emit(head, "moved");
-    // Not to be revoked there: at such a provider that could end the newer sign-in too.
+    // Not revoked there: at such a provider that could end the newer sign-in too.
     terminator.end_scope(Scope::Grant(grant.id), EndReason::EndedByProvider).await?;
     Ok(Some(RefreshOutcome::Moved))
 }

@@ -1,4 +1,4 @@
-//! Answers of the provider that are not stored whole yet.
+//! Answers of the provider that are not completely stored yet.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -7,20 +7,20 @@ use crate::grant::store::GrantHead;
 use crate::oidc::RefreshAnswer;
 use crate::types::{GrantId, lock};
 
-/// An answer, and the generation of the grant that it is for.
+/// An answer, and the generation of its grant.
 #[derive(Clone)]
 struct UnsavedAnswer {
     generation: u64,
     answer: RefreshAnswer,
 }
 
-/// The answers of the provider that are not stored whole yet, one a grant. The refresh token that each was given for
-/// may be spent: the answer must be stored, not asked for again.
+/// Answers of the provider that are not completely stored yet, one per grant. The refresh token that was presented may
+/// be spent: the answer must be stored, not requested again.
 #[derive(Default)]
 pub(super) struct UnsavedAnswers(Mutex<HashMap<GrantId, UnsavedAnswer>>);
 
 impl UnsavedAnswers {
-    /// Remembers the answer for a grant as it is now.
+    /// Remembers the answer for the present generation of a grant.
     pub(super) fn remember(&self, head: &GrantHead, answer: &RefreshAnswer) {
         let unsaved = UnsavedAnswer { generation: head.generation, answer: answer.clone() };
         lock(&self.0).insert(head.id, unsaved);
@@ -37,12 +37,12 @@ impl UnsavedAnswers {
         unsaved.get(&id).filter(|it| it.generation == generation).map(|it| it.answer.clone())
     }
 
-    /// The grants that have one.
+    /// The grants with an answer.
     pub(super) fn grants(&self) -> Vec<GrantId> {
         lock(&self.0).keys().copied().collect()
     }
 
-    /// It is stored, or of no use any more.
+    /// Forgets an answer that is stored or no longer needed.
     pub(super) fn forget(&self, id: GrantId) {
         lock(&self.0).remove(&id);
     }

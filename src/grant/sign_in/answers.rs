@@ -1,4 +1,4 @@
-//! What the issuer answers Coder with: the provider's own tokens and claims, never a refresh token.
+//! The issuer's answers to Coder: the provider's own tokens and claims, never a refresh token.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use crate::grant::vault::{GrantContents, Vault};
 use crate::oidc::ClaimMap;
 use crate::types::{Clock, GrantId, Secret, Timestamp, TokenHash};
 
-/// The least remaining life of an access token that is answered without refreshing first. Coder
-/// refreshes only after the expiry that it was given.
+/// The shortest remaining life of an access token that is handed out without a refresh first. Coder refreshes only
+/// after the reported expiry.
 const LEAST_ACCESS_LIFE: Duration = Duration::from_secs(10);
 
-/// The life that an access token is answered with on grace: Coder asks again soon.
+/// The reported life of an access token on grace: Coder asks again soon.
 const LIFE_ON_GRACE: Duration = Duration::from_secs(30);
 
-/// The least life that is ever answered. Coder takes zero for "never expires".
+/// The shortest reported life. Coder reads zero as "never expires".
 const LEAST_EXPIRES_IN: Duration = Duration::from_secs(1);
 
-/// An answer of the token endpoint.
+/// A response of the token endpoint.
 #[derive(Clone, Debug)]
 pub struct TokenReply {
     /// The provider's access token.
     pub access_token: Secret,
-    /// Its remaining life; at least a second.
+    /// Its remaining life; at least one second.
     pub expires_in: Duration,
-    /// The user's handle, in the place of a refresh token. It stays the same.
+    /// The user's handle, in place of a refresh token. It stays the same.
     pub refresh_handle: Secret,
     /// The provider's newest ID token, as the provider signed it.
     pub id_token: Secret,
@@ -40,11 +40,11 @@ pub struct TokenReply {
     pub scope: Option<String>,
 }
 
-/// Why there is no answer.
+/// Why there are no tokens.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum AnswerError {
-    /// The code or handle is none of ours, spent, expired, not presented as it must be, or nothing
-    /// live is behind it: `invalid_grant` (RFC 6749 §5.2).
+    /// The code or handle is not ours, spent, expired, not presented correctly, or without a live grant:
+    /// `invalid_grant` (RFC 6749 §5.2).
     #[error("the code or handle stands for nothing live")]
     InvalidGrant,
     /// The provider does not answer and the grace is over: try again later.
@@ -58,7 +58,7 @@ pub enum AnswerError {
     Store(#[from] StoreError),
 }
 
-/// Answers Coder, which asks at the issuer for tokens and claims.
+/// Answers Coder's requests for tokens and claims at the issuer.
 pub(in crate::grant) struct TokenAnswers {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -79,8 +79,8 @@ impl TokenAnswers {
         }
     }
 
-    /// A one-time code for a grant that is not bound yet: good for 30 s, once, with this `redirect_uri` and the
-    /// PKCE verifier of `challenge` (S256). One made for the same grant before is good no longer.
+    /// A one-time code for an unbound grant: valid for 30 s, once, with this `redirect_uri` and the PKCE verifier of
+    /// `challenge` (S256). It invalidates an earlier code for the same grant.
     pub(in crate::grant) fn code_for(
         &self,
         grant: GrantId,
@@ -92,12 +92,12 @@ impl TokenAnswers {
         code
     }
 
-    /// Redeems a code, once: the caller has authenticated the client before. A code presented with a
-    /// wrong `redirect_uri` or verifier is refused and not spent.
+    /// Redeems a code, once; the caller must have authenticated the client. A code presented with a wrong
+    /// `redirect_uri` or verifier is refused and not spent.
     ///
     /// # Errors
     ///
-    /// [`AnswerError::InvalidGrant`]: the code is none of ours, spent, expired or not presented as it must be.
+    /// [`AnswerError::InvalidGrant`]: the code is not ours, spent, expired or not presented correctly.
     pub(in crate::grant) fn redeem(
         &self,
         code: &Secret,
@@ -113,18 +113,18 @@ impl TokenAnswers {
         Ok(answer(sign_in.contents.clone(), sign_in.handle.clone(), life))
     }
 
-    /// Answers a user's handle from any live grant of the user, refreshed first when its access token
-    /// is about to expire. All requests at once get the same answer.
+    /// Tokens for a user's handle from any live grant of the user, refreshed first when its access token is about to
+    /// expire. Concurrent requests get the same answer.
     ///
     /// # Errors
     ///
-    /// Nothing live is behind the handle, the provider does not answer, or the store failed.
+    /// The handle has no live grant, the provider does not answer, or the store failed.
     pub(in crate::grant) async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
         let mut heads = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
-        // The longest life first; of equal ones the newest. Every request sorts alike.
+        // The longest life first, then the newest. Every request sorts alike.
         heads.sort_by_key(|head| std::cmp::Reverse(head.access_expires_at));
-        // Coder asks in the middle of a request that was let through on grace, and may have waited for the provider:
-        // it does not wait for the same once more.
+        // Coder asks during a request that was served on grace and may have waited for the provider already, so this
+        // does not wait again.
         let now = self.clock.now();
         let expired = heads.first().is_some_and(|head| remaining(head, now) < LEAST_ACCESS_LIFE);
         let on_grace = |head: &GrantHead| self.memory.register().grant(head).is_on_grace(now);
@@ -142,8 +142,8 @@ impl TokenAnswers {
         Err(wait.map_or(AnswerError::InvalidGrant, |retry_after| AnswerError::Unreachable { retry_after }))
     }
 
-    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID
-    /// token's claims when the provider was not asked for more. None for any other token.
+    /// The claims for the access token of a live grant: userinfo as the provider sent it, or the ID token's claims when
+    /// userinfo was not requested. None for any other token.
     ///
     /// # Errors
     ///
@@ -182,7 +182,7 @@ impl TokenAnswers {
             Renewal::Fresh => false,
             Renewal::Grace => true,
             Renewal::Ended(_) | Renewal::Moved => return Err(AnswerError::InvalidGrant),
-            // Coder would forget the handle at an `invalid_grant`, and nothing has ended for good.
+            // Coder would forget the handle after an `invalid_grant`, and nothing has ended for good.
             Renewal::Declined { retry_after } | Renewal::Unreachable { retry_after, .. } => {
                 return Err(AnswerError::Unreachable { retry_after });
             }

@@ -1,4 +1,4 @@
-//! The one-time code that the gateway's hand-off brings to Coder and Coder brings to the issuer.
+//! The one-time code of the hand-off: the gateway gives it to Coder, and Coder redeems it at the issuer.
 
 use std::time::Duration;
 
@@ -10,13 +10,13 @@ use subtle::ConstantTimeEq as _;
 
 use crate::types::{GrantId, Sealer, Secret, Timestamp, random_token};
 
-/// How long a code is good. Coder redeems it within the same second.
+/// How long a code is valid. Coder redeems it within the same second.
 pub(super) const CODE_LIFE: Duration = Duration::from_secs(30);
 
-/// What a code is authenticated with.
+/// The context that a code is authenticated with.
 const CODE_CONTEXT: &[u8] = b"code";
 
-/// What a code carries, sealed.
+/// The sealed content of a code.
 #[derive(Deserialize, Serialize)]
 struct CodePayload {
     grant: String,
@@ -47,9 +47,8 @@ pub(super) fn seal(
     Secret::new(sealer.seal_text(CODE_CONTEXT, &plain))
 }
 
-/// The grant of a code that is ours, in time, and presented with the `redirect_uri` and the PKCE
-/// verifier that belong to it (RFC 6749 §4.1.3, RFC 7636 §4.6). Whether it was redeemed before is not
-/// known here.
+/// The grant of a code that is ours, not expired, and presented with the matching `redirect_uri` and PKCE verifier (RFC
+/// 6749 §4.1.3, RFC 7636 §4.6). Does not know whether it was redeemed before.
 pub(super) fn open(
     sealer: &Sealer,
     code: &Secret,
@@ -64,8 +63,8 @@ pub(super) fn open(
     payload.grant.parse().ok().filter(|_| in_time && bound)
 }
 
-/// Whether the verifier belongs to the challenge (S256). One without the other is refused: RFC 9700
-/// §2.1.1 names both ways of downgrading (CVE-2023-48228, CVE-2024-23647).
+/// Whether the verifier matches the challenge (S256). One without the other is refused: RFC 9700 §2.1.1 names both
+/// downgrades (CVE-2023-48228, CVE-2024-23647).
 fn proven(challenge: Option<&str>, verifier: Option<&Secret>) -> bool {
     match (challenge, verifier) {
         (None, None) => true,
@@ -83,7 +82,7 @@ mod tests {
     use crate::types::{Keyring, Purpose};
 
     const URI: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
-    /// The pair of RFC 7636, appendix B.
+    /// The example of RFC 7636, appendix B.
     const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
     const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
     const NOW: Timestamp = Timestamp::from_seconds(1000);

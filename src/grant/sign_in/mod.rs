@@ -1,9 +1,9 @@
-//! A sign-in, from the `state` of the provider's callback to the session, and what Coder asks for within it and after.
+//! A sign-in, from the `state` of the provider's callback to the session, and Coder's requests during and after it.
 //!
 //! | what | file |
 //! | --- | --- |
 //! | begin, bind, abandon | `sign_ins.rs` |
-//! | a state is good once | `one_time_values.rs` |
+//! | one-time states | `one_time_values.rs` |
 //! | codes, handles, userinfo for Coder | `answers.rs`, `code.rs` |
 
 mod answers;

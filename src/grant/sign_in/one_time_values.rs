@@ -1,11 +1,11 @@
-//! The `state` of a sign-in, and other values that are good once, also after a crash.
+//! The `state` of a sign-in, and other one-time values, also after a crash.
 //!
-//! A state is taken before the provider's code is presented anywhere, and stored with what comes of it: in one step
-//! with the grant, or by itself when the sign-in failed. A crash in between leaves a state without a grant.
+//! A state is taken before the provider's code is presented anywhere. It is stored in one step with the grant, or alone
+//! when the sign-in failed. A crash in between leaves a state without a grant.
 //!
-//! That it is taken is known in memory, which is enough for an attempt that this process saw begin: no other has
-//! taken its state. For an older one the store is asked, and updated at once. (So it must be for every attempt where
-//! several processes share a store.) In any case the store keeps one grant for a state.
+//! For an attempt that began in this process, memory is enough: no other process has taken its state. For an older one
+//! the store is asked and updated at once. (Processes that share a store would need that for every attempt.) In any
+//! case the store keeps one grant per state.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -15,33 +15,33 @@ use crate::grant::parts::GrantParts;
 use crate::grant::store::{Spent, Store, StoreError};
 use crate::types::{Clock, Timestamp, TokenHash, lock};
 
-/// How long a state that was taken is remembered: longer than any attempt lives.
+/// How long a taken state is remembered: longer than any attempt lives.
 const STATE_REMEMBERED_FOR: Duration = Duration::from_mins(20);
 
-/// How many are remembered in memory, at about 60 bytes each. When there are more within [`STATE_REMEMBERED_FOR`] the
-/// store is asked for each.
+/// How many are remembered in memory, at about 60 bytes each. Beyond that within [`STATE_REMEMBERED_FOR`], the store is
+/// asked for each.
 const MAX_TAKEN_STATES: usize = 100_000;
 
 /// The domain of states in the store.
 const STATE_DOMAIN: &str = "state";
 
-/// A state that no other attempt will take. To be used up by [`crate::grant::Grants::begin`] or
+/// A state that no other attempt can take. To be consumed by [`crate::grant::Grants::begin`] or
 /// [`crate::grant::Grants::write_state`].
 #[derive(Debug)]
 #[must_use]
 pub struct TakenState {
-    /// What is still to be stored.
+    /// The value that is not stored yet.
     unwritten: Option<Spent>,
 }
 
 impl TakenState {
-    /// What is still to be stored, in one step with what comes of the state.
+    /// The value to store in one step with the result of the sign-in.
     pub(super) fn into_unwritten(self) -> Option<Spent> {
         self.unwritten
     }
 }
 
-/// The values that are used up.
+/// The spent one-time values.
 pub(in crate::grant) struct OneTimeValues {
     store: Arc<dyn Store>,
     clock: Clock,
@@ -50,7 +50,7 @@ pub(in crate::grant) struct OneTimeValues {
 }
 
 impl OneTimeValues {
-    /// Those of the store; no state is taken by a process that begins now.
+    /// The values in the store. A process that begins now has taken no state.
     pub(in crate::grant) fn new(parts: &GrantParts) -> Self {
         Self {
             store: Arc::clone(&parts.store),
@@ -60,8 +60,8 @@ impl OneTimeValues {
         }
     }
 
-    /// Spends a value of some `domain`: true the first time, false when it was spent before. It is remembered until
-    /// `until`, across restarts.
+    /// Spends a value of some `domain`: true the first time, false when already spent. It is remembered until `until`,
+    /// across restarts.
     ///
     /// # Errors
     ///
@@ -75,7 +75,7 @@ impl OneTimeValues {
         self.store.spend(stored_as(domain, value), until).await
     }
 
-    /// Takes the state of an attempt that began at `begun_at`. None when it was taken before, also by an earlier
+    /// Takes the state of an attempt that began at `begun_at`. None when it was already taken, even by an earlier
     /// process.
     ///
     /// # Errors
@@ -109,18 +109,18 @@ impl OneTimeValues {
         }
     }
 
-    /// Forgets the states whose time is over.
+    /// Forgets expired states.
     pub(in crate::grant) fn sweep(&self, now: Timestamp) {
         self.taken.sweep(now);
     }
 }
 
-/// The states that this process has taken, and until when that is remembered.
+/// The states that this process has taken, and until when each is remembered.
 #[derive(Debug, Default)]
 struct TakenStates(Mutex<HashMap<TokenHash, Timestamp>>);
 
 impl TakenStates {
-    /// Takes one: true the first time. None when there is no room to remember it.
+    /// Takes a state: true the first time. None when there is no room to remember it.
     fn take(&self, spent: Spent) -> Option<bool> {
         let mut taken = lock(&self.0);
         if taken.contains_key(&spent.id) {
@@ -138,7 +138,7 @@ impl TakenStates {
     }
 }
 
-/// The hash by which the store knows a one-time value.
+/// The hash of a one-time value in the store.
 fn stored_as(domain: &str, value: &str) -> TokenHash {
     TokenHash::of(&format!("{domain}\0{value}"))
 }

@@ -17,7 +17,7 @@ use crate::grant::work_runtime::WorkRuntime;
 use crate::oidc::{IdentityParts, TokenKind, VerifiedIdentity};
 use crate::types::{Clock, CoderUserId, GrantId, Secret, TokenHash};
 
-/// Why a sign-in was not finished.
+/// Why a sign-in could not be finished.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum BindError {
     /// The grant ended while Coder was asked, by a logout for example: the session must not be given out.
@@ -28,7 +28,7 @@ pub enum BindError {
     Store(#[from] StoreError),
 }
 
-/// Begins sign-ins and finishes them.
+/// Begins and finishes sign-ins.
 pub(in crate::grant) struct SignIns {
     store: Arc<dyn Store>,
     memory: Arc<GrantMemory>,
@@ -40,7 +40,7 @@ pub(in crate::grant) struct SignIns {
 }
 
 impl SignIns {
-    /// Sign-ins whose tokens are revoked at `provider` when they cannot be kept.
+    /// Sign-ins whose tokens are revoked at `provider` when they cannot be stored.
     pub(in crate::grant) fn new(
         parts: &GrantParts,
         provider: Arc<ProviderLink>,
@@ -57,12 +57,12 @@ impl SignIns {
         }
     }
 
-    /// Begins a grant for the state that the sign-in came by: both durable when this returns. None when the store
-    /// knows the state as spent.
+    /// Begins a grant for the state of its sign-in: both are durable when this returns. None when the store knows the
+    /// state as spent.
     ///
     /// # Errors
     ///
-    /// The store failed: the grant may not be kept, and its tokens are revoked.
+    /// The store failed: the grant may not be stored, and its tokens are revoked.
     pub(in crate::grant) async fn begin(
         &self,
         identity: VerifiedIdentity,
@@ -92,7 +92,7 @@ impl SignIns {
         Ok(kept?.then_some(id))
     }
 
-    /// The row of a new grant, and what answers Coder until it is bound.
+    /// The row of a new grant, and what Coder can ask for until it is bound.
     fn first_row(
         &self,
         id: GrantId,
@@ -131,7 +131,7 @@ impl SignIns {
         Ok((row, SignInInProgress { contents, handle, access, access_expires_at, begun_at: now }))
     }
 
-    /// Revokes tokens that could not be kept. Best effort: there is nowhere to remember them.
+    /// Revokes tokens that could not be stored. Best effort: they cannot be remembered anywhere.
     async fn give_back(&self, tokens: [(Option<Secret>, TokenKind); 2]) {
         for (token, kind) in tokens {
             if let Some(token) = token
@@ -143,12 +143,12 @@ impl SignIns {
     }
 
     /// Binds Coder's session and user to a grant, durably. The session that the browser presented before (`replaces`)
-    /// is dead from now on, and so are the user's older grants without a live session. Gives whose the session or
-    /// token presented before was, when it was a live one.
+    /// ends, and so do the user's older grants without a live session. Returns the owner of the previously presented
+    /// session or token, if it was live.
     ///
     /// # Errors
     ///
-    /// The grant ended in the meantime, or the store failed: the session must not be given out.
+    /// The grant ended meanwhile, or the store failed: the session must not be given out.
     pub(in crate::grant) async fn bind(
         &self,
         grant: GrantId,
@@ -177,7 +177,7 @@ impl SignIns {
         }
     }
 
-    /// Gives a sign-in up that Coder refused or that failed: the grant ends, its tokens are revoked.
+    /// Abandons a sign-in that Coder refused or that failed: the grant ends, its tokens are revoked.
     ///
     /// # Errors
     ///

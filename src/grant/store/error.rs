@@ -1,24 +1,24 @@
-//! The ways in which a store fails, and the remedy for an operator.
+//! How a store can fail, and the remedy for an operator.
 
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-/// A store could not do what it was asked. Nothing was read, and nothing was half written.
+/// A store could not do what was asked. Nothing was read, and nothing was half written.
 ///
-/// Nothing that depended on the answer may be served.
+/// Nothing that depends on the answer may be served.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum StoreError {
-    /// It did not answer in time.
+    /// The store did not answer in time.
     #[error("the store is too slow: look at the disk's load, or at another process that holds the store")]
     Busy,
-    /// There is no room left.
+    /// The disk is full.
     #[error("the store's disk is full: make room, nothing can be signed in or refreshed until then")]
     Full,
-    /// It cannot be written.
+    /// The store cannot be written.
     #[error("the store is read-only: make its folder and files writable for the gateway's user")]
     ReadOnly,
-    /// A row makes no sense.
+    /// A row is invalid.
     #[error("the store is damaged ({0}): restore it, or move it aside; people sign in again then")]
     Damaged(String),
     /// A stored value does not open with the present keys.
@@ -32,7 +32,7 @@ pub enum StoreError {
 /// A store could not be opened.
 #[derive(Debug, Error)]
 pub enum OpenError {
-    /// Its folder cannot be made or used.
+    /// Its folder cannot be created or used.
     #[error(
         "the store's folder {path} cannot be used: {source}. Let store.embedded.path name a folder that the \
          gateway's user may make or write"
@@ -49,7 +49,7 @@ pub enum OpenError {
          store.embedded.path"
     )]
     InUse(PathBuf),
-    /// A newer version of the program made it.
+    /// A newer version of the program created it.
     #[error("the store is of version {found}, this program knows versions up to {known}: run a newer one")]
     Newer {
         /// The store's version.

@@ -1,8 +1,8 @@
-//! The key file: the master keys that everything sealed is sealed with.
+//! The key file: the master keys for everything sealed.
 //!
-//! One key a line, 32 bytes as base64; the first seals, all open. Empty lines and lines that begin
-//! with `#` do not count. To replace the key, put a new line on top; once every grant has been
-//! refreshed since (a day is plenty for those in use) the old line can go.
+//! One key per line, 32 bytes as base64; the first seals, all open. Empty lines and lines that begin with `#` are
+//! ignored. To replace the key, insert a new line at the top; once every grant has been refreshed since (within a day
+//! for those in use), the old line can be removed.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
@@ -16,13 +16,13 @@ use zeroize::Zeroizing;
 
 use crate::types::{KEY_BYTES, Keyring, random_bytes, random_token};
 
-/// The most that is read of a key file, in bytes: room for some eighty keys.
+/// The most bytes read of a key file: room for some eighty keys.
 const MAX_KEY_FILE: u64 = 4096;
 
 /// A key file cannot be used. Never shows a key.
 #[derive(Debug, Error)]
 pub enum KeyFileError {
-    /// The system does not let us.
+    /// The system denies access.
     #[error("the key file {path} cannot be read or made: {source}")]
     Io {
         /// The file.
@@ -41,7 +41,7 @@ pub enum KeyFileError {
     /// It holds no key.
     #[error("the key file {0} holds no key: one line of base64 for 32 bytes (openssl rand -base64 32)")]
     Empty(PathBuf),
-    /// A line is no key.
+    /// A line is not a key.
     #[error("line {line} of the key file {path} is not base64 for 32 bytes (openssl rand -base64 32)")]
     NotAKey {
         /// The file.
@@ -51,13 +51,13 @@ pub enum KeyFileError {
     },
 }
 
-/// Reads the keys at `path`; makes a file with one fresh key (mode 0600) when there is none.
+/// Reads the keys at `path`; creates a file with one fresh key (mode 0600) when there is none.
 ///
-/// A file that group or others may read is refused. A new file appears whole and on the disk, or not
-/// at all: a crash leaves no empty key file, and of two processes that start at once one makes it.
+/// A file that group or others may read is refused. A new file appears complete and on the disk, or not at all: a crash
+/// leaves no empty key file, and of two processes that start at once only one creates it.
 ///
 /// # Errors
-/// [`KeyFileError`]: the file cannot be read or made, or has no usable keys.
+/// [`KeyFileError`]: the file cannot be read or created, or has no usable keys.
 pub fn key_file(path: &Path) -> Result<Keyring, KeyFileError> {
     let failed = |source| KeyFileError::Io { path: path.to_owned(), source };
     match read(path) {
@@ -104,7 +104,7 @@ fn make(path: &Path) -> io::Result<()> {
             file.sync_all()
         });
     let linked = written.and_then(|()| fs::hard_link(&draft, path));
-    // The draft holds the key: it must go whatever happened.
+    // The draft holds the key, so it is removed in any case.
     let removed = fs::remove_file(&draft);
     match linked {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}

@@ -1,8 +1,7 @@
-//! Where grants, sessions and tokens are kept so that a crash loses none of them.
+//! Stores grants, sessions and tokens so that a crash loses none of them.
 //!
-//! An engine implements [`Store`]. It never sees a token in the clear: what must stay secret arrives
-//! sealed, credentials and handles arrive as hashes. Every write is durable when its future is ready,
-//! and all that one call changes changes at once or not at all.
+//! An engine implements [`Store`]. It never sees a token in the clear: secrets arrive sealed, credentials and handles
+//! as hashes. Every write is durable when its future is ready, and each call is atomic.
 
 #[cfg(test)]
 pub(crate) mod conformance;
@@ -24,15 +23,15 @@ pub use rows::{
 use super::EndReason;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
-/// What a method of [`Store`] gives.
+/// The result of a [`Store`] method.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
 
 /// An engine that keeps grants, sessions and tokens.
 ///
-/// What has ended stays ended: no method makes an ended row live again.
+/// An ended row stays ended: no method makes it live again.
 pub trait Store: Send + Sync + 'static {
-    /// Keeps a new grant, and spends the one-time value that it came by in the same step. False when that was spent
-    /// before: then nothing is kept.
+    /// Stores a new grant, and spends its one-time value in the same step. False when that is already spent: then
+    /// nothing is stored.
     fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> StoreFuture<'_, bool>;
 
     /// A grant, live or ended.
@@ -41,30 +40,30 @@ pub trait Store: Send + Sync + 'static {
     /// The live grant whose access token has this hash.
     fn grant_by_access(&self, access: TokenHash) -> StoreFuture<'_, Option<GrantRow>>;
 
-    /// All live grants of the identity that some grant with this hash of a handle belongs to, newest first.
+    /// All live grants of the identity that has a grant with this handle's hash, newest first.
     fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>>;
 
-    /// What is known of a user of Coder: whether somebody ever signed in as this user, and the live
-    /// grants, newest first.
+    /// What is known of a user of Coder: whether somebody ever signed in as this user, and the live grants, newest
+    /// first.
     fn user(&self, user: CoderUserId) -> StoreFuture<'_, UserRow>;
 
-    /// Writes the result of a refresh, when the grant is live and still of `generation` (the fence
-    /// against an end or another refresh in the meantime). The generation grows by one. With
-    /// `end_sessions` the grant's sessions end in the same step. Nothing: fenced off.
+    /// Writes the result of a refresh, when the grant is live and still of `generation` (the fence against a concurrent
+    /// end or refresh). Increments the generation. With `end_sessions` the grant's sessions end in the same step. None:
+    /// fenced off.
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> StoreFuture<'_, Option<Ended>>;
 
-    /// Writes newly sealed contents only, under the same fence. False: fenced off.
+    /// Writes only newly sealed contents, under the same fence. False: fenced off.
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool>;
 
-    /// Binds the live sessions of a grant to another live one. Gives those that were moved: none when the
-    /// other one has ended.
+    /// Binds the live sessions of a grant to another live one. Returns those moved: none when the other grant has
+    /// ended.
     fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>>;
 
-    /// Gives an ended grant the tokens that a refresh brought too late, to be revoked at `at`.
+    /// Gives an ended grant the tokens of a late refresh, to be revoked at `at`.
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()>;
 
-    /// Finishes a sign-in: the grant gets its user and its session, the session presented before ends
-    /// (known or not), and so do the user's older grants without a live session.
+    /// Finishes a sign-in: the grant gets its user and session; the previously presented session ends (known or not),
+    /// and so do the user's older grants without a live session.
     fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound>;
 
     /// A session, live or ended.
@@ -73,14 +72,15 @@ pub trait Store: Send + Sync + 'static {
     /// A token, live or ended.
     fn token(&self, hash: TokenHash) -> StoreFuture<'_, Option<TokenRow>>;
 
-    /// Keeps a token, or what is newly known of a live one, and gives it as it is kept now.
+    /// Stores a token, or new information about a live one, and returns the stored row.
     fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow>;
 
-    /// Ends what is in `scope` and live, and gives what that was. Grants that ended so are queued for
-    /// revocation where the reason leaves the provider's tokens alive.
+    /// Ends what is live in `scope`, and returns it. The tokens of ended grants are queued for revocation where the
+    /// reason leaves them valid at the provider.
     fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended>;
 
-    /// Writes when sessions and tokens were last seen, and tokens from where. A time before the one kept is ignored.
+    /// Writes when sessions and tokens were last seen, and tokens from where. An older time than the stored one is
+    /// ignored.
     fn touch(&self, seen: Vec<Touch>) -> StoreFuture<'_, ()>;
 
     /// Spends a one-time value: true the first time, false for as long as it is remembered (`until`).
@@ -89,24 +89,23 @@ pub trait Store: Send + Sync + 'static {
     /// At most `limit` ended grants whose tokens are due to be revoked at the provider.
     fn due_revocations(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Revocation>>;
 
-    /// A grant's tokens are revoked, or given up: they are wiped.
+    /// Wipes a grant's tokens, which are revoked or given up.
     fn revoked(&self, id: GrantId) -> StoreFuture<'_, ()>;
 
-    /// Revoking failed: try again at `at`.
+    /// Retries a failed revocation at `at`.
     fn revoke_later(&self, id: GrantId, at: Timestamp) -> StoreFuture<'_, ()>;
 
-    /// A small named value, sealed by the caller.
+    /// Reads a small named value, sealed by the caller.
     fn note(&self, name: &'static str) -> StoreFuture<'_, Option<Vec<u8>>>;
 
-    /// Keeps a small named value.
+    /// Stores a small named value.
     fn set_note(&self, name: &'static str, value: Vec<u8>) -> StoreFuture<'_, ()>;
 
-    /// At most `limit` live sessions and tokens, last seen first.
+    /// At most `limit` live sessions and tokens, most recently seen first.
     fn list(&self, filter: Filter, limit: u32) -> StoreFuture<'_, Vec<Listed>>;
 
-    /// Forgets what needs no more remembering, at most `limit` rows of a kind: revoked grants that ended
-    /// before `grants`, sessions and tokens that ended or were last seen before `hashes`, one-time
-    /// values whose time is over at `now`. Gives how many.
+    /// Forgets old rows, at most `limit` of a kind: revoked grants that ended before `grants`, sessions and tokens that
+    /// ended or were last seen before `hashes`, one-time values that have expired at `now`. Returns how many.
     fn forget(
         &self,
         now: Timestamp,

@@ -1,4 +1,4 @@
-//! What the store keeps, row by row.
+//! The rows of the store.
 
 use std::net::IpAddr;
 
@@ -15,12 +15,12 @@ const MAX_USER_AGENT: usize = 300;
 pub struct Device {
     /// The client's address.
     pub address: IpAddr,
-    /// What the client calls itself; not to be trusted, only to be shown.
+    /// The client's own name for itself: untrusted, only for display.
     pub user_agent: String,
 }
 
 impl Device {
-    /// A device, its `User-Agent` cut to 300 bytes and without characters that do not print.
+    /// A device, its `User-Agent` cut to 300 bytes, without unprintable characters.
     pub fn new(address: IpAddr, user_agent: &str) -> Self {
         let plain = printable(user_agent, MAX_USER_AGENT);
         let cut = plain.floor_char_boundary(MAX_USER_AGENT);
@@ -31,15 +31,15 @@ impl Device {
 /// The part of a grant that is not sealed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantHead {
-    /// Its name.
+    /// Its identifier.
     pub id: GrantId,
-    /// Whose it is at the provider.
+    /// Its identity at the provider.
     pub key: IdentityKey,
-    /// Whose it is in Coder; unknown until the sign-in is bound.
+    /// Its user in Coder; unknown until the sign-in is bound.
     pub user: Option<CoderUserId>,
     /// The session at the provider (`sid`), as last reported.
     pub sid: Option<String>,
-    /// The address, as last reported.
+    /// The email address, as last reported.
     pub email: Email,
     /// When the access token expires.
     pub access_expires_at: Timestamp,
@@ -49,13 +49,13 @@ pub struct GrantHead {
     pub refreshable: bool,
     /// Grows with every write: the fence.
     pub generation: u64,
-    /// The sign-in.
+    /// When the person signed in.
     pub created_at: Timestamp,
-    /// Why it ended, when it did.
+    /// Why it ended, if it did.
     pub ended: Option<EndReason>,
 }
 
-/// A grant with all that is kept of it.
+/// A grant with everything stored for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GrantRow {
     /// The part that is not sealed.
@@ -64,8 +64,8 @@ pub struct GrantRow {
     pub handle: TokenHash,
     /// The hash of the access token.
     pub access: TokenHash,
-    /// The sign-in by the provider's clock, in whole seconds (`iat` of its ID token). It stays through refreshes.
-    /// The epoch when it was not written down: older than everything.
+    /// When the person signed in, in whole seconds of the provider's clock (`iat` of the ID token). Refreshes do not
+    /// change it. The epoch when not recorded: older than everything.
     pub issued_at: Timestamp,
     /// Where the sign-in came from.
     pub device: Device,
@@ -73,7 +73,7 @@ pub struct GrantRow {
     pub sealed: Vec<u8>,
 }
 
-/// A one-time value that is used up.
+/// A spent one-time value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Spent {
     /// Its hash.
@@ -82,18 +82,18 @@ pub struct Spent {
     pub until: Timestamp,
 }
 
-/// What a refresh changes of a grant.
+/// The changes of a refresh to a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Replacement {
     /// The session at the provider.
     pub sid: Option<String>,
-    /// The address.
+    /// The email address.
     pub email: Email,
     /// The hash of the new access token.
     pub access: TokenHash,
-    /// When it expires.
+    /// When that access token expires.
     pub access_expires_at: Timestamp,
-    /// When the provider answered.
+    /// When the provider responded.
     pub checked_at: Timestamp,
     /// Tokens and claims, sealed.
     pub sealed: Vec<u8>,
@@ -101,14 +101,14 @@ pub struct Replacement {
     pub end_sessions: Option<EndReason>,
 }
 
-/// A sign-in to be finished.
+/// A sign-in to finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind {
-    /// What the sign-in made.
+    /// The grant of the sign-in.
     pub grant: GrantId,
-    /// The session that Coder gave.
+    /// The session from Coder.
     pub session: TokenHash,
-    /// The user that Coder knows.
+    /// The user in Coder.
     pub user: CoderUserId,
     /// Now.
     pub at: Timestamp,
@@ -116,12 +116,12 @@ pub struct Bind {
     pub replaces: Option<TokenHash>,
 }
 
-/// What became of a [`Bind`].
+/// The result of a [`Bind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Bound: the grant as it is now, and what ended by it.
+    /// Bound: the present grant, and what ended.
     Done(Box<GrantHead>, Ended),
-    /// Not bound: the grant has ended in the meantime, or is not there.
+    /// Not bound: the grant has ended meanwhile, or is missing.
     TooLate(EndReason),
 }
 
@@ -138,25 +138,25 @@ pub struct SessionRow {
     pub created_at: Timestamp,
     /// When it was last seen, as far as written.
     pub last_seen: Timestamp,
-    /// Why it ended, when it did.
+    /// Why it ended, if it did.
     pub ended: Option<EndReason>,
 }
 
-/// Where a token was first met.
+/// Where a token was first seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MadeFor {
-    /// Presented by a client, and Coder reported whose it is.
+    /// Presented by a client; Coder reported its owner.
     Presented,
-    /// Made as a key for the CLI or an IDE (`POST /api/v2/users/{user}/keys`).
+    /// Created as a key for the CLI or an IDE (`POST /api/v2/users/{user}/keys`).
     Key,
-    /// Made as a long-lived token (`POST /api/v2/users/{user}/keys/tokens`).
+    /// Created as a long-lived token (`POST /api/v2/users/{user}/keys/tokens`).
     Token,
-    /// Made for a workspace app when a browser was handed over to it.
+    /// Created for a workspace app when a browser was redirected to it.
     App,
 }
 
 impl MadeFor {
-    /// A short name for the log and the store.
+    /// The label for the log and the store.
     pub const fn label(self) -> &'static str {
         match self {
             Self::Presented => "presented",
@@ -166,7 +166,7 @@ impl MadeFor {
         }
     }
 
-    /// Reads [`Self::label`]; an unknown label counts as presented.
+    /// Parses [`Self::label`]; an unknown label counts as presented.
     pub(super) fn from_label(word: &str) -> Self {
         let made = [Self::Key, Self::Token, Self::App];
         made.into_iter().find(|it| it.label() == word).unwrap_or(Self::Presented)
@@ -178,57 +178,57 @@ impl MadeFor {
 pub struct TokenRow {
     /// The hash of the key.
     pub hash: TokenHash,
-    /// Whose it is.
+    /// Its user in Coder.
     pub user: CoderUserId,
     /// How that user signs in to Coder.
     pub login_type: LoginType,
-    /// Where it was first met.
+    /// Where it was first seen.
     pub made_for: MadeFor,
-    /// When it was first met.
+    /// When it was first seen.
     pub created_at: Timestamp,
-    /// When Coder last reported whose it is.
+    /// When Coder last reported its owner.
     pub asked_at: Timestamp,
     /// When it was last seen, as far as written.
     pub last_seen: Timestamp,
-    /// Why it ended, when it did.
+    /// Why it ended, if it did.
     pub ended: Option<EndReason>,
 }
 
 /// What is known of a user of Coder.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct UserRow {
-    /// Whether anybody ever signed in as this user through here.
+    /// Whether anybody ever signed in here as this user.
     pub signed_in: bool,
     /// The live grants, newest first.
     pub grants: Vec<GrantHead>,
 }
 
-/// The part of the store that is to end.
+/// The part of the store to end.
 ///
-/// A user's sessions at workspace apps end with a browser session that is ended by name ([`Self::Session`],
-/// [`Self::Sid`]): Coder deletes all of them at a sign-out, and tunnels through them would stay open. With one that
-/// ends in another way they end when it was the last. One that ends because it is idle leaves them: a user who works in an app is not idle.
+/// A user's workspace app sessions end with a browser session that is ended explicitly ([`Self::Session`],
+/// [`Self::Sid`]): Coder deletes all of them at a sign-out, and their tunnels would stay open. With a session that ends
+/// otherwise they end when it was the last. An idle session leaves them: a user who works in an app is not idle.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Scope {
-    /// One session. Its grant ends with it when nothing depends on it then: no other session of it is live,
-    /// and the user has no live token, or another grant with a live session.
+    /// One session. Its grant ends too when nothing depends on it then: it has no other live session, and the user has
+    /// no live token, or another grant with a live session.
     Session(TokenHash),
     /// One token.
     Token(TokenHash),
     /// One grant and its sessions.
     Grant(GrantId),
-    /// The sessions of one session at the provider, and sign-ins from it that are not bound yet.
+    /// The sessions of one session at the provider, and its unbound sign-ins.
     Sid(Issuer, String),
-    /// All of an identity that was signed in up to a moment of the provider's clock: grants (bound or not) and
-    /// their sessions; and its tokens, except those first met after a live sign-in that is later than that.
+    /// Everything of an identity that was signed in up to a moment of the provider's clock: grants (bound or not) and
+    /// their sessions; and its tokens, except those first seen after a later live sign-in.
     Identity(IdentityKey, Timestamp),
-    /// All of a user of Coder: grants, sessions, tokens.
+    /// Everything of a user of Coder: grants, sessions, tokens.
     User(CoderUserId),
     /// Everything of everybody.
     Everybody,
     /// Sign-ins begun before this and never bound.
     Unbound(Timestamp),
-    /// Live grants without a live session that the provider was last asked about before this.
+    /// Live grants without a live session whose last check at the provider was before this.
     Unused(Timestamp),
     /// Sessions bound before this, and their grants as with [`Self::Session`].
     Older(Timestamp),
@@ -264,18 +264,18 @@ impl Ended {
 pub enum Touch {
     /// A session. It keeps the device of its sign-in.
     Session(TokenHash, Timestamp),
-    /// A token, and from where, when that is newly known.
+    /// A token, and its origin when newly known.
     Token(TokenHash, Timestamp, Option<Device>),
 }
 
-/// An ended grant whose tokens are to be revoked at the provider.
+/// An ended grant whose tokens must be revoked at the provider.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Revocation {
     /// The grant.
     pub head: GrantHead,
     /// When it ended.
     pub ended_at: Timestamp,
-    /// How often it was tried.
+    /// How many attempts failed.
     pub tries: u32,
     /// Its tokens, sealed.
     pub sealed: Vec<u8>,
@@ -284,11 +284,11 @@ pub struct Revocation {
 /// Which sessions and tokens to list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Filter {
-    /// All.
+    /// All of them.
     Everybody,
     /// Those of one user of Coder.
     User(CoderUserId),
-    /// Those of the users who signed in with this address, compared without regard to case.
+    /// Those of the users who signed in with this email address, ignoring case.
     Email(String),
 }
 
@@ -299,19 +299,19 @@ pub struct Listed {
     pub hash: TokenHash,
     /// Session or token.
     pub kind: ListedKind,
-    /// Whose it is in Coder.
+    /// Its user in Coder.
     pub user: CoderUserId,
-    /// Whose it is at the provider, when known.
+    /// Its identity at the provider, when known.
     pub key: Option<IdentityKey>,
-    /// The address, when known.
+    /// The email address, when known.
     pub email: Option<Email>,
-    /// When it was bound or first met.
+    /// When it was bound or first seen.
     pub created_at: Timestamp,
     /// When it was last seen, up to a minute late.
     pub last_seen: Timestamp,
 }
 
-/// What kind of credential a [`Listed`] is.
+/// The kind of credential in a [`Listed`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ListedKind {
     /// A browser's session.
@@ -323,11 +323,11 @@ pub enum ListedKind {
     },
     /// A token.
     Token {
-        /// Where it was first met.
+        /// Where it was first seen.
         made_for: MadeFor,
         /// How its user signs in to Coder.
         login_type: LoginType,
-        /// Where it was last seen from, once it was; up to `session.recheck` late.
+        /// Where it was last seen from, if anywhere; up to `session.recheck` late.
         device: Option<Device>,
     },
 }

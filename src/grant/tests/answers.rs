@@ -1,4 +1,4 @@
-//! What Coder is answered with: codes, handles, userinfo.
+//! The issuer's answers to Coder: codes, handles, userinfo.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::types::Secret;
 
 const URI: &str = "http://127.0.0.1:3000/api/v2/users/oidc/callback";
 
-/// The handle that Coder was given at the last hand-off of `subject`.
+/// The handle from the last hand-off of `subject`.
 async fn handle(world: &World, subject: &str) -> Secret {
     let grant = world.begin(subject).await;
     let code = world.grants.code_for(grant, URI, None);
@@ -38,7 +38,7 @@ async fn a_code_is_redeemed_once_for_the_providers_own_tokens() {
     }
 }
 
-/// A process that is killed may have redeemed it.
+/// A killed process may have redeemed it.
 #[tokio::test]
 async fn a_code_from_before_a_crash_is_refused() {
     let mut world = World::new().await;
@@ -63,7 +63,7 @@ async fn only_the_last_code_of_a_sign_in_is_good_and_none_once_it_is_bound() {
     }
 }
 
-/// Coder asks twice within a sign-in, and what it asks for was here a moment ago.
+/// Coder asks twice during a sign-in, for data that was in memory a moment ago.
 #[tokio::test]
 async fn the_tokens_and_claims_of_a_sign_in_under_way_ask_no_store() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
@@ -225,7 +225,7 @@ async fn a_refresh_for_coder_counts_for_the_session_too() {
     assert_eq!(world.provider.refreshes(), refreshes);
 }
 
-/// CVE-2024-47077 and Coder's token being readable by templates: only the token of a live grant counts.
+/// CVE-2024-47077, and Coder's token being readable by templates: only the token of a live grant counts.
 #[tokio::test]
 async fn userinfo_is_for_the_access_token_of_a_live_grant() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! What goes on without a request.
+//! Background work without a request.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +12,7 @@ use crate::grant::store::Embedded;
 use crate::grant::{CredentialHandle, EndReason, GrantSettings, Verdict};
 use crate::types::LoginType;
 
-/// One round of the look at tunnels, and what it sets off.
+/// One check of the tunnels, and the work that it starts.
 async fn look(world: &World) {
     world.grants.services.upkeep.look_at_tunnels();
     settle(world).await;
@@ -321,11 +321,11 @@ async fn the_stop_waits_for_a_refresh_in_flight() {
     assert_eq!(world.generation(grant).await, 2, "stored");
 }
 
-/// Tells the child that it is one.
+/// Marks the child process.
 const CHILD: &str = "VESTIBULE_TEST_ENDS";
 
-/// Nobody asked for these ends, so the audit log is the only place that tells of them. The log is the process's own,
-/// so what is logged happens in one of its own.
+/// No request caused these ends, so only the audit log shows them. The log is global to the process, so the test runs
+/// in a process of its own.
 #[test]
 fn what_ends_by_itself_is_an_audit_event_that_says_whose_it_was() {
     let child = std::process::Command::new(std::env::current_exe().unwrap())

@@ -1,4 +1,4 @@
-//! Answers that are no `invalid_grant`: what they end, what they do not, and who keeps the refresh token.
+//! Errors other than `invalid_grant`: what they end, what they do not, and who keeps the refresh token.
 
 use std::collections::HashMap;
 use std::sync::atomic::Ordering;
@@ -9,8 +9,8 @@ use crate::grant::{EndReason, Verdict};
 use crate::oidc::{ClientCheck, OutageCause};
 use crate::types::{LoginType, Secret};
 
-/// authentik behind a proxy that loses `X-Forwarded-Proto` for a while: its ID tokens name another issuer,
-/// and it spends a refresh token with each of them.
+/// authentik behind a proxy that temporarily loses `X-Forwarded-Proto`: its ID tokens name another issuer, and each of
+/// them spends a refresh token.
 #[tokio::test]
 async fn an_issuer_that_is_wrong_for_two_refreshes_signs_nobody_out() {
     let mut world = World::new().await;
@@ -45,7 +45,7 @@ async fn tokens_that_do_not_hold_for_longer_than_the_grace_are_no_silence_and_en
     world.served(&session).await;
 }
 
-/// A token's judgement looks at all grants of its user first and then has them renewed one after another.
+/// Judging a token first checks all grants of its user, then renews them one after another.
 #[tokio::test]
 async fn a_look_from_before_a_refresh_that_does_not_count_is_not_served_beyond_the_grace() {
     let world = World::new().await;
@@ -97,7 +97,7 @@ async fn a_refresh_about_another_subject_ends_the_grant_with_a_reason_of_its_own
     );
 }
 
-/// A single person at Dex 2.45, whose dead refresh tokens are `invalid_request`, a made-up one too.
+/// One person at Dex 2.45, which answers `invalid_request` for a dead refresh token, also for a made-up one.
 #[tokio::test]
 async fn a_decline_that_shows_nothing_is_a_grace_and_then_a_new_sign_in_and_ends_nothing() {
     let world = World::new().await;
@@ -119,8 +119,8 @@ async fn a_decline_that_shows_nothing_is_a_grace_and_then_a_new_sign_in_and_ends
     world.served(&token).await;
 }
 
-/// Gitea calls a dead refresh token `unauthorized_client`, Pocket ID `access_denied`, others `invalid_token`
-/// or, with 401, `invalid_client`.
+/// For a dead refresh token Gitea answers `unauthorized_client`, Pocket ID `access_denied`, others `invalid_token` or,
+/// with 401, `invalid_client`.
 #[tokio::test]
 async fn a_decline_by_any_name_ends_the_grant_once_the_client_is_shown_to_be_good() {
     for code in ["invalid_request", "unauthorized_client", "access_denied", "invalid_token", "invalid_client"]
@@ -168,7 +168,7 @@ async fn a_client_that_the_provider_refuses_ends_nobody() {
     world.served(&alice).await;
 }
 
-/// A deleted person at Dex 2.45: 500 for each refresh, and with SQLite no answer at all for a person of its own
+/// A deleted person at Dex 2.45: 500 for each refresh, and with SQLite no response at all for a person of its own
 /// password database. Everybody else is served.
 #[tokio::test]
 async fn a_failure_for_one_person_is_no_outage_and_is_over_with_the_grace() {
@@ -188,7 +188,7 @@ async fn a_failure_for_one_person_is_no_outage_and_is_over_with_the_grace() {
     }
 }
 
-/// authentik without its database: 405 with an empty body for everything that is posted.
+/// authentik without its database: 405 with an empty body for every POST.
 #[tokio::test]
 async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     let world = World::new().await;
@@ -209,7 +209,7 @@ async fn an_internal_error_for_everybody_is_an_outage_found_out_by_one_check() {
     assert!(matches!(world.judge(&sessions[1]).await, Verdict::Unreachable { answers: false, .. }));
 }
 
-/// Tokens are given, and the keys or userinfo do not answer.
+/// The provider gives tokens, but its keys or userinfo do not answer.
 #[tokio::test]
 async fn an_outage_behind_the_token_endpoint_is_tried_with_growing_pauses_over_all_grants() {
     let world = World::new().await;
@@ -235,8 +235,8 @@ async fn an_outage_behind_the_token_endpoint_is_tried_with_growing_pauses_over_a
     }
 }
 
-/// Dex 2.45 keeps one refresh token for each person and client: the second browser's takes the place of the
-/// first one's. Neither browser is signed out, however often both are used.
+/// Dex 2.45 keeps one refresh token for each person and client: the second browser's replaces the first one's. Neither
+/// browser is signed out, however often both are used.
 #[tokio::test]
 async fn two_browsers_that_share_a_refresh_token_both_stay_signed_in() {
     let world = World::new().await;
@@ -267,7 +267,7 @@ async fn two_browsers_that_share_a_refresh_token_both_stay_signed_in() {
     world.served(&one).await;
 }
 
-/// Where sign-ins have sessions of their own at the provider, each ends with its own.
+/// Where each sign-in has its own session at the provider, each ends with its own.
 #[tokio::test]
 async fn a_session_with_a_sid_of_its_own_is_not_moved() {
     let world = World::new().await;

@@ -1,4 +1,4 @@
-//! Everything that ends something, and that nothing ended comes back.
+//! Everything that ends something, and that no ended thing comes back.
 
 use std::sync::Arc;
 
@@ -139,8 +139,8 @@ async fn a_logout_by_subject_ends_everything_of_the_identity_the_newest_and_the_
     world.served(&bobs).await;
 }
 
-/// Back-Channel Logout 1.0 does not say what a token means that comes late. Both moments are the provider's:
-/// `iat` of the logout token and of the sign-in's ID token.
+/// Back-Channel Logout 1.0 does not define the effect of a late token. Both moments are the provider's: `iat` of the
+/// logout token and of the sign-in's ID token.
 #[tokio::test]
 async fn a_late_logout_by_subject_spares_the_sign_in_after_it_and_what_was_made_since() {
     let mut world = World::new().await;
@@ -188,7 +188,7 @@ async fn ending_everybody_ends_everybody() {
     assert!(world.grants.list(Filter::Everybody, 10).await.unwrap().is_empty());
 }
 
-/// The race of a cache: what was read before an end must not be put in place after it.
+/// A cache race: rows read before an end must not be cached after it.
 #[tokio::test]
 async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
     for method in ["session", "user"] {
@@ -206,7 +206,7 @@ async fn what_was_read_before_an_end_does_not_come_alive_after_it() {
         });
         let grants = Arc::clone(&world.grants);
         let request = tokio::spawn(async move { grants.judge(&session).await.unwrap() });
-        // The store has one connection, so the end comes after the read that was asked for before it.
+        // The store has one connection, so the end comes after the read requested before it.
         within(reached.notified()).await;
         settle(&world).await;
         world.grants.end_user(user("alice"), EndReason::Revoked).await.unwrap();

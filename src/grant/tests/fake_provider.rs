@@ -1,4 +1,4 @@
-//! A provider that does as it is told, and counts.
+//! A scripted provider that counts its calls.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -16,26 +16,26 @@ use crate::oidc::{
 };
 use crate::types::{Clock, Email, IdentityKey, Secret};
 
-/// What the provider says to a refresh.
+/// The scripted response to a refresh.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Says {
     /// New tokens.
     Yes,
     /// New tokens, and an ID token without `sid`.
     YesWithoutSid,
-    /// New tokens, and the same refresh token goes on.
+    /// New tokens, with the same refresh token.
     YesKeepingRefreshToken,
     InvalidGrant,
     NotInGroup,
     Down,
     InvalidClient,
-    /// Another error of OAuth 2.0 than `invalid_grant`.
+    /// An error of OAuth 2.0 other than `invalid_grant`.
     Declines(&'static str),
     /// An internal error.
     Fails,
-    /// No answer in time.
+    /// No response in time.
     Hangs,
-    /// A new refresh token, and then no judgement.
+    /// A new refresh token, then no judgement.
     Halfway,
     /// New tokens, and an ID token of another issuer.
     AnotherIssuer,
@@ -43,13 +43,13 @@ pub(super) enum Says {
     AnotherSubject,
 }
 
-/// A provider that does as it is told, and counts.
+/// A scripted provider that counts its calls.
 pub(super) struct FakeProvider {
     pub(super) says: Mutex<Says>,
     pub(super) about: Mutex<HashMap<String, Says>>,
-    /// The only refresh token taken, by subject, when rotation is strict.
+    /// The only accepted refresh token, by subject, when rotation is strict.
     pub(super) strict: Mutex<Option<HashMap<String, String>>>,
-    /// What a refresh token that is not the one of `strict` is called, when not `invalid_grant`.
+    /// The error for a refresh token other than that of `strict`, when not `invalid_grant`.
     pub(super) dead_is: Mutex<Option<&'static str>>,
     pub(super) refreshes: AtomicUsize,
     pub(super) at_once: AtomicUsize,
@@ -58,10 +58,10 @@ pub(super) struct FakeProvider {
     pub(super) gate: Mutex<Option<Arc<Semaphore>>>,
     pub(super) revoked: Mutex<Vec<String>>,
     pub(super) revocation_down: Mutex<bool>,
-    /// What the provider says of the client when it is asked without a grant.
+    /// The result of checking the client without a grant.
     pub(super) client: Mutex<Result<ClientCheck, Unreachable>>,
     pub(super) checks: AtomicUsize,
-    /// What is to be said of the answers given, by access token.
+    /// The judgements of the responses, by access token.
     judgements: Mutex<HashMap<String, Result<Refreshed, JudgeError>>>,
     pub(super) access_life: Mutex<Duration>,
     clock: Clock,
@@ -96,7 +96,7 @@ impl FakeProvider {
         self.about.lock().unwrap().insert(subject.to_owned(), says);
     }
 
-    /// What the provider says of the client when it is asked without a grant.
+    /// Sets the result of checking the client without a grant.
     pub(super) fn says_of_client(&self, says: Result<ClientCheck, Unreachable>) {
         *self.client.lock().unwrap() = says;
     }

@@ -1,4 +1,4 @@
-//! A store that fails, and what its files show.
+//! A failing store, and secrets in its files.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::grant::store::{Embedded, OpenError, StoreError};
 use crate::grant::{EndReason, GrantSettings, Grants, Verdict};
 use crate::types::{Keyring, LoginType};
 
-/// CVE-2026-25748, and every proxy that took a failed look-up for a yes.
+/// CVE-2026-25748, and every proxy that accepted a failed look-up.
 #[tokio::test]
 async fn a_store_that_cannot_be_read_serves_nobody_it_cannot_judge() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
@@ -47,7 +47,7 @@ async fn an_end_that_cannot_be_written_is_not_told_and_is_an_error() {
     assert!(!world.is_hot(&session));
 }
 
-/// The old refresh token is spent, the new one is only in memory: it must be stored, not asked for again.
+/// The old refresh token is spent, and the new one is only in memory: it must be stored, not requested again.
 #[tokio::test]
 async fn a_refresh_that_the_store_did_not_take_is_stored_later_and_not_asked_for_again() {
     let store = Scripted::over(Arc::new(Embedded::in_memory().await));
@@ -92,7 +92,7 @@ async fn a_new_refresh_token_that_the_store_did_not_take_is_stored_later() {
     world.served(&session).await;
 }
 
-/// Everything secret is looked for in the files.
+/// Searches the files for every secret.
 #[tokio::test]
 async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them() {
     let folder = tempfile::tempdir().unwrap();
@@ -134,7 +134,7 @@ async fn open_with(world: &World, keyring: Keyring) -> Result<Arc<Grants>, OpenE
     Grants::open(GrantSettings::default(), store, &keyring, refresher, world.clock.clone()).await
 }
 
-/// A grant sealed with a key that is gone is over for its session; nothing is ended in the store.
+/// A grant sealed with a lost key no longer serves its session; nothing ends in the store.
 #[tokio::test]
 async fn a_grant_that_no_key_opens_ends_in_memory_only() {
     let mut world = World::new().await;

@@ -1,8 +1,8 @@
-//! A process that is killed at every write of the store: what was told is kept, and what has ended stays so.
+//! Kills a process at every write of the store: reported results are kept, and ended things stay ended.
 //!
-//! The life below runs in a process of its own on a store on the disk, and notes in a file what it tries and what
-//! it was told. At one write, before it, while the engine is at it or when it is durable, it kills itself with
-//! `SIGKILL`. Then the store is opened again here and held against the notes. One life for each write and moment.
+//! The life below runs in its own process on a store on disk, and notes in a file what it tries and which results
+//! it gets. Before, during or after one write it kills itself with `SIGKILL`. Then this process opens the store and
+//! compares it with the notes. One life for each write and moment.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write as _;
@@ -16,12 +16,12 @@ use crate::grant::store::Embedded;
 use crate::grant::{AskNext, EndReason, GrantSettings, Verdict};
 use crate::types::{LoginType, TokenHash};
 
-/// The child's orders: the folder, which write, and when; the last two are left out for a whole life.
+/// The child's parameters: the folder, which write, and when; a complete life omits the last two.
 const ORDERS: [&str; 3] = ["VESTIBULE_TEST_FOLDER", "VESTIBULE_TEST_WRITE", "VESTIBULE_TEST_MOMENT"];
 
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
 
-/// What is done in a life, in this order.
+/// The steps of a life, in this order.
 const STEPS: [&str; 14] = [
     "documents",
     "spend",
@@ -46,18 +46,18 @@ fn hash(name: &str) -> TokenHash {
     TokenHash::of(name)
 }
 
-/// Appends a line to the notes. What was written survives the process.
+/// Appends a line to the notes. Written lines survive the process.
 fn note(folder: &Path, line: &str) {
     let file = std::fs::OpenOptions::new().append(true).create(true).open(folder.join("notes"));
     writeln!(file.unwrap(), "{line}").unwrap();
 }
 
-/// What a child noted.
+/// The notes of a child.
 #[derive(Default)]
 struct Notes {
     tried: BTreeSet<String>,
     done: BTreeSet<String>,
-    /// The writes, each with how many refreshes the provider had answered by then.
+    /// The writes, each with the number of refreshes that the provider had answered by then.
     writes: Vec<(String, usize)>,
 }
 
@@ -188,7 +188,7 @@ async fn a_life() {
     }
 }
 
-/// Lets a life begin, and end at a write.
+/// Starts a life that ends at a write.
 fn child(folder: &Path, killed: Option<(usize, Moment)>) -> Notes {
     let mut command = Command::new(std::env::current_exe().unwrap());
     command.args(["grant::tests::kill::a_life", "--exact", "--ignored", "--nocapture"]);
@@ -207,7 +207,7 @@ fn child(folder: &Path, killed: Option<(usize, Moment)>) -> Notes {
     Notes::read(folder)
 }
 
-/// Opens the store that a child left behind, and holds it against what the child was told.
+/// Opens the store that a child left behind, and compares it with the child's notes.
 async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     let (killed, refreshes) = notes.writes.last().unwrap();
     let what = format!("killed at {killed}, the {}th write, {moment:?}", notes.writes.len());
@@ -215,8 +215,8 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
         World::over(GrantSettings::default(), Arc::new(Embedded::open(&folder.join("store")).await.unwrap()))
             .await;
     world.hand.advance(MINUTE * 60);
-    // A new refresh token that was on its way is lost with the process, and authentik has spent the old one: such a
-    // kill is forgiven. After every other one only the newest refresh token is taken.
+    // A new refresh token in flight is lost with the process, and authentik has spent the old one: such a kill is
+    // forgiven. After every other one only the newest refresh token is accepted.
     if moment == Moment::After || killed != "reseal" {
         let current = HashMap::from([("alice".to_owned(), format!("refresh-alice-{}", refreshes.min(&3)))]);
         *world.provider.strict.lock().unwrap() = Some(current);
@@ -268,7 +268,7 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
     }
 }
 
-/// A kill loses no finished sign-in and resurrects no ended one, wherever it hits.
+/// A kill loses no finished sign-in and resurrects no ended one, at any moment.
 #[tokio::test]
 async fn a_kill_at_any_write_loses_no_finished_sign_in_and_brings_none_back() {
     let whole = tempfile::tempdir().unwrap();

@@ -1,4 +1,4 @@
-//! The rules of grants, by a provider, a clock and a store that do as they are told.
+//! Tests of the grants with a scripted provider, clock and store.
 
 mod answers;
 mod background;

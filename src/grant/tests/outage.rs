@@ -1,4 +1,4 @@
-//! A provider that is down, slow, or talks nonsense.
+//! A provider that is down, slow, or sends nonsense.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -61,7 +61,7 @@ async fn a_definite_no_during_an_outage_ends_at_once() {
     assert_eq!(world.ended(&session).await, EndReason::EndedByProvider);
 }
 
-/// Sessions of many people, all in memory and then stale.
+/// Sessions of many people, all in memory, then stale.
 async fn many(world: &World, how_many: usize) -> Vec<TokenHash> {
     let mut sessions = Vec::new();
     for at in 0..how_many {
@@ -194,7 +194,7 @@ async fn without_any_grace_an_outage_is_felt_at_once_and_ends_nothing() {
     assert!(world.is_live(grant).await);
 }
 
-/// The provider rotates the refresh token and then fails to show its keys.
+/// The provider rotates the refresh token, then fails to serve its keys.
 #[tokio::test]
 async fn a_refresh_that_stops_halfway_keeps_the_new_refresh_token() {
     let world = World::new().await;
@@ -210,8 +210,8 @@ async fn a_refresh_that_stops_halfway_keeps_the_new_refresh_token() {
     assert!(world.is_hot(&session), "renewed, not on grace");
 }
 
-/// A silent provider: the request waits once, and Coder, which asks for new tokens in the middle of that request,
-/// does not wait for the same again.
+/// A silent provider: the request waits once. Coder, which requests new tokens during that request, does not wait
+/// again.
 #[tokio::test]
 async fn a_request_on_grace_waits_five_seconds_and_what_coder_asks_within_it_does_not_wait_again() {
     let world = World::new().await;
@@ -227,7 +227,7 @@ async fn a_request_on_grace_waits_five_seconds_and_what_coder_asks_within_it_doe
     world.served(&token).await;
     world.hand.advance(MINUTE * 10);
     let _gate = world.provider.close_gate();
-    // From here on a wait that nothing else ends is over at once, and counted in full.
+    // From here on, a wait that nothing else ends is over at once, and counted in full.
     tokio::time::pause();
     let begun = tokio::time::Instant::now();
     world.served(&token).await;
@@ -237,7 +237,7 @@ async fn a_request_on_grace_waits_five_seconds_and_what_coder_asks_within_it_doe
     assert!(waited >= SECOND * 5 && waited < SECOND * 6, "{waited:?}");
 }
 
-/// Pauses are lengths of time: a clock that is set makes none of them longer.
+/// Pauses are durations: setting the clock lengthens none of them.
 #[tokio::test]
 async fn a_clock_that_is_set_after_a_failed_refresh_does_not_put_off_the_next() {
     for back in [true, false] {

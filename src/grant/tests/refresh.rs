@@ -1,4 +1,4 @@
-//! One refresh, for all who need it, stored before it counts.
+//! One refresh for all requests that need it, stored before it counts.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -72,8 +72,8 @@ async fn forty_requests_at_once_after_the_expiry_are_served_by_one_refresh() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// The same with tokens so short that each is stale when it comes: a request that saw the old one is content
-/// with the new one.
+/// The same with tokens so short-lived that each is stale on arrival: a request that saw the old one accepts the new
+/// one.
 #[tokio::test]
 async fn tokens_without_any_life_do_not_lead_to_a_refresh_per_request() {
     let world = World::new().await;
@@ -115,7 +115,7 @@ async fn who_saw_an_older_generation_takes_the_refresh_that_came_since() {
     assert_eq!(world.provider.refreshes(), 1);
 }
 
-/// CVE-2026-48090, and Coder's own behaviour: a client that goes away cancels nothing.
+/// CVE-2026-48090, and Coder's own behaviour: a disconnecting client cancels nothing.
 #[tokio::test]
 async fn a_client_that_goes_away_does_not_stop_the_refresh() {
     let world = World::new().await;
@@ -159,7 +159,7 @@ async fn without_a_new_refresh_token_the_old_one_goes_on() {
     assert_eq!(world.provider.refreshes(), 3);
 }
 
-/// CVE-2025-29928, CVE-2025-53942, CVE-2025-64521: a deactivated account is over at the next refresh.
+/// CVE-2025-29928, CVE-2025-53942, CVE-2025-64521: a deactivated account ends at the next refresh.
 #[tokio::test]
 async fn invalid_grant_ends_the_session_and_the_users_tokens_for_good() {
     let mut world = World::new().await;
@@ -247,7 +247,7 @@ async fn without_a_refresh_token_the_session_ends_with_the_access_token() {
     assert_eq!(world.provider.refreshes(), 0);
 }
 
-/// A machine that came up with a clock years ahead and was set right: nothing of then counts for years.
+/// A machine booted with a clock years ahead, corrected later: nothing from then counts for years.
 #[tokio::test]
 async fn a_clock_that_was_set_back_makes_every_authorization_stale() {
     let mut world = World::new().await;

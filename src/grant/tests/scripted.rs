@@ -1,4 +1,4 @@
-//! A store that fails, lies about having failed, or waits, when it is told to.
+//! A store that fails, falsely reports failure, or waits, as scripted.
 
 use std::sync::{Arc, Mutex};
 
@@ -8,12 +8,12 @@ use crate::grant::EndReason;
 use crate::grant::store::*;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
-/// What becomes of a call.
+/// The result of a call.
 pub(super) enum Fate {
     Pass,
-    /// Nothing happens, and an error is told.
+    /// The call has no effect, and reports an error.
     Fail,
-    /// It waits for a permit, after having happened.
+    /// The call takes effect, then waits for a permit.
     PassAndWait(Arc<Semaphore>),
     /// The process is killed (`SIGKILL`).
     Die(Moment),
@@ -23,13 +23,13 @@ pub(super) enum Fate {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     Before,
-    /// The engine is at it.
+    /// During the engine's write.
     During,
-    /// It is durable, and nobody has been told.
+    /// After the write is durable, before it is reported.
     After,
 }
 
-/// Ends this process as nothing in it can see coming.
+/// Kills this process without any warning to it.
 fn die() -> ! {
     let killed = std::process::Command::new("kill").args(["-9", &std::process::id().to_string()]).status();
     panic!("it lives on: {killed:?}")
@@ -77,7 +77,7 @@ impl Scripted {
     }
 }
 
-/// The methods that change nothing. Every other one is a write, one that is added tomorrow too.
+/// The methods that only read. Every other one is a write, also one added later.
 const READS: [&str; 9] = [
     "grant",
     "grant_by_access",
@@ -90,15 +90,15 @@ const READS: [&str; 9] = [
     "list",
 ];
 
-/// Whether a method of the store changes something.
+/// Whether a method of the store writes.
 pub(super) fn writes(name: &str) -> bool {
     !READS.contains(&name)
 }
 
-/// Methods that go to the inner store by way of the script.
+/// Methods that call the inner store through the script.
 macro_rules! scripted {
     ($(fn $name:ident(&self $(, $argument:ident: $kind:ty)*) -> $given:ty;)*) => {
-        /// Every method of the store: the compiler holds this to the trait.
+        /// Every method of the store: the compiler enforces it by the trait.
         pub(super) const METHODS: &[&str] = &[$(stringify!($name)),*];
 
         impl Store for Scripted {

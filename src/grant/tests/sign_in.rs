@@ -1,4 +1,4 @@
-//! From the verified identity to the session, and what a sign-in takes away.
+//! From the verified identity to the session, and what a sign-in ends.
 
 use super::support::*;
 use crate::grant::{AskNext, BindError, EndReason, Verdict};
@@ -21,7 +21,7 @@ async fn a_grant_that_is_not_bound_serves_nobody() {
     assert!(matches!(world.judge(&fresh_hash()).await, Verdict::NeedsAsking(AskNext::Coder)));
 }
 
-/// CVE-2026-34454: session fixation. What the browser presented before the sign-in is dead after it.
+/// CVE-2026-34454: session fixation. The session presented before the sign-in is ended by it.
 #[tokio::test]
 async fn the_session_presented_before_the_sign_in_is_dead_after_it() {
     let mut world = World::new().await;

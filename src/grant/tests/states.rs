@@ -1,4 +1,4 @@
-//! A state is good once: for one process, after a crash, and whatever a process believes.
+//! A state works once: within one process, after a crash, and with several processes.
 
 use std::sync::Arc;
 
@@ -7,17 +7,17 @@ use crate::grant::TakenState;
 use crate::types::Secret;
 
 impl World {
-    /// Takes the state of an attempt that began just before now.
+    /// Takes the state of an attempt that has just begun.
     async fn take(&self, state: &str) -> Option<TakenState> {
         self.grants.take_state(state, self.clock.now()).await.unwrap()
     }
 
-    /// Lets alice come in by a state.
+    /// Signs alice in with a state.
     async fn come_in(&self, state: TakenState) -> bool {
         self.begin_by(state, "alice", |_| ()).await.unwrap().is_some()
     }
 
-    /// As after a crash, a moment after what came before.
+    /// As after a crash, a moment later.
     async fn crash(&mut self) {
         self.hand.advance(SECOND);
         self.restart().await;
@@ -77,7 +77,7 @@ async fn a_state_whose_sign_in_a_crash_cut_off_is_good_once_more() {
     assert!(world.grants.take_state("state", begun_at).await.unwrap().is_none());
 }
 
-/// Two processes that both believe to be the only one.
+/// Two processes that each believe to be the only one.
 #[tokio::test]
 async fn of_two_who_took_one_state_one_comes_in_and_the_others_tokens_are_given_back() {
     let mut world = world().await;

@@ -1,4 +1,4 @@
-//! A world around the grants.
+//! The test environment of the grants.
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
@@ -27,7 +27,7 @@ pub(super) fn claims(subject: &str) -> ClaimMap {
     claims.as_object().unwrap().clone()
 }
 
-/// Grants, and all that they depend on.
+/// Grants and all their dependencies.
 pub(super) struct World {
     pub(super) grants: Arc<Grants>,
     pub(super) provider: Arc<FakeProvider>,
@@ -92,7 +92,7 @@ impl World {
         self.grants.begin(VerifiedIdentity::for_test(parts), device(), state).await
     }
 
-    /// A whole sign-in: the grant, and the hash of the new session.
+    /// A complete sign-in: the grant, and the hash of the new session.
     pub(super) async fn sign_in(&self, subject: &str) -> (GrantId, TokenHash) {
         let grant = self.begin(subject).await;
         let session = fresh_hash();
@@ -104,7 +104,7 @@ impl World {
         self.grants.judge(hash).await.unwrap()
     }
 
-    /// The credential of what must be served.
+    /// The credential, which must be served.
     pub(super) async fn served(&self, hash: &TokenHash) -> CredentialHandle {
         match self.judge(hash).await {
             Verdict::Authorized(authorization) => authorization.credential().clone(),
@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// Why what must have ended ended.
+    /// Why it ended; it must have ended.
     pub(super) async fn ended(&self, hash: &TokenHash) -> EndReason {
         assert!(!self.is_hot(hash), "the hot path still serves it");
         match self.judge(hash).await {
@@ -181,7 +181,7 @@ pub(super) fn key(subject: &str) -> IdentityKey {
     IdentityKey { issuer: issuer(), subject: Subject::parse(subject).unwrap() }
 }
 
-/// The user of Coder that a subject is.
+/// The user of Coder for a subject.
 pub(super) fn user(subject: &str) -> CoderUserId {
     CoderUserId::from_bytes(&TokenHash::of(subject).as_bytes()[..16]).unwrap()
 }
@@ -194,13 +194,13 @@ pub(super) fn device() -> Device {
     Device::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7)), "Mozilla/5.0 (X11; Linux x86_64)")
 }
 
-/// Lets everything that can go on go on, and what that leads to.
+/// Lets all runnable work run, and the work that follows from it.
 pub(super) async fn settle(world: &World) {
     for _ in 0..20 {
         for _ in 0..50 {
             tokio::task::yield_now().await;
         }
-        // The store works in a thread of its own, in turn: this comes after all that was asked before.
+        // The store's thread works in order, so this runs after all earlier requests.
         world.store.note("nothing").await.unwrap();
     }
 }

@@ -189,7 +189,7 @@ async fn more_credentials_than_the_memory_holds_are_read_again() {
         }
         world.grants.services.memory.cache().run_pending_tasks();
     }
-    // The one that somebody still holds is the same after it fell out of the cache.
+    // The one still referenced is the same after its eviction from the cache.
     world.grants.services.memory.cache().invalidate_all();
     let again = world.served(&tokens[0]).await;
     world.grants.services.terminator.end_scope(Scope::Token(tokens[0]), EndReason::Revoked).await.unwrap();

@@ -1,4 +1,4 @@
-//! When credentials were last seen, written in the background.
+//! Writes in the background when credentials were last seen.
 
 use std::sync::{Arc, Mutex};
 
@@ -7,11 +7,11 @@ use crate::grant::memory::SeenCredentials;
 use crate::grant::store::{Store, StoreError};
 use crate::types::lock;
 
-/// Last-seen moments written in one transaction.
+/// How many last-seen moments one transaction writes.
 const FLUSH_BATCH: usize = 500;
 
-/// Last-seen moments put in order before they are written. For so many it takes some hundredths of a second, in which
-/// nothing else is done on the same thread.
+/// How many last-seen moments are sorted before they are written. Sorting so many takes some hundredths of a second and
+/// blocks the thread.
 const FLUSH_SORTED: usize = 200_000;
 
 /// Writes when credentials were last seen, and tokens from where.
@@ -21,19 +21,19 @@ pub(super) struct LastSeenWriter {
 }
 
 impl LastSeenWriter {
-    /// A writer of the credentials in the queue `seen`.
+    /// A writer for the credentials in the queue `seen`.
     pub(super) fn new(seen: SeenCredentials, store: Arc<dyn Store>) -> Self {
         Self { seen: Mutex::new(seen), store }
     }
 
-    /// Writes the moments of the credentials in the queue. One that is seen again meanwhile waits for the next time.
+    /// Writes the moments of the queued credentials. One that is seen again meanwhile waits for the next time.
     pub(super) async fn flush(&self) {
         let due = lock(&self.seen).len();
         for taken in (0..due).step_by(FLUSH_SORTED) {
             let entries = self.take(FLUSH_SORTED.min(due - taken));
             if let Err(error) = self.write(&entries).await {
                 tracing::error!(%error, "last seen moments are not written");
-                // They are written with the next activity; an idle session ends too early at worst.
+                // They are written at the next activity; at worst an idle session ends too early.
                 for entry in &entries {
                     entry.take_touch();
                 }
@@ -42,7 +42,7 @@ impl LastSeenWriter {
         }
     }
 
-    /// At most so many, in the order that the store keeps them in: neighbours share a page.
+    /// At most `most` credentials, in the store's order: neighbours share a page.
     fn take(&self, most: usize) -> Vec<Arc<CredentialEntry>> {
         let mut seen = lock(&self.seen);
         let mut entries: Vec<_> = std::iter::from_fn(|| seen.try_recv().ok()).take(most).collect();

@@ -23,19 +23,19 @@ use revoker::Revoker;
 use sweeper::Sweeper;
 use tunnel_watch::TunnelWatch;
 
-/// How often the authorizations of tunnels are looked at: one that is beyond a limit ends within this.
+/// How often the authorizations of tunnels are checked: one that exceeds a limit ends within this time.
 const TUNNELS_EVERY: Duration = Duration::from_secs(1);
 
 /// How often last-seen moments are written: a credential in constant use costs a row each time.
 const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
-/// How often due revocations are looked for.
+/// How often the gateway looks for due revocations.
 const REVOKE_EVERY: Duration = Duration::from_secs(2);
 
 /// How often old entries are swept.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
 
-/// How long the end waits for refreshes in flight.
+/// How long the shutdown waits for refreshes in flight.
 const LAST_REFRESHES: Duration = Duration::from_secs(10);
 
 /// The work in the background.
@@ -48,7 +48,7 @@ pub(super) struct GrantUpkeep {
     provider: Arc<ProviderLink>,
 }
 
-/// The services that the background works with.
+/// The services that the background work uses.
 pub(super) struct UpkeepServices {
     pub(super) judge: Arc<Judge>,
     pub(super) refresher: Arc<Refresher>,
@@ -58,7 +58,7 @@ pub(super) struct UpkeepServices {
 }
 
 impl GrantUpkeep {
-    /// The work for these services; `seen` are the credentials whose last-seen moment is to be written.
+    /// The work for these services; `seen` are the credentials whose last-seen moment must be written.
     pub(super) fn new(
         parts: &GrantParts,
         settings: &GrantSettings,
@@ -76,7 +76,7 @@ impl GrantUpkeep {
         }
     }
 
-    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and writes what is left to write.
+    /// Works until `stop` fires; then waits up to 10 s for refreshes in flight and finishes the remaining writes.
     pub(super) async fn run(&self, stop: CancellationToken) {
         tokio::join!(
             every(&stop, TUNNELS_EVERY, || async { self.look_at_tunnels() }),
@@ -84,19 +84,19 @@ impl GrantUpkeep {
             every(&stop, REVOKE_EVERY, || self.revoke_due()),
             every(&stop, SWEEP_EVERY, || self.sweep()),
         );
-        // A refresh cut off now would lose the new refresh token: authentik has rotated the old one.
+        // Cutting off a refresh now would lose the new refresh token: authentik has rotated the old one.
         if tokio::time::timeout(LAST_REFRESHES, self.provider.wait_until_idle()).await.is_err() {
             tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
         }
         self.flush().await;
     }
 
-    /// Has the authorizations of open tunnels judged that have gone stale or beyond a limit.
+    /// Judges the authorizations of open tunnels that are stale or exceed a limit.
     pub(super) fn look_at_tunnels(&self) {
         self.tunnels.look();
     }
 
-    /// Writes last-seen moments, and refreshes that could not be stored when they came.
+    /// Writes last-seen moments, and refreshes that could not be stored before.
     pub(super) async fn flush(&self) {
         if let Err(error) = self.refresher.save_unsaved().await {
             tracing::error!(%error, "a refresh is still not stored");
@@ -109,14 +109,13 @@ impl GrantUpkeep {
         self.revoker.revoke_due().await;
     }
 
-    /// Ends what is beyond its time, and forgets what is old.
+    /// Ends what is overdue, and forgets old rows.
     pub(super) async fn sweep(&self) {
         self.sweeper.sweep().await;
     }
 }
 
-/// Does some work every `period`, beginning at once, until `stop` fires. Work that takes longer than a period delays
-/// the next.
+/// Works every `period`, beginning at once, until `stop` fires. Work that takes longer delays the next.
 async fn every<W: Future<Output = ()>>(stop: &CancellationToken, period: Duration, work: impl Fn() -> W) {
     let mut clock = tokio::time::interval(period);
     clock.set_missed_tick_behavior(MissedTickBehavior::Delay);

@@ -15,16 +15,16 @@ use crate::oidc::{RevokeError, TokenKind};
 use crate::telemetry::audit::AuditAction;
 use crate::types::{Backoff, Clock, Secret};
 
-/// Revocations taken on at once.
+/// How many revocations are loaded at once.
 const REVOKE_BATCH: u32 = 32;
 
 /// How many of them are in progress together.
 const REVOKE_TOGETHER: usize = 4;
 
-/// The pauses between tries to revoke the tokens of one grant.
+/// The pauses between attempts to revoke the tokens of one grant.
 const REVOKE_BACKOFF: Backoff = Backoff::new(Duration::from_secs(5), Duration::from_hours(1));
 
-/// How long a revocation is tried. authentik's refresh tokens live 30 days unless used.
+/// How long a revocation is retried. authentik's refresh tokens live 30 days unless used.
 const REVOKE_FOR: Duration = Duration::from_hours(24 * 7);
 
 /// Revokes the tokens of ended grants at the provider.
@@ -36,14 +36,13 @@ pub(super) struct Revoker {
 }
 
 impl Revoker {
-    /// A revoker of what the store has queued.
+    /// A revoker for the store's queue.
     pub(super) fn new(parts: &GrantParts, provider: Arc<ProviderLink>) -> Self {
         let (store, vault) = (Arc::clone(&parts.store), Arc::clone(&parts.vault));
         Self { store, vault, provider, clock: parts.clock.clone() }
     }
 
-    /// Revokes what is due. A revocation that fails is tried again, also after a restart, with growing pauses and for a
-    /// week.
+    /// Revokes due tokens. A failed revocation is retried for a week, also after a restart, with growing pauses.
     pub(super) async fn revoke_due(&self) {
         if self.provider.down_until(self.clock.moment()).is_some() {
             return;
@@ -80,7 +79,7 @@ impl Revoker {
         }
     }
 
-    /// Both tokens: authentik deletes only the one named.
+    /// Both tokens: authentik deletes only the given one.
     async fn revoke_tokens(&self, due: &Revocation) -> Result<&'static str, RevokeError> {
         let Ok(contents) = self.vault.open(due.head.id, &due.sealed) else { return Ok("unreadable") };
         let tokens: [(Option<&Secret>, TokenKind); 2] = [
@@ -98,7 +97,7 @@ impl Revoker {
     }
 }
 
-/// One audit event for what became of a revocation.
+/// Writes one audit event for the result of a revocation.
 fn emit(due: &Revocation, outcome: &str) {
     CredentialOwner::of(&due.head).audit(AuditAction::Revocation, outcome);
 }

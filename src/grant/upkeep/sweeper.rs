@@ -1,4 +1,4 @@
-//! Ends whatever is beyond its time, and forgets old entries.
+//! Ends what is overdue, and forgets old entries.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,20 +15,20 @@ use crate::types::Clock;
 /// How long a sign-in may take from the verified identity to the session: the hand-off to Coder.
 const UNBOUND_FOR: Duration = Duration::from_mins(15);
 
-/// How long a grant without a session stays live while nothing uses it.
+/// How long an unused grant without a session stays live.
 const UNUSED_FOR: Duration = Duration::from_hours(24 * 60);
 
-/// How far the store may be behind the memory about when a session was last seen: two flushes.
+/// How far the store may lag behind the memory about when a session was last seen: two flushes.
 const LAST_SEEN_LAG: Duration = Duration::from_mins(2);
 
 /// How long an ended grant is remembered after its tokens are gone.
 const GRANTS_KEPT: Duration = Duration::from_hours(24 * 7);
 
-/// How long the hash of an ended or unseen session or token is remembered: while it is, the credential
-/// can never be taken for a new one. Longer than Coder's session keys live unless they are used.
+/// How long the hash of an ended or unseen session or token is remembered: until then, the credential cannot be taken
+/// for a new one. Longer than Coder's session keys live unless used.
 const HASHES_KEPT: Duration = Duration::from_hours(24 * 400);
 
-/// Rows forgotten in one go.
+/// How many rows of a kind one call forgets.
 const FORGET_BATCH: u32 = 1000;
 
 /// Sweeps the memory and the store.
@@ -45,7 +45,7 @@ pub(super) struct Sweeper {
 }
 
 impl Sweeper {
-    /// A sweeper by the limits of `settings`.
+    /// A sweeper with the limits of `settings`.
     pub(super) fn new(
         parts: &GrantParts,
         settings: &GrantSettings,
@@ -63,7 +63,7 @@ impl Sweeper {
         }
     }
 
-    /// Ends what is beyond its time, and forgets old entries.
+    /// Ends what is overdue, and forgets old entries.
     pub(super) async fn sweep(&self) {
         let now = self.clock.now();
         self.one_time_values.sweep(now);

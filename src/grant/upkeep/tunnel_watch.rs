@@ -1,4 +1,4 @@
-//! The authorizations of open tunnels, judged without a request.
+//! Judges the authorizations of open tunnels without a request.
 
 use std::sync::Arc;
 
@@ -32,8 +32,8 @@ impl TunnelWatch {
         }
     }
 
-    /// Judges the credentials that have gone stale or beyond a limit, each in a task of its own, so that a slow provider
-    /// delays no other.
+    /// Judges the credentials that are stale or exceed a limit, each in its own task, so that a slow provider delays no
+    /// other.
     pub(super) fn look(&self) {
         self.memory.register().watch_the_clock();
         for lease in self.memory.tunnels_to_judge() {
@@ -44,7 +44,7 @@ impl TunnelWatch {
 
     async fn judge(self, lease: JudgeLease) {
         let over = match self.judge.judge_entry(lease.entry(), self.refresher.patience()).await {
-            // Nothing has ended for good, but the provider does not confirm it: the tunnel ends, and may be opened again
+            // Nothing has ended for good, but the provider does not confirm it: the tunnel ends, and may be reopened
             // once the provider answers.
             Ok(Some(Verdict::Unreachable { .. } | Verdict::Declined | Verdict::NeedsAsking(_))) => true,
             Ok(_) => false,

@@ -1,4 +1,4 @@
-//! The issuer over the real grants: every kind of token it gives, and where each is worth nothing.
+//! The issuer with the real grants: every kind of token it issues, and where each is worthless.
 
 use futures_util::future::BoxFuture;
 
@@ -11,7 +11,7 @@ use crate::oidc::{
 };
 use crate::types::{Email, GrantId, IdentityKey, Keyring, ManualClock, Subject, Timestamp};
 
-/// The pair of RFC 7636, appendix B.
+/// The PKCE pair of RFC 7636, appendix B.
 const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 const CHALLENGE: &str = "E9Melhoa2OwvFrEMTJguCHaoeK1t8URWbuGJSstw-cM";
 
@@ -97,7 +97,7 @@ impl World {
         self.grants.code_for(self.grant, CALLBACK, Some(CHALLENGE))
     }
 
-    /// Asks with a code as Coder asks.
+    /// Redeems a code as Coder does.
     async fn redeem(&self, code: &str) -> (u16, Value) {
         let form = [
             ("grant_type", "authorization_code"),
@@ -180,7 +180,7 @@ async fn an_ended_grant_is_an_invalid_grant_and_a_silent_provider_is_not() {
     let world = world().await;
     let (_, tokens) = world.redeem(world.code().expose()).await;
     let handle = tokens["refresh_token"].as_str().expect("a handle").to_owned();
-    // Expired, and the provider silent: first on grace, then neither yes nor no.
+    // Expired, no answer from the provider: first grace, then neither yes nor no.
     world.hand.advance(Duration::from_mins(6));
     let (status, answer) = world.refresh(&handle).await;
     assert_eq!((status, answer["expires_in"].as_u64()), (200, Some(30)));

@@ -1,5 +1,5 @@
-//! What both versions of Coder really send, replayed: the project's own vectors always, and
-//! recordings of a real Coder where they lie beside the repository.
+//! Replays what both versions of Coder really send: the project's own vectors always, and recordings of a real Coder
+//! if they are next to the repository.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -50,7 +50,7 @@ pub(super) fn vectors() -> Vec<Exchange> {
     versions().remove(0).exchanges
 }
 
-/// Answers with what was recorded, for exactly what was presented then.
+/// Responds with what was recorded, for exactly what was presented then.
 struct Recorded(Vec<Exchange>);
 
 impl Recorded {
@@ -117,7 +117,7 @@ fn encode(form: &HashMap<String, String>) -> String {
     form_urlencoded::Serializer::new(String::new()).extend_pairs(sorted).finish()
 }
 
-/// What is passed on of a key set: Coder's library does not read `key_ops`.
+/// A key set as it is passed on: Coder's library does not read `key_ops`.
 fn without_key_ops(value: &Value) -> Value {
     let mut value = value.clone();
     for key in value.as_array_mut().into_iter().flatten().filter_map(Value::as_object_mut) {
@@ -138,7 +138,7 @@ async fn replay(exchanges: Vec<Exchange>) {
         let answer = ask(&issuer, (&request.method, &request.path, &headers, &body)).await;
         assert_eq!(answer.status().as_u16(), response.status, "{} {}", request.method, request.path);
         let answer = value(answer).await;
-        // Coder was satisfied with these members; others do not disturb it, nor do more algorithms.
+        // Coder accepted these members; others do not disturb it, nor do more algorithms.
         for (name, wanted) in response.body.as_object().expect("an object") {
             if name == "id_token_signing_alg_values_supported" {
                 let wanted = wanted.as_array().expect("a list");
@@ -176,7 +176,7 @@ async fn what_a_real_coder_sent_is_answered_as_it_was_then() {
     }
 }
 
-/// Over a real socket, byte for byte as Coder's HTTP client writes it, both styles in turn.
+/// Over a real socket, byte for byte as Coder's HTTP client writes it, in both styles.
 #[tokio::test]
 async fn a_wrong_style_first_and_the_right_one_after_it_sign_somebody_in() {
     let issuer = issuer(Fake::default());

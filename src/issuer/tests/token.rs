@@ -81,7 +81,7 @@ async fn an_empty_configured_secret_lets_nobody_in() {
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
 }
 
-/// Duplicated parameters (mod_auth_openidc, 2026-08-12), and everything else that is malformed.
+/// Duplicated parameters (mod_auth_openidc, 2026-08-12), and all other malformed input.
 #[tokio::test]
 async fn a_malformed_token_request_is_refused_and_spends_nothing() {
     let long = format!("{GOOD}&x={}", "y".repeat(16 * 1024));
@@ -128,7 +128,7 @@ async fn each_kind_of_token_is_taken_only_where_it_belongs() {
     }
 }
 
-/// Coder takes `expires_in: 0` for "never": it would not ask again.
+/// Coder takes `expires_in: 0` for "never" and would not ask again.
 #[tokio::test]
 async fn a_token_that_has_just_expired_is_never_one_that_does_not_expire() {
     let body = "grant_type=refresh_token&refresh_token=the-handle";

@@ -1,4 +1,4 @@
-//! Clients that speak HTTP/2 to do harm: whatever they send, the next client is served.
+//! Malicious HTTP/2 clients: whatever they send, the next client is served.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -41,7 +41,7 @@ fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
     frame
 }
 
-/// A request on each of `count` streams, with `then` behind it.
+/// A request on each of `count` streams, followed by `then`.
 fn requests(count: u32, then: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
     (0..count)
         .map(|n| 2 * n + 1)
@@ -49,7 +49,7 @@ fn requests(count: u32, then: impl Fn(u32) -> Vec<u8>) -> Vec<u8> {
         .collect()
 }
 
-/// Sends `frames` behind a proper opening, and gives what is answered until the connection ends.
+/// Sends `frames` after a valid opening, and returns the response bytes until the connection ends.
 async fn speak(pair: &Pair, running: &Running, frames: &[u8]) -> Vec<u8> {
     let mut client = pair.connect(running.address, "h2").await.unwrap();
     let opening = [b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n".as_slice(), &frame(SETTINGS, 0, 0, &[])].concat();
@@ -57,7 +57,7 @@ async fn speak(pair: &Pair, running: &Running, frames: &[u8]) -> Vec<u8> {
     within(async {
         let (mut reader, mut writer) = tokio::io::split(&mut client);
         let write = async {
-            // The other side may have heard enough before the end.
+            // The other side may close before it has read everything.
             let _ = writer.write_all(&[&opening, frames].concat()).await;
             let _ = writer.shutdown().await;
         };
@@ -67,7 +67,7 @@ async fn speak(pair: &Pair, running: &Running, frames: &[u8]) -> Vec<u8> {
     answer
 }
 
-/// The reason of the `GOAWAY` that ended a connection (RFC 9113 §7), when one did.
+/// The reason of the `GOAWAY` that ended a connection (RFC 9113 §7), if there was one.
 fn goodbye(mut answer: &[u8]) -> Option<u32> {
     while let [a, b, c, kind, _, _, _, _, _, rest @ ..] = answer {
         let length = u32::from_be_bytes([0, *a, *b, *c]) as usize;
@@ -79,7 +79,7 @@ fn goodbye(mut answer: &[u8]) -> Option<u32> {
     None
 }
 
-/// Fails when a decent client is not served any more.
+/// Fails if a well-behaved client is no longer served.
 async fn assert_serves(pair: &Pair, running: &Running, after: &str) {
     let io = pair.connect(running.address, "h2").await.unwrap();
     let (mut sender, connection) = http2::handshake(TokioExecutor::new(), TokioIo::new(io)).await.unwrap();
@@ -89,7 +89,7 @@ async fn assert_serves(pair: &Pair, running: &Running, after: &str) {
     assert_eq!(answer.status(), StatusCode::OK, "after {after}");
 }
 
-/// CVE-2021-39162, and frames that break the protocol: a `GOAWAY` with settings behind it ended a whole process.
+/// CVE-2021-39162, and frames that break the protocol: a `GOAWAY` followed by settings ended the whole process.
 #[tokio::test]
 async fn frames_that_break_the_protocol_end_their_connection_only() {
     let pair = Pair::new();
@@ -122,8 +122,8 @@ async fn frames_that_break_the_protocol_end_their_connection_only() {
     }
 }
 
-/// RUSTSEC-2024-0003, RUSTSEC-2025-0070, RUSTSEC-2026-0258, RUSTSEC-2024-0332: streams that are reset by the
-/// client, or by a server that was tricked into it, data without any, and a header list without end.
+/// RUSTSEC-2024-0003, RUSTSEC-2025-0070, RUSTSEC-2026-0258, RUSTSEC-2024-0332: streams reset by the client, or by a
+/// server tricked into it, data without any, and an endless header list.
 #[tokio::test]
 async fn a_flood_of_cheap_frames_ends_its_connection_and_nobody_elses() {
     let pair = Pair::new();
@@ -153,7 +153,7 @@ async fn a_flood_of_cheap_frames_ends_its_connection_and_nobody_elses() {
     }
 }
 
-/// CVE-2026-47774: a cookie in many lines is counted by what it takes in memory, not by what was sent.
+/// CVE-2026-47774: a cookie in many lines is counted by the memory it uses, not by the bytes sent.
 #[tokio::test]
 async fn a_header_list_beyond_its_limit_is_431_also_in_crumbs() {
     let pair = Pair::new();
@@ -189,7 +189,7 @@ async fn a_header_list_beyond_its_limit_is_431_also_in_crumbs() {
 async fn no_frames_keep_the_next_client_from_being_served() {
     let pair = Pair::new();
     let running = start(ListenerSettings { tls: Some(pair.load()), ..ListenerSettings::default() }, echo);
-    // The same bytes in every run, and no pattern in them.
+    // The same bytes in every run, without a pattern.
     let mut state = 0x9e37_79b9_7f4a_7c15_u64;
     let mut next = || {
         state ^= state << 13;

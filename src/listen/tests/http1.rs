@@ -1,4 +1,4 @@
-//! HTTP/1.1 in the clear: limits, the PROXY protocol, upgrades.
+//! HTTP/1.1 without TLS: limits, the PROXY protocol, upgrades.
 
 use std::time::Duration;
 
@@ -37,7 +37,7 @@ async fn an_idle_connection_ends_after_the_header_timeout() {
     assert!(exchange(running.address, GET).await.ends_with("GET /a 127.0.0.1 http -"));
 }
 
-/// A terminal, a log that is followed: silence is no fault.
+/// A terminal, or a log that is followed: silence is no fault.
 #[tokio::test]
 async fn a_quiet_answer_outlives_every_timeout() {
     let (chunks, body) = by_hand();
@@ -174,7 +174,7 @@ async fn a_trusted_balancer_without_a_header_is_not_served_and_is_logged_once() 
     }
 }
 
-/// A balancer that opens and closes a connection to see whether the port is open has done nothing wrong.
+/// A balancer that opens and closes a connection to check the port has done nothing wrong.
 #[tokio::test]
 async fn a_balancer_that_only_looks_whether_the_port_is_open_is_not_logged() {
     let log = Lines::default();

@@ -1,4 +1,4 @@
-//! Which connections keep their place when places are few.
+//! Which connections keep their place when places are scarce.
 
 use std::convert::Infallible;
 use std::sync::{Arc, Mutex};
@@ -25,11 +25,11 @@ fn ten_places() -> ListenerSettings {
     ListenerSettings { max_connections: 10, ..ListenerSettings::default() }
 }
 
-/// What is forwarded for nobody in particular, and held until the end of the test.
+/// Places of forwarded requests, held until the end of the test.
 type HeldForwards = Arc<Mutex<Vec<ForwardPlace>>>;
 
-/// `/signed-in` is authorized, `/slow` gets an answer without end, `/tunnel` is a tunnel, and `/forward/…` takes a place among the
-/// forwarded requests.
+/// `/signed-in` is authorized, `/slow` gets an endless response, `/tunnel` is a tunnel, and `/forward/…` takes a
+/// place among the forwarded requests.
 fn start_with(settings: ListenerSettings) -> Running {
     let held = HeldForwards::default();
     start(settings, move |request: Request, connection: ConnInfo| {
@@ -69,7 +69,7 @@ async fn send(client: &mut TcpStream, path: &str) {
     client.write_all(request.as_bytes()).await.unwrap();
 }
 
-/// The status of the answer.
+/// Returns the response's status.
 async fn ask(client: &mut TcpStream, path: &str) -> String {
     send(client, path).await;
     let head = read_until(client, "\r\n\r\n").await;
@@ -79,7 +79,7 @@ async fn ask(client: &mut TcpStream, path: &str) -> String {
     head[9..12].to_owned()
 }
 
-/// A connection on which one request was answered.
+/// A connection on which one request got a response.
 async fn asked(running: &Running, path: &str) -> TcpStream {
     let mut client = connect(running).await;
     let status = ask(&mut client, path).await;
@@ -93,7 +93,7 @@ fn without_end() -> Body {
     Body::boxed(StreamBody::new(stream::iter([begun]).chain(stream::pending())))
 }
 
-/// A connection whose answer has begun and does not end.
+/// A connection whose response has begun and does not end.
 async fn busy(running: &Running) -> TcpStream {
     let mut client = connect(running).await;
     send(&mut client, "/slow").await;
@@ -174,7 +174,7 @@ async fn a_connection_in_the_reserve_ends_soon_unless_somebody_signs_in_on_it() 
     let mut in_reserve = busy(&running).await;
     assert_eq!(read_all(&mut in_reserve).await, "");
     let mut signed_in = asked(&running, "/signed-in").await;
-    // Longer than it lasts without a sign-in: nothing else shows that a connection's own timer does nothing.
+    // Longer than an unproven connection lasts: nothing else shows that a proven one's timer does nothing.
     tokio::time::sleep(6 * SOON).await;
     assert_eq!(ask(&mut signed_in, "/").await, "200");
 }

@@ -1,4 +1,4 @@
-//! A listener that answers what a test says, and clients for it.
+//! A listener with a test's own service, and clients for it.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -32,7 +32,7 @@ pub(super) fn start<S: Service>(settings: ListenerSettings, service: S) -> Runni
     Running { address, shutdown, serving }
 }
 
-/// Answers who asked for what: method, path, peer's address, scheme and server name.
+/// Responds with the request: method, path, peer's address, scheme and server name.
 pub(super) async fn echo(request: Request, connection: ConnInfo) -> Response {
     let name = connection.server_name.as_deref().unwrap_or("-");
     let text = format!(
@@ -56,7 +56,7 @@ pub(super) fn by_hand() -> (mpsc::UnboundedSender<&'static str>, Body) {
     (sender, Body::boxed(StreamBody::new(stream)))
 }
 
-/// Switches to a protocol in which everything comes back.
+/// Switches to a protocol that echoes everything.
 pub(super) async fn upgrade_to_echo(mut request: Request, _: ConnInfo) -> Response {
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
@@ -73,7 +73,7 @@ pub(super) async fn upgrade_to_echo(mut request: Request, _: ConnInfo) -> Respon
     answer
 }
 
-/// Reads until what has come ends with `end`.
+/// Reads until the received bytes end with `end`.
 pub(super) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str) -> String {
     let mut text = Vec::new();
     within(async {
@@ -89,12 +89,12 @@ pub(super) async fn read_until(stream: &mut (impl AsyncRead + Unpin), end: &str)
 /// Reads until the other side closes.
 pub(super) async fn read_all(stream: &mut (impl AsyncRead + Unpin)) -> String {
     let mut bytes = Vec::new();
-    // A reset after the answer is an end too.
+    // A reset after the response is an end too.
     let _ = within(stream.read_to_end(&mut bytes)).await;
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-/// Sends `request` on a connection of its own and reads until it is closed.
+/// Sends `request` on its own connection and reads until that is closed.
 pub(super) async fn exchange(address: SocketAddr, request: &str) -> String {
     let mut client = TcpStream::connect(address).await.unwrap();
     client.write_all(request.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! TLS: both versions of HTTP, and certificates that change while running.
+//! TLS: both versions of HTTP, and certificates that change at run time.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

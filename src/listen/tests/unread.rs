@@ -1,4 +1,4 @@
-//! Clients that ask for more than they read.
+//! Clients that request more than they read.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -25,7 +25,7 @@ const STALL: Duration = Duration::from_millis(200);
 /// One piece of a body.
 const PIECE: usize = 16 * 1024;
 
-/// Bodies without end: how much was taken of them, and when one is dropped.
+/// Endless bodies: how much of them was read, and when one is dropped.
 #[derive(Clone, Default)]
 struct Endless {
     taken: Arc<AtomicUsize>,
@@ -102,7 +102,7 @@ async fn an_http2_stream_that_is_not_read_ends_holds_little_and_leaves_the_other
     within(endless.dropped.notified()).await;
     let held = endless.taken.load(Ordering::Relaxed) - WINDOW as usize;
     assert!(held <= 4 * PIECE, "{held} bytes were taken beyond the client's window");
-    // One that waits for Coder and one that comes after it.
+    // One stream that waits for Coder, and one that comes later.
     pieces.send("late").unwrap();
     let late = within(quiet.frame()).await.unwrap().unwrap().into_data().unwrap();
     assert_eq!(late, "late");

@@ -1,10 +1,10 @@
-//! A sign-in that is to be a new one at the provider too: what is asked, and what counts as an answer.
+//! A sign-in that must also be new at the provider: the request, and the accepted responses.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// The parameters of the authorization request with these settings, for another account or not.
+/// The parameters of the authorization request with these settings, with or without another account.
 async fn asked(
     change: impl FnOnce(&mut ProviderSettings),
     another: bool,
@@ -26,7 +26,7 @@ fn both(prompt: &str, max_age: &str) -> (Option<String>, Option<String>) {
     (Some(prompt.to_owned()), Some(max_age.to_owned()))
 }
 
-/// authentik (2026.8.0-rc1) heeds `prompt=login` once in a session and a `max_age` above 0 each time.
+/// authentik (2026.8.0-rc1) honours `prompt=login` once in a session and a `max_age` above 0 each time.
 #[tokio::test]
 async fn prompt_login_goes_with_a_max_age_of_seconds_and_a_shorter_one_of_the_operator_stays() {
     let prompt =
@@ -68,7 +68,7 @@ async fn an_answer_to_prompt_login_with_an_earlier_sign_in_is_refused_and_its_to
     assert!(odd.contains("auth_time"), "{odd}");
 }
 
-/// npm's oidc-provider 9.13.3 sends no `auth_time` unless the client's registration asks for it.
+/// npm's oidc-provider 9.13.3 sends no `auth_time` unless the client's registration requests it.
 #[tokio::test]
 async fn a_provider_that_does_not_tell_when_one_signed_in_locks_nobody_out_but_by_max_age() {
     let scene = Scene::with(|settings| settings.prompt = Some("login".to_owned()), |_| {}).await;

@@ -1,4 +1,4 @@
-//! Discovery over a socket: what is read, what is kept, and when it is tried again.
+//! Discovery over a socket: what is read, what is kept, and when it is retried.
 
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
@@ -98,11 +98,11 @@ async fn restored_documents_serve_coder_and_never_a_sign_in() {
     assert!(scene.provider.begin(LocalRedirect::root(), None).is_err());
     let token = PROVIDER.token(&json!({}));
     assert_eq!(scene.provider.verify_logout_token(&token).await, Err(LogoutTokenError::NotReady));
-    // Of another issuer, or without keys: not taken.
+    // Another issuer, or no keys: refused.
     let other = discovery.replace("coder/\"", "other/\"");
     assert!(scene.provider.restore(&other, &jwks).is_err());
     assert!(scene.provider.restore(&discovery, "{}").is_err());
-    // What the provider says now comes first.
+    // The provider's current documents come first.
     let mut document = scene.op.discovery();
     document["scopes_supported"] = Value::Null;
     scene.op.describe(&document, &PROVIDER.jwks());
@@ -127,7 +127,7 @@ async fn a_provider_that_comes_up_later_is_discovered_in_the_background() {
     within(task).await.unwrap();
 }
 
-/// What the audit log says of somebody who is not let in.
+/// The audit log about a refused person.
 #[tokio::test]
 async fn a_refusal_names_the_user_of_a_valid_id_token() {
     let scene = Scene::with(|settings| settings.groups_allowed = vec!["nobody".to_owned()], |_| {}).await;

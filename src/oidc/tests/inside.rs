@@ -1,13 +1,13 @@
-//! A provider that is reached inside, under another address than its public one.
+//! A provider reached at an internal address that differs from its public one.
 
 use serde_json::json;
 
 use super::*;
 
-/// The public address. No name under `.invalid` is ever found (RFC 6761 §6.4).
+/// The public address. No name under `.invalid` ever resolves (RFC 6761 §6.4).
 const PUBLIC: &str = "https://authentik.invalid:9443";
 
-/// A provider whose documents name the public address alone, reached at `prefix` of a stand-in.
+/// A provider whose documents name only the public address, reached at `prefix` of a stand-in.
 async fn inside(prefix: &str, change: impl FnOnce(&mut Value)) -> Scene {
     let mut scene = Scene::undiscovered(|_| {}).await;
     let base = scene.op.base.clone();
@@ -31,7 +31,7 @@ fn claims_of_the_public_issuer(scene: &Scene) -> Value {
     claims
 }
 
-/// authentik takes its issuer from `Host`, and its scheme from `X-Forwarded-Proto`.
+/// authentik derives its issuer from `Host`, and the scheme from `X-Forwarded-Proto`.
 #[tokio::test]
 async fn everything_that_the_gateway_asks_is_asked_inside_and_names_the_public_address() {
     let scene = inside("", |_| {}).await;
@@ -67,8 +67,7 @@ async fn a_path_of_the_address_inside_comes_before_every_endpoint() {
     }
 }
 
-/// Keycloak with `hostname-backchannel-dynamic` names addresses inside by itself; Google has endpoints on several
-/// hosts.
+/// Keycloak with `hostname-backchannel-dynamic` itself names internal addresses; Google has endpoints on several hosts.
 #[tokio::test]
 async fn an_endpoint_at_another_origin_than_the_issuers_is_asked_where_it_is() {
     let other = StandIn::start().await;

@@ -1,4 +1,4 @@
-//! Keys: which are taken, which token finds which, and what reading them again costs.
+//! Keys: which are accepted, how a token's key is chosen, and the cost of reading them again.
 
 use base64::Engine as _;
 use serde_json::{Value, json};
@@ -65,7 +65,7 @@ fn a_key_that_is_not_for_these_signatures_is_left_out() {
         json!(null),
     ] {
         assert_eq!(set(std::slice::from_ref(&unusable)).map(drop), Err(JwksError::NoneUsable), "{unusable}");
-        // It does no harm beside one that is.
+        // It does no harm next to a usable key.
         assert_eq!(set(&[unusable, es256.clone()]).map(|set| set.all().len()), Ok(1));
     }
 }
@@ -122,8 +122,8 @@ fn a_mac_is_no_signature_by_any_key_of_any_algorithm() {
     assert_eq!(set(&[shared]).map(drop), Err(JwksError::NoneUsable));
 }
 
-/// go-jose 4.1.4, Coder's library, refuses the whole set for a key that it does not know, an `x5c` or `x5t` that it cannot
-/// read, or a point that is not on its curve; `Ed25519` (RFC 9864) it does not know as the `alg` of a signature.
+/// go-jose 4.1.4, Coder's library, refuses the whole set for an unknown key, an unreadable `x5c` or `x5t`, or a point
+/// that is not on its curve; it does not know `Ed25519` (RFC 9864) as a signature `alg`.
 #[test]
 fn a_key_is_passed_on_with_what_coder_reads_and_nothing_else() {
     let mut odd = PROVIDER.es256_jwk();
@@ -165,13 +165,13 @@ fn a_key_that_is_listed_twice_is_one_key() {
     for kid in [Some("es256"), Some("second"), None] {
         assert!(three.choose(Algorithm::Es256, kid).unwrap().verifies(Algorithm::Es256, b"m", &signature));
     }
-    // Two keys of one name are two keys.
+    // Two keys with the same name are two keys.
     let other = with(STRANGER.es256_jwk(), "kid", json!("es256"));
     let two = set(&[key, other]).unwrap();
     assert!(two.choose(Algorithm::Es256, Some("es256")).is_err());
 }
 
-/// The keys after a change: the provider signs with them while ours are still the old ones.
+/// The keys after a change: the provider already signs with them while ours are still the old ones.
 fn rotated() -> Value {
     let mut jwks = PROVIDER.jwks();
     for key in jwks["keys"].as_array_mut().unwrap() {
@@ -210,7 +210,7 @@ async fn a_changed_key_is_found_by_reading_the_keys_once() {
     );
 }
 
-/// mod_auth_openidc 08-12: a flood of made-up key names makes at most one reading in 30 s.
+/// mod_auth_openidc 08-12: a flood of made-up key names causes at most one reading in 30 s.
 #[tokio::test]
 async fn a_flood_of_unknown_keys_reads_the_keys_once_in_thirty_seconds() {
     let scene = Scene::new().await;
@@ -238,7 +238,7 @@ async fn everybody_who_waits_for_the_keys_gets_them() {
     assert_eq!(scene.op.seen("/jwks").len(), 2);
 }
 
-/// CVE-2026-31837 (Istio): a failed fetch never adds keys, and takes none away; it counts for the limit.
+/// CVE-2026-31837 (Istio): a failed fetch never adds or removes keys; it counts for the limit.
 #[tokio::test]
 async fn a_failed_reading_keeps_the_keys_and_counts() {
     for failure in [

@@ -1,5 +1,5 @@
-//! Why parts of `openidconnect` and `jsonwebtoken` are not used: what the libraries accept or refuse, beside what is
-//! accepted and refused here. A test that fails after an update shows that the reason is gone.
+//! Why parts of `openidconnect` and `jsonwebtoken` are not used: what the libraries accept or refuse, compared with
+//! this program. A test that fails after an update shows that the reason is gone.
 
 use jsonwebtoken::{DecodingKey, Validation, decode, decode_header};
 use openidconnect::core::{
@@ -21,7 +21,7 @@ use super::super::metadata::Metadata;
 use super::super::token_answer::TokenEndpointResponse;
 use super::*;
 
-/// A member that no sign-in needs, missing or malformed, makes `openidconnect` refuse the whole document.
+/// A missing or malformed member, even one that no sign-in needs, makes `openidconnect` refuse the whole document.
 #[test]
 fn openidconnect_refuses_discovery_documents_that_can_be_used() {
     let table: Value =
@@ -58,7 +58,7 @@ fn openidconnect_loses_the_refresh_token_of_an_answer_with_one_malformed_member(
     }
 }
 
-/// A provider on loopback is on plain http.
+/// A provider on loopback uses plain http.
 #[test]
 fn openidconnect_does_not_revoke_over_plain_http() {
     let issuer = IssuerUrl::new("http://127.0.0.1:9000/".to_owned()).unwrap();
@@ -78,7 +78,7 @@ fn jsonwebtoken_cannot_read_the_headers_of_two_algorithms() {
     }
 }
 
-/// It compares `iss` and `aud` only when they are present.
+/// `jsonwebtoken` compares `iss` and `aud` only when they are present.
 #[test]
 fn jsonwebtoken_accepts_a_token_without_the_claims_that_it_is_to_compare() {
     let key = PROVIDER.es256_jwk();
@@ -94,7 +94,7 @@ fn jsonwebtoken_accepts_a_token_without_the_claims_that_it_is_to_compare() {
     assert!(decode::<Map<String, Value>>(&wrong, &key, &validation).is_err());
 }
 
-/// `openidconnect` accepts what was accepted here, unless it cannot read a claim that does not matter.
+/// `openidconnect` accepts what was accepted here, unless it cannot read an irrelevant claim.
 pub(super) fn second_opinion(token: &str, keys: &KeySet, expected: &ExpectedIdToken<'_>, case: &Value) {
     type Typed =
         IdToken<EmptyAdditionalClaims, CoreGenderClaim, CoreJweContentEncryptionAlgorithm, Algorithm>;
@@ -104,7 +104,7 @@ pub(super) fn second_opinion(token: &str, keys: &KeySet, expected: &ExpectedIdTo
     };
     let issuer = IssuerUrl::new(expected.issuer.to_owned()).unwrap();
     let client = ClientId::new(expected.client_id.to_owned());
-    // It does not look at curves, so it is shown only keys that fit.
+    // It does not check curves, so it gets only keys that fit.
     let algorithm = *typed.signing_alg().unwrap();
     let fitting =
         keys.all().iter().filter(|key| key.fits(algorithm)).cloned().map(OpinionKey::from).collect();

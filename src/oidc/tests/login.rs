@@ -1,4 +1,4 @@
-//! A sign-in with a scripted provider: what is sent, what is refused, and in which order.
+//! A sign-in with a scripted provider: what is sent and refused, and in which order.
 
 use aws_lc_rs::digest::{SHA256, digest};
 use serde_json::{Value, json};
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use super::signer::part;
 use super::*;
 
-/// How the token endpoint answers, and what comes of it.
+/// The token endpoint's response, and the result.
 type Case = (Box<dyn FnOnce(String) -> Answer>, &'static str);
 
 async fn complete(scene: &Scene, login: PendingLogin, query: &str) -> Result<VerifiedIdentity, LoginError> {
@@ -55,7 +55,7 @@ async fn a_sign_in_asks_with_state_nonce_and_pkce_and_gives_an_identity() {
     assert_eq!(scene.op.seen("/userinfo")[0].headers["authorization"], "Bearer access-token-canary");
 }
 
-/// CVE-2024-47616, CVE-2025-66411: nothing that is printed shows a secret.
+/// CVE-2024-47616, CVE-2025-66411: no printed text shows a secret.
 #[tokio::test]
 async fn nothing_that_is_printed_holds_a_secret() {
     let scene = Scene::new().await;
@@ -73,8 +73,7 @@ async fn nothing_that_is_printed_holds_a_secret() {
     );
 }
 
-/// CVE-2026-48090 and the ChangeLog of mod_auth_openidc: foreign parameters change nothing that the
-/// protocol needs.
+/// CVE-2026-48090 and the ChangeLog of mod_auth_openidc: foreign parameters change nothing that the protocol needs.
 #[tokio::test]
 async fn parameters_of_the_operator_cannot_replace_those_of_the_protocol() {
     let change = |settings: &mut ProviderSettings| {
@@ -124,7 +123,7 @@ async fn nobody_is_sent_to_a_provider_that_was_never_read() {
     assert!(not_ready.to_string().contains("404"), "{not_ready}");
 }
 
-/// The order in which an answer is looked at; nothing is sent to the provider before all of it holds.
+/// The order of the checks of a response; nothing is sent to the provider before all of them pass.
 #[tokio::test]
 async fn an_answer_is_refused_by_the_first_thing_that_is_wrong() {
     let scene = Scene::with(
@@ -174,7 +173,7 @@ fn part_of_query(text: &str) -> String {
     url::form_urlencoded::byte_serialize(text.as_bytes()).collect()
 }
 
-/// RFC 9207 §2.4: an `iss` that is there is compared also when the provider promises none.
+/// RFC 9207 §2.4: a present `iss` is compared even when the provider promises none.
 #[tokio::test]
 async fn an_issuer_that_nobody_promised_is_compared_too() {
     let scene = Scene::new().await;
@@ -183,7 +182,7 @@ async fn an_issuer_that_nobody_promised_is_compared_too() {
     assert!(matches!(complete(&scene, login, &query).await, Err(LoginError::Issuer { .. })));
 }
 
-/// CVE-2026-41569, CVE-2024-47616: what the token endpoint answers is sorted, and nothing of it is shown.
+/// CVE-2026-41569, CVE-2024-47616: the token endpoint's responses are classified, and none is shown.
 #[tokio::test]
 async fn an_answer_of_the_token_endpoint_is_taken_only_when_it_is_one() {
     let scene = Scene::new().await;
@@ -265,7 +264,7 @@ async fn userinfo_overrides_the_id_token_as_at_coder() {
     assert_eq!(identity.claims()["preferred_username"], "alice");
     assert_eq!(identity.claims()["extra"], json!([1]));
     assert_eq!(Value::Object(identity.user_info().unwrap().clone()), answer);
-    // And not to its favour: a verified ID token does not help an unverified userinfo.
+    // A verified ID token does not help an unverified userinfo either.
     let answer = Answer::json(200, &json!({"sub": SUBJECT, "email_verified": false}));
     let refused = scene.sign_in(scene.claims(), answer).await;
     assert!(matches!(
@@ -350,7 +349,7 @@ async fn the_client_secret_is_sent_as_discovery_says() {
     assert_eq!(request.field("client_secret").unwrap(), "s e+c/r:et");
 }
 
-/// CVE-2024-38371, CVE-2024-52287: the granted scope is held against the one asked for.
+/// CVE-2024-38371, CVE-2024-52287: the granted scope is compared with the requested one.
 #[test]
 fn scopes_that_differ_from_those_asked_for_are_found() {
     let compare = super::super::scopes::compare_scopes;

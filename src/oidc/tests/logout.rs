@@ -1,4 +1,4 @@
-//! Revocation, sign-out at the provider, and logout tokens that come in.
+//! Revocation, sign-out at the provider, and incoming logout tokens.
 
 use serde_json::{Value, json};
 
@@ -78,7 +78,7 @@ async fn a_sign_out_carries_the_hint_and_comes_back_with_the_state() {
     assert_eq!(scene.provider.end_session(None, None, None), None);
 }
 
-/// RP-Initiated Logout 1.0 §2: a provider takes GET and POST. Keycloak 26.7.3 takes both.
+/// RP-Initiated Logout 1.0 §2: a provider accepts GET and POST. Keycloak 26.7.3 accepts both.
 #[tokio::test]
 async fn a_hint_too_long_for_an_address_goes_into_a_form_where_the_provider_takes_one() {
     let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = json!(["0"])).await;
@@ -90,8 +90,8 @@ async fn a_hint_too_long_for_an_address_goes_into_a_form_where_the_provider_take
     assert_eq!(fields, ["id_token_hint", "post_logout_redirect_uri"]);
 }
 
-/// authentik 2026.8.0-rc1 answers the form of another site with 403 (CSRF), took a GET with a hint of 6,187
-/// characters, and answers an address to return to without a hint with an error.
+/// authentik 2026.8.0-rc1 responds to a form from another site with 403 (CSRF), accepted a GET with a hint of 6,187
+/// characters, and responds with an error to a return address without a hint.
 #[tokio::test]
 async fn authentik_is_asked_by_get_with_long_hints_too_and_without_one_that_is_longer_than_it_takes() {
     let acr = json!(["goauthentik.io/providers/oauth2/default"]);
@@ -117,7 +117,7 @@ async fn authentik_is_asked_by_get_with_long_hints_too_and_without_one_that_is_l
     }
 }
 
-/// What the sign-out at a provider with these values of `acr` and this hint sends along.
+/// The parameters of the sign-out at a provider with these values of `acr` and this hint.
 async fn sent(acr: &[&str], hint: Option<&Value>) -> Vec<&'static str> {
     let scene = Scene::with(|_| {}, |document| document["acr_values_supported"] = json!(acr)).await;
     let hint = hint.map(|claims| Secret::new(PROVIDER.token(claims)));
@@ -201,7 +201,7 @@ async fn a_logout_token_is_signed_as_the_id_tokens_are() {
         let provider = &scene.provider;
         async move { provider.verify_logout_token(&token).await.map(drop) }
     };
-    // Before an ID token was verified, the documents say what may be.
+    // Before an ID token was verified, the documents decide.
     for (alg, kid) in [("RS256", "rsa"), ("PS256", "rsa"), ("ES256", "es256"), ("Ed25519", "ed25519")] {
         assert_eq!(verdict(alg, kid).await, Ok(()), "{alg}");
     }
@@ -218,8 +218,8 @@ async fn a_logout_token_is_signed_as_the_id_tokens_are() {
     }
 }
 
-/// authentik 2026.8 has one key, and signs with another algorithm as soon as it has another: its logout token may be
-/// the first that says so, while the discovery document that is known still names the former algorithm.
+/// authentik 2026.8 has one key, and its algorithm changes with the key: a logout token may be the first to show that,
+/// while the known discovery document still names the former algorithm.
 #[tokio::test]
 async fn a_logout_token_is_the_first_to_be_signed_with_another_algorithm() {
     let scene = Scene::new().await;

@@ -1,5 +1,5 @@
-//! What the relying party takes and refuses: vectors, authentik's recorded answers, and whole
-//! exchanges with a scripted provider over real sockets.
+//! What the relying party accepts and refuses: vectors, authentik's recorded responses, and complete exchanges with a
+//! scripted provider over real sockets.
 
 mod afresh;
 mod exchange;
@@ -30,15 +30,15 @@ use crate::web::{Client, ClientSettings};
 use signer::{CLIENT_SECRET, PROVIDER, STRANGER};
 use stand_in::{Answer, StandIn};
 
-/// How long the provider may take for an answer.
+/// The time limit for a response of the provider.
 const TIMEOUT: Duration = Duration::from_secs(2);
 
 /// The clock of the tests, in seconds.
 const NOW: i64 = 1_795_493_400;
-/// Whom the tokens are about.
+/// The subject of the tokens.
 const SUBJECT: &str = "af5674b8bf5b297bc0a5eb7c614ccbc142ad90ed95adf5d59f1036bdb22c6e91";
 
-/// ProviderSettings for an issuer, everything else at its default.
+/// [`ProviderSettings`] for an issuer, everything else at its default.
 fn settings(issuer: &str) -> ProviderSettings {
     ProviderSettings {
         issuer: Issuer::parse(issuer, true).unwrap(),
@@ -65,7 +65,7 @@ fn settings(issuer: &str) -> ProviderSettings {
     }
 }
 
-/// A provider that was discovered at a stand-in, with a clock that stands at [`NOW`].
+/// A provider that was discovered at a stand-in, with a clock that shows [`NOW`].
 struct Scene {
     op: StandIn,
     provider: Arc<Provider>,
@@ -77,7 +77,7 @@ impl Scene {
         Self::with(|_| {}, |_| {}).await
     }
 
-    /// With settings and a discovery document of one's own.
+    /// With custom settings and a custom discovery document.
     async fn with(change: impl FnOnce(&mut ProviderSettings), document: impl FnOnce(&mut Value)) -> Self {
         let scene = Self::undiscovered(change).await;
         let mut discovery = scene.op.discovery();
@@ -97,7 +97,7 @@ impl Scene {
         Self { op, provider, clock }
     }
 
-    /// Claims of an ID token that holds, but for its nonce.
+    /// Claims of a valid ID token, except for its nonce.
     fn claims(&self) -> Value {
         json!({
             "iss": self.op.issuer(), "sub": SUBJECT, "aud": "coder-client-id",
@@ -107,7 +107,7 @@ impl Scene {
         })
     }
 
-    /// A token answer with this ID token.
+    /// A token response with this ID token.
     fn tokens(id_token: &str) -> Value {
         json!({
             "access_token": "access-token-canary", "token_type": "Bearer", "expires_in": 300,
@@ -127,13 +127,13 @@ impl Scene {
         (login, parameters)
     }
 
-    /// A whole sign-in: the ID token's claims and the userinfo answer are as given.
+    /// A complete sign-in with the given ID token claims and userinfo response.
     async fn sign_in(&self, claims: Value, user_info: Answer) -> Result<VerifiedIdentity, LoginError> {
         self.op.always("/userinfo", user_info);
         self.answer_token(|id_token| Answer::json(200, &Self::tokens(&id_token)), claims).await
     }
 
-    /// A whole sign-in in which the token endpoint answers as `answer` makes it from the ID token.
+    /// A complete sign-in in which `answer` makes the token response from the ID token.
     async fn answer_token(
         &self,
         answer: impl FnOnce(String) -> Answer,
@@ -142,7 +142,7 @@ impl Scene {
         self.complete(answer, claims).await.map_err(|failed| failed.error)
     }
 
-    /// The same, and whom a failure is about.
+    /// The same, with the person of a failure.
     async fn complete(
         &self,
         answer: impl FnOnce(String) -> Answer,
@@ -157,13 +157,13 @@ impl Scene {
         self.provider.complete(login, AuthorizationResponse::parse(&query).unwrap()).await
     }
 
-    /// A userinfo answer that holds.
+    /// A valid userinfo response.
     fn user_info() -> Answer {
         Answer::json(200, &json!({"sub": SUBJECT, "email": "alice@company.example", "email_verified": true}))
     }
 }
 
-/// The name of an error and what it holds, as the vectors write it.
+/// The name and content of an error, as in the vectors.
 fn name(error: &impl std::fmt::Debug) -> String {
     format!("{error:?}")
 }

@@ -1,4 +1,4 @@
-//! Whatever comes: no panic, no overflow, and no date that is none.
+//! For any input: no panic, no overflow, and no invalid date.
 
 use proptest::prelude::*;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ fn a_date_is_a_number_of_seconds_from_1970_to_9999_and_nothing_else() {
     assert_eq!(millis(json!(253_402_300_799_i64)), Some(253_402_300_799_000));
     let text =
         r#"[-1, -0.001, 1e300, -1e300, 1e999, 253402300800, 18446744073709551615, "1", true, null, [], {}]"#;
-    // serde_json refuses 1e999 itself: nothing infinite comes in.
+    // serde_json itself refuses 1e999: no infinite number gets in.
     assert!(serde_json::from_str::<Value>(text).is_err());
     let all: Vec<Value> = serde_json::from_str(&text.replace("1e999, ", "")).unwrap();
     assert!(all.into_iter().all(|value| millis(value).is_none()));
@@ -43,7 +43,7 @@ fn any_json() -> impl Strategy<Value = Value> {
     })
 }
 
-/// CVE-2026-48042: JSON nested so deep that reading it used up the stack.
+/// CVE-2026-48042: JSON nested so deep that parsing it exhausted the stack.
 #[test]
 fn a_document_nested_without_end_is_read_no_deeper_than_it_may_be() {
     let settings = settings("https://authentik.company/");
@@ -118,7 +118,7 @@ proptest! {
         let _ = PendingLogin::from_bytes(text.as_bytes());
     }
 
-    /// Nobody comes in by a claim of another type.
+    /// A claim of another type lets nobody in.
     #[test]
     fn any_claims_are_judged_without_a_panic(email in any_json(), verified in any_json(), groups in any_json()) {
         let mut settings = settings("https://authentik.company/");

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 use super::*;
 use crate::types::within::within;
 
-/// How often the discovery document was asked for since the scene was set.
+/// How often the discovery document was requested since the setup.
 fn asked(scene: &Scene) -> usize {
     scene.op.seen(StandIn::DISCOVERY).len() - 1
 }
@@ -26,7 +26,7 @@ async fn a_provider_that_answers_is_asked_once_in_ten_seconds_however_many_want_
     assert_eq!(asked(&scene), 1);
 }
 
-/// authentik answers 503 while it starts, and its front server 502 when its core is down.
+/// authentik responds 503 while it starts, and its front server 502 when its core is down.
 #[tokio::test]
 async fn a_provider_that_fails_is_asked_again_after_two_seconds() {
     let scene = Scene::new().await;
@@ -54,7 +54,7 @@ async fn any_answer_that_is_no_failure_is_a_sign_of_life() {
     }
 }
 
-/// A provider that goes down within the ten seconds is found out by the request that fails.
+/// A provider that goes down within the ten seconds is detected by the failing request.
 #[tokio::test]
 async fn a_request_that_fails_brings_the_question_forward() {
     let scene = Scene::new().await;
@@ -93,7 +93,7 @@ async fn the_wait_ends_with_the_first_reading_whatever_came_of_it() {
         let scene = Scene::undiscovered(|_| {}).await;
         if works {
             scene.op.describe(&scene.op.discovery(), &PROVIDER.jwks());
-            // The same documents as last time: nothing changes, and yet it is ready now.
+            // The same documents as last time: nothing changes, and yet the provider is ready now.
             scene.provider.restore(&scene.op.discovery().to_string(), &PROVIDER.jwks().to_string()).unwrap();
         }
         let wait = scene.provider.first_reading(Duration::from_hours(1));

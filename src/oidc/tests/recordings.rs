@@ -1,5 +1,5 @@
-//! authentik's recorded answers, of both versions, with the clock set to their time. They lie beside the
-//! repository; without them nothing is tested here, which is said.
+//! authentik's recorded responses, of both versions, with the clock set to their time. They are kept next to the
+//! repository; without them these tests do nothing and report that.
 
 use std::path::{Path, PathBuf};
 
@@ -48,7 +48,7 @@ fn keys(folder: &Path, name: &str) -> KeySet {
     KeySet::parse(&read(folder, name)["response"]["json"].to_string()).unwrap()
 }
 
-/// Every recording with tokens: its name and the recording.
+/// Every recording with tokens, with its name.
 fn token_recordings(folder: &Path) -> Vec<(String, Value)> {
     let names = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
     let names = names.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()));
@@ -132,7 +132,7 @@ fn authentiks_discovery_documents_are_taken_or_refused_with_the_reason() {
     }
 }
 
-/// What a sign-out asks for is told by the ID token: `jti` came with the version that sends browsers back.
+/// The ID token decides the parameters of a sign-out: `jti` came with the version that sends browsers back.
 #[test]
 fn authentiks_versions_are_told_apart_by_their_id_tokens() {
     for folder in versions() {

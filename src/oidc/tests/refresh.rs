@@ -1,4 +1,4 @@
-//! Refreshes: what ends somebody, what does not, and who is judged again.
+//! Refreshes: what ends a grant, what does not, and who is judged again.
 
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ fn key(scene: &Scene) -> IdentityKey {
     }
 }
 
-/// What came of a refresh, and the new refresh token that is kept whatever that is.
+/// The result of a refresh, and the new refresh token, which is kept in any case.
 #[derive(Debug)]
 enum Failed {
     Refresh(RefreshError),
@@ -26,7 +26,7 @@ async fn refresh(scene: &Scene, answer: Answer) -> Result<Refreshed, Failed> {
     judged.map_err(|error| Failed::Judge(error, answer.refresh_token().cloned()))
 }
 
-/// The error of a refresh whose new refresh token came all the same.
+/// The error of a refresh that nevertheless brought a new refresh token.
 fn kept(failed: Failed) -> JudgeError {
     let Failed::Judge(error, Some(token)) = failed else { panic!("{failed:?}") };
     assert_eq!(token.expose(), "refresh-token-canary");
@@ -59,7 +59,7 @@ async fn a_refresh_sends_no_scope_and_gives_new_tokens() {
     assert!(!format!("{refreshed:?}").contains("canary"));
 }
 
-/// authentik: the session ended, the refresh token lives on, and the new ID token has no `sid`.
+/// authentik: the session ended, the refresh token stays valid, and the new ID token has no `sid`.
 #[tokio::test]
 async fn a_missing_sid_is_told_apart_from_a_missing_id_token() {
     let scene = Scene::new().await;
@@ -86,7 +86,7 @@ async fn an_answer_without_a_refresh_token_keeps_the_old_one() {
     }
 }
 
-/// Only `invalid_grant` ends by itself; and an answer that says "not now" is never looked into.
+/// Only `invalid_grant` alone ends a grant; a response that means "not now" is never parsed.
 #[tokio::test]
 async fn only_invalid_grant_ends() {
     let scene = Scene::new().await;
@@ -112,7 +112,7 @@ async fn only_invalid_grant_ends() {
         (oauth(500, "invalid_grant"), "Unreachable("),
         (oauth(502, "invalid_grant"), "Unreachable("),
         (Answer::json(503, &json!({"error": "authentik starting"})), "Unreachable("),
-        // A no without a name, which a dead refresh token may be too.
+        // A refusal without a name, which may also mean a dead refresh token.
         (Answer::text(400, "", ""), "Declined("),
         (Answer::text(400, "Content-Type: text/html\r\n", "<html>invalid_grant"), "Declined("),
         (Answer::text(401, "", ""), "Declined("),
@@ -182,7 +182,7 @@ async fn a_refreshed_id_token_is_verified_and_about_the_same_person() {
     let forged = Scene::tokens(&signer::STRANGER.token(&scene.claims()));
     let error = kept(refresh(&scene, Answer::json(200, &forged)).await.unwrap_err());
     assert_eq!(error, fault(IdTokenError::Token(JwsError::Signature)));
-    // A nonce may be there; an old `auth_time` is nobody's fault.
+    // A nonce may be present; an old `auth_time` does not matter.
     assert!(refresh(&scene, answer(&changed("nonce", json!("first")))).await.is_ok());
 }
 
@@ -225,7 +225,7 @@ async fn somebody_who_left_the_group_or_the_domain_is_refused_at_the_refresh() {
     }
 }
 
-/// authentik with `include_claims_in_id_token` off: userinfo has what the ID token lacks.
+/// authentik with `include_claims_in_id_token` off: userinfo has the claims that the ID token lacks.
 #[tokio::test]
 async fn claims_that_the_id_token_lacks_are_asked_for() {
     let scene = Scene::new().await;
@@ -255,7 +255,7 @@ async fn claims_that_the_id_token_lacks_are_asked_for() {
     }
 }
 
-/// authentik has spent the old refresh token by then: what came in its place is not lost.
+/// authentik has already spent the old refresh token: the new one is not lost.
 #[tokio::test]
 async fn a_trouble_after_the_rotation_hands_the_new_refresh_token_over() {
     let scene = Scene::new().await;
@@ -270,7 +270,7 @@ async fn a_trouble_after_the_rotation_hands_the_new_refresh_token_over() {
     assert!(matches!(failed, Failed::Judge(error, None) if error == unknown_key));
 }
 
-/// Whatever else is wrong with an answer: the new refresh token is there before anything is judged.
+/// Whatever else is wrong with a response, the new refresh token is available before any judgement.
 #[tokio::test]
 async fn an_answer_that_does_not_fit_hands_the_new_refresh_token_over() {
     let scene = Scene::new().await;
@@ -328,8 +328,8 @@ async fn without_id_token_and_userinfo_nobody_can_be_judged_and_nobody_is_ended(
     assert_eq!(error, JudgeError::Provider(ProviderFault::NothingToJudge));
 }
 
-/// A provider with a client that is registered for Basic: it refuses a dead refresh token with 401 `invalid_client`,
-/// and the other method with 400 `unauthorized_client`. That shows nothing in favour of the other method.
+/// A provider with a client registered for Basic: it refuses a dead refresh token with 401 `invalid_client`, and the
+/// other method with 400 `unauthorized_client`. That shows nothing in favour of the other method.
 #[tokio::test]
 async fn a_method_that_got_another_error_is_not_remembered_as_the_one_that_works() {
     let scene = Scene::new().await;
@@ -354,7 +354,7 @@ async fn a_refresh_token_that_the_provider_quotes_is_in_no_error() {
     }
 }
 
-/// RFC 6749 §5.1 recommends `expires_in` and no more, and Core §12.2 lets a refresh give no ID token.
+/// RFC 6749 §5.1 only recommends `expires_in`, and Core §12.2 allows a refresh without an ID token.
 #[tokio::test]
 async fn a_refresh_that_says_nothing_of_an_expiry_is_good_for_a_while() {
     let scene = Scene::new().await;
@@ -368,8 +368,8 @@ async fn a_refresh_that_says_nothing_of_an_expiry_is_good_for_a_while() {
     }
 }
 
-/// A server may look at a refresh token before it looks at the client: to one that nobody has it answers
-/// `invalid_grant` whatever the secret is.
+/// A server may check a refresh token before the client: for an unknown one it responds `invalid_grant`, whatever the
+/// secret is.
 #[tokio::test]
 async fn a_check_of_a_client_in_doubt_believes_only_a_provider_that_refuses_a_made_up_secret() {
     let scene = Scene::new().await;

@@ -1,4 +1,4 @@
-//! A provider's pen: keys made for this run, and tokens signed with them, wrong ones too.
+//! The provider's signer: keys generated for this run, and tokens signed with them, also wrong ones.
 
 use std::sync::LazyLock;
 
@@ -42,7 +42,7 @@ impl Signer {
         }
     }
 
-    /// A token with this header (its `alg` says how it is signed) and these claims.
+    /// A token with this header (its `alg` selects the signature) and these claims.
     pub(super) fn sign(&self, header: &Value, claims: &Value) -> String {
         let input = format!("{}.{}", part(header.to_string()), part(claims.to_string()));
         let signature = self.signature(header["alg"].as_str().unwrap_or_default(), input.as_bytes());

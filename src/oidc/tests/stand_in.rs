@@ -1,4 +1,4 @@
-//! A provider that says what it is told to say, over a real socket.
+//! A scripted provider over a real socket.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::TIMEOUT;
 
-/// What is answered.
+/// A scripted response.
 #[derive(Clone)]
 pub(super) struct Answer {
     status: u16,
@@ -29,13 +29,13 @@ impl Answer {
         Self { status, headers: headers.to_owned(), body: body.to_owned(), never: false }
     }
 
-    /// No answer at all. The client's time-out passes as soon as the request has arrived, so no test waits for it.
+    /// No response. The client's time-out passes as soon as the request has arrived, so no test waits for it.
     pub(super) fn never() -> Self {
         Self { never: true, ..Self::text(200, "", "") }
     }
 }
 
-/// A request that came.
+/// A received request.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) path: String,
@@ -59,16 +59,16 @@ struct Script {
     seen: Vec<Seen>,
 }
 
-/// The provider.
+/// The scripted provider.
 #[derive(Clone)]
 pub(super) struct StandIn {
-    /// Where it is: `http://127.0.0.1:port`.
+    /// Its address: `http://127.0.0.1:port`.
     pub(super) base: String,
     script: Arc<Mutex<Script>>,
 }
 
 impl StandIn {
-    /// Starts one that answers 404 to everything.
+    /// Starts a provider that responds 404 to everything.
     pub(super) async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let base = format!("http://{}", listener.local_addr().unwrap());
@@ -82,17 +82,17 @@ impl StandIn {
         Self { base, script }
     }
 
-    /// What it answers from now on.
+    /// Sets the response from now on.
     pub(super) fn always(&self, path: &str, answer: Answer) {
         self.script.lock().unwrap().always.insert(path.to_owned(), answer);
     }
 
-    /// What it answers to the next request.
+    /// Sets the response to the next request.
     pub(super) fn once(&self, path: &str, answer: Answer) {
         self.script.lock().unwrap().once.entry(path.to_owned()).or_default().push_back(answer);
     }
 
-    /// What came for a path.
+    /// The requests received for a path.
     pub(super) fn seen(&self, path: &str) -> Vec<Seen> {
         self.script.lock().unwrap().seen.iter().filter(|seen| seen.path == path).cloned().collect()
     }
@@ -124,10 +124,10 @@ impl StandIn {
         })
     }
 
-    /// Where the discovery document is.
+    /// The path of the discovery document.
     pub(super) const DISCOVERY: &'static str = "/application/o/coder/.well-known/openid-configuration";
 
-    /// Answers discovery and JWKS.
+    /// Responds with discovery document and JWKS.
     pub(super) fn describe(&self, discovery: &Value, jwks: &Value) {
         self.always(Self::DISCOVERY, Answer::json(200, discovery));
         self.always("/jwks", Answer::json(200, jwks));

@@ -1,4 +1,4 @@
-//! The members of a token answer: which are accepted, and that none costs the refresh token.
+//! The members of a token response: which are accepted, and that none loses the refresh token.
 
 use super::super::token_answer::{MAX_ACCESS_TOKEN_LIFE, TokenEndpointResponse};
 
@@ -6,7 +6,7 @@ fn read(json: &str) -> TokenEndpointResponse {
     serde_json::from_str(json).unwrap()
 }
 
-/// Every member but the refresh token may be odd, missing or beyond every type.
+/// Every member except the refresh token may be odd, missing or out of range.
 #[test]
 fn whatever_else_is_wrong_the_new_refresh_token_is_read() {
     for members in [
@@ -29,8 +29,8 @@ fn whatever_else_is_wrong_the_new_refresh_token_is_read() {
     }
 }
 
-/// A missing token type, a list of scopes and numbers as text: golang.org/x/oauth2, with which Coder
-/// signs in, takes them. A fraction of a second is what PHP providers write.
+/// A missing token type, a list of scopes and numbers as text: accepted by golang.org/x/oauth2, with which Coder signs
+/// in. PHP providers write fractions of a second.
 #[test]
 fn members_that_coder_takes_in_another_form_are_taken() {
     for (members, scope, seconds) in [

@@ -1,15 +1,15 @@
-//! Userinfo as a signed JWT (OpenID Connect Core 1.0 §5.3.2), and one token that is both of a pair.
+//! Userinfo as a signed JWT (OpenID Connect Core 1.0 §5.3.2), and one token that is both ID token and access token.
 
 use serde_json::{Value, json};
 
 use super::*;
 
-/// An answer of the userinfo endpoint that is a JWT.
+/// A response of the userinfo endpoint that is a JWT.
 fn jwt(token: &str) -> Answer {
     Answer::text(200, "Content-Type: application/jwt;charset=UTF-8\r\n", token)
 }
 
-/// The claims that Keycloak 26.7.3 signs, with some of them different; null takes one away.
+/// The claims that Keycloak 26.7.3 signs, with some changed; null removes one.
 fn claims(scene: &Scene, change: &Value) -> Value {
     let mut claims = json!({
         "iss": scene.op.issuer(), "aud": "coder-client-id", "sub": SUBJECT,
@@ -24,7 +24,7 @@ fn claims(scene: &Scene, change: &Value) -> Value {
     claims
 }
 
-/// Keycloak 26.7.3 signs its userinfo answers when the client's setting "User info signed response algorithm" says so.
+/// Keycloak 26.7.3 signs its userinfo responses when the client's setting "User info signed response algorithm" is set.
 #[tokio::test]
 async fn a_signed_userinfo_answer_is_verified_like_an_id_token() {
     let scene = Scene::new().await;
@@ -38,7 +38,7 @@ async fn a_signed_userinfo_answer_is_verified_like_an_id_token() {
         assert_eq!(identity.claims()["preferred_username"], "from-userinfo", "it overrides the ID token");
         assert_eq!(identity.user_info().unwrap()["email"], "alice@company.example");
     }
-    // What Core says should be there need not be, and an audience may be one of several.
+    // The claims that Core recommends may be missing, and an audience may be one of several.
     for change in [
         json!({"iss": null, "aud": null}),
         json!({"aud": ["other", "coder-client-id"]}),
@@ -110,7 +110,7 @@ async fn one_token_for_both_is_refused_by_name_unless_that_danger_is_accepted() 
         let found = scene.answer_token(both, claims.clone()).await.map(drop);
         if accepted {
             assert!(found.is_ok(), "{found:?}");
-            // All its other rules hold, and one that is not the same stays refused.
+            // All its other rules hold, and a different access token is still refused.
             let mut other = claims.clone();
             other["aud"] = json!(["other"]);
             let found = scene.answer_token(both, other).await.map(drop).unwrap_err();

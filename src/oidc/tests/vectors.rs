@@ -13,7 +13,7 @@ fn table(text: &str) -> Value {
     serde_json::from_str(text).unwrap()
 }
 
-/// The base with a case's `set` and `remove`.
+/// The base with `set` and `remove` of a case applied.
 fn changed(base: &Value, case: &Value) -> Value {
     let mut value = base.clone();
     let members = value.as_object_mut().unwrap();
@@ -64,7 +64,7 @@ fn keys(case: &Value) -> KeySet {
     KeySet::parse(&jwks.to_string()).unwrap()
 }
 
-/// An error's name, of one about issuers without the two.
+/// An error's name; for issuer errors without the two issuers.
 fn variant(error: &impl std::fmt::Debug) -> String {
     let name = name(error);
     if name.starts_with("Issuer {") { "Issuer".to_owned() } else { name }
@@ -77,8 +77,8 @@ fn algorithms(case: &Value) -> Vec<Algorithm> {
     })
 }
 
-/// OpenID Connect Core §3.1.3.7, each rule with the token that breaks it; and what is taken here is
-/// taken by `openidconnect`'s own verifier too, with the same explicit algorithms.
+/// OpenID Connect Core §3.1.3.7, each rule with the token that breaks it; `openidconnect`'s own verifier accepts every
+/// token accepted here, with the same explicit algorithms.
 #[test]
 fn an_id_token_holds_only_when_every_rule_does() {
     let table = table(include_str!("../../../tests/vectors/tokens/id_token.json"));
@@ -151,8 +151,8 @@ fn a_discovery_document_is_taken_only_to_the_letter() {
     }
 }
 
-/// CVE-2026-55076, CVE-2026-40574, CVE-2024-27918, GHSA-652x-m2gr-hppm: unverified addresses, bypassed
-/// domains, groups that are not asked for.
+/// CVE-2026-55076, CVE-2026-40574, CVE-2024-27918, GHSA-652x-m2gr-hppm: unverified addresses, bypassed domains, groups
+/// that are not requested.
 #[test]
 fn a_person_comes_in_only_with_a_verified_address_of_a_domain_and_a_group() {
     let table = table(include_str!("../../../tests/vectors/tokens/person.json"));
@@ -223,8 +223,8 @@ fn an_authorization_response_is_parsed_only_when_it_is_one() {
     }
 }
 
-/// What authentik does by default when made by API or blueprint, and what an encryption key does, is
-/// refused with the field to change.
+/// authentik's defaults when created by API or blueprint, and the effect of an encryption key, are refused with the
+/// field to change.
 #[test]
 fn the_refusal_of_a_token_names_the_field_in_authentik() {
     let shared = JwsError::SharedSecret("HS256".to_owned());

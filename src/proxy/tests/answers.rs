@@ -1,4 +1,4 @@
-//! What reaches the client of an answer.
+//! What the client receives of a response.
 
 use super::support::{Coder, Front, get, ok};
 
@@ -187,7 +187,7 @@ async fn an_answer_that_comes_byte_by_byte_is_put_together() {
     assert!(visitor.head().await.starts_with("GET /b "));
 }
 
-/// What was cut short must not look whole.
+/// A truncated response must not look complete.
 #[tokio::test]
 async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
     for (answer, seen) in [
@@ -210,13 +210,13 @@ async fn an_answer_that_breaks_off_breaks_off_for_the_client() {
 async fn a_client_that_leaves_takes_its_connection_to_coder_along() {
     let coder = Coder::start().await;
     let front = Front::before(&coder).await;
-    // While the answer is waited for.
+    // While waiting for the response.
     let client = front.send(&get("/a", "")).await;
     let mut visitor = coder.accept().await;
     visitor.head().await;
     drop(client);
     assert_eq!(visitor.rest().await, b"");
-    // While a quiet answer is followed.
+    // While following a quiet response.
     let mut client = front.send(&get("/b", "")).await;
     let mut visitor = coder.accept().await;
     visitor.head().await;

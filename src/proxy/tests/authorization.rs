@@ -1,4 +1,4 @@
-//! What ends when the authorization ends, and when the gateway goes.
+//! What ends when the authorization ends, and when the gateway stops.
 
 use super::support::{Coder, Front, Peer, get, switched, upgrade};
 use crate::types::within::within;
@@ -14,7 +14,7 @@ async fn tunnel(protocol: &str) -> (Front, Peer, Peer) {
     (front, client, visitor)
 }
 
-/// CVE-2025-29928, CVE-2025-53942, CVE-2025-64521, pomerium#1279: a deactivated account's open sockets.
+/// CVE-2025-29928, CVE-2025-53942, CVE-2025-64521, pomerium#1279: open sockets of a deactivated account.
 #[tokio::test]
 async fn a_websocket_is_closed_with_1008_when_its_authorization_ends() {
     let (front, mut client, mut visitor) = tunnel("websocket").await;

@@ -1,5 +1,5 @@
-//! The proxy over real sockets: a front that judges nothing, and a Coder that says exactly the bytes
-//! that a test gives it.
+//! The proxy over real sockets: a front that checks nothing, and a Coder that sends exactly the bytes that a test
+//! supplies.
 
 mod answers;
 mod authorization;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::support::{Coder, Front, FrontSetup, get, ok};
 
-/// One exchange over a fresh client's connection; gives Coder's end of it back.
+/// One exchange over a new client's connection; returns Coder's end of it.
 async fn warm_up(coder: &Coder, front: &Front) -> super::support::Peer {
     let mut client = front.send(&get("/first", "Connection: close\r\n")).await;
     let mut visitor = coder.accept().await;
@@ -40,7 +40,7 @@ async fn a_request_on_a_connection_that_coder_closed_is_sent_on_a_fresh_one() {
     client.hear("2").await;
 }
 
-/// Coder may have acted on it: nobody but the client sends it twice.
+/// Coder may have acted on it: only the client may send it again.
 #[tokio::test]
 async fn a_request_that_changes_something_or_has_a_body_is_not_sent_again() {
     for request in [
@@ -122,7 +122,7 @@ async fn a_fresh_connection_that_fails_is_not_tried_again() {
     assert!(coder.has_no_visitor());
 }
 
-/// An answer before its request (desynchronisation) is nobody's answer.
+/// A response before its request (desynchronisation) belongs to nobody.
 #[tokio::test]
 async fn bytes_on_an_idle_connection_are_nobodys_answer() {
     let coder = Coder::start().await;

@@ -1,4 +1,4 @@
-//! What reaches Coder of a request.
+//! What Coder receives of a request.
 
 use super::support::{Coder, Front, FrontSetup, get, ok};
 
@@ -36,7 +36,7 @@ async fn http_1_0_reaches_coder_as_1_1() {
     assert!(answer.starts_with("HTTP/1.0 200 ") && answer.ends_with("\r\n\r\nhi"), "{answer}");
 }
 
-/// CL.TE smuggling: the length that loses does not reach Coder, and what follows is one body.
+/// CL.TE smuggling: the losing length does not reach Coder, and what follows is one body.
 #[tokio::test]
 async fn a_second_length_hides_no_second_request() {
     let coder = Coder::start().await;
@@ -133,7 +133,7 @@ async fn trailers_of_an_upload_reach_coder() {
     visitor.hear("0\r\nx-sum: 7\r\n\r\n").await;
 }
 
-/// A trailer is not judged: it must not become a header where it is put together with the others.
+/// A trailer is not checked: it must not become a header where both are merged.
 #[tokio::test]
 async fn trailers_that_were_not_announced_or_may_be_none_end_here() {
     let coder = Coder::start().await;
@@ -175,7 +175,7 @@ async fn an_answer_may_come_before_the_upload_is_over() {
     assert_eq!(front.upstream.pool().len(), 0);
 }
 
-/// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: bodies of anybody's without a limit.
+/// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: bodies from anybody without a limit.
 #[tokio::test]
 async fn a_body_beyond_its_permit_is_refused_announced_or_not() {
     let coder = Coder::start().await;
@@ -189,7 +189,7 @@ async fn a_body_beyond_its_permit_is_refused_announced_or_not() {
     let mut visitor = coder.accept().await;
     let body = format!("{:x}\r\n{}\r\n", MIB + 1, "x".repeat(MIB + 1));
     let sending = async {
-        // The front may close before it has read all of it.
+        // The front may close before it has read everything.
         let _ = tokio::io::AsyncWriteExt::write_all(&mut client.0, body.as_bytes()).await;
         client.head().await
     };

@@ -1,4 +1,4 @@
-//! A front, a Coder made of bytes, and clients.
+//! A front, a scripted Coder, and clients.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -25,7 +25,7 @@ use crate::types::within::within;
 use crate::types::{Clock, LoginType};
 use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
 
-/// Trust in these certificates and no others.
+/// Trust in these certificates only.
 pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in trusted {
@@ -59,7 +59,7 @@ pub(in crate::proxy) fn permit(authorization: Option<&Authorization>, tunnels: T
 pub(super) struct Front {
     pub(super) address: SocketAddr,
     pub(super) upstream: Arc<Upstream>,
-    /// What every request is permitted under.
+    /// The authorization behind every permit.
     pub(super) authorization: Authorization,
     pub(super) tunnels: TaskTracker,
     pub(super) stop: CancellationToken,
@@ -92,7 +92,7 @@ impl Default for FrontSetup {
 }
 
 impl Front {
-    /// In front of a Coder in the clear.
+    /// In front of a Coder over plain HTTP.
     pub(super) async fn before(coder: &Coder) -> Self {
         Self::start(&format!("http://{}", coder.address), FrontSetup::default()).await
     }
@@ -173,7 +173,7 @@ async fn forward(upstream: &Upstream, permit: &Permit, request: Request) -> Resp
     }
 }
 
-/// A Coder that says what the test says.
+/// A Coder that sends what the test supplies.
 pub(super) struct Coder {
     pub(super) address: SocketAddr,
     listener: TcpListener,
@@ -190,7 +190,7 @@ impl Coder {
         Peer(within(self.listener.accept()).await.unwrap().0)
     }
 
-    /// Whether nobody waits to be accepted.
+    /// Whether no connection is waiting.
     pub(super) fn has_no_visitor(&self) -> bool {
         futures_util::FutureExt::now_or_never(self.listener.accept()).is_none()
     }
@@ -205,7 +205,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {
         self.0.flush().await.unwrap();
     }
 
-    /// Reads until what has come ends with `end`.
+    /// Reads until the received bytes end with `end`.
     pub(super) async fn hear(&mut self, end: impl AsRef<[u8]>) -> String {
         let mut bytes = Vec::new();
         while !bytes.ends_with(end.as_ref()) {
@@ -220,7 +220,7 @@ impl<S: AsyncRead + tokio::io::AsyncWrite + Unpin> Peer<S> {
         self.hear("\r\n\r\n").await
     }
 
-    /// Reads exactly so many bytes.
+    /// Reads exactly this many bytes.
     pub(super) async fn take(&mut self, count: usize) -> Vec<u8> {
         let mut bytes = vec![0; count];
         within(self.0.read_exact(&mut bytes)).await.unwrap();
@@ -241,12 +241,12 @@ pub(super) fn get(path: &str, more: &str) -> String {
     format!("GET {path} HTTP/1.1\r\nHost: coder.company\r\n{more}\r\n")
 }
 
-/// An answer of 200 with a body.
+/// A 200 response with a body.
 pub(super) fn ok(body: &str) -> String {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{body}", body.len())
 }
 
-/// A upgrade_request to speak `protocol`.
+/// A request to upgrade to `protocol`.
 pub(super) fn upgrade(protocol: &str) -> String {
     get("/api/v2/x/pty", &format!("Connection: Upgrade\r\nUpgrade: {protocol}\r\n"))
 }

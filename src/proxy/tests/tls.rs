@@ -9,7 +9,7 @@ use tokio_rustls::server::TlsStream;
 use super::support::{Front, FrontSetup, Peer, get, ok, switched, upgrade};
 use crate::types::within::within;
 
-/// A Coder that shows a certificate of its own for `localhost`.
+/// A Coder with a certificate of its own for `localhost`.
 struct SecureCoder {
     listener: TcpListener,
     certificate: CertificateDer<'static>,
@@ -76,7 +76,7 @@ async fn a_tunnel_flows_over_tls() {
     assert!(received == large);
 }
 
-/// CVE-2026-55436: a certificate that nobody vouches for is not good enough.
+/// CVE-2026-55436: an untrusted certificate is refused.
 #[tokio::test]
 async fn an_untrusted_certificate_is_refused() {
     let coder = SecureCoder::start().await;

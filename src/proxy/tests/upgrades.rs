@@ -43,8 +43,8 @@ async fn bytes_that_come_along_with_the_heads_are_carried() {
     visitor.hear("early up").await;
 }
 
-/// RUSTSEC-2026-0033, CVE-2025-64763, oauth2-proxy#1347: what stands behind an upgrade request is no
-/// tunnel until Coder said 101, and afterwards a request like any other, judged like any other.
+/// RUSTSEC-2026-0033, CVE-2025-64763, oauth2-proxy#1347: bytes after an upgrade request are no tunnel until Coder
+/// sends 101. Without one they are a request, checked like any other.
 #[tokio::test]
 async fn bytes_behind_an_upgrade_are_not_forwarded_unless_101_came() {
     for (answer, status) in [
@@ -73,7 +73,7 @@ async fn bytes_behind_an_upgrade_are_not_forwarded_unless_101_came() {
     }
 }
 
-/// The same without a request's form: it ends the connection, and nothing of it reaches Coder.
+/// The same with bytes that are no request: the connection ends, and none of them reaches Coder.
 #[tokio::test]
 async fn frames_behind_a_refused_upgrade_reach_nobody() {
     let coder = Coder::start().await;
@@ -109,7 +109,7 @@ async fn a_switch_that_was_not_asked_for_is_no_answer() {
     }
 }
 
-/// A tunnel of h2c would carry requests that nobody judges.
+/// An h2c tunnel would carry unchecked requests.
 #[tokio::test]
 async fn a_wish_for_h2c_is_an_ordinary_request() {
     let coder = Coder::start().await;

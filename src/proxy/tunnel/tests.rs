@@ -1,4 +1,4 @@
-//! Tunnels in memory, with time in the test's hand.
+//! Tunnels in memory, with time controlled by the test.
 
 use std::time::Duration;
 
@@ -107,7 +107,7 @@ async fn a_slow_reader_gets_every_byte_in_order() {
     tunnel.await.unwrap();
 }
 
-/// 10 000 idle terminals are to cost little: no buffer of their own, and a small task.
+/// 10 000 idle terminals must be cheap: no buffers of their own, and a small task.
 #[tokio::test]
 async fn a_tunnel_at_rest_is_small() {
     let (_client, near_client) = duplex(64);

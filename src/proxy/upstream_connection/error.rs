@@ -9,20 +9,20 @@ use crate::proxy::upload::UploadError;
 /// Why an exchange broke off.
 #[derive(Debug, Error)]
 pub(in crate::proxy) enum ExchangeError {
-    /// The connection ended or broke before the first byte of a response to a request that is safe and has no
-    /// body. Its head: it may be sent once more, over a fresh connection (RFC 9110 §9.2.2).
+    /// The connection ended or broke before the first byte of a response to a safe request without a body. Its head
+    /// may be sent once more over a new connection (RFC 9110 §9.2.2).
     #[error("the connection to Coder ended before a response")]
     Unanswered(Vec<u8>),
-    /// The connection ended before the answer did.
+    /// The connection ended before the response did.
     #[error("the connection to Coder ended too soon")]
     Ended,
     /// Reading from the connection failed.
     #[error("the connection to Coder broke: {0}")]
     Io(#[from] io::Error),
-    /// What came is no answer.
+    /// Not a valid response.
     #[error("Coder's answer is malformed: {0}")]
     Malformed(&'static str),
-    /// The request could not be sent whole.
+    /// The request could not be sent completely.
     #[error(transparent)]
     Upload(#[from] UploadError),
 }

@@ -17,18 +17,18 @@ use super::ExchangeError;
 use super::head::{self, Head};
 use super::receiving::{Piece, Rest};
 
-/// What both readers take has the same status, headers and body.
+/// Responses accepted by both readers have the same status, headers and body.
 ///
-/// An even first byte is for a `GET`, an odd one for a `HEAD`. The rest is all that Coder sends before it closes.
+/// An even first byte stands for a `GET`, an odd one for a `HEAD`. The rest is all that Coder sends before it closes.
 ///
 /// # Panics
-/// When they differ, and the difference is not one of those that are listed in the code.
+/// If they differ in a way that the code does not list.
 pub fn upstream_response(bytes: &[u8]) {
     let Some((choice, answer)) = bytes.split_first() else { return };
     let is_head = choice % 2 == 1;
     let Ok((head, body)) = read_here(answer, is_head) else { return };
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
-        // hyper refuses it without an `Upgrade` in the request; what follows is no body for either.
+        // hyper refuses it without an `Upgrade` in the request; neither reads what follows as a body.
         return assert!(body.is_empty());
     }
     let theirs = RUNTIME.with_borrow(|runtime| runtime.block_on(read_by_hyper(answer, is_head)));
@@ -42,16 +42,16 @@ pub fn upstream_response(bytes: &[u8]) {
     }
 }
 
-/// What hyper refuses and is read here, on purpose.
+/// Accepted here but refused by hyper, on purpose.
 fn only_hyper_refuses(head: &Head) -> bool {
     // RFC 9112 §6.1: its framing may be faulty, so it is read, and no other response follows on the connection.
     let old_and_coded = head.version == Version::HTTP_10 && head.headers.contains_key(TRANSFER_ENCODING);
-    // hyper reads 100 header lines, and 256 are read here.
+    // hyper reads 100 header lines; 256 are read here.
     old_and_coded || head.headers.len() > 100
 }
 
-/// Headers with at most one length, and none that a transfer coding overrules: what differs on purpose. hyper leaves such
-/// lines in the head.
+/// Headers with at most one length, and none that a transfer coding overrules. The readers differ on purpose: hyper
+/// leaves such lines in the head.
 fn with_one_length(mut headers: HeaderMap) -> HeaderMap {
     let length = headers.get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse::<u64>().ok());
     if headers.contains_key(TRANSFER_ENCODING) {
@@ -62,7 +62,7 @@ fn with_one_length(mut headers: HeaderMap) -> HeaderMap {
     headers
 }
 
-/// Reads a response as [`UpstreamConnection`](super::UpstreamConnection) does, out of what is all there.
+/// Reads a response as [`UpstreamConnection`](super::UpstreamConnection) does, from bytes that are all there.
 fn read_here(answer: &[u8], is_head: bool) -> Result<(Head, Vec<u8>), ExchangeError> {
     let mut input = Bytes::copy_from_slice(answer);
     let mut head = loop {
@@ -90,7 +90,7 @@ thread_local! {
         RefCell::new(Builder::new_current_thread().build().expect("a runtime needs nothing"));
 }
 
-/// Reads a response with hyper. It comes once the request is sent: hyper refuses what nobody has asked for.
+/// Reads a response with hyper. The response comes after the request is sent: hyper refuses an unrequested one.
 async fn read_by_hyper(answer: &[u8], is_head: bool) -> hyper::Result<(StatusCode, HeaderMap, Vec<u8>)> {
     let (near, mut far) = duplex(64 * 1024);
     let coder = async {

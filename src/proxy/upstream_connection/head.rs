@@ -1,4 +1,4 @@
-//! The heads of requests and answers, as bytes (RFC 9112 §2 to §5).
+//! The heads of requests and responses, as bytes (RFC 9112 §2 to §5).
 
 use std::mem::{self, MaybeUninit};
 
@@ -8,25 +8,25 @@ use httparse::{EMPTY_HEADER, Header, ParserConfig, Status};
 
 use super::error::ExchangeError;
 
-/// The longest head of an answer that is read, in bytes, interim answers and trailers each by themselves.
+/// The longest response head read, in bytes; interim responses and trailers count separately.
 pub(super) const MAX_RESPONSE_HEAD: usize = 128 * 1024;
 
-/// The most header lines of an answer.
+/// The most header lines of a response.
 const MAX_LINES: usize = 256;
 
 /// The most trailer lines.
 const MAX_TRAILERS: usize = 32;
 
-/// What an answer begins with.
+/// The status line of a response.
 #[derive(Debug)]
 pub(in crate::proxy) struct Head {
     pub(in crate::proxy) status: StatusCode,
-    /// Coder's version of HTTP, which decides what its answer says about the connection.
+    /// Coder's HTTP version, which decides what the response means for the connection.
     pub(super) version: Version,
     pub(in crate::proxy) headers: HeaderMap,
 }
 
-/// Writes the head of a request in origin form. What its types let into it cannot end a line.
+/// Writes the head of a request in origin form. Its types exclude characters that end a line.
 pub(super) fn write<B>(out: &mut Vec<u8>, request: &Request<B>) {
     let target = request.uri().path_and_query().map_or("/", |target| target.as_str());
     for piece in [request.method().as_str(), " ", target, " HTTP/1.1\r\n"] {
@@ -35,7 +35,7 @@ pub(super) fn write<B>(out: &mut Vec<u8>, request: &Request<B>) {
     write_lines(out, request.headers());
 }
 
-/// Writes header or trailer lines, and the empty one that ends them.
+/// Writes header or trailer lines, and the empty line that ends them.
 pub(super) fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap) {
     for (name, value) in headers {
         out.extend_from_slice(name.as_str().as_bytes());
@@ -46,12 +46,12 @@ pub(super) fn write_lines(out: &mut Vec<u8>, headers: &HeaderMap) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// Takes the head of an answer from `input`, once all of it is there. The headers go to `room`, which spares a map.
+/// Takes the head of a response from `input` once it is complete. The headers go to `room`, which saves a map.
 ///
 /// # Errors
-/// [`ExchangeError::Malformed`] when it is none, or has no end within [`MAX_RESPONSE_HEAD`].
+/// [`ExchangeError::Malformed`] if it is no head, or does not end within [`MAX_RESPONSE_HEAD`].
 pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Head>, ExchangeError> {
-    // A handle of its own: what is parsed is borrowed from it, and shares its memory.
+    // A second handle: the parsed lines borrow from it and share its memory.
     let bytes = input.clone();
     let (mut answer, mut lines) = (httparse::Response::new(&mut []), [MaybeUninit::uninit(); MAX_LINES]);
     let parser = ParserConfig::default();
@@ -67,10 +67,10 @@ pub(super) fn take(input: &mut Bytes, room: &mut HeaderMap) -> Result<Option<Hea
     Ok(Some(Head { status, version, headers }))
 }
 
-/// Takes the trailers of a chunked body, with the empty line that ends it, once all of them are there.
+/// Takes the trailers of a chunked body and the empty line that ends it, once they are complete.
 ///
 /// # Errors
-/// [`ExchangeError::Malformed`] when they are none.
+/// [`ExchangeError::Malformed`] if they are not trailers.
 pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, ExchangeError> {
     let bytes = input.clone();
     let mut lines = [EMPTY_HEADER; MAX_TRAILERS];
@@ -86,13 +86,13 @@ pub(super) fn take_trailers(input: &mut Bytes) -> Result<Option<HeaderMap>, Exch
     Ok(Some(trailers))
 }
 
-/// Whether there is an LF without a CR before it. httparse takes it for the end of a trailer line (RFC 9112 §2.2 allows it)
-/// and for a part of a chunk extension; others read it in another way, and would see another end of the message.
+/// Whether an LF has no CR before it. httparse takes it for the end of a trailer line (RFC 9112 §2.2 allows it) and
+/// for a part of a chunk extension; other parsers differ, and would see another end of the message.
 pub(super) fn has_bare_line_feed(lines: &[u8]) -> bool {
     lines.split_inclusive(|byte| *byte == b'\n').any(|line| line.ends_with(b"\n") && !line.ends_with(b"\r\n"))
 }
 
-/// More has to come, unless there is too much already.
+/// Waits for more, unless there is too much already.
 pub(super) const fn incomplete<T>(input: &Bytes) -> Result<Option<T>, ExchangeError> {
     if input.len() < MAX_RESPONSE_HEAD {
         Ok(None)

@@ -1,8 +1,8 @@
 //! One HTTP/1.1 connection to Coder (RFC 9112).
 //!
-//! hyper's client hands requests and answers from one task to another. Here the task that waits for an answer sends
-//! the request and reads the answer itself, which was a seventh of what a request cost in instructions. The parser
-//! is hyper's own, httparse; what stands here is where a message ends.
+//! hyper's client passes requests and responses between tasks. Here the task that waits for a response sends the
+//! request and reads the response itself, which saves a seventh of a request's instructions. The parser is hyper's
+//! own, httparse; this module only finds where a message ends.
 
 mod error;
 #[cfg(any(test, feature = "fuzzing"))]
@@ -37,38 +37,38 @@ use super::upload::Upload;
 /// The size of a usual read, in bytes: most responses are no longer than this.
 const FIRST: usize = 8 * 1024;
 
-/// The room of [`ROOM`]. As long as anything that was read into it is held, so is all of it.
+/// The size of [`ROOM`], in bytes. While any bytes read into it are held, all of it is held.
 const SHARED: usize = 32 * 1024;
 
 thread_local! {
-    /// Where the connections of a worker read into. What waits for an answer holds no memory for it, and when nothing of
-    /// what was read is held any more, which is nearly always, the same room serves again.
+    /// Where the connections of a worker read into. A task that waits for a response holds no memory for it. Once no
+    /// bytes read here are held, which is nearly always, the memory is reused.
     static ROOM: RefCell<BytesMut> = RefCell::new(BytesMut::with_capacity(SHARED));
 }
 
-/// A connection to Coder. It makes progress only while it is polled, by the task that waits for its response or body: it
-/// has no task of its own and needs no channel between tasks, and dropping it closes it.
+/// A connection to Coder. It makes progress only while polled by the task that waits for its response or body, so it
+/// needs no task or channel of its own. Dropping it closes it.
 pub(super) struct UpstreamConnection {
     io: Io,
     sending: Sending,
-    /// What has come in and is not taken yet.
+    /// Bytes received and not yet consumed.
     input: Bytes,
-    /// Where a body is read into that rushes in.
+    /// The buffer for a body that arrives fast.
     room: BytesMut,
-    /// The most room that is made for what rushes in, in bytes.
+    /// The largest read of a body that arrives fast, in bytes.
     most: usize,
-    /// The last read filled what it was given.
+    /// The last read filled its buffer.
     rushing: bool,
-    /// What is to come of the answer's body.
+    /// What is still to come of the response body.
     rest: Rest,
-    /// A byte has come since the request was sent.
+    /// A byte has arrived since the request was sent.
     answering: bool,
-    /// Another request may follow, as far as the connection's ends have said.
+    /// Both ends of the connection allow another request.
     kept: bool,
 }
 
 impl UpstreamConnection {
-    /// Speaks HTTP/1.1 on a fresh connection.
+    /// Speaks HTTP/1.1 on a new connection.
     pub(super) fn new(io: Io) -> Box<Self> {
         Box::new(Self {
             io,
@@ -83,19 +83,19 @@ impl UpstreamConnection {
         })
     }
 
-    /// Whether Coder has left an idle connection alone: it has neither closed it nor sent anything unasked. Costs no
-    /// system call while that is so.
+    /// Whether Coder has left an idle connection alone: neither closed it nor sent anything unasked. Costs no system
+    /// call while that is so.
     pub(super) fn poll_untouched(&mut self, cx: &mut Context<'_>) -> bool {
         let mut byte = [0];
         Pin::new(&mut self.io).poll_read(cx, &mut ReadBuf::new(&mut byte)).is_pending()
     }
 
-    /// Sends a request and waits for the head of its response, interim responses (RFC 9110 §15.2) left out. At most
-    /// `most` bytes of its body are read at once.
-    /// The rest of a request that is answered early goes out while the answer's body is read.
+    /// Sends a request and waits for the head of its response; interim responses (RFC 9110 §15.2) are skipped. At
+    /// most `most` bytes of the body are read at once. If Coder responds early, the rest of the request is sent while
+    /// the body is read.
     ///
     /// # Errors
-    /// [`ExchangeError`]: nobody knows what Coder has made of the request.
+    /// [`ExchangeError`]: whether Coder acted on the request is unknown.
     pub(super) async fn exchange(
         &mut self,
         request: Upload,
@@ -112,7 +112,7 @@ impl UpstreamConnection {
         }
     }
 
-    /// Sends a request once more that another connection left unanswered.
+    /// Sends a request again that another connection left unanswered.
     ///
     /// # Errors
     /// [`ExchangeError`], as [`Self::exchange`], but never [`ExchangeError::Unanswered`].
@@ -159,10 +159,10 @@ impl UpstreamConnection {
         }
     }
 
-    /// The next frame of the answer's body.
+    /// The next frame of the response body.
     ///
     /// # Errors
-    /// [`ExchangeError`]: it breaks off.
+    /// [`ExchangeError`]: the body breaks off.
     pub(super) fn poll_frame(
         &mut self,
         cx: &mut Context<'_>,
@@ -181,10 +181,10 @@ impl UpstreamConnection {
         }
     }
 
-    /// Looks at what has come of the body with the head.
+    /// Checks the part of the body that came with the head.
     ///
     /// # Errors
-    /// [`ExchangeError::Malformed`] when it is not framed as the head announces.
+    /// [`ExchangeError::Malformed`] if it is not framed as the head announces.
     pub(super) fn check_next(&self) -> Result<(), ExchangeError> {
         if self.input.is_empty() {
             return Ok(());
@@ -192,7 +192,7 @@ impl UpstreamConnection {
         self.rest.clone().take(&mut self.input.clone()).map(drop)
     }
 
-    /// The whole body, if it is of a known length and all of it has come in with the head.
+    /// The complete body, if its length is known and all of it came with the head.
     pub(super) fn take_whole(&mut self) -> Option<Bytes> {
         let length =
             usize::try_from(self.rest.length()?).ok().filter(|length| *length <= self.input.len())?;
@@ -200,18 +200,18 @@ impl UpstreamConnection {
         Some(self.input.split_to(length))
     }
 
-    /// How many bytes of the answer's body are to come, where Coder has announced them.
+    /// How many bytes of the response body are still to come, if Coder announced a length.
     pub(super) const fn length(&self) -> Option<u64> {
         self.rest.length()
     }
 
-    /// Nothing more is to come of the answer's body.
+    /// The response body is over.
     pub(super) const fn is_over(&self) -> bool {
         self.rest.is_over()
     }
 
-    /// The connection without what only an exchange needs, if another may follow on it: the last answer is read to its end,
-    /// its request sent to its end, and nothing came that nobody asked for.
+    /// The connection, without the state of an exchange, if another may follow: the last response is read completely,
+    /// its request is sent completely, and nothing came unasked.
     pub(super) fn into_idle(mut self: Box<Self>) -> Option<Box<Self>> {
         self.room = BytesMut::new();
         self.rushing = false;
@@ -220,14 +220,14 @@ impl UpstreamConnection {
         (over && self.kept && self.input.is_empty()).then_some(self)
     }
 
-    /// The connection itself, after Coder has switched protocols on it, and what Coder has already
-    /// said in the new one.
+    /// The connection itself after Coder has switched protocols, and the bytes that Coder already sent in the new
+    /// one.
     pub(super) fn into_switched(self) -> (Io, Bytes) {
         (self.io, self.input)
     }
 
-    /// Sends what is left of the request. Coder may refuse the rest and yet answer: then the answer counts, and the
-    /// connection serves no other request.
+    /// Sends the rest of the request. Coder may refuse it and still respond: the response counts, and the connection
+    /// serves no other request.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Result<(), ExchangeError> {
         match self.sending.poll(&mut self.io, cx) {
             Poll::Ready(Err(ExchangeError::Io(error))) => {
@@ -241,7 +241,7 @@ impl UpstreamConnection {
         }
     }
 
-    /// Reads once, and says how much: nothing is the end of the connection.
+    /// Reads once and returns the number of bytes; zero is the end of the connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         let bytes = if self.rushing {
             let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
@@ -262,7 +262,7 @@ impl UpstreamConnection {
     }
 }
 
-/// Reads into `room`, which has at least `least` bytes of it.
+/// Reads into `room`, after reserving `least` bytes in it.
 fn poll_read(
     io: &mut Io,
     cx: &mut Context<'_>,

@@ -1,4 +1,4 @@
-//! Where the body of an answer ends (RFC 9112 §6 and §7).
+//! Where the body of a response ends (RFC 9112 §6 and §7).
 
 use bytes::{Buf as _, Bytes};
 use http::header::{CONNECTION, CONTENT_LENGTH, TRANSFER_ENCODING};
@@ -9,29 +9,29 @@ use super::error::ExchangeError;
 use super::head::{Head, has_bare_line_feed, incomplete, take_trailers};
 use crate::web::items;
 
-/// What is still to come of an answer's body.
+/// What is still to come of a response body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Rest {
-    /// So many bytes.
+    /// This many bytes.
     Bytes(u64),
-    /// Chunks, and after them perhaps trailers (RFC 9112 §7.1).
+    /// Chunks, and perhaps trailers (RFC 9112 §7.1).
     Chunks(Chunk),
     /// Everything until the connection ends.
     UntilClose,
 }
 
-/// Where in a chunked body the next byte belongs.
+/// What the next byte of a chunked body belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Chunk {
-    /// To the line with a chunk's size.
+    /// The line with a chunk's size.
     Size,
-    /// To a chunk's data: so many bytes of it are to come.
+    /// A chunk's data, with this many bytes to come.
     Data(u64),
-    /// To the end of the line after a chunk's data.
+    /// The end of the line after a chunk's data.
     DataEnd,
-    /// To the trailers.
+    /// The trailers.
     Trailers,
-    /// To nothing: the body is over.
+    /// Nothing: the body is over.
     Over,
 }
 
@@ -40,18 +40,18 @@ pub(super) enum Chunk {
 pub(super) enum Piece {
     Data(Bytes),
     Trailers(HeaderMap),
-    /// There is no more.
+    /// The body is over.
     End,
-    /// More has to come in first.
+    /// More bytes are needed first.
     Wanting,
 }
 
 impl Rest {
-    /// How the body of an answer is framed (RFC 9112 §6.3), unless the request was `HEAD`. A length that something
-    /// else overrules, or that is said more than once, does not stay in the head: the next reader might believe it.
+    /// How the response body is framed (RFC 9112 §6.3), unless the request was `HEAD`. An overruled or repeated
+    /// length does not stay in the head: the next reader might believe it.
     ///
     /// # Errors
-    /// [`ExchangeError::Malformed`] for lengths that contradict each other or are none.
+    /// [`ExchangeError::Malformed`] if lengths contradict each other or are invalid.
     pub(super) fn of(head: &mut Head) -> Result<Self, ExchangeError> {
         if has_no_body(head.status) {
             return Ok(Self::Bytes(0));
@@ -68,12 +68,12 @@ impl Rest {
         }
     }
 
-    /// Nothing more is to come.
+    /// The body is over.
     pub(super) const fn is_over(&self) -> bool {
         matches!(self, Self::Bytes(0) | Self::Chunks(Chunk::Over))
     }
 
-    /// How many bytes are to come, where that was announced.
+    /// How many bytes are to come, if that was announced.
     pub(super) const fn length(&self) -> Option<u64> {
         match self {
             Self::Bytes(length) => Some(*length),
@@ -82,10 +82,10 @@ impl Rest {
         }
     }
 
-    /// Takes the next piece out of what has come in.
+    /// Takes the next piece from the received bytes.
     ///
     /// # Errors
-    /// [`ExchangeError::Malformed`] when it is not framed as it should be.
+    /// [`ExchangeError::Malformed`] if the framing is wrong.
     pub(super) fn take(&mut self, input: &mut Bytes) -> Result<Piece, ExchangeError> {
         match self {
             Self::Bytes(0) => Ok(Piece::End),
@@ -99,7 +99,7 @@ impl Rest {
     /// The connection has ended.
     ///
     /// # Errors
-    /// [`ExchangeError::Ended`] when that is not the body's end.
+    /// [`ExchangeError::Ended`] if the body does not end there.
     pub(super) fn close(&mut self) -> Result<(), ExchangeError> {
         let whole = matches!(self, Self::UntilClose) || self.is_over();
         *self = Self::Bytes(0);
@@ -152,7 +152,7 @@ impl Chunk {
     }
 }
 
-/// Data out of what has come in, at most `left`.
+/// At most `left` bytes from those received.
 fn take_data(left: &mut u64, input: &mut Bytes) -> Piece {
     let there = input.len().min(usize::try_from(*left).unwrap_or(usize::MAX));
     if there == 0 {
@@ -162,12 +162,12 @@ fn take_data(left: &mut u64, input: &mut Bytes) -> Piece {
     Piece::Data(input.split_to(there))
 }
 
-/// Whether answers with this status end with their head.
+/// Whether responses with this status have no body.
 fn has_no_body(status: StatusCode) -> bool {
     status.is_informational() || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
 }
 
-/// The announced length, in one line from now on.
+/// The announced length. Reduces it to one line.
 fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, ExchangeError> {
     const BAD: ExchangeError = ExchangeError::Malformed("a length");
     let mut lines = headers.get_all(CONTENT_LENGTH).iter();
@@ -182,14 +182,14 @@ fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, ExchangeError>
     Ok(Some(length))
 }
 
-/// Digits and nothing else: no sign, no list.
+/// Only digits: no sign, no list.
 fn digits(value: &HeaderValue) -> Option<u64> {
     let value = value.to_str().ok()?;
     value.bytes().all(|byte| byte.is_ascii_digit()).then(|| value.parse().ok()).flatten()
 }
 
-/// Whether another request may follow on the connection (RFC 9112 §9.3): not when somebody in between may have seen
-/// another end of this answer (§6.1).
+/// Whether another request may follow on the connection (RFC 9112 §9.3). Not if an intermediary may have seen another
+/// end of this response (§6.1).
 pub(super) fn may_be_kept(head: &Head) -> bool {
     let coded = head.headers.contains_key(TRANSFER_ENCODING);
     if coded && (head.version == Version::HTTP_10 || head.headers.contains_key(CONTENT_LENGTH)) {

@@ -1,4 +1,4 @@
-//! A request on its way out.
+//! Sending a request.
 
 use std::io::{self, Cursor, IoSlice};
 use std::pin::Pin;
@@ -16,11 +16,11 @@ use crate::proxy::io::Io;
 use crate::proxy::upload::{Upload, UploadError};
 use crate::web::items;
 
-/// The room that is kept between requests, in bytes.
+/// The buffer kept between requests, in bytes.
 const KEPT: usize = 4 * 1024;
 
-/// Header fields that are no trailers, announced or not: what frames, routes or modifies a request, says who sends it,
-/// or of what type its content is (RFC 9110 §6.5.1). All that was judged already.
+/// Header fields that may not be trailers, announced or not: they frame, route or modify a request, identify its
+/// sender, or give its content type (RFC 9110 §6.5.1). All of that was checked already.
 static NO_TRAILERS: [HeaderName; 15] = [
     header::AUTHORIZATION,
     header::CACHE_CONTROL,
@@ -39,30 +39,30 @@ static NO_TRAILERS: [HeaderName; 15] = [
     header::UPGRADE,
 ];
 
-/// What has still to go out of a request. It goes in the order lead, data, end.
+/// The part of a request that is still to be sent, in the order lead, data, end.
 #[derive(Debug, Default)]
 pub(super) struct Sending {
-    /// A head, or a chunk's size. Its room serves one head after the other.
+    /// A head, or a chunk's size. Its memory is reused for each head.
     lead: Cursor<Vec<u8>>,
     /// A frame of the body.
     data: Bytes,
     /// A chunk's end.
     end: &'static [u8],
-    /// What has not been asked of the body yet.
+    /// The unread part of the body.
     body: Option<Upload>,
     framing: Framing,
     /// TLS may hold back what was written.
     unflushed: bool,
-    /// The request is safe and has no body: its head is kept until the response comes, to be sent once more.
+    /// The request is safe and has no body: its head is kept until the response comes, to be sent again.
     repeatable: bool,
 }
 
 /// How the body is framed.
 #[derive(Debug)]
 enum Framing {
-    /// By its length: so many bytes are left.
+    /// By its length: this many bytes are left.
     Length(u64),
-    /// In chunks, with those trailers that were announced and may be some.
+    /// In chunks, with the announced trailers that are allowed.
     Chunks { trailers: Vec<HeaderName> },
 }
 
@@ -84,7 +84,7 @@ impl Default for Framing {
 }
 
 impl Sending {
-    /// A request, all of it to be sent. Returns its headers, whose room is not needed any more.
+    /// Queues a complete request. Returns its headers, whose memory can be reused.
     pub(super) fn begin(&mut self, mut request: Upload) -> HeaderMap {
         self.forget_head();
         let is_safe = matches!(*request.request().method(), Method::GET | Method::HEAD);
@@ -97,17 +97,17 @@ impl Sending {
         headers
     }
 
-    /// A request that was sent over another connection in vain, all of it to be sent again.
+    /// Queues a request again that another connection left unanswered.
     pub(super) fn begin_again(&mut self, head: Vec<u8>) {
         *self = Self { lead: Cursor::new(head), ..Self::default() };
     }
 
-    /// The head of a request that may be sent once more (RFC 9110 §9.2.2).
+    /// The head of a request that may be sent again (RFC 9110 §9.2.2).
     pub(super) fn take_repeatable(&mut self) -> Option<Vec<u8>> {
         self.repeatable.then(|| std::mem::take(&mut self.lead).into_inner())
     }
 
-    /// Gives up sending: the rest of the request will not go out.
+    /// Gives up: the rest of the request is not sent.
     pub(super) fn give_up(&mut self) {
         let lead = std::mem::take(&mut self.lead);
         *self = Self { lead, repeatable: self.repeatable, ..Self::default() };
@@ -119,21 +119,21 @@ impl Sending {
         self.lead.get_mut().clear();
     }
 
-    /// All of it has gone out.
+    /// Everything is sent.
     pub(super) fn is_over(&self) -> bool {
         self.body.is_none() && !self.is_staged() && !self.unflushed
     }
 
-    /// Keeps no more room than nearly every head needs.
+    /// Keeps no more memory than nearly every head needs.
     pub(super) fn shrink(&mut self) {
         self.forget_head();
         self.lead.get_mut().shrink_to(KEPT);
     }
 
-    /// Sends what can be sent now. Ready when all has gone out.
+    /// Sends what can be sent now. Ready when everything is sent.
     pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         loop {
-            // A frame that is there goes out together with the head.
+            // A frame that is ready is sent together with the head.
             let staged = self.poll_stage(cx)?;
             ready!(self.poll_write(io, cx))?;
             if self.body.is_none() || staged.is_pending() {
@@ -150,7 +150,7 @@ impl Sending {
         self.lead.has_remaining() || self.data.has_remaining() || self.end.has_remaining()
     }
 
-    /// Stages what comes next of the body, unless there is something before it.
+    /// Stages the next part of the body, unless something is staged already.
     fn poll_stage(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         let Some(body) = self.body.as_mut().filter(|_| self.data.is_empty() && self.end.is_empty()) else {
             return Poll::Ready(Ok(()));
@@ -166,7 +166,7 @@ impl Sending {
     fn stage(&mut self, data: Bytes) -> Result<(), ExchangeError> {
         match &mut self.framing {
             Framing::Length(left) => {
-                // One byte more would be the beginning of another request.
+                // One more byte would be the beginning of another request.
                 *left = left.checked_sub(data.len() as u64).ok_or(UploadError::Length)?;
                 if *left == 0 {
                     self.body = None;
@@ -183,7 +183,7 @@ impl Sending {
         Ok(())
     }
 
-    /// The body is over.
+    /// Ends the body.
     fn finish(&mut self, trailers: &HeaderMap) -> Result<(), ExchangeError> {
         self.body = None;
         match &self.framing {

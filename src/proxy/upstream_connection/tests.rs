@@ -1,4 +1,4 @@
-//! Where answers begin and end, whatever the network makes of them.
+//! Where responses begin and end, however the network splits them.
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -12,7 +12,7 @@ fn head(text: &str) -> Result<Option<Head>, ExchangeError> {
     head::take(&mut Bytes::copy_from_slice(text.as_bytes()), &mut HeaderMap::new())
 }
 
-/// A head of 200 with these lines.
+/// A 200 head with these lines.
 fn whole(lines: &str) -> Head {
     head(&format!("HTTP/1.1 200 OK\r\n{lines}\r\n")).unwrap().unwrap()
 }
@@ -115,7 +115,7 @@ fn a_connection_is_kept_unless_either_end_closes_it() {
     }
 }
 
-/// Reads a body out of `bytes` as they come, `step` at a time. Its data, its trailers, and what is left.
+/// Reads a body from `bytes`, `step` at a time. Returns its data, its trailers, and what is left.
 fn read(mut rest: Rest, bytes: &[u8], step: usize) -> Result<(Vec<u8>, HeaderMap, Vec<u8>), ExchangeError> {
     let (mut data, mut trailers) = (Vec::new(), HeaderMap::new());
     let (mut input, mut to_come) = (Bytes::new(), bytes.chunks(step));
@@ -161,7 +161,7 @@ proptest! {
         prop_assert_eq!((data, left), (body.into_bytes(), b"next".to_vec()));
     }
 
-    /// Nothing that Coder, or an app behind it, may say makes it fall over.
+    /// Nothing that Coder, or an app behind it, may send makes the reader panic.
     #[test]
     fn whatever_comes_is_read_or_refused(bytes in proptest::collection::vec(any::<u8>(), 0..200), step in 1_usize..50) {
         let _ = head::take(&mut Bytes::from(bytes.clone()), &mut HeaderMap::new());
@@ -193,7 +193,7 @@ fn chunks_that_two_readers_may_read_differently_are_refused() {
     }
 }
 
-/// What was cut short must not look whole.
+/// A truncated response must not look complete.
 #[test]
 fn an_end_before_its_time_is_no_end() {
     for bytes in ["", "4", "4\r\nhal", "4\r\nhalf", "4\r\nhalf\r\n", "0\r\n", "0\r\nx-sum: 7\r\n"] {

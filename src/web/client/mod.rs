@@ -20,16 +20,16 @@ use thiserror::Error;
 use super::body::{ReadError, read_whole};
 use super::dial::Dialer;
 
-/// How the client behaves.
+/// The client's settings.
 #[derive(Clone, Debug)]
 pub struct ClientSettings {
-    /// How long a connection to one address may take to open, without its TLS handshake. Default: 5 s.
+    /// How long connecting to one address may take, without its TLS handshake. Default: 5 s.
     pub connect_timeout: Duration,
-    /// How long one whole exchange may take, from connecting to the last byte of the body. Default: 15 s.
+    /// How long a complete exchange may take, from connecting to the last byte of the body. Default: 15 s.
     pub timeout: Duration,
-    /// The longest body taken, in bytes. Default: 1 MiB.
+    /// The longest body accepted, in bytes. Default: 1 MiB.
     pub max_response: usize,
-    /// Certification authorities to trust besides the system's.
+    /// Certification authorities to trust in addition to the system's.
     pub extra_roots: Vec<CertificateDer<'static>>,
 }
 
@@ -44,10 +44,10 @@ impl Default for ClientSettings {
     }
 }
 
-/// The client could not be made.
+/// The client could not be created.
 #[derive(Debug, Error)]
 pub enum ClientSetupError {
-    /// A configured certificate is none.
+    /// A configured certificate is invalid.
     #[error("a certification authority's certificate cannot be used: {0}")]
     Certificate(#[source] rustls::Error),
     /// The TLS library refuses its own defaults.
@@ -55,16 +55,16 @@ pub enum ClientSetupError {
     Tls(#[source] rustls::Error),
 }
 
-/// An exchange failed. Carries neither URL nor body: both may hold secrets.
+/// An exchange failed. Contains neither URL nor body: both may hold secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum ClientError {
-    /// Nobody answers there, or TLS failed.
+    /// Nobody listens there, or TLS failed.
     #[error("no connection could be made")]
     Connect,
     /// It took longer than allowed.
     #[error("no answer came in time")]
     Timeout,
-    /// The answer is longer than allowed.
+    /// The response is longer than allowed.
     #[error("the answer is too large")]
     TooLarge,
     /// The connection broke off in the middle.
@@ -72,20 +72,20 @@ pub enum ClientError {
     Broken,
 }
 
-/// How long an idle connection is kept.
+/// How long a connection is kept idle.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The most idle connections kept to one neighbour.
+/// The most idle connections kept per host.
 const MAX_IDLE: usize = 32;
 
-/// What the client says it is, unless the request says something else.
+/// The default `User-Agent`, unless the request sets its own.
 const AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 
-/// A pooled client, https and http, without redirects (a followed redirect is how internal addresses get
-/// asked) and without decompression (which is how small answers get large).
+/// A pooled client for https and http. It follows no redirects, which could lead to internal addresses, and does not
+/// decompress, which makes small responses large.
 ///
-/// It speaks HTTP/1.1: a connection that died silently then costs one exchange its time-out and is gone, and
-/// the `Host` that a request names is the one that arrives.
+/// It speaks HTTP/1.1: a silently dead connection costs only one exchange its time-out, and the `Host` that a request
+/// names is the one that arrives.
 #[derive(Clone, Debug)]
 pub struct Client {
     pool: Pooled<HttpsConnector<Dialer>, Full<Bytes>>,
@@ -94,7 +94,7 @@ pub struct Client {
 }
 
 impl Client {
-    /// Makes one. Certificates are checked against the system's roots and the configured ones.
+    /// Creates a client. Certificates are checked against the system's roots and the configured ones.
     ///
     /// # Errors
     /// [`ClientSetupError`]: TLS cannot be set up with these authorities.
@@ -113,10 +113,10 @@ impl Client {
         Ok(Self { pool, timeout: settings.timeout, max_response: settings.max_response })
     }
 
-    /// Sends a request and reads its whole answer.
+    /// Sends a request and reads its complete response.
     ///
     /// # Errors
-    /// [`ClientError`]: there is no whole answer within the limits.
+    /// [`ClientError`]: there is no complete response within the limits.
     pub async fn send(&self, request: Request<Bytes>) -> Result<Response<Bytes>, ClientError> {
         tokio::time::timeout(self.timeout, self.exchange(request)).await.unwrap_or(Err(ClientError::Timeout))
     }
@@ -142,10 +142,10 @@ impl Client {
     }
 }
 
-/// TLS towards others: the system's certification authorities and these, and no client certificate.
+/// TLS settings for outbound connections: the system's certification authorities and `extra`, no client certificate.
 ///
 /// # Errors
-/// [`ClientSetupError`]: a certificate in `extra` is none, or TLS cannot be set up.
+/// [`ClientSetupError`]: a certificate in `extra` is invalid, or TLS cannot be set up.
 pub fn client_tls(extra: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, ClientSetupError> {
     let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
     Ok(rustls::ClientConfig::builder_with_provider(provider)
@@ -158,7 +158,7 @@ pub fn client_tls(extra: &[CertificateDer<'static>]) -> Result<rustls::ClientCon
 /// The certification authorities to trust.
 fn roots(extra: &[CertificateDer<'static>]) -> Result<rustls::RootCertStore, ClientSetupError> {
     let mut roots = rustls::RootCertStore::empty();
-    // A certificate of the system that cannot be read is one authority less, not a failure.
+    // An unreadable system certificate is one authority less, not a failure.
     let system = rustls_native_certs::load_native_certs();
     roots.add_parsable_certificates(system.certs);
     for certificate in extra {
@@ -170,7 +170,7 @@ fn roots(extra: &[CertificateDer<'static>]) -> Result<rustls::RootCertStore, Cli
     Ok(roots)
 }
 
-/// Why a connection failed, down to what the system or the TLS library said. Names hosts and addresses; no
+/// Why a connection failed, down to the error of the system or the TLS library. Contains hosts and addresses; no
 /// path, no query.
 fn causes(error: &hyper_util::client::legacy::Error) -> String {
     let mut text = String::new();

@@ -10,7 +10,7 @@ use super::*;
 
 const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
-/// Reads one request and answers with these bytes; with none it stays silent.
+/// Reads one request and responds with these bytes; without any it stays silent.
 async fn serve(mut stream: impl AsyncRead + AsyncWrite + Unpin, bytes: &'static [u8]) -> Vec<u8> {
     let mut request = Vec::new();
     while !request.windows(4).any(|window| window == b"\r\n\r\n") {
@@ -36,7 +36,7 @@ async fn answer(bytes: &'static [u8], settings: ClientSettings) -> Result<Respon
     result
 }
 
-/// GHSA-qrwj-vh9x-gw5v, CVE-2026-55431: a redirect was followed to another host, the token with it.
+/// GHSA-qrwj-vh9x-gw5v, CVE-2026-55431: a redirect to another host was followed, with the token.
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
     for status in ["301", "302", "303", "307", "308"] {
@@ -48,14 +48,14 @@ async fn a_redirect_is_an_answer_and_not_followed() {
     }
 }
 
-/// A small answer that unpacks to a large one (mod_auth_openidc, 2026-05-20).
+/// A small response that unpacks to a large one (mod_auth_openidc, 2026-05-20).
 #[tokio::test]
 async fn a_compressed_answer_is_not_unpacked() {
     let bytes = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\n\x1f\x8b";
     assert_eq!(answer(bytes, ClientSettings::default()).await.unwrap().body().as_ref(), b"\x1f\x8b");
 }
 
-/// CVE-2026-55078 and its class: a body without end.
+/// CVE-2026-55078 and its class: an endless body.
 #[tokio::test]
 async fn an_answer_beyond_the_limit_is_refused_with_and_without_a_length() {
     let settings = |max_response| ClientSettings { max_response, ..ClientSettings::default() };
@@ -84,7 +84,7 @@ async fn a_cut_answer_a_silent_peer_and_nobody_are_told_apart() {
     }
 }
 
-/// A body that drips is cut by the time of the whole exchange, not of each read.
+/// The time limit of the exchange, not of each read, ends a body that drips.
 #[tokio::test]
 async fn an_answer_that_drips_is_cut_in_time() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -125,7 +125,7 @@ async fn a_request_is_sent_as_it_is_with_its_own_host_and_agent() {
     }
 }
 
-/// CVE-2026-55431 and its class: a URL with a token in it, in an error.
+/// CVE-2026-55431 and its class: an error contained a URL with a token.
 #[tokio::test]
 async fn no_error_says_what_was_asked() {
     let client = Client::new(&ClientSettings::default()).unwrap();
@@ -135,7 +135,7 @@ async fn no_error_says_what_was_asked() {
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
 
-/// Answers one request over TLS with this certificate, and says what the client made of it.
+/// Answers one request over TLS with this certificate, and returns the client's result.
 async fn over_tls(
     server: &CertifiedKey<KeyPair>,
     extra_roots: Vec<CertificateDer<'static>>,
@@ -167,7 +167,7 @@ fn certificate(name: &str) -> CertifiedKey<KeyPair> {
     generate_simple_self_signed([name.to_owned()]).unwrap()
 }
 
-/// CVE-2026-55436: certificates were not checked unless somebody switched it on.
+/// CVE-2026-55436: certificates were not checked by default.
 #[tokio::test]
 async fn a_certificate_is_taken_only_from_a_known_authority_for_the_right_name_and_in_time() {
     let good = certificate("127.0.0.1");
@@ -192,7 +192,7 @@ async fn a_certificate_is_taken_only_from_a_known_authority_for_the_right_name_a
     assert_eq!(over_tls(&expired, known(&expired), "127.0.0.1").await.unwrap_err(), ClientError::Connect);
 }
 
-/// CVE-2026-47778, CVE-2025-66220: a name was read up to its NUL, or compared with one.
+/// CVE-2026-47778, CVE-2025-66220: a name was read only up to its NUL, or compared with one.
 #[tokio::test]
 async fn a_name_with_a_nul_in_a_certificate_is_the_name_of_nobody() {
     let named = |names: &[&str]| {

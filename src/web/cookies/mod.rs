@@ -1,6 +1,6 @@
-//! Cookies in both directions: the one place that takes `Cookie` and `Set-Cookie` lines apart.
+//! Cookies in both directions: the only module that parses `Cookie` and `Set-Cookie` lines.
 //!
-//! Lines are read byte by byte. Any application under the same domain may set a cookie with a byte that is not text.
+//! Lines are parsed as bytes. Any application under the same domain may set a cookie with a byte that is not text.
 //! Coder reads the other cookies of such a line, so they must not be hidden here.
 
 mod own;
@@ -14,7 +14,7 @@ pub use own::OwnCookies;
 pub use set_cookie::SetCookie;
 
 /// Every cookie of a request, over all its `Cookie` lines, as `(name, value)`. Quotes around a value belong to it
-/// (RFC 6265 §4.1.1). Pairs without `=` and names that are not text are passed over.
+/// (RFC 6265 §4.1.1). Pairs without `=` and names that are not text are skipped.
 pub fn each(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(pairs).filter_map(|pair| {
         let (name, value) = split(pair)?;
@@ -27,14 +27,14 @@ pub fn each_text(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
     each(headers).filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
 }
 
-/// The pairs of a line, without the blanks around them. The only ASCII white space that a header value can hold is
-/// space and tab, the two that Go trims.
+/// The pairs of a line, trimmed. A header value can hold only two kinds of ASCII white space, space and tab: the two
+/// that Go trims.
 fn pairs(line: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     line.as_bytes().split(|byte| *byte == b';').map(<[u8]>::trim_ascii).filter(|pair| !pair.is_empty())
 }
 
-/// The name and, behind the first `=`, the value of a pair without blanks around it. `None` when the name is not text:
-/// no cookie of Coder or of the gateway has such a name.
+/// The name of a trimmed pair and, after the first `=`, its value. `None` if the name is not text: no cookie of Coder
+/// or of the gateway has such a name.
 fn split(pair: &[u8]) -> Option<(&str, Option<&[u8]>)> {
     let Some((name, value)) =
         pair.iter().position(|byte| *byte == b'=').and_then(|at| pair.split_at_checked(at))
@@ -45,8 +45,8 @@ fn split(pair: &[u8]) -> Option<(&str, Option<&[u8]>)> {
     Some((name, value.get(1..).map(<[u8]>::trim_ascii_start)))
 }
 
-/// Removes every cookie whose name `remove` accepts, whatever its value is. A pair without `=` is a name without a
-/// value. A line that keeps all its cookies is left byte for byte as it was.
+/// Removes every cookie whose name `remove` accepts, whatever its value. A pair without `=` is a name without a
+/// value. A line that keeps all its cookies stays unchanged byte for byte.
 pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
     let goes = |pair: &[u8]| split(pair).is_some_and(|(name, _)| remove(name));
     if !headers.get_all(header::COOKIE).iter().flat_map(pairs).any(goes) {
@@ -60,7 +60,7 @@ pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
     put(headers, kept);
 }
 
-/// Makes one line of several. HTTP/2 may send one line for each cookie; HTTP/1.1 knows a single line (RFC 9113
+/// Joins several lines into one. HTTP/2 may send one line per cookie; HTTP/1.1 allows a single line (RFC 9113
 /// §8.2.3), and some servers read only the first.
 pub fn join(headers: &mut HeaderMap) {
     let lines = headers.get_all(header::COOKIE);
@@ -71,7 +71,7 @@ pub fn join(headers: &mut HeaderMap) {
     put(headers, joined);
 }
 
-/// A line of cookies, unless there is none.
+/// A line of cookies, unless there are none.
 fn line_of<'a>(cookies: impl Iterator<Item = &'a [u8]>) -> Option<HeaderValue> {
     let line = cookies.collect::<Vec<_>>().join(&b"; "[..]);
     HeaderValue::from_bytes(&line).ok().filter(|line| !line.is_empty())

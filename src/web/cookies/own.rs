@@ -1,25 +1,25 @@
-//! The gateway's own cookies. The one place that writes a cookie's attributes.
+//! The gateway's own cookies. The only module that writes cookie attributes.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 
-/// The gateway's own cookies: `__Host-` names, so that no workspace app on a sibling host can set one
-/// (RFC 6265bis §4.1.3.2), `HttpOnly`, `Path=/`, and `SameSite=Lax`, which survives the way back from
-/// authentik. On plain http, for a loopback address only, without the prefix and `Secure`.
+/// The gateway's own cookies: `__Host-` names, so that no workspace app on a sibling host can set one (RFC 6265bis
+/// §4.1.3.2), `HttpOnly`, `Path=/`, and `SameSite=Lax`, which survives the return from authentik. On plain http, for
+/// a loopback address only, without the prefix and `Secure`.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnCookies {
     secure: bool,
 }
 
-/// The prefix of every own cookie's name, behind [`HOST_PREFIX`] where that is used.
+/// The prefix of every own cookie's name, after [`HOST_PREFIX`] if that is used.
 const OWN_COOKIE_PREFIX: &str = "vestibule_";
 
-/// What binds a cookie to the host that set it.
+/// Binds a cookie to the host that set it.
 const HOST_PREFIX: &str = "__Host-";
 
 impl OwnCookies {
-    /// With `secure` as the access URL's scheme says.
+    /// `secure`: whether the access URL's scheme is https.
     pub const fn new(secure: bool) -> Self {
         Self { secure }
     }
@@ -30,13 +30,13 @@ impl OwnCookies {
         format!("{prefix}{OWN_COOKIE_PREFIX}{base}")
     }
 
-    /// Whether a cookie is one of the gateway's, in either form and any case: none of them reaches Coder.
+    /// Whether a cookie is the gateway's, with or without prefix and in any case: none of them reaches Coder.
     pub fn is_own(name: &str) -> bool {
         without(name, HOST_PREFIX).or(Some(name)).and_then(|bare| without(bare, OWN_COOKIE_PREFIX)).is_some()
     }
 
-    /// The `Set-Cookie` line for `value`, which must be made of cookie octets (base64url is); for any other
-    /// value the line is empty and sets nothing. Without `max_age` the cookie goes with the browser's session.
+    /// The `Set-Cookie` line for `value`, which must be made of cookie octets (base64url is); for any other value the
+    /// line is empty and sets nothing. Without `max_age` the cookie ends with the browser's session.
     pub fn set(self, base: &str, value: &str, max_age: Option<Duration>) -> HeaderValue {
         let nothing = HeaderValue::from_static("");
         if !base.bytes().chain(value.bytes()).all(is_cookie_octet) {
@@ -48,12 +48,12 @@ impl OwnCookies {
         HeaderValue::from_str(&line).unwrap_or(nothing)
     }
 
-    /// The line that deletes it, with the same attributes it was set with (CVE-2025-55162).
+    /// The line that deletes a cookie, with the attributes it was set with (CVE-2025-55162).
     pub fn delete(self, base: &str) -> HeaderValue {
         self.set(base, "", Some(Duration::ZERO))
     }
 
-    /// The value of a cookie. `None` when it is missing or occurs twice: a browser sends two of one name only when
+    /// The value of a cookie. `None` if it is missing or occurs twice: a browser sends two of one name only when
     /// somebody planted one.
     pub fn get<'a>(self, headers: &'a HeaderMap, base: &str) -> Option<&'a str> {
         let full = self.name(base);
@@ -63,7 +63,7 @@ impl OwnCookies {
     }
 }
 
-/// What follows a prefix, whose case does not matter to browsers either.
+/// What follows a prefix. Browsers ignore the prefix's case too.
 fn without<'a>(name: &'a str, prefix: &str) -> Option<&'a str> {
     let (head, rest) = name.split_at_checked(prefix.len())?;
     head.eq_ignore_ascii_case(prefix).then_some(rest)

@@ -1,8 +1,8 @@
-//! What a `Set-Cookie` line says.
+//! Parsing `Set-Cookie` lines.
 
 use http::HeaderValue;
 
-/// A cookie that an answer sets or deletes (RFC 6265 §4.1).
+/// A cookie that a response sets or deletes (RFC 6265 §4.1).
 #[derive(Clone, Copy)]
 pub struct SetCookie<'a> {
     name: &'a str,
@@ -11,7 +11,7 @@ pub struct SetCookie<'a> {
 }
 
 impl<'a> SetCookie<'a> {
-    /// Reads a line. `None` when it has no name and value, or when these are not text.
+    /// Parses a line. `None` if it has no name and value, or these are not text.
     pub fn parse(line: &'a HeaderValue) -> Option<Self> {
         let mut parts = line.as_bytes().splitn(2, |byte| *byte == b';');
         let (name, value) = super::split(parts.next()?.trim_ascii())?;
@@ -24,12 +24,12 @@ impl<'a> SetCookie<'a> {
         self.name
     }
 
-    /// The cookie's value, with the quotes that may stand around it.
+    /// The cookie's value, including any quotes around it.
     pub const fn value(&self) -> &'a str {
         self.value
     }
 
-    /// Whether the browser forgets the cookie: its value is empty, or its last `Max-Age` is zero or less (RFC 6265
+    /// Whether the line deletes the cookie: its value is empty, or its last `Max-Age` is zero or less (RFC 6265
     /// §5.2.2).
     pub fn is_deletion(&self) -> bool {
         let mut ages = self.attributes.split(|byte| *byte == b';').filter_map(|attribute| {

@@ -23,7 +23,7 @@ fn cookies_of_all_lines_are_found() {
     assert_eq!(found, [("a", "1"), ("b", "2=3"), ("c", "\"x\""), ("d", "4"), ("", "5")]);
 }
 
-/// Go trims blanks alone, so nothing else may be trimmed here: two readers must see one value.
+/// Go trims only blanks, so nothing else may be trimmed here: two readers must see one value.
 #[test]
 fn only_blanks_are_trimmed() {
     let headers = with(&["a=\u{a0}1; \u{3000}b=2".as_bytes()]);
@@ -59,7 +59,7 @@ fn lines_that_lose_nothing_stay_byte_for_byte() {
     assert_eq!(lines(&headers), [line.as_slice()]);
 }
 
-/// CVE-2026-47774's crumbs: HTTP/2 sends a line a cookie.
+/// CVE-2026-47774's crumbs: HTTP/2 sends one line per cookie.
 #[test]
 fn many_lines_become_one() {
     let mut headers = with(&[b"a=1", b"b=2; c=3", b"", b"d=4"]);
@@ -84,7 +84,7 @@ fn an_own_cookie_has_a_host_prefix_where_that_can_be() {
     }
 }
 
-/// CVE-2025-55162: a sign-out left the cookie, since the line that deleted it had other attributes.
+/// CVE-2025-55162: a sign-out left the cookie, because the deleting line had other attributes.
 #[test]
 fn a_cookie_is_deleted_with_the_attributes_it_was_set_with() {
     for secure in [true, false] {
@@ -108,7 +108,7 @@ fn a_cookie_is_deleted_with_the_attributes_it_was_set_with() {
     assert_eq!(cookies.delete("a"), "__Host-vestibule_a=; Path=/; HttpOnly; SameSite=Lax; Secure; Max-Age=0");
 }
 
-/// A line end or a border in a value set another header, or an attribute.
+/// A line end or a delimiter in a value set another header, or an attribute.
 #[test]
 fn a_value_that_is_no_cookie_value_sets_nothing() {
     for value in ["a\r\nset-cookie: b=1", "a; Domain=evil.example", "a b", "a,b", "a\"", "ü", "a\\"] {

@@ -4,20 +4,20 @@ use std::net::Ipv6Addr;
 
 use super::BadRequest;
 
-/// The longest host name taken, in bytes: a domain name has at most 253, a port 6 more.
+/// The longest host name accepted, in bytes: a domain name has at most 253, a port 6 more.
 const MAX_HOST: usize = 260;
 
-/// The one host that a request names, in lower case, with its port when it has one.
+/// The host of a request, in lower case, with its port if it has one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Host {
     text: Box<str>,
-    /// How long the name is; the port stands behind it.
+    /// The length of the name; the port follows it.
     name: usize,
 }
 
 impl Host {
-    /// Parses `name [":" port]`. A name is made of what host names are made of, or is an IPv6 address in
-    /// brackets; no user information, nothing encoded, no empty port.
+    /// Parses `name [":" port]`. A name is made of host name characters, or is an IPv6 address in brackets; no user
+    /// information, nothing encoded, no empty port.
     pub(super) fn parse(text: &[u8]) -> Result<Self, BadRequest> {
         let text = std::str::from_utf8(text).map_err(|_| BadRequest::Host)?;
         let name = text.find(']').map_or_else(|| text.find(':'), |bracket| Some(bracket + 1));
@@ -28,7 +28,7 @@ impl Host {
         Ok(Self { text: text.to_ascii_lowercase().into_boxed_str(), name: name.len() })
     }
 
-    /// Host and port as they were sent, in lower case: Coder compares them with `Origin`.
+    /// Host and port as sent, in lower case: Coder compares them with `Origin`.
     pub fn as_str(&self) -> &str {
         &self.text
     }
@@ -47,7 +47,7 @@ fn is_name(name: &str) -> bool {
     !name.is_empty() && name.bytes().all(part_of_one)
 }
 
-/// What may stand behind a name: nothing, or a colon and a port.
+/// What may follow a name: nothing, or a colon and a port.
 fn is_port(rest: &str) -> bool {
     let digits = rest.strip_prefix(':');
     rest.is_empty()

@@ -1,4 +1,4 @@
-//! What makes a message fit to be looked at: one host, one length, one meaning.
+//! Checks that a message has one host, one length and one meaning.
 
 mod host;
 #[cfg(test)]
@@ -10,25 +10,25 @@ use thiserror::Error;
 
 pub use host::Host;
 
-/// A request that two parties could read differently.
+/// A request that two parsers could read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadRequest {
-    /// No `Host`, several, or one that the target disagrees with or that is no host at all (RFC 9112 §3.2).
+    /// No `Host`, several, one that contradicts the target, or one that is no valid host (RFC 9112 §3.2).
     #[error("the request must name exactly one host")]
     Host,
     /// `Content-Length` and `Transfer-Encoding` together, or a coding other than `chunked` (RFC 9112 §6.1).
     #[error("the request's length can be read in two ways")]
     Framing,
-    /// A header that may stand once stands several times.
+    /// A header that may occur once occurs several times.
     #[error("the request repeats the header {0}")]
     Repeated(&'static str),
-    /// `CONNECT`, or a target that is no path.
+    /// `CONNECT`, or a target that is not a path.
     #[error("the request's target is not a path")]
     Target,
 }
 
-/// Headers of which two lines would mean two things. `Host`, `Content-Length` with `Transfer-Encoding`, and
-/// `Upgrade` are looked at by themselves; cookies may stand on many lines.
+/// Headers that would mean two things on two lines. `Host`, `Content-Length` with `Transfer-Encoding`, and `Upgrade`
+/// are checked separately; cookies may be on many lines.
 static ONCE: [HeaderName; 9] = [
     header::AUTHORIZATION,
     header::CONTENT_LENGTH,
@@ -41,9 +41,9 @@ static ONCE: [HeaderName; 9] = [
     HeaderName::from_static("x-csrf-token"),
 ];
 
-/// Refuses what hyper lets through and another parser might read differently.
+/// Refuses what hyper accepts and another parser might read differently.
 ///
-/// Numbered as the request is read: (1) target, (2) host, (3) framing, (4) repeated headers.
+/// In reading order: (1) target, (2) host, (3) framing, (4) repeated headers.
 ///
 /// # Errors
 /// [`BadRequest`] names the ambiguity.
@@ -57,7 +57,7 @@ pub fn check_message<B>(request: &Request<B>) -> Result<Host, BadRequest> {
     Ok(host)
 }
 
-/// One name, in the header, the target or both.
+/// The host from the header, the target or both.
 fn host<B>(request: &Request<B>) -> Result<Host, BadRequest> {
     let mut lines = request.headers().get_all(header::HOST).iter();
     let in_header = lines.next().map(|line| Host::parse(line.as_bytes())).transpose()?;
@@ -69,14 +69,14 @@ fn host<B>(request: &Request<B>) -> Result<Host, BadRequest> {
     match (in_header, in_target) {
         (Some(header), Some(target)) if header == target => Ok(header),
         (Some(host), None) => Ok(host),
-        // HTTP/2 names the host in `:authority` alone (RFC 9113 §8.3.1).
+        // HTTP/2 names the host only in `:authority` (RFC 9113 §8.3.1).
         (None, Some(host)) if request.version() == Version::HTTP_2 => Ok(host),
         _ => Err(BadRequest::Host),
     }
 }
 
 fn check_repeated(headers: &HeaderMap) -> Result<(), BadRequest> {
-    // Nearly every request: no header stands on two lines.
+    // Nearly every request: no header is on two lines.
     if headers.len() == headers.keys_len() {
         return Ok(());
     }

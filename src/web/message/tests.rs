@@ -41,7 +41,7 @@ fn the_name_is_what_stands_before_the_port() {
     }
 }
 
-/// CVE-2026-48710: a host was assembled from two contradicting places.
+/// CVE-2026-48710: a host was assembled from two contradicting sources.
 #[test]
 fn no_host_two_hosts_or_another_host_in_the_target_is_refused() {
     for (version, target, hosts) in [
@@ -87,7 +87,7 @@ fn what_is_no_host_is_refused() {
     }
 }
 
-/// CVE-2026-33186: a target that is no path matched no rule.
+/// CVE-2026-33186: a target that is not a path matched no rule.
 #[test]
 fn a_target_that_is_no_path_is_refused() {
     for target in ["*", "a.company", "a.company:443"] {
@@ -158,7 +158,7 @@ fn headers_that_anybody_can_set_choose_neither_host_nor_refusal() {
 }
 
 proptest! {
-    /// CVE-2026-48743 and its class: whatever a message says of its host and length, it is refused or has one.
+    /// CVE-2026-48743 and its class: every message is refused or has one host and one length.
     #[test]
     fn no_message_breaks_the_check(
         hosts in proptest::collection::vec("[\\PC\t]{0,20}|[a-z.:0-9\\[\\]@]{0,20}", 0..3),

@@ -1,11 +1,11 @@
-//! Headers that are between two neighbours and go no further.
+//! Headers that concern only two neighbours and are not forwarded.
 
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 use crate::web::list::items;
 
-/// Those that end at this hop whether `Connection` names them or not (RFC 9110 §7.6.1).
-/// `Trailer` announces fields that are forwarded.
+/// Headers that end at this hop, whether `Connection` names them or not (RFC 9110 §7.6.1). `Trailer` announces fields
+/// that are forwarded.
 static ALWAYS: [HeaderName; 9] = [
     header::CONNECTION,
     HeaderName::from_static("keep-alive"),
@@ -18,17 +18,17 @@ static ALWAYS: [HeaderName; 9] = [
     HeaderName::from_static("http2-settings"),
 ];
 
-/// Options of nearly every `Connection` line. They name no header, or one that goes in any case.
+/// Options of nearly every `Connection` line. They name no header, or one that is removed anyway.
 const COMMON_OPTIONS: [&[u8]; 4] = [b"keep-alive", b"close", b"upgrade", b"te"];
 
-/// Removes what ends at this hop, from a request or an answer: the fixed list and everything that any
-/// `Connection` line names. `TE` keeps only `trailers` (RFC 9110 §10.1.4).
+/// Removes what ends at this hop, from a request or a response: the fixed list and everything that any `Connection`
+/// line names. `TE` keeps only `trailers` (RFC 9110 §10.1.4).
 pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     let trailers = items(headers, &header::TE).any(|coding| coding.eq_ignore_ascii_case(b"trailers"));
     for name in &named(headers) {
         headers.remove(name);
     }
-    // Few of them are ever there: looking at what is there costs less than looking each of them up.
+    // Few of them are ever present: iterating the present headers costs less than looking up each name.
     while let Some(name) = headers.keys().find(|name| ALWAYS.contains(name)).cloned() {
         headers.remove(name);
     }
@@ -37,7 +37,7 @@ pub fn remove_hop_by_hop(headers: &mut HeaderMap) {
     }
 }
 
-/// The headers that `Connection` names, beyond the common options. As many as fit into one request's head.
+/// The headers that `Connection` names, apart from the common options. Limited only by the size of the head.
 fn named(headers: &HeaderMap) -> Vec<HeaderName> {
     items(headers, &header::CONNECTION)
         .filter(|option| !COMMON_OPTIONS.iter().any(|common| option.eq_ignore_ascii_case(common)))

@@ -1,4 +1,4 @@
-//! Requests that are fit to be forwarded.
+//! Requests that are safe to forward.
 
 mod forged;
 mod hop_by_hop;
@@ -18,8 +18,8 @@ use super::upgrade::upgrade;
 
 pub use hop_by_hop::remove_hop_by_hop;
 
-/// A request that carries nothing but what its sender may say and what the gateway vouches for.
-/// Made only by [`sanitize`]; the proxy forwards nothing else.
+/// A request with only what its sender may set and what the gateway vouches for. Only [`sanitize`] creates it, and
+/// the proxy forwards nothing else.
 #[derive(Debug)]
 pub struct Sanitized<B> {
     request: Box<Request<B>>,
@@ -32,7 +32,7 @@ pub struct Sanitized<B> {
 pub struct Hop<'a> {
     /// The client's address.
     pub client: IpAddr,
-    /// `http` or `https`, as the client spoke it.
+    /// `http` or `https`, as used by the client.
     pub scheme: &'a str,
     /// Host and port as the client named them.
     pub host: &'a str,
@@ -60,14 +60,13 @@ impl<B> Sanitized<B> {
     }
 }
 
-/// Makes a request fit to be forwarded.
+/// Makes a request safe to forward.
 ///
-/// (1) The target becomes the judged one, in origin form. (2) Hop-by-hop headers go, before anything
-/// is added, so that none of ours can be named away (CVE-2025-48865). (3) Forged headers go.
-/// (4) Own cookies go: workspace apps would see them; the others become one line. (5) What the gateway
-/// vouches for is set. (6) A real upgrade stays one.
+/// (1) The target becomes the checked one, in origin form. (2) Hop-by-hop headers go before any are added, so that
+/// `Connection` cannot name the gateway's (CVE-2025-48865). (3) Forged headers go. (4) Own cookies go: workspace apps
+/// would see them; the others become one line. (5) The gateway's own values are set. (6) A real upgrade stays one.
 ///
-/// The headers are changed in place; nothing is copied that stays as it is, and the request stays where it is.
+/// Headers are changed in place. What stays unchanged is not copied, and the request is not moved.
 pub fn sanitize<B>(
     mut request: Box<Request<B>>,
     target: &Target,
@@ -80,7 +79,7 @@ pub fn sanitize<B>(
     *request.version_mut() = Version::HTTP_11;
     let headers = request.headers_mut();
     remove_hop_by_hop(headers); // (2)
-    // Whether the body is sent was settled with the client already (RFC 9110 §10.1.1).
+    // Whether the body is sent was already settled with the client (RFC 9110 §10.1.1).
     headers.remove(header::EXPECT);
     forged::remove(headers); // (3)
     cookies::remove(headers, drop_cookie); // (4)
@@ -93,7 +92,7 @@ pub fn sanitize<B>(
     Sanitized { request, upgrade, multiplexed }
 }
 
-/// Sets what the gateway knows of the hop in front. Coder believes it from this peer alone
+/// Sets what the gateway knows of the hop in front. Coder believes it only from this peer
 /// (`CODER_PROXY_TRUSTED_ORIGINS`). `X-Forwarded-For` is always one valid address (CVE-2024-47070).
 fn vouch(headers: &mut HeaderMap, hop: &Hop<'_>) {
     let host = match headers.get(header::HOST) {
@@ -114,7 +113,7 @@ fn vouch(headers: &mut HeaderMap, hop: &Hop<'_>) {
 static X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 static X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
-/// Sets a header to our value, or removes it: never leaves the client's.
+/// Sets a header to the gateway's value, or removes it: the client's never stays.
 fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
     match value {
         Some(value) => drop(headers.insert(name, value)),
@@ -122,7 +121,7 @@ fn set(headers: &mut HeaderMap, name: &HeaderName, value: Option<HeaderValue>) {
     }
 }
 
-/// An address as a header's value; an IPv4 address that came as IPv6 is written as IPv4.
+/// An address as a header value; an IPv4-mapped IPv6 address is written as IPv4.
 fn address(client: IpAddr) -> Option<HeaderValue> {
     match client.to_canonical() {
         IpAddr::V4(address) => dotted(address),
@@ -130,7 +129,7 @@ fn address(client: IpAddr) -> Option<HeaderValue> {
     }
 }
 
-/// As it is displayed, at a tenth of the instructions: every request pays for it.
+/// Formats like `Display`, at a tenth of the instructions: every request pays for it.
 fn dotted(address: Ipv4Addr) -> Option<HeaderValue> {
     let mut text = [0; 15];
     let mut rest = text.as_mut_slice();

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::web::cookies::OwnCookies;
 
-/// A request that was received, with these headers besides its host.
+/// A received request with these headers in addition to its host.
 fn received(method: &str, uri: &str, version: Version, headers: &[(&str, &str)]) -> Request<()> {
     let mut request = Request::builder().method(method).uri(uri).version(version);
     for (name, value) in headers {
@@ -57,8 +57,8 @@ const FORGED: [&str; 30] = [
     "X-WebAuth-User",
 ];
 
-/// CVE-2025-64484, GHSA-f59h-q822-g45g, CVE-2026-40575, GHSA-5wcc-hf24-rf5h, CVE-2026-55430: a client set a
-/// header that only a proxy may set. In every spelling, on every method, public routes' included.
+/// CVE-2025-64484, GHSA-f59h-q822-g45g, CVE-2026-40575, GHSA-5wcc-hf24-rf5h, CVE-2026-55430: a client set a header
+/// that only a proxy may set. In every spelling, with every method, on public routes too.
 #[test]
 fn no_header_that_only_a_proxy_may_set_survives_in_any_spelling() {
     for method in ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] {
@@ -104,11 +104,11 @@ fn what_clients_of_coder_send_stays() {
     for (name, value) in lines {
         assert_eq!(sent.headers()[name], value, "{name}");
     }
-    // And the host, and what is said of the hop.
+    // Also the host, and the values about the hop.
     assert_eq!(sent.headers().len(), lines.len() + 4);
 }
 
-/// CVE-2026-55430: `X-Forwarded-Host` chose the app. It is made from the one host that was judged.
+/// CVE-2026-55430: `X-Forwarded-Host` chose the app. It is made from the one checked host.
 #[test]
 fn the_hop_is_told_once_and_by_us_alone() {
     let sent = run(&[("x-forwarded-for", "10.0.0.1"), ("x-forwarded-host", "evil.example")]);
@@ -123,7 +123,7 @@ fn the_hop_is_told_once_and_by_us_alone() {
     }
 }
 
-/// CVE-2024-47070: an address that nobody could read skipped a check further on.
+/// CVE-2024-47070: an unreadable address skipped a later check.
 #[test]
 fn the_clients_address_is_always_one_valid_address() {
     let longest = "1111:2222:3333:4444:5555:6666:7777:8888";
@@ -208,7 +208,7 @@ fn a_real_upgrade_stays_one_and_a_bare_header_does_not() {
     }
 }
 
-/// CVE-2026-48710: the target that was judged and the one that was sent were two.
+/// CVE-2026-48710: the checked target and the sent one differed.
 #[test]
 fn the_target_is_sent_as_it_was_judged_in_origin_form_and_by_http_1_1() {
     for (uri, sent_as) in [
@@ -233,7 +233,7 @@ fn own_cookies_go_and_coders_stay() {
     assert!(!none.headers().contains_key("cookie"));
 }
 
-/// HTTP/2 may send a line a cookie; HTTP/1.1 has one (RFC 9113 §8.2.3).
+/// HTTP/2 may send one line per cookie; HTTP/1.1 has one (RFC 9113 §8.2.3).
 #[test]
 fn cookies_on_many_lines_become_one_line() {
     let lines = [("cookie", "a=1"), ("cookie", "vestibule_x=2"), ("cookie", "b=3; c=4")];
@@ -249,7 +249,7 @@ proptest! {
         prop_assert_eq!(dotted(address), HeaderValue::try_from(address.to_string()).ok());
     }
 
-    /// Whatever a client names, values of ours are the only ones for what the gateway vouches for.
+    /// Whatever a client sends, headers that the gateway vouches for have only its values.
     #[test]
     fn nothing_a_client_sends_stands_where_the_gateway_vouches(
         names in proptest::collection::vec("[Xx][-_](Forwarded|forwarded|REAL|original|authentik|auth)[-_a-zA-Z]{0,12}|[Ff]orwarded|[a-z-]{1,12}", 0..8),

@@ -1,4 +1,4 @@
-//! The request's target, parsed once: what is judged is what is sent.
+//! The request's target, parsed once: the checked form is the one sent.
 
 #[cfg(test)]
 mod tests;
@@ -10,7 +10,7 @@ use http::uri::PathAndQuery;
 use percent_encoding::percent_decode;
 use thiserror::Error;
 
-/// A target with a form that two parties could read differently.
+/// A target that two parsers could read differently.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum BadTarget {
     /// `.` or `..` as a segment, plain or encoded: Coder's router does not fold them, others do.
@@ -25,15 +25,15 @@ pub enum BadTarget {
     /// `%` without two hexadecimal digits.
     #[error("the path has a broken percent-encoding")]
     Encoding,
-    /// Not a path at all.
+    /// Not a path.
     #[error("the target is not a path")]
     NoPath,
 }
 
 /// A request's path and query.
 ///
-/// [`Target::raw`] is what is forwarded, byte for byte. [`Target::path`] is the form that Coder
-/// routes on: percent-decoded once, repeated slashes collapsed. Both come from here only.
+/// [`Target::raw`] is forwarded, byte for byte. [`Target::path`] is the form that Coder routes on: percent-decoded
+/// once, repeated slashes collapsed. Both come only from here.
 #[derive(Clone, Debug)]
 pub struct Target {
     raw: PathAndQuery,
@@ -42,16 +42,15 @@ pub struct Target {
 }
 
 impl Target {
-    /// Parses the target of a request, in origin form or absolute form (RFC 9112 §3.2). A fragment never
-    /// gets here: HTTP's own parser ends the target at a raw `#`, and nothing behind it is judged or sent.
+    /// Parses the target of a request, in origin form or absolute form (RFC 9112 §3.2). A fragment never gets here:
+    /// HTTP's own parser ends the target at a raw `#`, and nothing after it is checked or sent.
     ///
-    /// A path that has anything odd is refused, unless it is odd only within a workspace app's own part, where
-    /// bytes mean what the app says and pass as they are. `opaque` says whether it is: it is asked with the
-    /// routed form of what stands before the first odd segment, its slash included, so that nothing odd can
-    /// help a path to look like an app's.
+    /// A path with anything odd is refused, unless it is odd only within a workspace app's own part, where the app
+    /// defines what bytes mean and they pass unchanged. `opaque` decides whether it is. It gets the routed form of
+    /// what precedes the first odd segment, slash included, so that nothing odd can make a path look like an app's.
     ///
     /// # Errors
-    /// [`BadTarget`] names what is odd about it.
+    /// [`BadTarget`] names the oddity.
     pub fn parse(uri: &Uri, opaque: impl Fn(&str) -> bool) -> Result<Self, BadTarget> {
         let raw = origin_form(uri)?;
         let path = raw.path();
@@ -68,17 +67,17 @@ impl Target {
         Ok(Self { raw, routed })
     }
 
-    /// Path and query as they were sent and will be sent on.
+    /// Path and query as received and as forwarded.
     pub const fn raw(&self) -> &PathAndQuery {
         &self.raw
     }
 
-    /// The path that is routed on. Begins with a slash.
+    /// The path used for routing. Begins with a slash.
     pub fn path(&self) -> &str {
         self.routed.as_deref().unwrap_or_else(|| self.raw.path())
     }
 
-    /// The query as it was sent, without its question mark.
+    /// The query as received, without its question mark.
     pub fn query(&self) -> Option<&str> {
         self.raw.query()
     }
@@ -97,8 +96,8 @@ fn origin_form(uri: &Uri) -> Result<PathAndQuery, BadTarget> {
     Err(BadTarget::NoPath)
 }
 
-/// Whether a path is its own routed form and has nothing odd: no `%`, `\`, control, `//` or segment
-/// that begins with a dot.
+/// Whether a path is its own routed form and has nothing odd: no `%`, `\`, control, `//` or segment that begins with
+/// a dot.
 fn is_canonical(path: &str) -> bool {
     let mut previous = 0;
     for byte in path.bytes() {
@@ -113,7 +112,7 @@ fn is_canonical(path: &str) -> bool {
     true
 }
 
-/// The first segment that is odd, as what stands before it and what is odd about it.
+/// The first odd segment: what precedes it, and its oddity.
 fn first_oddity(path: &str) -> Option<(&str, BadTarget)> {
     let mut at = 0;
     for segment in path.split('/') {
@@ -125,7 +124,7 @@ fn first_oddity(path: &str) -> Option<(&str, BadTarget)> {
     None
 }
 
-/// What is odd about a segment of a path as it was sent.
+/// The oddity of a path segment as received.
 fn oddity(segment: &str) -> Option<BadTarget> {
     if has_broken_encoding(segment) {
         return Some(BadTarget::Encoding);
@@ -146,7 +145,7 @@ fn has_broken_encoding(segment: &str) -> bool {
     parts.any(|part| !part.as_bytes().get(..2).is_some_and(|pair| pair.iter().all(u8::is_ascii_hexdigit)))
 }
 
-/// The form that Coder routes on. What is not UTF-8 in it is replaced: it is read, never sent.
+/// The form that Coder routes on. Invalid UTF-8 is replaced: this form is read, never sent.
 fn routed_form(path: &str) -> Cow<'_, str> {
     let text = percent_decode(path.as_bytes()).decode_utf8_lossy();
     if !text.contains("//") {

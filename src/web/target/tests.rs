@@ -3,7 +3,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-/// As Coder's path apps are: `/@user/workspace/apps/app` and everything below.
+/// Like Coder's path apps: `/@user/workspace/apps/app` and everything below.
 fn is_app(path: &str) -> bool {
     let segments: Vec<_> = path.split('/').collect();
     matches!(segments.as_slice(), ["", owner, workspace, "apps", app, ..]
@@ -14,7 +14,7 @@ fn target(text: &str) -> Result<Target, BadTarget> {
     Target::parse(&text.parse().unwrap(), is_app)
 }
 
-/// The routed form of a target that is taken, which is kept byte for byte.
+/// The routed form of an accepted target, which is kept byte for byte.
 fn parse(text: &str) -> Result<String, BadTarget> {
     target(text).map(|target| {
         assert_eq!(target.raw().as_str(), text);
@@ -41,7 +41,7 @@ fn the_routed_form_is_decoded_once_with_slashes_collapsed() {
     }
 }
 
-/// CVE-2026-26205: `//` made a path another one for the router than for the policy.
+/// CVE-2026-26205: with `//`, the router and the policy saw different paths.
 #[test]
 fn repeated_slashes_are_one() {
     assert_eq!(parse("//api///v2/users").as_deref(), Ok("/api/v2/users"));
@@ -49,7 +49,7 @@ fn repeated_slashes_are_one() {
     assert_eq!(parse("/api/v2//").as_deref(), Ok("/api/v2/"));
 }
 
-/// CVE-2025-54576: what stood in the query made a path public.
+/// CVE-2025-54576: text in the query made a path public.
 #[test]
 fn the_query_is_no_part_of_the_path() {
     let target = target("/private?x=/public/../%2f&y#").unwrap();
@@ -57,8 +57,8 @@ fn the_query_is_no_part_of_the_path() {
     assert_eq!(target.query(), Some("x=/public/../%2f&y"));
 }
 
-/// CVE-2026-41059: `#` and `%23` in a path matched a public route. What stands behind a raw `#` is neither
-/// judged nor sent; an encoded one is a byte like others.
+/// CVE-2026-41059: `#` and `%23` in a path matched a public route. What follows a raw `#` is neither checked nor
+/// sent; an encoded one is an ordinary byte.
 #[test]
 fn a_raw_number_sign_ends_the_target_and_an_encoded_one_is_an_ordinary_byte() {
     for text in ["/private#/public", "/private?#/public"] {
@@ -77,7 +77,7 @@ fn an_encoded_question_mark_is_an_ordinary_byte() {
     assert_eq!(target.query(), Some("x"));
 }
 
-/// CVE-2026-48710 and its class: `;` is no border for Coder, so it is none here.
+/// CVE-2026-48710 and its class: `;` is no delimiter for Coder, so it is none here.
 #[test]
 fn a_semicolon_is_an_ordinary_byte() {
     assert_eq!(parse("/api;x=1/v2").as_deref(), Ok("/api;x=1/v2"));
@@ -92,7 +92,7 @@ fn a_target_that_is_no_path_is_refused() {
     }
 }
 
-/// CVE-2026-48710: an absolute target was judged and sent as two things. It becomes origin form.
+/// CVE-2026-48710: the checked and the sent form of an absolute target differed. It becomes origin form.
 #[test]
 fn an_absolute_target_becomes_its_path() {
     for (text, raw, path) in [
@@ -109,7 +109,7 @@ fn an_absolute_target_becomes_its_path() {
     }
 }
 
-/// GHSA-5wcc-hf24-rf5h: a prefix was tested on a path whose dot segments somebody else folded.
+/// GHSA-5wcc-hf24-rf5h: a prefix was tested on a path whose dot segments another party folded.
 #[test]
 fn dot_segments_are_refused_outside_app_paths() {
     for path in [
@@ -144,7 +144,7 @@ fn encoded_slashes_and_backslashes_are_refused_outside_app_paths() {
     }
 }
 
-/// GHSA-qqxw-m5fj-f7gv and its class: bytes that readers drop, or end a line at.
+/// GHSA-qqxw-m5fj-f7gv and its class: bytes that readers drop, or take for a line end.
 #[test]
 fn control_characters_and_what_is_no_text_are_refused_outside_app_paths() {
     for path in ["/a%00", "/a%0d%0aX", "/%09/x", "/a%7f", "/a%ff", "/a%c3", "/%c0%af"] {
@@ -169,7 +169,7 @@ fn an_apps_path_passes_byte_for_byte() {
     assert_eq!(parse("/@a/w/apps/x/a%2f..").as_deref(), Ok("/@a/w/apps/x/a/.."));
 }
 
-/// Only behind the app's own name do bytes belong to the app: nothing odd may make a path look like an app's.
+/// Only after the app's own name do bytes belong to the app: nothing odd may make a path look like an app's.
 #[test]
 fn what_is_odd_before_the_apps_own_part_is_refused() {
     for path in [
@@ -193,7 +193,7 @@ fn a_canonical_path_is_kept_without_a_copy() {
     assert!(target("/%61").unwrap().routed.is_some());
 }
 
-/// Decoded once and collapsed, by the book and slowly.
+/// A slow reference: decoded once and collapsed.
 fn routed_by_the_book(path: &str) -> Vec<u8> {
     let mut collapsed = Vec::new();
     for byte in percent_decode_str(path) {
@@ -205,7 +205,7 @@ fn routed_by_the_book(path: &str) -> Vec<u8> {
 }
 
 proptest! {
-    /// CVE-2023-33189 and its class: what was judged is byte for byte what is sent.
+    /// CVE-2023-33189 and its class: the checked bytes are the bytes sent.
     #[test]
     fn what_is_judged_is_what_is_sent(
         path in "/[a-z/%0-9A-F.@\\\\;:\"{}|^~ü]{0,40}",
@@ -223,7 +223,7 @@ proptest! {
         prop_assert!(target.path().split('/').all(|segment| segment != "." && segment != ".."));
     }
 
-    /// The same where anything goes: the app's path that was judged is the one that is sent.
+    /// The same where every byte is allowed: the checked path of the app is the one sent.
     #[test]
     fn an_apps_path_is_sent_as_it_came(rest in "[a-z/%0-9A-F.\\\\;]{0,40}") {
         let text = format!("/@a/w/apps/x/{rest}");
@@ -233,7 +233,7 @@ proptest! {
         prop_assert!(is_app(target.path()));
     }
 
-    /// An odd path is taken only when what stands before the oddity is an app's.
+    /// An odd path is accepted only if an app's path precedes the oddity.
     #[test]
     fn nothing_odd_makes_a_path_an_apps(path in "(/(@a|w|apps|x|\\.\\.|%2f|w%2fapps|%2e|\\\\|x%00)){0,7}") {
         let Ok(uri) = path.parse::<Uri>() else { return Ok(()) };

@@ -1,4 +1,4 @@
-//! What ends with what.
+//! Tests: which rows end together.
 
 use std::sync::Arc;
 

@@ -1,7 +1,7 @@
-//! What every engine must do, as one suite.
+//! The tests that every engine must pass.
 //!
-//! An engine takes part with `conformance!(maker)`, where `maker` gives an empty store and what must
-//! live as long as it.
+//! An engine takes part with `conformance!(maker)`, where `maker` returns an empty store and the values that must live
+//! as long as it.
 
 mod ends;
 mod rows;
@@ -125,7 +125,7 @@ fn replacement(row: &GrantRow) -> Replacement {
     }
 }
 
-/// A whole sign-in of `subject`, whose user in Coder has the same name. Gives the grant.
+/// A complete sign-in of `subject`, whose user in Coder has the same name. Returns the grant.
 async fn sign_in(store: &dyn Store, subject: &str, session: &str) -> GrantRow {
     let row = grant(subject, &format!("sid-{subject}"));
     store.insert_grant(row.clone(), None).await.unwrap();

@@ -1,4 +1,4 @@
-//! What is kept reads back, and is written only where it may be.
+//! Stored rows read back, and are written only where allowed.
 
 use std::sync::Arc;
 
@@ -46,7 +46,7 @@ pub(crate) async fn a_grant_is_found_by_the_hash_of_its_access_token_while_it_is
     assert_eq!(store.grant_by_access(hash("new access")).await.unwrap(), None);
 }
 
-/// The handle of a grant that has ended, or that an older key named, still leads to the newer ones.
+/// The handle of a grant that has ended, or of an older key, still leads to the newer grants.
 pub(crate) async fn a_handle_leads_to_all_live_grants_of_its_identity(store: &Arc<dyn Store>) {
     let old = grant("alice", "sid");
     let mut newer = grant("alice", "sid");

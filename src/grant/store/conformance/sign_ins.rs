@@ -1,4 +1,4 @@
-//! Sign-ins bound, revocations, forgetting.
+//! Tests of binding, revocation and forgetting.
 
 use std::sync::Arc;
 

@@ -1,8 +1,8 @@
 //! The connections to the database, each for one caller at a time, and transactions on them.
 //!
-//! Each connection works on a thread of its own, and every hand-over to it and back costs more than most statements.
-//! sqlx's pool asks after each use whether the connection is still there, and sqlx's transactions acknowledge their
-//! beginning and their end: hand-overs that a file which does not go away can do without.
+//! Each connection works on its own thread, and every hand-over to it and back costs more than most statements. sqlx's
+//! pool checks after each use whether the connection still exists, and sqlx's transactions acknowledge their beginning
+//! and end: hand-overs that a local file does not need.
 
 use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -38,7 +38,7 @@ pub(super) struct Connections {
 #[derive(Debug)]
 struct ConnectionSlot {
     connection: SqliteConnection,
-    /// A transaction began here whose commit was not seen.
+    /// Whether a transaction began whose commit was not seen.
     open: bool,
 }
 
@@ -46,12 +46,12 @@ struct ConnectionSlot {
 #[derive(Debug)]
 pub(super) struct PooledConnection<'a>(MappedMutexGuard<'a, ConnectionSlot>);
 
-/// A connection for one transaction. Without a commit it is rolled back, before the next use at the latest.
+/// A connection for one transaction. Without a commit it is rolled back before the next use at the latest.
 #[derive(Debug)]
 pub(super) struct Transaction<'a>(PooledConnection<'a>);
 
 impl Connections {
-    /// Opens `count` of them.
+    /// Opens `count` connections.
     pub(super) async fn open(options: &SqliteConnectOptions, count: usize) -> Result<Self, StoreError> {
         let mut all = Vec::with_capacity(count);
         for _ in 0..count {
@@ -61,7 +61,7 @@ impl Connections {
         Ok(Self { all, next: AtomicUsize::new(0) })
     }
 
-    /// The first that is free. [`StoreError::Busy`] when none was for [`STORE_PATIENCE`].
+    /// The first free connection. [`StoreError::Busy`] when none was free for [`STORE_PATIENCE`].
     pub(super) async fn turn(&self) -> Result<PooledConnection<'_>, StoreError> {
         let guard = match self.all.iter().find_map(|one| one.try_lock().ok()) {
             Some(free) => free,
@@ -87,14 +87,14 @@ impl Connections {
         Ok(Transaction(turn))
     }
 
-    /// Waits for one of them; another caller at the same time waits for another one.
+    /// Waits for a connection; concurrent callers wait for different ones.
     async fn wait(&self) -> Result<MutexGuard<'_, Option<ConnectionSlot>>, StoreError> {
         let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.all.len());
         let one = turn.and_then(|at| self.all.get(at)).ok_or(StoreError::Busy)?;
         tokio::time::timeout(STORE_PATIENCE, one.lock()).await.map_err(|_| StoreError::Busy)
     }
 
-    /// Closes all, each after its work in progress.
+    /// Closes all connections, each after its work in progress.
     pub(super) async fn close(&self) {
         for one in &self.all {
             if let Some(slot) = one.lock().await.take()
@@ -107,13 +107,13 @@ impl Connections {
 }
 
 impl ConnectionSlot {
-    /// Rolls back what an earlier caller left open: it failed, or was dropped in the middle. While that
-    /// fails nothing may be done here: it would be part of what is rolled back later.
+    /// Rolls back a transaction that an earlier caller left open because it failed or was dropped. Until that succeeds,
+    /// nothing may run here: it would be rolled back later.
     async fn roll_back(&mut self) -> Result<(), StoreError> {
         if self.open {
-            // Fails when there is none: the rollback was the engine's own, or the commit was not waited for.
+            // Fails without a transaction: the engine rolled back itself, or nobody waited for the commit.
             let tried = sqlx::query("ROLLBACK").execute(&mut self.connection).await;
-            // A transaction cannot begin within another: the proof that none is open.
+            // A transaction cannot begin within another: this proves that none is open.
             let proof = concat!(begin!(), "ROLLBACK");
             if let Err(error) = sqlx::query(proof).execute(&mut self.connection).await {
                 tracing::error!(%error, ?tried, "a transaction of the store cannot be rolled back");
@@ -133,7 +133,7 @@ impl Transaction<'_> {
         Ok(())
     }
 
-    /// The last script has committed it.
+    /// The last script has committed the transaction.
     pub(super) fn committed(mut self) {
         self.0.0.open = false;
     }

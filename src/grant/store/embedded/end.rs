@@ -1,4 +1,4 @@
-//! Ending: one transaction for all that a scope holds.
+//! Ends everything in a scope in one transaction.
 
 use sqlx::{Sqlite, SqliteConnection, query::Query, sqlite::SqliteArguments};
 
@@ -9,7 +9,7 @@ use crate::grant::EndReason;
 use crate::grant::store::{Ended, Scope, StoreError};
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
-/// Ends sessions. $1 when, $2 why, $3 unused, from $4 on the condition's.
+/// Ends sessions. $1 when, $2 why, $3 unused, from $4 on the parameters of the condition.
 macro_rules! sessions_where {
     ($condition:literal) => {
         concat!(
@@ -43,7 +43,7 @@ macro_rules! grants_where {
     };
 }
 
-/// Ends the grants of sessions that have just ended, which the condition names, when nothing depends on them any more: see
+/// Ends the grants of just ended sessions, which the condition names, when nothing depends on them any more: see
 /// [`Scope::Session`].
 macro_rules! serve_nobody {
     ($sessions:literal) => {
@@ -60,7 +60,7 @@ macro_rules! serve_nobody {
     };
 }
 
-/// Ends the grants of the user $4 other than $5 on which no session lives.
+/// Ends the grants of the user $4 other than $5 that have no live session.
 macro_rules! older_grants {
     () => {
         grants_where!(
@@ -74,11 +74,11 @@ pub(super) use {grants_where, older_grants};
 /// The sessions of one grant.
 pub(super) const SESSIONS_OF_GRANT: &str = sessions_where!("grant_id = $4");
 
-/// The sessions at workspace apps of a session's user.
+/// The workspace app sessions of a session's user.
 pub(super) const APPS_OF_USER: &str =
     tokens_where!("made_for = 'app' AND coder_user = (SELECT coder_user FROM sessions WHERE hash = $4)");
 
-/// The same, when the user has no other session that is live.
+/// The same, when the user has no other live session.
 const APPS_OF_USER_WITHOUT_SESSION: &str = tokens_where!(
     "made_for = 'app' AND coder_user = (SELECT coder_user FROM sessions WHERE hash = $4) \
      AND NOT EXISTS (SELECT 1 FROM sessions WHERE sessions.coder_user = tokens.coder_user \
@@ -110,7 +110,7 @@ impl Arg {
     }
 }
 
-/// The statements that end a scope, in this order.
+/// The statements that end a scope, in execution order.
 struct Plan {
     args: Vec<Arg>,
     sessions: Option<&'static str>,
@@ -118,7 +118,7 @@ struct Plan {
     grants: Option<&'static str>,
 }
 
-/// When and why.
+/// When and why something ends.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct EndRecord<'a> {
     pub(super) at: Timestamp,
@@ -186,7 +186,7 @@ pub(super) async fn end_scope(
             ended.tokens.extend(cause.hashes(&mut transaction, sql, &[Arg::hash(session)]).await?);
         }
     }
-    // A sign-out that comes twice must not judge the grant again.
+    // A repeated sign-out must not judge the grant again.
     if let Some(sql) = plan.grants.filter(|_| !one_session || !ended.sessions.is_empty()) {
         ended.grants = cause.grants(&mut transaction, sql, &plan.args).await?;
     }
@@ -194,7 +194,7 @@ pub(super) async fn end_scope(
     Ok(ended)
 }
 
-/// Which sessions at workspace apps end with a browser session of a scope: see [`Scope`].
+/// Which workspace app sessions end with a browser session of a scope: see [`Scope`].
 const fn apps(scope: &Scope) -> Option<&'static str> {
     match scope {
         Scope::Session(_) | Scope::Sid(..) => Some(APPS_OF_USER),
@@ -276,8 +276,8 @@ fn plan(scope: Scope) -> Plan {
     }
 }
 
-/// The tokens of an identity's users. With a live sign-in after $6 only those first met before it: both
-/// moments are of our own clock.
+/// The tokens of an identity's users. With a live sign-in after $6, only those first seen before it: both moments are
+/// of our own clock.
 const TOKENS_OF_IDENTITY: &str = tokens_where!(
     "coder_user IN (SELECT coder_user FROM users WHERE issuer = $4 AND subject = $5 \
      UNION SELECT coder_user FROM grants WHERE issuer = $4 AND subject = $5) \

@@ -1,8 +1,8 @@
-//! What the engine's errors mean.
+//! The meaning of the engine's errors.
 
 use crate::grant::store::StoreError;
 
-/// What an error of the engine means to an operator. SQLite's primary result codes:
+/// Translates an error of the engine for an operator. SQLite's primary result codes:
 /// <https://www.sqlite.org/rescode.html>.
 #[expect(clippy::needless_pass_by_value, reason = "it is what map_err is given")]
 pub(super) fn failed(error: sqlx::Error) -> StoreError {

@@ -1,4 +1,4 @@
-//! The store's folder, and the file in it.
+//! The store's folder and file.
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
@@ -6,7 +6,7 @@ use std::path::Path;
 
 use crate::grant::store::OpenError;
 
-/// Makes the folder and takes its lock.
+/// Creates the folder and takes its lock.
 pub(super) fn take_folder(folder: &Path) -> Result<File, OpenError> {
     let unusable = |source| OpenError::Folder { path: folder.to_owned(), source };
     DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(unusable)?;
@@ -18,7 +18,7 @@ pub(super) fn take_folder(folder: &Path) -> Result<File, OpenError> {
         .mode(0o600)
         .open(path)
         .map_err(unusable)?;
-    // SQLite makes its files with the process's umask; the database is made here so that it is private.
+    // SQLite creates files with the process's umask, so the database is created here to make it private.
     let database = folder.join("vestibule.db");
     OpenOptions::new().append(true).create(true).mode(0o600).open(&database).map_err(unusable)?;
     match file.try_lock() {

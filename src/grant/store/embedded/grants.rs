@@ -1,4 +1,4 @@
-//! Grants, inserted, found and refreshed.
+//! Inserts, finds and refreshes grants.
 
 use super::connections::{Connections, begin};
 use super::end::{APPS_OF_USER, Arg, EndRecord, SESSIONS_OF_GRANT};
@@ -15,10 +15,10 @@ macro_rules! insert {
     };
 }
 
-/// A new grant, in a step of its own.
+/// Inserts a new grant in its own transaction.
 const INSERT: &str = insert!();
 
-/// A new grant and the one-time value $18 that it came by, as one script. Fails when the value is there.
+/// Inserts a new grant and its one-time value $18, as one script. Fails when the value exists.
 const SPEND_AND_INSERT: &str =
     concat!(begin!(), "INSERT INTO spent (id, spent_for) VALUES ($18, $19); ", insert!(), "; COMMIT");
 
@@ -167,7 +167,7 @@ pub(super) async fn write_sealed(
     Ok(row.execute(&mut *writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
 }
 
-/// One statement: the other grant cannot end in between.
+/// One statement, so the other grant cannot end in between.
 pub(super) async fn write_moved_sessions(
     writer: &Connections,
     from: GrantId,
@@ -180,7 +180,7 @@ pub(super) async fn write_moved_sessions(
     rows.iter().map(|row| read::hash(row, "hash")).collect()
 }
 
-/// A generation as the database keeps it.
+/// A generation as the database stores it.
 pub(super) fn fence(generation: u64) -> Result<i64, StoreError> {
     i64::try_from(generation).map_err(|_| damaged("generation"))
 }

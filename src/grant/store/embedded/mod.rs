@@ -1,9 +1,8 @@
-//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that a write is on the disk when
-//! the call returns, and survives a power loss.
+//! The embedded engine: SQLite in WAL mode with `synchronous=FULL`, so that a write is on the disk when the call
+//! returns, and survives a power loss.
 //!
-//! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its
-//! two WAL companions, and `lock`, which keeps a second process out: two would not see each other's
-//! ends in memory.
+//! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its two WAL
+//! companions, and `lock`, which excludes a second process: neither would see the other's ends in memory.
 
 mod connections;
 mod end;
@@ -36,21 +35,21 @@ use schema::migrate;
 /// Connections that read.
 const READERS: usize = 2;
 
-/// SQLite in a folder of its own.
+/// A SQLite database in its own folder.
 #[derive(Debug)]
 pub struct Embedded {
     writer: Arc<Connections>,
     readers: Arc<Connections>,
-    /// Held for the store's life: the lock goes when the file is closed, by a crash too.
+    /// Held for the store's life: closing the file releases the lock, even after a crash.
     _lock: Option<File>,
 }
 
 impl Embedded {
-    /// Opens the store in `folder` (made with mode 0700 when missing), migrating it when it is older.
+    /// Opens the store in `folder` (created with mode 0700 when missing), migrating an older one.
     ///
     /// # Errors
     ///
-    /// The folder cannot be used, another process uses it, a newer program made the store, or the engine failed.
+    /// The folder cannot be used, another process uses it, a newer program created the store, or the engine failed.
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
         let lock = take_folder(folder)?;
         let file = folder.join("vestibule.db");
@@ -62,7 +61,7 @@ impl Embedded {
         Ok(Self { writer, readers, _lock: Some(lock) })
     }
 
-    /// A store that lives and dies with the process.
+    /// A store in memory, for one test.
     #[cfg(test)]
     pub(crate) async fn in_memory() -> Self {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
@@ -71,7 +70,7 @@ impl Embedded {
         Self { readers: Arc::clone(&writer), writer, _lock: None }
     }
 
-    /// Closes all connections; the write-ahead log goes into the database.
+    /// Closes all connections; the write-ahead log is merged into the database.
     pub async fn close(&self) {
         self.readers.close().await;
         self.writer.close().await;

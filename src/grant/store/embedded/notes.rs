@@ -1,4 +1,4 @@
-//! One-time values, and small named ones.
+//! One-time values, and small named values.
 
 use sqlx::Row as _;
 

@@ -1,4 +1,4 @@
-//! Sessions, tokens, and whose they are.
+//! Sessions and tokens, and their owners.
 
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::{QueryBuilder, SqliteConnection};
@@ -72,14 +72,14 @@ pub(super) async fn write_token(writer: &Connections, row: &TokenRow) -> Result<
         .bind(row.created_at.as_millis())
         .bind(row.asked_at.as_millis())
         .bind(row.last_seen.as_millis())
-        // All rows, though it is one: sqlx commits after the first without looking whether that failed.
+        // Fetches all rows, though there is one: sqlx commits after the first without checking whether that failed.
         .fetch_all(&mut *writer.turn().await?)
         .await
         .map_err(failed)?;
     read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
 }
 
-/// Each table in one statement: a hand-over to the connection costs more than a row.
+/// One statement per table: a hand-over to the connection costs more than a row.
 pub(super) async fn write_seen(writer: &Connections, seen: &[Touch]) -> Result<(), StoreError> {
     let mut sessions = Vec::new();
     let mut tokens = Vec::new();
@@ -150,9 +150,9 @@ pub(super) async fn list_live(
     Ok(all)
 }
 
-/// A binding as one script: the session, when the grant may still be claimed and the session is new (see
-/// [`no_claim`]); the grant's user; that this user has signed in; and the end of the user's older grants without a
-/// session. Gives the grant as it is then, and those that ended. Parameters as for [`older_grants`], and $6 the session.
+/// A binding as one script: the session, when the grant may still be claimed and the session is new (see [`no_claim`]);
+/// the grant's user; that this user has signed in; and the end of the user's older grants without a session. Returns
+/// the grant as it is then, and the ended ones. Parameters as for [`older_grants`], and $6 the session.
 macro_rules! bind_commit {
     () => {
         concat!(
@@ -174,14 +174,14 @@ macro_rules! bind_commit {
     };
 }
 
-/// The rest of a transaction.
+/// Binds and commits, in a transaction that has begun.
 const BIND_COMMIT: &str = bind_commit!();
 
-/// A transaction of its own.
+/// Binds in its own transaction.
 const BEGIN_BIND_COMMIT: &str = concat!(begin!(), bind_commit!());
 
-/// Whether the session was refused, by a constraint of its table: the grant is not there, has ended or is another
-/// user's, so that there is no `grant_id`; or the session is known.
+/// Whether a constraint of its table refused the session: the grant is missing, has ended or is another user's, so that
+/// there is no `grant_id`; or the session is known.
 fn no_claim(error: &dyn DatabaseError) -> bool {
     matches!(error.kind(), ErrorKind::NotNullViolation | ErrorKind::UniqueViolation)
 }
@@ -200,8 +200,8 @@ async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<End
     Ok(ended.flatten().unwrap_or(EndReason::Replaced))
 }
 
-/// Ends the session that the browser presented before signing in. One that is not known is written
-/// down as ended, so that it can never be adopted later (session fixation, CVE-2026-34454).
+/// Ends the session that the browser presented before signing in. An unknown one is stored as ended, so that it can
+/// never be adopted later (session fixation, CVE-2026-34454).
 async fn end_presented(
     connection: &mut SqliteConnection,
     bind: &Bind,

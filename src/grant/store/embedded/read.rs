@@ -1,4 +1,4 @@
-//! Rows of the database as rows of the store.
+//! Converts rows of the database into rows of the store.
 
 use sqlx::Row as _;
 use sqlx::sqlite::SqliteRow;
@@ -108,7 +108,7 @@ fn listed(row: &SqliteRow, kind: ListedKind) -> Read<Listed> {
     })
 }
 
-/// A grant that ended, with its user where known.
+/// An ended grant, with its user where known.
 pub(super) fn ended_grant(row: &SqliteRow) -> Read<(GrantId, Option<CoderUserId>)> {
     Ok((grant_id(row, "id")?, optional_user(row)?))
 }
@@ -148,7 +148,7 @@ fn text<'r>(row: &'r SqliteRow, column: &str) -> Read<&'r str> {
 }
 
 fn key(row: &SqliteRow) -> Read<IdentityKey> {
-    // Whether http was allowed was decided when the grant was made.
+    // The decision whether http is allowed was made when the grant was created.
     let issuer = Issuer::parse(text(row, "issuer")?, true).map_err(|_| damaged("issuer"))?;
     let subject = Subject::parse(text(row, "subject")?).map_err(|_| damaged("subject"))?;
     Ok(IdentityKey { issuer, subject })

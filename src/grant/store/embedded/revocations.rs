@@ -1,4 +1,4 @@
-//! Ended grants: their tokens to be revoked; and rows that are old enough to forget.
+//! Ended grants whose tokens must be revoked, and rows old enough to forget.
 
 use sqlx::Row as _;
 

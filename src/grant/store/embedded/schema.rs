@@ -1,4 +1,4 @@
-//! The schema, and how an older one is brought up to it.
+//! The schema, and the migration of older ones.
 
 use super::connections::Connections;
 use super::errors::failed;
@@ -7,7 +7,7 @@ use crate::grant::store::OpenError;
 /// The newest schema this program knows (`PRAGMA user_version`).
 pub(super) const SCHEMA: i64 = 3;
 
-/// Brings the schema to [`SCHEMA`], each step in one transaction with its number.
+/// Migrates the schema to [`SCHEMA`], each step in one transaction with its number.
 pub(super) async fn migrate(writer: &Connections) -> Result<(), OpenError> {
     let mut transaction = writer.begin().await?;
     let found: i64 =

@@ -1,4 +1,4 @@
-//! SQLite in a folder: what the suite for all engines does not say.
+//! SQLite in a folder: tests beyond the suite for all engines.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -18,7 +18,7 @@ async fn make() -> (Arc<dyn Store>, ()) {
 
 conformance!(make);
 
-/// The same on the disk, where readers and the writer are different connections.
+/// The same on disk, where readers and the writer are different connections.
 mod on_disk {
     use super::*;
 
@@ -47,7 +47,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
 }
 
-/// The files as they are while the process runs are the files that a kill leaves behind.
+/// The files of the running process are those that a kill leaves behind.
 #[tokio::test]
 async fn what_was_written_is_there_after_a_kill() {
     let folder = tempfile::tempdir().unwrap();
@@ -97,7 +97,7 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA })), "{newer:?}");
 }
 
-/// The schema as it was first written: its file never changes.
+/// The original schema: its file never changes.
 #[tokio::test]
 async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
     let folder = tempfile::tempdir().unwrap();
@@ -145,7 +145,7 @@ async fn a_full_disk_is_an_error_and_changes_nothing() {
     assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
 }
 
-/// A grant of alice that waits to be bound, and how.
+/// An unbound grant of alice, and its binding.
 async fn unbound(store: &Embedded) -> Bind {
     let row = grant("alice", "sid");
     let bind = Bind {
@@ -161,7 +161,7 @@ async fn unbound(store: &Embedded) -> Bind {
 
 #[tokio::test]
 async fn a_binding_that_is_dropped_in_the_middle_is_undone() {
-    // The store's thread may be done before the first look: then there is no middle, and another one is tried.
+    // The store's thread may finish before the first check: then there is no middle, and another one is tried.
     let mut tries = 0;
     let (store, bind) = loop {
         let store = Embedded::in_memory().await;
