@@ -1,7 +1,7 @@
-//! What the fuzzers of `fuzz/` call: one function for each property, which panics when bytes violate it. The tests run
-//! each with its corpus.
+//! The properties that the fuzzers of `fuzz/` check: one function each, which panics when bytes violate it. The tests
+//! run each with its corpus.
 //!
-//! The top tier: each function stands in the module that it examines.
+//! The top tier: each function is in the module that it examines.
 
 pub use crate::coder::fuzzing::{credentials, routes};
 pub use crate::config::fuzzing::configuration;
@@ -47,7 +47,7 @@ mod tests {
         entries(folder).iter().map(|path| path.file_stem().unwrap().to_str().unwrap().to_owned()).collect()
     }
 
-    /// A file that violates a property fails by its name.
+    /// A file that violates a property fails under its name.
     #[test]
     fn every_corpus_holds_its_property() {
         for (name, property) in TARGETS {

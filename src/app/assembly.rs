@@ -1,4 +1,4 @@
-//! The parts put together, and run.
+//! Assembles the parts, and runs them.
 
 use std::io;
 use std::net::SocketAddr;
@@ -61,9 +61,6 @@ impl App {
     ///
     /// # Errors
     /// [`BuildError`] when an address cannot be bound, or a file, the store or a setting cannot be used.
-    ///
-    /// # Errors
-    /// What cannot be bound, opened or made.
     pub async fn build(config: Config, clock: Clock) -> Result<Self, BuildError> {
         Self::build_around(config, clock, |store| store).await
     }
@@ -72,9 +69,6 @@ impl App {
     ///
     /// # Errors
     /// As [`App::build`].
-    ///
-    /// # Errors
-    /// As [`Self::build`].
     pub async fn build_around(
         config: Config,
         clock: Clock,
@@ -134,7 +128,7 @@ impl App {
         }
     }
 
-    /// The certificate that it shows, where the gateway itself ends TLS.
+    /// The server certificate, if the gateway itself terminates TLS.
     pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
         self.certificates.clone()
     }
@@ -143,9 +137,6 @@ impl App {
     ///
     /// # Errors
     /// [`RunError`] when a listener or a worker thread fails.
-    ///
-    /// # Errors
-    /// The part that failed.
     pub async fn run(self, shutdown: Shutdown) -> Result<(), RunError> {
         let addresses = self.addresses();
         let version = env!("CARGO_PKG_VERSION");

@@ -18,13 +18,13 @@ use crate::oidc::Provider;
 /// How often the limits forget idle addresses.
 const TIDY: Duration = Duration::from_mins(1);
 
-/// What the work in the background needs.
+/// What the background tasks need.
 pub(super) struct BackgroundWork {
     /// The provider, whose documents are kept current.
     pub(super) provider: Arc<Provider>,
-    /// The grants, which have work of their own.
+    /// The grants, which have tasks of their own.
     pub(super) grants: Arc<Grants>,
-    /// The gateway, which forgets quiet addresses.
+    /// The gateway, which forgets idle addresses.
     pub(super) gateway: Arc<Gateway>,
     /// Coder's API, for the readiness probe.
     pub(super) coder: Api,
@@ -32,7 +32,7 @@ pub(super) struct BackgroundWork {
     pub(super) admin: AdminListeners,
     /// The certificate, whose file is watched.
     pub(super) certificates: Option<Arc<Certificates>>,
-    /// What is written into the log once.
+    /// The hints that are logged once.
     pub(super) hints: HintsAtStart,
 }
 
@@ -60,7 +60,7 @@ impl BackgroundWork {
     }
 }
 
-/// Gives `provider` the documents of the last run: Coder refuses to start while its issuer has none, and
+/// Loads the documents of the last run into `provider`: Coder refuses to start while its issuer has none, and
 /// authentik may be down at that moment.
 pub(super) async fn restore_documents(grants: &Grants, provider: &Provider) -> Result<(), BuildError> {
     if let Some((discovery, keys)) = grants.documents().await?

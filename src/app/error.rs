@@ -1,4 +1,4 @@
-//! Why a gateway cannot be put together, or does not go on.
+//! Why a gateway cannot start, or stops by itself.
 
 use std::io;
 use std::net::SocketAddr;

@@ -1,4 +1,4 @@
-//! Files that are opened at the start: the certificate, the store, the keys that seal what is in it.
+//! Files that are opened at the start: the certificate, the store, the key file.
 
 use std::sync::Arc;
 

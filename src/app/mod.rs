@@ -2,10 +2,10 @@
 //!
 //! | what | file |
 //! | --- | --- |
-//! | the parts put together, and run | `assembly.rs` |
+//! | the parts, assembled and run | `assembly.rs` |
 //! | the process: runtime and signals | `process.rs` |
 //! | what runs in addition to requests | `background.rs` |
-//! | from the configuration to the settings of each module | `settings.rs` |
+//! | the settings of each module, from the configuration | `settings.rs` |
 //! | files that are opened at the start | `files.rs` |
 //! | the limit on open files, and the connections that fit into it | `open_files.rs` |
 //! | the operator's listeners | `admin/` |

@@ -4,7 +4,7 @@ use std::io;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
-/// The most connections, whatever the limit on open files: the bound on memory.
+/// The most connections, whatever the limit on open files: it bounds memory.
 const MOST_CONNECTIONS: u64 = 32_768;
 
 /// The fewest connections, whatever the limit.
@@ -13,33 +13,33 @@ const FEWEST_CONNECTIONS: u64 = 16;
 /// Connections from Coder to the issuer listener.
 pub(super) const ISSUER_CONNECTIONS: usize = 128;
 
-/// Files for everything that is no connection of a client: the issuer listener, the two listeners of operators, the store,
-/// the log, the provider, and questions to Coder.
+/// Files other than client connections: the issuer listener, the two listeners of operators, the store,
+/// the log, the provider, and queries to Coder.
 const RESERVED: u64 = 384;
 
 /// Files of each worker: its runtime, its socket, and a connection that waits for a place.
 const RESERVED_PER_WORKER: u64 = 8;
 
-/// One file in so many is for idle connections to Coder.
+/// One file out of this many is for idle connections to Coder.
 const IDLE_OF: u64 = 32;
 
 /// The most idle connections to Coder that one worker keeps.
 const MAX_IDLE_PER_WORKER: u64 = 1024;
 
-/// A connection and the one to Coder that belongs to it, as of a websocket.
+/// Files for a connection and its connection to Coder, as for a websocket.
 const FILES_PER_CONNECTION: u64 = 2;
 
 /// The limits on open files of this process (`RLIMIT_NOFILE`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct OpenFiles {
-    /// The limit that counts.
+    /// The soft limit, which applies.
     pub(super) soft: u64,
-    /// What the process may raise it to. `u64::MAX` is without limit.
+    /// The hard limit, up to which the process may raise it. `u64::MAX` means no limit.
     pub(super) hard: u64,
 }
 
 impl OpenFiles {
-    /// The present limits.
+    /// The current limits.
     pub(super) fn current() -> Self {
         let limit = getrlimit(Resource::Nofile);
         Self { soft: limit.current.unwrap_or(u64::MAX), hard: limit.maximum.unwrap_or(u64::MAX) }
@@ -48,7 +48,7 @@ impl OpenFiles {
     /// Raises the soft limit to the hard one.
     ///
     /// # Errors
-    /// What the system says; the limits stay as they were.
+    /// The system's error; the limits are unchanged.
     pub(super) fn raise() -> io::Result<()> {
         let limit = getrlimit(Resource::Nofile);
         Ok(setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit })?)
@@ -65,7 +65,7 @@ pub(super) struct ConnectionBudget {
 }
 
 impl ConnectionBudget {
-    /// Divides a limit of `files` open files for so many workers.
+    /// Divides a limit of `files` open files among this many workers.
     pub(super) fn new(files: u64, workers: usize) -> Self {
         let workers = u64::try_from(workers).unwrap_or(u64::MAX).max(1);
         let reserved = RESERVED.saturating_add(workers.saturating_mul(RESERVED_PER_WORKER)).min(files / 2);

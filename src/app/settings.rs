@@ -1,4 +1,4 @@
-//! From the configuration to the settings of modules that need values of several sections.
+//! Derives the settings of modules that need values of several sections.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -22,7 +22,7 @@ pub(super) fn cores() -> usize {
     std::thread::available_parallelism().map_or(1, NonZeroUsize::get)
 }
 
-/// How many worker threads serve the public listener.
+/// The number of worker threads for the public listener.
 pub(super) fn workers(config: &Config) -> usize {
     config.listen.workers.map_or_else(cores, NonZeroUsize::get)
 }
@@ -57,7 +57,7 @@ pub(super) fn coder_client() -> ClientSettings {
     ClientSettings { max_response: handoff::MAX_ANSWER, ..ClientSettings::default() }
 }
 
-/// Connections to Coder. How many idle ones a worker keeps follows from the limit on open files ([`ConnectionBudget`]).
+/// Connections to Coder. The limit on open files determines how many idle ones a worker keeps ([`ConnectionBudget`]).
 ///
 /// # Errors
 /// [`BuildError::CoderUrl`].

@@ -61,7 +61,7 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     after_writing(findings.iter().try_for_each(|finding| explain(finding, out)), exit)
 }
 
-/// Failed when something is wrong.
+/// Failed if there is an error.
 fn exit_of(findings: &[Finding]) -> Exit {
     let wrong = findings.iter().any(|finding| finding.level == Level::Wrong);
     if wrong { Exit::Failed } else { Exit::Done }
@@ -116,7 +116,7 @@ fn who(config: &Config) -> String {
     who
 }
 
-/// Prints a finding; a hint or an error with its likely cause and what to do.
+/// Prints a finding; a hint or an error with its likely cause and remedy.
 fn explain(finding: &Finding, out: &mut dyn Write) -> io::Result<()> {
     let word = match finding.level {
         Level::Ok => return writeln!(out, "\nok: {}", finding.what),

@@ -1,4 +1,4 @@
-//! How a command ends.
+//! Exit codes.
 
 use std::io;
 use std::process::ExitCode;
@@ -8,7 +8,7 @@ use std::process::ExitCode;
 pub enum Exit {
     /// The command did its work: 0.
     Done,
-    /// The command failed, or found something wrong: 1.
+    /// The command failed, or found an error: 1.
     Failed,
     /// The arguments or the configuration are wrong: 64 (`EX_USAGE` of sysexits.h).
     Usage,

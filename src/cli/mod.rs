@@ -69,7 +69,7 @@ enum Command {
     },
 }
 
-/// Runs the command in `arguments`, of which the first is the program's name. Output goes to `out`, errors go to `err`.
+/// Runs the command in `arguments`, whose first is the program's name. Output goes to `out`, errors go to `err`.
 pub fn run(
     arguments: impl IntoIterator<Item = OsString>,
     environment: &Environment,

@@ -1,4 +1,4 @@
-//! `vestibule sessions`: asks the running gateway who is signed in, and ends sessions and tokens.
+//! `vestibule sessions`: lists the sessions and tokens at the running gateway, and ends them.
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -65,7 +65,7 @@ struct SessionList {
     sessions: Vec<SessionEntry>,
 }
 
-/// Asks the gateway at `socket`, and prints its answer.
+/// Sends the request to the gateway at `socket`, and prints the response.
 pub(super) fn run(action: &SessionsCommand, socket: &Path, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
     match ask(action, socket) {
         Ok(answer) => after_writing(print(action, &answer, out), Exit::Done),
@@ -131,7 +131,7 @@ fn named(action: &SessionsCommand) -> Option<String> {
     user.as_deref().map(plain)
 }
 
-/// The longest text printed of one value, in characters: longer than any that the gateway keeps.
+/// The longest text printed for one value, in characters: longer than any that the gateway keeps.
 const MAX_CELL: usize = 1000;
 
 const TITLES: [&str; 7] = ["ID", "KIND", "WHO", "ADDRESS", "SINCE (UTC)", "SEEN (UTC)", "DEVICE"];
@@ -148,7 +148,7 @@ fn row(entry: &SessionEntry) -> [String; 7] {
     ]
 }
 
-/// The name of a browser, because the header begins alike for all browsers. `show` prints the whole header.
+/// The name of a browser, because the header starts alike for all browsers. `show` prints the complete header.
 fn device(entry: &SessionEntry) -> String {
     let device = match (&entry.made_for, entry.device.as_str()) {
         (_, "") => "-".to_owned(),
@@ -158,7 +158,7 @@ fn device(entry: &SessionEntry) -> String {
     shortened(&plain(&device))
 }
 
-/// `session`, or `token` with what it was made for.
+/// `session`, or `token` with its purpose.
 fn kind(entry: &SessionEntry) -> String {
     let made_for = entry.made_for.as_deref().filter(|made_for| *made_for != entry.kind);
     plain(&made_for.map_or_else(|| entry.kind.clone(), |made_for| format!("{} ({made_for})", entry.kind)))
@@ -202,7 +202,7 @@ fn plain(text: &str) -> String {
     printable(text, MAX_CELL)
 }
 
-/// `2026-11-24 10:00:00`, in UTC; `-` for a moment that no calendar has.
+/// `2026-11-24 10:00:00`, in UTC; `-` for a time outside the calendar.
 fn date(seconds: i64) -> String {
     let moment = DateTime::from_timestamp(seconds, 0);
     moment.map_or_else(|| "-".to_owned(), |moment| moment.format("%Y-%m-%d %H:%M:%S").to_string())

@@ -1,4 +1,4 @@
-//! Answers in Coder's shape: `{"message", "detail"}`, with the words that its CLI, IDE extensions and
+//! Responses in Coder's shape: `{"message", "detail"}`, with the texts that its CLI, IDE extensions and
 //! dashboard know.
 
 use bytes::Bytes;
@@ -10,18 +10,18 @@ use url::Url;
 use super::names::RESOURCE_METADATA;
 use crate::web::{Body, Response, UncachedResponse, response};
 
-/// What Coder says to everybody who must sign in again; its clients look for it.
+/// Coder's message when a user must sign in again; its clients look for it.
 const SIGNED_OUT_MESSAGE: &str =
     "You are signed out or your session has expired. Please sign in again to continue.";
 
 /// Coder's detail for a request without a credential.
 pub const NO_CREDENTIAL: &str = "Cookie \"coder_session_token\" or query parameter must be provided.";
 
-/// Coder's detail for a credential that it does not know.
+/// Coder's detail for an unknown credential.
 pub const API_KEY_INVALID: &str = "API key is invalid.";
 
-/// The 401s, with the challenge that OAuth 2.0 clients follow (RFC 9728 §5.1). Their bodies are written once: nobody
-/// is refused as often as scanners are.
+/// The 401 responses, with the challenge that OAuth 2.0 clients follow (RFC 9728 §5.1). Their bodies are built once,
+/// because scanners are refused most often.
 #[derive(Debug)]
 pub struct Challenge {
     headers: HeaderMap,
@@ -29,10 +29,10 @@ pub struct Challenge {
 }
 
 impl Challenge {
-    /// For a deployment's access URL, with the details that its answers will have.
+    /// For a deployment's access URL, with the details of its responses.
     pub fn new(access_url: &Url, details: &[&'static str]) -> Self {
         let origin = access_url.as_str().trim_end_matches('/');
-        // Word for word what Coder says, also to a client without any credential.
+        // Coder's exact text, also for a client without any credential.
         let challenge = format!(
             "Bearer realm=\"coder\", error=\"invalid_token\", error_description=\"The access token has expired\", \
              resource_metadata=\"{origin}{RESOURCE_METADATA}\""
@@ -64,12 +64,12 @@ struct CoderMessage<'a> {
     detail: Option<&'a str>,
 }
 
-/// An answer of a status with a message and a detail.
+/// A response with a status, a message and a detail.
 pub fn message(status: StatusCode, message: &str, detail: Option<&str>) -> Response {
     json(status, &CoderMessage { message, detail })
 }
 
-/// An answer of a status with any JSON, which nobody stores.
+/// A response with a status and any JSON, not to be stored.
 pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Response {
     json_response(status, written(value)).build()
 }
@@ -81,7 +81,7 @@ fn json_response(status: StatusCode, body: Bytes) -> UncachedResponse {
 }
 
 fn written(value: &impl Serialize) -> Bytes {
-    // Nothing that is answered here can fail to serialise; an empty object is JSON all the same.
+    // None of these values can fail to serialise; an empty object is still JSON.
     serde_json::to_vec(value).map_or(Bytes::from_static(b"{}"), Bytes::from)
 }
 

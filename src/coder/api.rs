@@ -1,4 +1,4 @@
-//! Questions to Coder: whose a token is, whether it is alive, which version it is.
+//! Queries to Coder: who owns a token, whether Coder is alive, and its version.
 
 use std::net::IpAddr;
 
@@ -13,7 +13,7 @@ use super::refusal::CoderRefusal;
 use crate::types::{CoderUserId, LoginType, Secret};
 use crate::web::{Client, ClientError};
 
-/// Asks Coder.
+/// A client of Coder's API.
 #[derive(Clone, Debug)]
 pub struct Api {
     url: Url,
@@ -21,7 +21,7 @@ pub struct Api {
     client: Client,
 }
 
-/// TokenLookup owns a token.
+/// The owner of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CoderUser {
     /// The user's id.
@@ -30,16 +30,16 @@ pub struct CoderUser {
     pub login_type: LoginType,
 }
 
-/// What Coder says of a token.
+/// What Coder reports about a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TokenLookup {
-    /// This user's.
+    /// It belongs to this user.
     Owner(CoderUser),
-    /// Valid, but of a scope that may not ask who it is (Coder answers 404, or 403).
+    /// Valid, but its scope does not allow asking who it is (Coder responds with 404 or 403).
     Scoped,
     /// Not valid, or no longer.
     UnknownToken,
-    /// Coder does not answer, or not in a way that says anything about the token.
+    /// Coder does not respond, or its response says nothing about the token.
     Unreachable,
 }
 
@@ -57,29 +57,29 @@ struct ErrorMessage {
     detail: String,
 }
 
-/// What `/api/v2/buildinfo` says.
+/// The response of `/api/v2/buildinfo`.
 #[derive(Clone, Debug, Deserialize, PartialEq, Eq)]
 pub struct BuildInfo {
     /// Coder's version, for example `v2.31.0`.
     pub version: String,
-    /// The access URL that Coder believes to have.
+    /// The access URL that Coder is configured with.
     #[serde(default)]
     pub dashboard_url: String,
 }
 
 impl Api {
-    /// Asks the Coder at `url`, which is told that it was reached by `access_url`.
+    /// Asks the Coder at `url`, naming `access_url` as the address that was reached.
     pub fn new(url: &Url, access_url: &Url, client: Client) -> Self {
         Self { url: url.clone(), host: authority(access_url), client }
     }
 
-    /// Whose a token is. `client` is told to Coder, whose rate limit is by address and user.
+    /// Who owns a token. `client` is passed on to Coder, whose rate limit is by address and user.
     pub async fn who(&self, token: &Secret, client: IpAddr) -> TokenLookup {
         self.ask(ME, token, client).await
     }
 
-    /// Which user has this name, as far as the bearer of `token` may know it: [`TokenLookup::Scoped`] when not, or
-    /// when it is no name that Coder gives (letters, digits and hyphens).
+    /// Which user has this name, as far as the bearer of `token` may see: [`TokenLookup::Scoped`] when it may not, or
+    /// when the name is impossible in Coder (only letters, digits and hyphens are allowed).
     pub async fn user(&self, name: &str, token: &Secret, client: IpAddr) -> TokenLookup {
         let is_name =
             !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
@@ -89,11 +89,11 @@ impl Api {
         self.ask(&format!("{USERS}{name}"), token, client).await
     }
 
-    /// Whose a session is that Coder has just given.
+    /// Who owns a session that Coder has just issued.
     ///
     /// # Errors
-    /// The refusal, when Coder does not take its own session: Coder before 2.35 gives one to a suspended user, and
-    /// says so only when it is used. `None` when it does not say who it is for another reason.
+    /// The refusal, when Coder rejects its own session: Coder before 2.35 issues one to a suspended user, and
+    /// refuses it only when it is used. `None` when Coder does not name the owner for another reason.
     pub async fn owner_of_new(
         &self,
         session: &Secret,
@@ -131,17 +131,17 @@ impl Api {
         self.client.send(request).await.is_ok_and(|answer| answer.status() == StatusCode::OK)
     }
 
-    /// Coder's version; `None` when it does not say.
+    /// Coder's version; `None` when Coder does not report one.
     pub async fn build_info(&self) -> Option<BuildInfo> {
         let answer = self.client.send(self.request(BUILD_INFO, None)?).await.ok()?;
         serde_json::from_slice(answer.body()).ok()
     }
 
-    /// What comes back when the relay is asked to speak by websocket: 101 when everything on the way lets a websocket
-    /// through, which the relay opens for everybody. Nothing is said over it.
+    /// The response of the relay to a websocket upgrade: 101 when everything on the way lets a websocket
+    /// through. The relay is open to everybody. Nothing is sent over it.
     ///
     /// # Errors
-    /// [`ClientError`]: there is no answer.
+    /// [`ClientError`]: there is no response.
     pub async fn websocket(&self) -> Result<StatusCode, ClientError> {
         let Some(mut request) = self.request(RELAY, None) else { return Err(ClientError::Broken) };
         for (name, value) in [
@@ -157,8 +157,8 @@ impl Api {
         Ok(self.client.send(request).await?.status())
     }
 
-    /// A request under the access URL's host: Coder redirects others to it. `None` when the token is no
-    /// header value, so that it is no token either.
+    /// A request under the access URL's host: Coder redirects others to it. `None` when the token is not a valid
+    /// header value, so it is not a token either.
     fn request(&self, path: &str, who: Option<(&Secret, IpAddr)>) -> Option<Request<Bytes>> {
         let url = self.url.join(path).ok()?;
         let mut request = Request::get(url.as_str())
@@ -174,9 +174,9 @@ impl Api {
     }
 }
 
-/// Whether a refusal is Coder's own and about the token. What stands in between says nothing about it, and
-/// Coder itself answers 401 when its database fails, or when it cannot refresh the sign-in behind a session
-/// for another reason than that it has ended.
+/// Whether a refusal is Coder's own and about the token. A refusal by a proxy in between says nothing about it, and
+/// Coder itself responds with 401 when its database fails, or when it cannot refresh the sign-in behind a session
+/// although the sign-in has not ended.
 fn is_definite(body: &[u8]) -> bool {
     let Ok(said) = serde_json::from_slice::<ErrorMessage>(body) else { return false };
     let failed = said.message.starts_with("An internal error")

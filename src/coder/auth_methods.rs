@@ -1,4 +1,4 @@
-//! The list of sign-in methods, answered by the gateway: what Coder's own sign-in page, the CLI and IDEs show is
+//! The list of sign-in methods, which the gateway serves itself: Coder's own sign-in page, the CLI and IDEs show only
 //! what the gateway allows.
 
 use http::StatusCode;
@@ -6,7 +6,7 @@ use http::StatusCode;
 use super::answer;
 use crate::web::Response;
 
-/// The ways to sign in that are open to a client.
+/// The sign-in methods that are open to a client.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AuthMethods<'a> {
     /// Whether this client may sign in by password: `policy.passwordSignIn`, for its address.
@@ -15,13 +15,13 @@ pub struct AuthMethods<'a> {
     pub github: bool,
     /// `oidc.signInText`.
     pub sign_in_text: &'a str,
-    /// `oidc.iconURL`; empty without one.
+    /// `oidc.iconURL`; empty if none is set.
     pub icon_url: &'a str,
 }
 
 impl AuthMethods<'_> {
-    /// The answer to `GET /api/v2/users/authmethods`. OpenID Connect is always open: it is what the gateway is
-    /// for. Coder's built-in GitHub application never is, so a fresh deployment does not offer it.
+    /// The response to `GET /api/v2/users/authmethods`. OpenID Connect is always on: it is the gateway's
+    /// purpose. Coder's built-in GitHub application is always off, so a fresh deployment does not offer it.
     pub fn answer(&self) -> Response {
         let methods = serde_json::json!({
             "password": { "enabled": self.password },
@@ -47,7 +47,7 @@ mod tests {
         serde_json::from_slice(&body).expect("JSON")
     }
 
-    /// The form is the one that Coder of 2025-07 and 2026-02 answered.
+    /// The response format of Coder 2025-07 and 2026-02.
     #[tokio::test]
     async fn the_ways_to_sign_in_are_told_in_coders_form() {
         let methods = AuthMethods {

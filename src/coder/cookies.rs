@@ -2,19 +2,19 @@
 
 use http::HeaderValue;
 
-/// The session. Coder reads it before every other place of a credential.
+/// The session cookie. Coder reads it before every other source of a credential.
 pub const SESSION: &str = "coder_session_token";
 
-/// The session where Coder runs with `CODER_HOST_PREFIX_COOKIE` (since 2.31).
+/// The session cookie where Coder runs with `CODER_HOST_PREFIX_COOKIE` (since 2.31).
 pub const SESSION_HOST_PREFIXED: &str = "__Host-coder_session_token";
 
-/// The session of a path app on a workspace proxy.
+/// The session cookie of a path app on a workspace proxy.
 pub const PATH_APP_SESSION: &str = "coder_path_app_session_token";
 
-/// The session on an app host. Since 2.27 an underscore and 32 hexadecimal digits of the host's name follow.
+/// The session cookie on an app host. Since 2.27, an underscore and 32 hex digits of the wildcard's hash follow.
 pub const APP_HOST_SESSION: &str = "coder_subdomain_app_session_token";
 
-/// A signed permission for one app, good for about a minute.
+/// A signed permission for one app, valid for about a minute.
 pub const SIGNED_APP_TOKEN: &str = "coder_signed_app_token";
 
 /// Whether a cookie is a session on the dashboard's host, under either name.
@@ -22,14 +22,14 @@ pub fn is_session(name: &str) -> bool {
     name == SESSION || name == SESSION_HOST_PREFIXED
 }
 
-/// Whether a cookie is the session of a workspace app, on whichever host.
+/// Whether a cookie is the session of a workspace app, on any host.
 pub fn is_app_session(name: &str) -> bool {
     name == PATH_APP_SESSION
         || name.strip_prefix(APP_HOST_SESSION).is_some_and(|hash| hash.is_empty() || hash.starts_with('_'))
 }
 
-/// The `Set-Cookie` lines that delete the session under both of its names. `secure` as the access URL's
-/// scheme says: a `__Host-` cookie is deleted only by a line that could have set it (CVE-2025-55162).
+/// The `Set-Cookie` lines that delete the session under both of its names. `secure` follows the access URL's
+/// scheme: a `__Host-` cookie is deleted only by a line that could have set it (CVE-2025-55162).
 pub fn delete_session(secure: bool) -> impl Iterator<Item = HeaderValue> {
     const PLAIN: HeaderValue =
         HeaderValue::from_static("coder_session_token=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax");

@@ -1,6 +1,6 @@
-//! What must hold of credentials and routes whatever bytes come, against models of how Coder reads a request.
+//! Properties of credentials and routes that hold for any bytes, checked against models of how Coder reads a request.
 //!
-//! The models say again, in another way, what Go's `net/http` and Coder's router do (2026-10).
+//! The models reimplement what Go's `net/http` and Coder's router do (2026-10).
 
 #![expect(
     clippy::expect_used,
@@ -20,12 +20,12 @@ use crate::policy::{Machine, RouteClass};
 use crate::web::Target;
 use crate::web::fuzzing::{headers, raw_cookies};
 
-/// What is stripped is not found any more; what is kept is found unchanged, and no other credential; everything else stays.
+/// A stripped credential is no longer found. The kept one is found unchanged, and no other. Everything else stays.
 ///
 /// The first byte chooses the class of the route. The rest of the first line is the query, then come header lines.
 ///
 /// # Panics
-/// When that does not hold.
+/// When the property does not hold.
 pub fn credentials(bytes: &[u8]) {
     let Some((class, bytes)) = bytes.split_first() else { return };
     let classes = [RouteClass::User, RouteClass::Page, RouteClass::AppPath, RouteClass::AppHost];
@@ -42,7 +42,7 @@ pub fn credentials(bytes: &[u8]) {
     assert!(!left.iter().any(|cookie| is_credential(cookie) && has_value(cookie)), "{without:?}");
     for class in classes {
         let found = finder.find(&without, None, class).unwrap();
-        // In `Authorization` something else than a credential of Coder may be left.
+        // `Authorization` may still hold something that is not a credential of Coder.
         assert!(found.is_none_or(|left| left.kind() == PresentedKind::Malformed), "{without:?}");
         assert!(finder.session_cookie(&without).is_none());
     }
@@ -50,7 +50,7 @@ pub fn credentials(bytes: &[u8]) {
 
     let Ok(Some(found)) = finder.find(&before, query, class) else { return };
     if found.kind() == PresentedKind::Malformed {
-        // It is refused, not forwarded.
+        // The request is refused, not forwarded.
         return;
     }
     let mut with = before.clone();
@@ -58,7 +58,7 @@ pub fn credentials(bytes: &[u8]) {
     let again = finder.find(&with, query, class).unwrap();
     let again = again.filter(|again| again.kind() != PresentedKind::Malformed);
     let Some(again) = again else {
-        // Of several cookies of one name all go, unless each is the one to keep: Coder then refuses the request.
+        // Cookies with the same name are all removed unless each is the one to keep: Coder then refuses the request.
         return assert!(has_rivals(&before), "what is kept is found: {before:?}");
     };
     assert_eq!((again.kind(), again.in_url()), (found.kind(), found.in_url()));
@@ -69,7 +69,7 @@ pub fn credentials(bytes: &[u8]) {
     others_stay(&before, &with);
 }
 
-/// Whatever is no credential of Coder is the same before and after.
+/// Everything that is not a credential of Coder is the same before and after.
 fn others_stay(before: &HeaderMap, after: &HeaderMap) {
     let other = |headers: &HeaderMap| -> Vec<Vec<u8>> {
         raw_cookies(headers).into_iter().filter(|cookie| !names_credential(cookie_name(cookie))).collect()
@@ -86,7 +86,7 @@ fn cookie_name(cookie: &[u8]) -> &[u8] {
     cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
 }
 
-/// Whether a name of Coder's stands on cookies with different values.
+/// Whether a cookie name of Coder's occurs with different values.
 fn has_rivals(headers: &HeaderMap) -> bool {
     let cookies: Vec<Vec<u8>> = raw_cookies(headers);
     let cookies = cookies.iter().filter(|cookie| names_credential(cookie_name(cookie)) && has_value(cookie));
@@ -99,7 +99,7 @@ fn has_value(cookie: &[u8]) -> bool {
     cookie.iter().position(|byte| *byte == b'=').is_some_and(|at| !cookie[at + 1..].trim_ascii().is_empty())
 }
 
-/// Whether Coder takes a cookie for a credential: to Go a name that is no token (RFC 9110 §5.6.2) is none.
+/// Whether Coder reads a cookie as a credential: Go ignores a name that is not a token (RFC 9110 §5.6.2).
 fn is_credential(cookie: &[u8]) -> bool {
     let name = cookie_name(cookie);
     let is_token = |byte: &u8| byte.is_ascii_graphic() && !b"\"(),/:;<=>?@[\\]{}".contains(byte);
@@ -117,8 +117,8 @@ fn names_credential(name: &[u8]) -> bool {
     names.contains(&name) || name.starts_with(b"coder_subdomain_app_session_token_")
 }
 
-/// The credentials that Coder would read from these headers: Go takes quotes off a cookie's value, and leaves out a cookie
-/// whose value has other bytes than those of RFC 6265 §4.1.1, blanks and commas.
+/// The credentials that Coder would read from these headers: Go removes quotes from a cookie's value, and skips a
+/// cookie whose value has bytes other than those of RFC 6265 §4.1.1, spaces and commas.
 fn seen_by_coder(headers: &HeaderMap) -> Vec<String> {
     let mut seen = bearers(headers);
     for cookie in raw_cookies(headers).iter().filter(|cookie| is_credential(cookie)) {
@@ -155,7 +155,7 @@ fn is_coders(token: &str) -> bool {
     (plain && lengths == [10, 22]) || (hexadecimal && lengths == [8, 4, 4, 4, 12])
 }
 
-/// What anybody reaches without a credential, once more: methods and path, `{}` for one segment and `*` for the rest.
+/// The public routes, restated: methods and path, `{}` for one segment and `*` for the rest.
 const PUBLIC: [(&str, &str); 30] = [
     ("GET HEAD", "/assets/*"),
     ("GET HEAD", "/bin/*"),
@@ -189,7 +189,7 @@ const PUBLIC: [(&str, &str); 30] = [
     ("POST", "/api/experimental/chat-automations/{}/events"),
 ];
 
-/// The same, where the caller proves itself in the body or in another way.
+/// The same for routes where the caller proves itself in the body or in another way.
 const SELF_PROVEN: [(&str, &str); 5] = [
     ("POST", "/api/v2/workspaceagents/{}"),
     ("POST", "/oauth2/{}"),
@@ -198,13 +198,13 @@ const SELF_PROVEN: [(&str, &str); 5] = [
     ("GET", "/api/v2"),
 ];
 
-/// What is judged is what is forwarded, byte for byte; and Coder routes nothing of it to a route for people that is public
-/// here.
+/// The gateway judges exactly the bytes that it forwards, and Coder routes none of them to a route for people that is
+/// public here.
 ///
 /// The first byte chooses the method, and its highest bit an upgrade. The rest is the target as it came.
 ///
 /// # Panics
-/// When that does not hold.
+/// When the property does not hold.
 pub fn routes(bytes: &[u8]) {
     let Some((choice, target)) = bytes.split_first() else { return };
     let methods = [
@@ -252,14 +252,14 @@ fn is_public(class: RouteClass) -> bool {
     }
 }
 
-/// The path that Coder's router compares: Go decodes it once, Coder makes one slash of several.
+/// The path that Coder's router compares: Go decodes it once, Coder collapses repeated slashes.
 fn routed_by_coder(path: &str) -> Vec<u8> {
     let mut routed = percent_decode(path.as_bytes()).collect::<Vec<u8>>();
     routed.dedup_by(|one, before| *one == b'/' && *before == b'/');
     routed
 }
 
-/// Whether the route that Coder takes is one that anybody may reach.
+/// Whether the route that Coder chooses is public.
 fn public_at_coder(method: &Method, path: &str) -> bool {
     let path = path.strip_suffix('/').filter(|rest| !rest.is_empty()).unwrap_or(path);
     let known = PUBLIC.iter().chain(&SELF_PROVEN);
@@ -280,7 +280,7 @@ fn matches_pattern(pattern: &str, path: &str) -> bool {
     }
 }
 
-/// The file that Go's `path.Clean` makes of a path.
+/// Go's `path.Clean`.
 fn cleaned(path: &str) -> String {
     let mut kept: Vec<&str> = Vec::new();
     for segment in path.split('/').filter(|segment| !segment.is_empty() && *segment != ".") {

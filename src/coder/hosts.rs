@@ -20,7 +20,7 @@ pub struct Hosts {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Wildcard {
     written: String,
-    /// What stands behind the `*`, in lower case and without the port.
+    /// The part after the `*`, in lower case and without the port.
     behind: String,
 }
 
@@ -29,13 +29,13 @@ pub struct Wildcard {
 pub enum HostKind<'a> {
     /// The host of the access URL.
     Access,
-    /// An app's host; what stands in the place of the `*`.
+    /// An app's host, with the part that matches the `*`.
     App(&'a str),
-    /// None of this deployment.
+    /// A host of no part of this deployment.
     Unknown,
 }
 
-/// Why a text is no wildcard access URL. The rules are Coder's own (`appurl.CompileHostnamePattern`).
+/// Why a text is not a wildcard access URL. The rules are Coder's own (`appurl.CompileHostnamePattern`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum InvalidWildcard {
     /// It names a scheme.
@@ -44,7 +44,7 @@ pub enum InvalidWildcard {
     /// No `*`, several, or not at the beginning.
     #[error("must have exactly one * and begin with it, like *.apps.example.com")]
     Star,
-    /// Fewer than two labels, or one that is no host name's.
+    /// Fewer than two labels, or an invalid label.
     #[error("must be a host name of at least two labels behind the *")]
     Labels,
 }
@@ -59,8 +59,8 @@ impl Hosts {
         }
     }
 
-    /// What a host is, named with or without a port. The access URL's host goes before the wildcard that
-    /// covers it. The port of an app's host does not count, as with Coder.
+    /// What a host is, with or without a port. The access URL's host takes precedence over the wildcard that
+    /// covers it. The port of an app's host is ignored, as in Coder.
     pub fn judge<'a>(&self, host: &'a str) -> HostKind<'a> {
         let (name, port) = split_port(host);
         if name.eq_ignore_ascii_case(&self.access) {
@@ -73,7 +73,7 @@ impl Hosts {
         }
     }
 
-    /// What every path on an app's host is. A host that is none gets what no rule names.
+    /// The class of every path on an app's host. A host that is not an app's gets the default class.
     pub fn route(&self, host: &str) -> Route {
         let class = match self.judge(host) {
             HostKind::App(label) => app_class(label),
@@ -99,7 +99,7 @@ fn split_port(host: &str) -> (&str, Option<&str>) {
     }
 }
 
-/// The class of every path on an app's host, by what stands in the place of the `*`. Coder reserves
+/// The class of every path on an app's host, by the part that matches the `*`. Coder reserves
 /// `mcpapp-` with 32 hexadecimal digits for a public sandbox document (2026-08).
 fn app_class(label: &str) -> RouteClass {
     let sandbox = label
@@ -109,10 +109,10 @@ fn app_class(label: &str) -> RouteClass {
 }
 
 impl Wildcard {
-    /// Parses one. A port is taken and does not count, as with Coder.
+    /// Parses one. A port is accepted and ignored, as in Coder.
     ///
     /// # Errors
-    /// [`InvalidWildcard`] names what is wrong with it.
+    /// [`InvalidWildcard`] names the fault.
     pub fn parse(written: &str) -> Result<Self, InvalidWildcard> {
         let text = written.to_ascii_lowercase();
         if text.contains("http:") || text.contains("https:") {
@@ -124,7 +124,7 @@ impl Wildcard {
             Some((name, port)) if port.parse::<u16>().is_ok_and(|port| port > 0) => name,
             _ => behind,
         };
-        // The `*` stands for letters, so `--suffix` is the end of a label.
+        // The `*` matches letters, so `--suffix` is the end of a label.
         let mut labels = name.split('.');
         let first = labels.next().unwrap_or_default();
         let fits = is_label(&format!("a{first}")) && labels.clone().count() > 0 && labels.all(is_label);
@@ -134,12 +134,12 @@ impl Wildcard {
         Ok(Self { written: written.to_owned(), behind: name.to_owned() })
     }
 
-    /// As it was written: Coder makes the name of a cookie from it.
+    /// The pattern as written: Coder derives the name of a cookie from it.
     pub fn as_written(&self) -> &str {
         &self.written
     }
 
-    /// What stands in the place of the `*`: a part of one label.
+    /// The part that matches the `*`: part of one label.
     fn label<'a>(&self, name: &'a str) -> Option<&'a str> {
         let at = name.len().checked_sub(self.behind.len())?;
         let (label, behind) = name.split_at_checked(at)?;

@@ -1,5 +1,5 @@
-//! New credentials, seen as Coder makes them: so that a scoped token and an app's session, of which Coder does
-//! not say whose they are, are known by their user.
+//! New credentials, read as Coder issues them, so that a scoped token and an app's session, whose owner Coder does
+//! not report later, are attributed to their user.
 
 use http::{HeaderMap, StatusCode, header};
 use serde::Deserialize;
@@ -10,17 +10,17 @@ use super::credential::{HANDOVER_PREFIX, is_person_token};
 use crate::types::{CoderUserId, Secret, TokenHash};
 use crate::web::cookies::SetCookie;
 
-/// The longest answer that is read for a new key, in bytes. Coder's have less than 100.
+/// The longest response that is read for a new key, in bytes. Coder's have less than 100.
 pub const MAX_KEY_ANSWER: usize = 16 * 1024;
 
-/// Whose a new key is, as the path of `POST /api/v2/users/{user}/keys[/tokens]` says.
+/// The owner of a new key, according to the path of `POST /api/v2/users/{user}/keys[/tokens]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeyOwner {
     /// The user who asked for it.
     Requester,
     /// A user by id.
     Id(CoderUserId),
-    /// A user by name: [`super::api::Api::user`] knows the id.
+    /// A user by name: [`super::api::Api::user`] finds the id.
     Name(String),
 }
 
@@ -39,7 +39,7 @@ pub fn owner(path: &str) -> Option<KeyOwner> {
     })
 }
 
-/// The new key in Coder's answer: 201 with `{"key": …}`. Anything else is no new key.
+/// The new key in Coder's response: 201 with `{"key": …}`. Anything else is not a new key.
 pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
     #[derive(Deserialize)]
     struct Made {
@@ -52,7 +52,7 @@ pub fn new_key(status: StatusCode, body: &[u8]) -> Option<Secret> {
     is_person_token(made.key.expose()).then_some(made.key)
 }
 
-/// The encrypted key that Coder's redirect carries to an app's host, by the hash under which the browser will present
+/// The encrypted key that Coder's redirect carries to an app's host, as the hash under which the browser will present
 /// it there. It belongs to the user who requested the redirect.
 pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<TokenHash> {
     if !status.is_redirection() {
@@ -64,7 +64,7 @@ pub fn encrypted_app_key(status: StatusCode, headers: &HeaderMap) -> Option<Toke
     (!value.is_empty() && values.next().is_none()).then(|| TokenHash::of(value.trim()))
 }
 
-/// The session that an app's host sets once it has decrypted the key of an app redirect; its user is the key's.
+/// The session that an app's host sets once it has decrypted the key of an app redirect; it belongs to the key's user.
 pub fn app_session(status: StatusCode, headers: &HeaderMap) -> Option<Secret> {
     if !status.is_redirection() {
         return None;
@@ -136,7 +136,7 @@ mod tests {
         assert_eq!(read(201, &format!("{body}{}", " ".repeat(MAX_KEY_ANSWER))), None);
     }
 
-    /// The hash is the one that the app's host will compute from the request that follows.
+    /// The app's host will compute the same hash from the next request.
     #[test]
     fn an_encrypted_app_key_is_known_again_when_it_is_presented() {
         let location = "https://code--dev--bob.apps.example.com/x?a=1&coder_application_connect_api_key_35e783=eyJ.%2Ba-_";

@@ -1,8 +1,8 @@
-//! The only place that knows Coder: its routes, hosts, cookies, credentials and answers, the hand-off of a sign-in to
-//! it, and how to ask it whose a token is.
+//! The only module that knows Coder: its routes, hosts, cookies, credentials and responses, the hand-off of a sign-in
+//! to it, and how to ask it who owns a token.
 //!
-//! Facts were read from Coder's source and recorded answers of 2025-07 to 2026-10; where it matters, the
-//! text says which.
+//! Facts come from Coder's source and recorded responses of 2025-07 to 2026-10; where it matters, the
+//! text names the version.
 //!
 //! Tier 5.
 

@@ -1,4 +1,4 @@
-//! Lists in one line of text, as Coder's variables have them: `a,b` or `"a,b",c` (CSV).
+//! Lists in one line of text, as in Coder's variables: `a,b` or `"a,b",c` (CSV).
 
 use super::fault::ValueFault;
 
@@ -28,7 +28,7 @@ pub(super) fn read(text: &str) -> Result<Vec<String>, ValueFault> {
     Ok(fields)
 }
 
-/// What stands up to the closing quote, and what follows it.
+/// The text up to the closing quote, and what follows it.
 fn quoted_field(text: &str) -> Result<(String, &str), ValueFault> {
     let bad = || {
         ValueFault::new(
@@ -53,7 +53,7 @@ fn quoted_field(text: &str) -> Result<(String, &str), ValueFault> {
     }
 }
 
-/// One line that [`read`] gives the same fields for.
+/// A line from which [`read`] returns the same fields.
 pub(super) fn write<T: AsRef<str>>(fields: &[T]) -> String {
     let quoted = |field: &str| field.contains(['"', ',', '\n', '\r']) || field.trim() != field;
     let written = |field: &T| match field.as_ref() {

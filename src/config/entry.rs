@@ -1,27 +1,27 @@
-//! What is known of a setting, whatever the type of its value.
+//! The description of a setting, independent of the type of its value.
 
-/// A setting: its names, its default, its meaning. The documentation is written from it.
+/// A setting: its names, its default, its meaning. The documentation is generated from it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct KeyEntry {
-    /// Where it stands in the file: `oidc.clientID`.
+    /// Its path in the file: `oidc.clientID`.
     pub(super) path: &'static str,
-    /// The variable that wins over the file: `CODER_OIDC_CLIENT_ID`.
+    /// The variable, which overrides the file: `CODER_OIDC_CLIENT_ID`.
     pub(super) variable: &'static str,
-    /// What it holds.
+    /// The type of its value.
     pub(super) kind: ValueKind,
-    /// What holds when it is not given.
+    /// Its default.
     pub(super) absent: WhenAbsent,
-    /// Who acts on it.
+    /// Who uses it.
     pub(super) role: KeyRole,
     /// Whether it decides who may sign in.
     pub(super) guard: SignInGuard,
-    /// The secret that it names the file of. The two exclude each other.
+    /// The secret whose file it names. The two exclude each other.
     pub(super) file_of: Option<&'static Self>,
     /// What it means, in one paragraph of Markdown.
     pub(super) doc: &'static str,
 }
 
-/// What a setting holds.
+/// The type of a setting's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ValueKind {
     /// Any text.
@@ -38,47 +38,47 @@ pub(super) enum ValueKind {
     Bool,
     /// A number with a unit, as in Go: `90s`, `1h30m`.
     Duration,
-    /// A whole number from 1 up.
+    /// An integer from 1 up.
     Count,
     /// A list of texts; in a variable separated by commas.
     List,
     /// A list of networks (CIDR) or single addresses.
     Networks,
-    /// A map; in a variable as JSON.
+    /// A map; in a variable, as JSON.
     Map,
     /// One of these words.
     Word(&'static [&'static str]),
-    /// Entries of `policy.routes`; in a variable as JSON.
+    /// Rules of `policy.routes`; in a variable, as JSON.
     Rules,
 }
 
-/// What holds when a setting is not given.
+/// The default of a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum WhenAbsent {
     /// This value, in the syntax of a variable.
     Default(&'static str),
-    /// Nothing: it is optional.
+    /// None: the setting is optional.
     Nothing,
-    /// The gateway does not start without it.
+    /// None: the gateway does not start without the setting.
     Required,
 }
 
-/// Who acts on a setting.
+/// Who uses a setting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum KeyRole {
     /// The gateway alone.
     Gateway,
     /// The gateway, and Coder through `vestibule coder-env`.
     Both,
-    /// Coder alone: handed on by `vestibule coder-env` when it has the syntax that Coder accepts.
+    /// Coder alone: passed on by `vestibule coder-env` if it has the syntax that Coder accepts.
     Coder(CoderSyntax),
-    /// Nobody, for this reason: a warning when it is switched on.
+    /// Nobody, for this reason: enabling it causes a warning.
     Ignored(&'static str),
-    /// Nobody: it has no place behind the gateway, for this reason, and only its default is accepted.
+    /// Nobody, for this reason: it cannot work behind the gateway, and only its default is accepted.
     Refused(&'static str),
 }
 
-/// The syntax of a setting that only Coder acts on (`codersdk/deployment.go`).
+/// The syntax of a setting that only Coder uses (`codersdk/deployment.go`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum CoderSyntax {
     /// `true` or `false`.
@@ -97,7 +97,7 @@ pub(super) enum CoderSyntax {
     IdMap,
 }
 
-/// Whether a setting decides who may sign in. Where such a setting is meant and not read, the wrong people may.
+/// Whether a setting decides who may sign in. If such a setting is misspelled, the wrong people may.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SignInGuard {
     /// It does not.
@@ -111,7 +111,7 @@ pub(super) enum SignInGuard {
 }
 
 impl KeyEntry {
-    /// A setting of the gateway that is read as it stands, without a parser for its text.
+    /// A setting of the gateway whose text is read without a parser.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -123,7 +123,7 @@ impl KeyEntry {
         Self { path, variable, kind, absent, role, guard, file_of: None, doc }
     }
 
-    /// A setting that only Coder acts on.
+    /// A setting that only Coder uses.
     pub(super) const fn for_coder(
         path: &'static str,
         variable: &'static str,
@@ -146,7 +146,7 @@ impl KeyEntry {
         self
     }
 
-    /// Itself: what `keys!` asks of every type of key.
+    /// Itself: `keys!` calls this on every type of key.
     pub(super) const fn entry(&'static self) -> &'static Self {
         self
     }

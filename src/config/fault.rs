@@ -1,6 +1,6 @@
-//! What is wrong with one value.
+//! A fault of one value.
 
-/// What is wrong with a value, and what to write instead. Never the value itself, which might be a secret.
+/// A fault of a value, with its remedy. Never the value itself, which might be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct ValueFault {
     /// What is wrong: the end of a sentence that begins with the key.

@@ -1,21 +1,21 @@
-//! What must hold of a configuration file whatever bytes it has.
+//! Properties of configuration files that hold for any bytes.
 
 #![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
 
 use super::{Config, ConfigProblem, SettingPlace};
 use crate::types::Secret;
 
-/// What stands for a secret in the corpus.
+/// The secret's placeholder in the corpus.
 const SECRET: &str = "canary";
 
-/// A file is read or refused. Every problem says where it is, and nothing that is printed has a secret.
+/// A file is read or refused. Every problem states its place, and no output contains a secret.
 ///
 /// # Panics
-/// When that does not hold.
+/// When the property does not hold.
 pub fn configuration(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     if text.contains("/dev/") || text.contains("/proc/") {
-        // A setting may name a file with a secret, and reading such a one may wait.
+        // A setting may name a file with a secret, and reading that may block.
         return;
     }
     let known = text.matches(SECRET).count();
@@ -28,7 +28,7 @@ pub fn configuration(bytes: &[u8]) {
             assert!(secret != known || !printed.contains(SECRET), "{printed}");
         }
         Err(errors) => {
-            // To YAML a CR alone ends a line too.
+            // In YAML a lone CR ends a line too.
             let breaks = text.bytes().filter(|byte| matches!(byte, b'\r' | b'\n')).count();
             let lines = u64::try_from(breaks).unwrap() + 1;
             assert!(

@@ -1,4 +1,4 @@
-//! The settings that were given, from the file and from the environment.
+//! The given settings, from the file and from the environment.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,16 +13,16 @@ use super::source::{Environment, FILE_VARIABLE};
 use super::table::KeyTable;
 use super::tree::{self, YamlEntry, YamlNode, YamlValue};
 
-/// A setting that was given.
+/// A given setting.
 #[derive(Clone, Debug)]
 pub(super) struct GivenSetting {
-    /// What was written.
+    /// The value as written.
     pub(super) node: YamlNode,
     /// Where it was written.
     pub(super) place: SettingPlace,
 }
 
-/// All settings that were given, by their path in the file.
+/// All given settings, by their path in the file.
 #[derive(Debug)]
 pub(super) struct GivenSettings {
     table: KeyTable,
@@ -30,12 +30,12 @@ pub(super) struct GivenSettings {
 }
 
 impl GivenSettings {
-    /// None yet. Only settings of the `table` are taken.
+    /// Empty. Only settings of the `table` are accepted.
     pub(super) const fn new(table: KeyTable) -> Self {
         Self { table, found: BTreeMap::new() }
     }
 
-    /// The setting as it was given. `null` and empty text count as not given.
+    /// The setting as given. `null` and empty text count as not given.
     pub(super) fn get(&self, key: &KeyEntry) -> Option<&GivenSetting> {
         self.found.get(key.path).filter(|found| match &found.node.value {
             YamlValue::Null => false,
@@ -44,7 +44,7 @@ impl GivenSettings {
         })
     }
 
-    /// Takes the file's text. To be called before [`Self::take_environment`], which wins.
+    /// Adds the file's text. Call it before [`Self::take_environment`], which wins.
     pub(super) fn take_file(&mut self, path: &Path, text: &str, notes: &mut ReadingNotes) {
         let place = |line| SettingPlace::File(path.to_owned(), line);
         match tree::parse(text) {
@@ -63,7 +63,7 @@ impl GivenSettings {
         }
     }
 
-    /// Takes the entries of a section; `prefix` is empty or ends with a dot.
+    /// Adds the entries of a section; `prefix` is empty or ends with a dot.
     fn take_section(&mut self, path: &Path, prefix: &str, entries: Vec<YamlEntry>, notes: &mut ReadingNotes) {
         let mut seen = BTreeSet::new();
         for YamlEntry { key, line, node } in entries {
@@ -86,7 +86,7 @@ impl GivenSettings {
         }
     }
 
-    /// Takes a setting. A name that occurs twice in a map is a problem, because one of the two values would be lost.
+    /// Adds a setting. A name that occurs twice in a map is a problem, because one of the two values would be lost.
     /// (Rules check their own names.)
     fn take(&mut self, key: &'static KeyEntry, given: GivenSetting, notes: &mut ReadingNotes) {
         if key.kind != ValueKind::Rules {
@@ -103,7 +103,7 @@ impl GivenSettings {
         notes.problem(name, place, "is not a key of the gateway", remedy);
     }
 
-    /// Takes the variables of all settings. What the file says about such a setting no longer counts.
+    /// Adds the variables of all settings. They override the file.
     pub(super) fn take_environment(&mut self, environment: &Environment, notes: &mut ReadingNotes) {
         for key in self.table.all() {
             let Some(text) = environment.get(key.variable) else { continue };
@@ -128,7 +128,7 @@ impl GivenSettings {
     }
 }
 
-/// A variable's value: maps and rules are YAML, as Coder reads its own, and so JSON; everything else is text.
+/// A variable's value: maps and rules are YAML, as Coder reads its own, and hence JSON; everything else is text.
 fn node_of_variable(key: &KeyEntry, text: &str) -> Result<YamlNode, ValueFault> {
     if !matches!(key.kind, ValueKind::Map | ValueKind::Rules) {
         return Ok(YamlNode { line: 0, value: YamlValue::Text(text.to_owned()) });
@@ -161,7 +161,7 @@ fn note_unread_variable(name: &str, unread: UnreadVariable, notes: &mut ReadingN
     }
 }
 
-/// What to do about a name that nothing reads. `meant` is the name of the setting that was probably meant.
+/// The remedy for a name that nothing reads. `meant` is the name of the setting that was probably meant.
 fn did_you_mean(meant: Option<&str>) -> String {
     match meant {
         Some(name) => format!("Did you mean {name}? Otherwise remove it"),

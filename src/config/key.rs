@@ -1,7 +1,7 @@
-//! A setting as one item: its names, its default, its meaning, and how its text becomes a value.
+//! A setting as one item: its names, its default, its meaning, and the parser of its text.
 //!
 //! Each section declares its settings with [`keys!`], next to the code that reads them. Nothing else can be read:
-//! the reader takes these items, not paths.
+//! the reader accepts these items, not paths.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,7 @@ pub(super) struct Key<T: 'static> {
     parser: ValueParser<T>,
 }
 
-/// How the text of a setting becomes its value.
+/// The parser of a setting's text.
 #[derive(Debug)]
 enum ValueParser<T: 'static> {
     Text(fn(&str) -> Result<T, ValueFault>),
@@ -50,7 +50,7 @@ macro_rules! keys {
 pub(super) use keys;
 
 impl<T> Key<T> {
-    /// A setting of the gateway whose text `parse` turns into its value.
+    /// A setting of the gateway; `parse` turns its text into the value.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -81,20 +81,20 @@ impl<T> Key<T> {
         self
     }
 
-    /// It decides who may sign in.
+    /// Marks it as deciding who may sign in.
     pub(super) const fn guards_sign_in(mut self) -> Self {
         self.entry.guard = SignInGuard::Decides;
         self
     }
 
-    /// What is known of it, whatever the type of its value.
+    /// Its description, independent of the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.entry
     }
 }
 
 impl<T: Clone> Key<T> {
-    /// The value that a text stands for.
+    /// Parses a text into the value.
     pub(super) fn parse(&self, text: &str) -> Result<T, ValueFault> {
         match &self.parser {
             ValueParser::Text(parse) => parse(text),
@@ -116,7 +116,7 @@ impl Key<bool> {
 }
 
 impl<T> ListKey<T> {
-    /// A setting of the gateway of which `parse` turns each entry into a value.
+    /// A setting of the gateway; `parse` turns each entry into a value.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -134,25 +134,25 @@ impl<T> ListKey<T> {
         self
     }
 
-    /// It decides in this way who may sign in.
+    /// Marks it as deciding in this way who may sign in.
     pub(super) const fn guards_sign_in(mut self, guard: SignInGuard) -> Self {
         self.entry.guard = guard;
         self
     }
 
-    /// What is known of it, whatever the type of its value.
+    /// Its description, independent of the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.entry
     }
 
-    /// The value that the text of one entry stands for.
+    /// Parses the text of one entry into a value.
     pub(super) fn parse(&self, text: &str) -> Result<T, ValueFault> {
         (self.parse)(text)
     }
 }
 
 impl SecretFileKey {
-    /// The setting for the file of `secret`. It decides as much as the secret itself who may sign in.
+    /// The setting for the file of `secret`. It affects who may sign in as much as the secret itself.
     pub(super) const fn new(
         path: &'static str,
         variable: &'static str,
@@ -175,7 +175,7 @@ impl SecretFileKey {
         self.secret
     }
 
-    /// What is known of it, whatever the type of its value.
+    /// Its description, independent of the type of its value.
     pub(super) const fn entry(&'static self) -> &'static KeyEntry {
         &self.file.entry
     }

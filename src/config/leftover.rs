@@ -1,9 +1,9 @@
-//! What the tools that write a configuration leave in its values: quotes that `docker --env-file` keeps, variables
-//! that nothing replaced, words of an example, comments, for which an environment has no syntax.
+//! Leftovers of the tools that write a configuration: quotes that `docker --env-file` keeps, variables
+//! that nothing replaced, placeholders, and comments, for which an environment has no syntax.
 
 use super::fault::ValueFault;
 
-/// Words that examples have in place of a value, in lower case and with `-` between them.
+/// Placeholders for a value in examples, in lower case and with `-` between words.
 const PLACEHOLDERS: [&str; 14] = [
     "change-it",
     "change-me",
@@ -21,10 +21,10 @@ const PLACEHOLDERS: [&str; 14] = [
     "xxx",
 ];
 
-/// What placeholders begin with, in the same form.
+/// Prefixes of placeholders, in the same form.
 const PLACEHOLDER_STARTS: [&str; 4] = ["your-", "my-client-", "insert-", "replace-with-"];
 
-/// What was left in a value, and what to do; never the value. Only the environment (`by_variable`) keeps comments.
+/// The leftover in a value and its remedy, never the value. Only the environment (`by_variable`) keeps comments.
 pub(super) fn of(text: &str, by_variable: bool) -> Option<ValueFault> {
     let fault = |what: &str, remedy: &str| Some(ValueFault::new(what, remedy));
     if is_quoted(text) {
@@ -86,7 +86,7 @@ fn is_placeholder(text: &str) -> bool {
         || plain.len() >= 3 && plain.bytes().all(|byte| byte == b'x')
 }
 
-/// White space, `#`, and something that begins like a sentence.
+/// White space, `#`, and something like the start of a sentence.
 fn has_comment(text: &str) -> bool {
     text.split_once(" #").or_else(|| text.split_once("\t#")).is_some_and(|(value, comment)| {
         !value.trim().is_empty() && comment.starts_with(|c: char| c == ' ' || c.is_alphabetic())

@@ -1,19 +1,19 @@
-//! Settings: one YAML file and the environment, read once and checked whole.
+//! Settings: one YAML file and the environment, read once and checked as a whole.
 //!
 //! A setting is one item (`key::Key`) next to the code that reads it, in the file of its section. From these items
 //! come the reader, the error messages, `docs/configuration.md` and `config/vestibule.yaml`. A variable wins over the
-//! file. Everything that is wrong is reported at once ([`ConfigErrors`]), with key, place and remedy, never with a
+//! file. Every fault is reported at once ([`ConfigErrors`]), with key, place and remedy, never with a
 //! value, which might be a secret. The section `oidc` is Coder's own.
 //!
 //! | part | file |
 //! | --- | --- |
-//! | where settings come from | `source.rs`, `tree.rs`, `csv.rs` |
-//! | what a setting is; all of them | `entry.rs`, `key.rs`, `words.rs`; `table.rs` |
-//! | what was given, and names that nothing reads | `given.rs`, `names.rs` |
-//! | values from text, and what tools leave in them | `parse.rs`, `leftover.rs` |
+//! | the sources of settings | `source.rs`, `tree.rs`, `csv.rs` |
+//! | a setting; all of them | `entry.rs`, `key.rs`, `words.rs`; `table.rs` |
+//! | given settings, and names that nothing reads | `given.rs`, `names.rs` |
+//! | values from text, and leftovers of tools | `parse.rs`, `leftover.rs` |
 //! | settings by key | `reader.rs` |
 //! | each section: its settings, their values, its rules | `sections/` |
-//! | what is wrong | `fault.rs`, `notes.rs`, `problem.rs` |
+//! | faults and warnings | `fault.rs`, `notes.rs`, `problem.rs` |
 //!
 //! Tier 7: a setting is read into the type of the module that uses it. Imported only by `app` and `cli`.
 
@@ -56,10 +56,10 @@ use crate::telemetry::LogSettings;
 use reader::SettingsReader;
 use sections::{TABLE, admin, coder, listen, log, oidc, policy, session, sign_in_out, store, together};
 
-/// What [`Config::from_text`] calls its text in errors.
+/// The name of [`Config::from_text`]'s text in errors.
 const TEXT_NAME: &str = "vestibule.yaml";
 
-/// The whole configuration: valid and complete. What has a default or must be given is never an `Option`.
+/// The complete, valid configuration. A setting that is required or has a default is never an `Option`.
 ///
 /// Made only by [`Config::load`] and [`Config::from_text`].
 #[derive(Clone, Debug)]
@@ -74,21 +74,21 @@ pub struct Config {
     pub oidc: ProviderSettings,
     /// The sign-in button.
     pub button: SignInButtonConfig,
-    /// What `vestibule coder-env` hands on of the section `oidc`.
+    /// What `vestibule coder-env` passes on of the section `oidc`.
     pub for_coder: CoderSettings,
     /// How long a sign-in lasts.
     pub grants: GrantSettings,
-    /// What a browser without a session gets.
+    /// Where a browser without a session is sent.
     pub sign_in: SignInMode,
     /// What a sign-out ends.
     pub sign_out: SignOutConfig,
-    /// Who gets through.
+    /// The policy.
     pub rules: Rules,
     /// Where grants are kept.
     pub store: EmbeddedStoreConfig,
     /// What is logged, and how.
     pub log: LogSettings,
-    /// What is allowed but probably not meant.
+    /// Warnings about settings that are allowed but probably not intended.
     pub warnings: Vec<ConfigWarning>,
 }
 
@@ -130,7 +130,7 @@ impl Config {
         }
     }
 
-    /// Reads all sections. Nothing when a setting is missing or wrong; the reader knows which.
+    /// Reads all sections. `None` when a setting is missing or wrong; the reader knows which.
     fn read(r: &mut SettingsReader) -> Option<Self> {
         r.refuse_what_has_no_place();
         r.warn_of_leftovers();

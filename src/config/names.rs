@@ -1,18 +1,18 @@
-//! Names that nothing reads: which setting was probably meant, and whether the mistake may be ignored.
+//! Names that nothing reads: which setting was probably meant, and whether the mistake can be ignored.
 
 use super::entry::{KeyEntry, SignInGuard};
 use super::table::KeyTable;
 
-/// What the gateway's own variables begin with.
+/// The prefix of the gateway's own variables.
 const OWN_PREFIX: &str = "VESTIBULE_";
 
-/// What Coder's variables begin with. All but those of its section `oidc` are left alone.
+/// The prefix of Coder's variables. All but those of its section `oidc` are ignored.
 const CODER_PREFIX: &str = "CODER_";
 
-/// What the variables of Coder's section `oidc` begin with.
+/// The prefix of the variables of Coder's section `oidc`.
 const OIDC_PREFIXES: [&str; 2] = ["CODER_OIDC_", "CODER_DANGEROUS_OIDC_"];
 
-/// The most edits between a name and the one that was meant.
+/// The largest edit distance at which a name counts as a misspelling.
 const MAX_EDITS: usize = 2;
 
 /// The longest name that is compared, in bytes. All real ones are shorter.
@@ -21,15 +21,15 @@ const MAX_COMPARED_NAME: usize = 64;
 /// A variable that nothing reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UnreadVariable {
-    /// One of the gateway's own that does not exist; perhaps this setting was meant.
+    /// One of the gateway's own that does not exist; this setting may have been meant.
     Own(Option<&'static KeyEntry>),
     /// Nearly the variable of a setting that decides who may sign in.
     Decides(&'static KeyEntry),
-    /// One of Coder's section `oidc` that neither Coder nor the gateway knows; perhaps this setting was meant.
+    /// One of Coder's section `oidc` that neither Coder nor the gateway knows; this setting may have been meant.
     Oidc(Option<&'static KeyEntry>),
 }
 
-/// Judges a variable that belongs to no setting. Nothing when it does not concern the gateway: Coder's other settings,
+/// Judges a variable that belongs to no setting. `None` when it does not concern the gateway: Coder's other settings,
 /// what Kubernetes sets, the rest of the environment.
 pub(super) fn unread(name: &str, value: &str, table: KeyTable) -> Option<UnreadVariable> {
     if !name.starts_with(OWN_PREFIX) && !name.starts_with(CODER_PREFIX) || is_service_variable(name, value) {
@@ -140,7 +140,7 @@ fn is_service_variable(name: &str, value: &str) -> bool {
     protocol && number && parts.next() == Some("PORT")
 }
 
-/// The edit distance of two names, ignoring case. A name longer than [`MAX_COMPARED_NAME`] is near to no other.
+/// The edit distance of two names, ignoring case. A name longer than [`MAX_COMPARED_NAME`] is close to no other.
 fn distance(a: &str, b: &str) -> usize {
     if a.len() > MAX_COMPARED_NAME || b.len() > MAX_COMPARED_NAME {
         return usize::MAX;

@@ -1,15 +1,15 @@
-//! Everything that is wrong with a configuration, collected while it is read.
+//! Every fault of a configuration, collected while it is read.
 
 use super::entry::KeyEntry;
 use super::fault::ValueFault;
 use super::problem::{ConfigProblem, ConfigWarning, SettingPlace};
 
-/// What is wrong, and what is probably not meant.
+/// Problems and warnings.
 #[derive(Debug, Default)]
 pub(super) struct ReadingNotes {
     problems: Vec<ConfigProblem>,
     warnings: Vec<ConfigWarning>,
-    /// The file could not be understood, so a setting that seems to be missing may be in it.
+    /// The file could not be parsed, so a setting that seems to be missing may be in it.
     file_unread: bool,
 }
 
@@ -31,13 +31,13 @@ impl ReadingNotes {
         self.problem(key.path, place, fault.what, fault.remedy);
     }
 
-    /// Notes that nothing of the file could be read. From then on nothing is reported as missing.
+    /// Notes that the file could not be read at all. From then on nothing is reported as missing.
     pub(super) fn unread_file(&mut self, place: SettingPlace, fault: ValueFault) {
         self.file_unread = true;
         self.problem("", place, fault.what, fault.remedy);
     }
 
-    /// Notes that a setting is missing which the gateway does not start without.
+    /// Notes that a required setting is missing.
     pub(super) fn missing(&mut self, key: &KeyEntry, may_be_in_a_file: bool) {
         if self.file_unread {
             return;
@@ -47,7 +47,7 @@ impl ReadingNotes {
         self.problem(key.path, SettingPlace::Nowhere, "is missing", remedy);
     }
 
-    /// Notes that something is probably not meant. `key` is the setting's path, or the name of a variable.
+    /// Notes that something is probably not intended. `key` is the setting's path, or the name of a variable.
     pub(super) fn warning(&mut self, key: &str, what: impl Into<String>, remedy: impl Into<String>) {
         let (what, remedy) = (what.into(), remedy.into());
         self.warnings.push(ConfigWarning { key: key.to_owned(), what, remedy });

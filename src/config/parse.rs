@@ -1,4 +1,4 @@
-//! Single values from text, with what is wrong and what to write instead.
+//! Parses single values; each fault names its remedy.
 
 use std::net::{IpAddr, SocketAddr};
 use std::num::NonZeroUsize;
@@ -39,7 +39,7 @@ pub(super) fn secret(text: &str) -> Result<Secret, ValueFault> {
     line(text).map(Secret::new)
 }
 
-/// A path. With quotes around it or `${...}` in it, it would name another file than the one that was meant.
+/// A path. With quotes around it or `${...}` in it, it would name another file than the intended one.
 pub(super) fn path(text: &str) -> Result<PathBuf, ValueFault> {
     match leftover::of(text, false).filter(|_| leftover::is_certain(text)) {
         Some(fault) => Err(fault),
@@ -155,7 +155,7 @@ pub(super) fn url_characters(text: &str) -> Result<(), ValueFault> {
     Ok(())
 }
 
-/// An http or https URL of nothing but scheme, host and port.
+/// An http or https URL with only scheme, host and port.
 pub(super) fn origin(text: &str) -> Result<Url, ValueFault> {
     let url = url(text)?;
     if url.path() != "/" || url.query().is_some() {

@@ -1,4 +1,4 @@
-//! What is wrong with a configuration, and what to do.
+//! Problems of a configuration, and their remedies.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -8,15 +8,15 @@ use super::source::{DEFAULT_FILES, FILE_VARIABLE};
 /// Where something was set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SettingPlace {
-    /// A line of the file, counted from 1; 0 when it is not known.
+    /// A line of the file, counted from 1; 0 when unknown.
     File(PathBuf, u64),
     /// A variable of the environment.
     Variable(String),
-    /// Nowhere: it is missing, or several settings do not fit together.
+    /// Nowhere: it is missing, or several settings contradict each other.
     Nowhere,
 }
 
-/// One thing that is wrong. Never holds a value, which might be a secret.
+/// One problem. Never holds a value, which might be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigProblem {
     /// The setting's path in the file (`oidc.clientID`), or empty.
@@ -29,14 +29,14 @@ pub struct ConfigProblem {
     pub remedy: String,
 }
 
-/// Everything that is wrong: at least one thing.
+/// All problems: at least one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigErrors(Vec<ConfigProblem>);
 
-/// What is allowed but probably not meant.
+/// A setting that is allowed but probably not intended.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConfigWarning {
-    /// The setting's path in the file, or the name of a variable that no setting has.
+    /// The setting's path in the file, or the name of an unknown variable.
     pub key: String,
     /// What will happen.
     pub what: String,
@@ -49,7 +49,7 @@ impl ConfigErrors {
         Self(problems)
     }
 
-    /// Adds first that no configuration file was found.
+    /// Prepends that no configuration file was found.
     pub(super) fn without_a_file(mut self) -> Self {
         let problem = ConfigProblem {
             key: String::new(),
@@ -71,7 +71,7 @@ impl ConfigErrors {
 }
 
 impl SettingPlace {
-    /// The place of an entry within a setting. A `line` of 0 is not known.
+    /// The place of an entry within a setting. A `line` of 0 is unknown.
     pub(super) fn at_line(&self, line: u64) -> Self {
         match self {
             Self::File(path, _) if line > 0 => Self::File(path.clone(), line),
@@ -109,7 +109,7 @@ impl fmt::Display for ConfigProblem {
         match (&self.place, self.key.is_empty()) {
             (SettingPlace::Nowhere, true) => {}
             (SettingPlace::Nowhere, false) => write!(f, "{} ", self.key)?,
-            // The file or the variable is itself the subject of the sentence.
+            // The file or the variable itself is the subject of the sentence.
             (SettingPlace::File(_, 0) | SettingPlace::Variable(_), true) => write!(f, "{} ", self.place)?,
             (SettingPlace::File(..), true) => write!(f, "{}: the file ", self.place)?,
             (place, false) => write!(f, "{place}: {} ", self.key)?,

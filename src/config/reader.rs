@@ -1,4 +1,4 @@
-//! Settings by key, from whichever source wins, with every fault noted on the way.
+//! Reads settings by key, from whichever source wins, and notes every fault.
 
 use std::path::{Path, PathBuf};
 
@@ -17,7 +17,7 @@ use super::source::{self, Environment};
 use super::table::KeyTable;
 use super::tree::{YamlNode, YamlValue};
 
-/// Reads settings. Whatever is wrong with one is noted, and reading goes on.
+/// Reads settings. It notes what is wrong with one, and continues.
 #[derive(Debug)]
 pub(super) struct SettingsReader {
     table: KeyTable,
@@ -25,7 +25,7 @@ pub(super) struct SettingsReader {
     notes: ReadingNotes,
 }
 
-/// A secret, and the file that it was read from, if it was.
+/// A secret, and the file that it was read from, if any.
 pub(super) type SecretAndFile = (Secret, Option<PathBuf>);
 
 impl SettingsReader {
@@ -34,7 +34,7 @@ impl SettingsReader {
         Self { table, given: GivenSettings::new(table), notes: ReadingNotes::default() }
     }
 
-    /// Takes a file's text. To be called before [`Self::take_environment`], which wins.
+    /// Reads a file's text. Call it before [`Self::take_environment`], which wins.
     pub(super) fn take_file(&mut self, path: &Path, text: &str) {
         self.given.take_file(path, text, &mut self.notes);
     }
@@ -44,27 +44,27 @@ impl SettingsReader {
         self.notes.unread_file(SettingPlace::File(path, 0), fault);
     }
 
-    /// Takes the variables of the environment.
+    /// Reads the variables of the environment.
     pub(super) fn take_environment(&mut self, environment: &Environment) {
         self.given.take_environment(environment, &mut self.notes);
     }
 
-    /// Every setting there is, in the order of the file.
+    /// Every setting, in the order of the file.
     pub(super) fn table(&self) -> KeyTable {
         self.table
     }
 
-    /// A setting as it was given. `null` and empty text count as not given.
+    /// A setting as given. `null` and empty text count as not given.
     pub(super) fn given(&self, key: &KeyEntry) -> Option<&GivenSetting> {
         self.given.get(key)
     }
 
-    /// A setting of one value, or its default. Nothing when it is wrong, and when it has no default and is not given.
+    /// A setting of one value, or its default. `None` when it is wrong, or when it has no default and is not given.
     pub(super) fn get<T: Clone>(&mut self, key: &'static Key<T>) -> Option<T> {
         self.get_and(key, Ok)
     }
 
-    /// The same, with a further step from the value to another one.
+    /// The same, with another conversion of the value.
     pub(super) fn get_and<T: Clone, U>(
         &mut self,
         key: &'static Key<T>,
@@ -83,7 +83,7 @@ impl SettingsReader {
         }
     }
 
-    /// The single value that was given for a setting.
+    /// The single value given for a setting.
     pub(super) fn one<T>(
         &mut self,
         key: &KeyEntry,
@@ -97,12 +97,12 @@ impl SettingsReader {
         self.parsed(key, place, parse(text))
     }
 
-    /// A setting that is a list, or its default. Nothing when it is wrong.
+    /// A setting that is a list, or its default. `None` when it is wrong.
     pub(super) fn list<T>(&mut self, key: &'static ListKey<T>) -> Option<Vec<T>> {
         self.many(key.entry(), |text| key.parse(text))
     }
 
-    /// The list that was given for a setting, or its default.
+    /// The list given for a setting, or its default.
     pub(super) fn many<T>(
         &mut self,
         key: &KeyEntry,
@@ -116,7 +116,7 @@ impl SettingsReader {
         match node.value {
             YamlValue::Text(text) => self.parsed(key, place, parse_all(&text)),
             YamlValue::List(nodes) => {
-                // Every entry is read, so that every fault is shown.
+                // Every entry is read, so that every fault is reported.
                 let items: Vec<Option<T>> = (1..)
                     .zip(&nodes)
                     .map(|(number, node)| {
@@ -151,7 +151,7 @@ impl SettingsReader {
         }
     }
 
-    /// A secret given as text or as a file. Nothing when it is missing or wrong.
+    /// A secret given as text or as a file. `None` when it is missing or wrong.
     pub(super) fn secret(&mut self, key: &'static SecretFileKey) -> Option<SecretAndFile> {
         let (secret, file) = (key.secret(), key.file());
         match (self.given(secret.entry()).is_some(), self.given(file.entry()).is_some()) {
@@ -177,19 +177,19 @@ impl SettingsReader {
     fn parsed<T>(&mut self, key: &KeyEntry, place: SettingPlace, result: Result<T, ValueFault>) -> Option<T> {
         result
             .map_err(|fault| {
-                // Quotes or `${...}` that were left in explain why the value is not one.
+                // Leftover quotes or `${...}` explain why the value is not valid.
                 let fault = self.leftover(key).unwrap_or(fault);
                 self.notes.fault(key, place, fault);
             })
             .ok()
     }
 
-    /// What was left in a setting by the tool that wrote it.
+    /// What the tool that wrote a setting left in it.
     fn leftover(&self, key: &KeyEntry) -> Option<ValueFault> {
         let found = self.given(key)?;
         let by_variable = matches!(found.place, SettingPlace::Variable(_));
         let texts = found.node.texts();
-        // The quotation marks of CSV are no part of the values.
+        // The quotation marks of CSV are not part of the values.
         let is_list = matches!(key.kind, ValueKind::List | ValueKind::Networks);
         let items = || texts.iter().map(|text| csv::read(text)).collect::<Result<Vec<_>, _>>().ok();
         match is_list.then(items).flatten() {
@@ -198,7 +198,7 @@ impl SettingsReader {
         }
     }
 
-    /// Warns of values that can be used and are probably not meant: with quotes around them, with `${...}` in them.
+    /// Warns about valid but probably unintended values: with quotes around them, or with `${...}` in them.
     pub(super) fn warn_of_leftovers(&mut self) {
         for key in self.table.all() {
             let Some(ValueFault { what, remedy }) = self.leftover(key) else { continue };
@@ -210,7 +210,7 @@ impl SettingsReader {
         }
     }
 
-    /// Notes settings that have no place behind the gateway.
+    /// Notes settings that cannot work behind the gateway.
     pub(super) fn refuse_what_has_no_place(&mut self) {
         for key in self.table.all() {
             let (KeyRole::Refused(why) | KeyRole::Ignored(why)) = key.role else { continue };
@@ -247,12 +247,12 @@ impl SettingsReader {
         self.notes.fault(key, place, fault);
     }
 
-    /// Notes that a setting is probably not meant as it is.
+    /// Notes that a setting is probably not intended.
     pub(super) fn warn(&mut self, key: &KeyEntry, what: impl Into<String>, remedy: impl Into<String>) {
         self.notes.warning(key.path, what, remedy);
     }
 
-    /// Everything that was noted. Problems are in the order of the file, then of the variables, then the rest.
+    /// All notes. Problems are in the order of the file, then of the variables, then the rest.
     pub(super) fn into_notes(self) -> (Vec<ConfigProblem>, Vec<ConfigWarning>) {
         self.notes.into_parts()
     }

@@ -1,4 +1,4 @@
-//! Where settings come from: one file and the environment.
+//! The sources of settings: one file and the environment.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -11,7 +11,7 @@ use crate::types::Secret;
 
 use super::fault::ValueFault;
 
-/// The files that are looked for when none is named. The first that exists is read.
+/// The files that are tried when none is named. The first that exists is read.
 pub const DEFAULT_FILES: [&str; 2] = ["vestibule.yaml", "/etc/vestibule/vestibule.yaml"];
 
 /// The variable that names the file.
@@ -20,10 +20,10 @@ pub const FILE_VARIABLE: &str = "VESTIBULE_CONFIG";
 /// The most that is read of a configuration file, in bytes.
 const MAX_CONFIG_FILE: u64 = 1024 * 1024;
 
-/// The most that is read of a file with a secret, in bytes.
+/// The most that is read of a secret's file, in bytes.
 const MAX_SECRET_FILE: u64 = 64 * 1024;
 
-/// The variables of a process, handed in so that nothing but `main` reads the real ones.
+/// The variables of a process, passed in so that only `main` reads the real ones.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, Zeroizing<String>>);
 
@@ -72,7 +72,7 @@ pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, ValueFault> {
     })
 }
 
-/// Reads a file with one secret, without the line break at its end.
+/// Reads a file with one secret, without the trailing line break.
 pub(super) fn read_secret(path: &Path) -> Result<Secret, ValueFault> {
     const ALONE: &str = "Put only the secret into the file";
     let text = read(path, MAX_SECRET_FILE).map_err(|fault| match fault {

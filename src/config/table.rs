@@ -2,7 +2,7 @@
 
 use super::entry::KeyEntry;
 
-/// The settings of all sections. The reader knows a setting by this table, and the documentation is written from it.
+/// The settings of all sections. The reader finds settings in this table, and the documentation is generated from it.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct KeyTable(&'static [&'static [&'static KeyEntry]]);
 
@@ -17,17 +17,17 @@ impl KeyTable {
         self.0.iter().copied().flatten().copied()
     }
 
-    /// The setting at a path of the file.
+    /// The setting at a path in the file.
     pub(super) fn find(self, path: &str) -> Option<&'static KeyEntry> {
         self.all().find(|key| key.path == path)
     }
 
-    /// Whether a variable is that of a setting.
+    /// Whether a variable belongs to a setting.
     pub(super) fn has_variable(self, name: &str) -> bool {
         self.all().any(|key| key.variable == name)
     }
 
-    /// Whether a path of the file is that of a section.
+    /// Whether a path in the file is that of a section.
     pub(super) fn has_section(self, path: &str) -> bool {
         let is_below = |key: &KeyEntry| key.path.strip_prefix(path).is_some_and(|rest| rest.starts_with('.'));
         self.all().any(is_below)

@@ -1,4 +1,4 @@
-//! YAML as a tree that knows its lines, so that every fault in a file can be shown with its place, all at once.
+//! YAML as a tree that knows its lines, so that every fault in a file can be reported with its place, all at once.
 //!
 //! JSON is YAML. Scalars keep their text as written, byte for byte: a client id of `0123` or `12345e678` does not become
 //! a number, and `yes` does not become a boolean. `null`, `~` and nothing at all are no value. Errors show no text of
@@ -48,7 +48,7 @@ pub(super) struct YamlEntry {
 pub(super) struct YamlError {
     /// The line, counted from 1; 0 when there is none.
     pub(super) line: u64,
-    /// What is wrong. No text of the file.
+    /// What is wrong. Contains no text of the file.
     pub(super) what: String,
 }
 
@@ -76,7 +76,7 @@ pub(super) fn parse(source: &str) -> Result<YamlNode, YamlError> {
     node(source, parsed)
 }
 
-/// The parser's own words where they cannot hold text of the file, otherwise ours.
+/// The parser's own message where it cannot contain text of the file, otherwise ours.
 fn syntax_error(error: &Error) -> YamlError {
     let what = match error {
         Error::Message { msg, .. } => format!("is not valid YAML: {msg}"),
@@ -95,7 +95,7 @@ fn syntax_error(error: &Error) -> YamlError {
     YamlError { line: error.location().map_or(0, |location| location.line()), what }
 }
 
-/// A value as the YAML parser gives it. Of a typed scalar it does not give how it was written.
+/// A value from the YAML parser, which does not report how a typed scalar was written.
 enum Parsed {
     Null,
     Text(String),
@@ -140,7 +140,7 @@ fn key_text(source: &str, key: Spanned<Parsed>) -> Result<String, YamlError> {
     }
 }
 
-/// The text of a scalar that the parser read as something else than text. With a tag it may be in quotes
+/// The text of a scalar that the parser read as something other than text. With a tag it may be in quotes
 /// (`!!int "12"`), which are removed here, escapes included.
 fn written(source: &str, place: &Location) -> Option<String> {
     let span = place.span();

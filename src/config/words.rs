@@ -1,8 +1,8 @@
-//! Settings that hold one of some words.
+//! Settings that accept one of several words.
 
 use super::fault::ValueFault;
 
-/// Words, and the value that each of them stands for.
+/// Words and their values.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Words<T: 'static> {
     pub(super) words: &'static [&'static str],
@@ -10,7 +10,7 @@ pub(super) struct Words<T: 'static> {
 }
 
 impl<T> Words<T> {
-    /// As many words as values, in the same order.
+    /// The words and their values, equally many and in the same order.
     pub(super) const fn new<const N: usize>(
         words: &'static [&'static str; N],
         values: &'static [T; N],
@@ -20,7 +20,7 @@ impl<T> Words<T> {
 }
 
 impl<T: Clone> Words<T> {
-    /// The value that a word stands for.
+    /// The value of a word.
     pub(super) fn find(&self, text: &str) -> Result<T, ValueFault> {
         let mut pairs = self.words.iter().zip(self.values);
         pairs.find(|(word, _)| **word == text).map(|(_, value)| value.clone()).ok_or_else(|| {

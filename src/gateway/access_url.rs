@@ -1,4 +1,4 @@
-//! Coder's access URL, and what follows from it.
+//! Coder's access URL, and what is derived from it.
 
 use http::header::SET_COOKIE;
 use url::Url;
@@ -33,7 +33,7 @@ impl AccessUrl {
         self.is_https
     }
 
-    /// A redirect target as Coder accepts it: also a whole URL under the access URL, reduced to path and query.
+    /// A redirect target as Coder accepts it: also a full URL under the access URL, reduced to path and query.
     pub(super) fn local(&self, to: &str) -> LocalRedirect {
         let origin = self.url.as_str().trim_end_matches('/');
         LocalRedirect::parse_or_root(to.strip_prefix(origin).unwrap_or(to))
@@ -45,8 +45,8 @@ impl AccessUrl {
         to.map(|to| self.local(&to))
     }
 
-    /// The page to return to after a sign-in: the one that was requested. Coder's dashboard goes to Coder's sign-in
-    /// page by itself once a session has ended, and names there the page that it left.
+    /// The page to return to after a sign-in: the requested page. Coder's dashboard goes to Coder's sign-in
+    /// page by itself once a session has ended, and names the page that it left.
     pub(super) fn wanted_page(&self, context: &RequestContext) -> LocalRedirect {
         if context.target.path() != LOGIN_PAGE {
             return LocalRedirect::parse_or_root(context.target.raw().as_str());
@@ -54,7 +54,7 @@ impl AccessUrl {
         self.redirect_parameter(context).unwrap_or_else(LocalRedirect::root)
     }
 
-    /// Has the browser delete Coder's session cookie.
+    /// Makes the browser delete Coder's session cookie.
     pub(super) fn delete_session_cookie(&self, response: &mut Response) {
         for line in cookies::delete_session(self.is_https) {
             response.headers_mut().append(SET_COOKIE, line);

@@ -1,4 +1,4 @@
-//! One attempt to sign in: what a request to the OpenID Connect callback says, read once.
+//! One attempt to sign in, read once from the request to the OpenID Connect callback.
 
 use http::HeaderMap;
 
@@ -11,17 +11,17 @@ use crate::grant::Device;
 use crate::oidc::{AuthorizationResponse, BadAnswer, PendingLogin};
 use crate::types::LocalRedirect;
 
-/// What is known of an attempt to sign in, from its request to the callback.
+/// An attempt to sign in, according to its request to the callback.
 #[derive(Debug)]
 pub(super) struct Attempt {
     pub(super) context: RequestContext,
     pub(super) headers: HeaderMap,
-    /// The page that the sign-in is to lead to; `None` when the request names none and the browser has no such pending
+    /// The page after the sign-in; `None` when the request names none and the browser has no such pending
     /// login.
     pub(super) wanted: Option<LocalRedirect>,
 }
 
-/// What a request to the callback is for.
+/// The purpose of a request to the callback.
 #[derive(Debug)]
 pub(super) enum CallbackStep {
     /// To begin a sign-in.
@@ -30,14 +30,14 @@ pub(super) enum CallbackStep {
     Complete(ProviderAnswer),
 }
 
-/// The parameters of a sign-in that begins.
+/// The parameters of a new sign-in.
 #[derive(Debug)]
 pub(super) struct LoginStart {
-    /// The page that it is to lead to.
+    /// The page after the sign-in.
     pub(super) wanted: LocalRedirect,
     /// Coder's `oidc_merge_state`, when the sign-in is to convert a password account.
     pub(super) merge_state: Option<String>,
-    /// Whether the provider is to ask for another account than the one whose session it has (`prompt=login`).
+    /// Whether the provider must offer another account than the one of its session (`prompt=login`).
     pub(super) another_account: bool,
 }
 
@@ -73,7 +73,7 @@ impl Attempt {
         self.context.device(&self.headers)
     }
 
-    /// What Coder is told of the browser in the hand-off after `login`.
+    /// What Coder learns about the browser in the hand-off after `login`.
     pub(super) fn visit(&self, login: &PendingLogin) -> Visit {
         Visit {
             client: self.context.client,

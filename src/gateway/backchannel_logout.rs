@@ -1,4 +1,4 @@
-//! The provider reports that a session has ended (OpenID Connect Back-Channel Logout 1.0).
+//! Back-channel logout: the provider reports that a session has ended (OpenID Connect Back-Channel Logout 1.0).
 
 use std::fmt;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub(super) struct BackchannelLogout {
 }
 
 impl BackchannelLogout {
-    /// Accepts a logout token (§2.5, §2.6, §2.8). Only the log says what is wrong with a refused one.
+    /// Accepts a logout token (§2.5, §2.6, §2.8). Only the log shows why one was refused.
     ///
     /// # Errors
     /// [`RefusalCause::TooMany`] and [`RefusalCause::Store`].
@@ -62,7 +62,7 @@ impl BackchannelLogout {
         self.slow.spawn(work).await.unwrap_or(Err(RefusalCause::CutOff))
     }
 
-    /// Rule 8 of §2.6, and the end of the sessions that the token names. It is no error when there are none.
+    /// Rule 8 of §2.6, and the end of the sessions that the token names. Naming none is not an error.
     async fn end(&self, token: &LogoutToken, context: &RequestContext) -> Result<Response, RefusalCause> {
         let until = token.expires_at + LOGOUT_TOKEN_LEEWAY;
         if !self.grants.spend("logout-jti", &token.jti, until).await? {
@@ -77,7 +77,7 @@ impl BackchannelLogout {
                 self.ask_again(&ended, key.as_ref()).await?;
                 ended
             }
-            // A token that comes late says nothing about a sign-in that came after it.
+            // A late token says nothing about a later sign-in.
             (None, Some(key)) => self.grants.end_by_subject(key, token.issued_at, reason).await?,
             (None, None) => EndedThere::default(),
         };
@@ -92,7 +92,7 @@ impl BackchannelLogout {
     }
 
     /// Has the provider confirm, at the next request, the other grants of everybody whom a logout token with a `sid`
-    /// is about. authentik sends the same token when a person signs out and when a person is deleted.
+    /// names. authentik sends the same token when a person signs out and when a person is deleted.
     async fn ask_again(&self, ended: &EndedThere, named: Option<&IdentityKey>) -> Result<(), StoreError> {
         let owners = ended.owners.iter().filter_map(|owner| owner.person.as_ref()).map(|person| &person.key);
         let others = owners.filter(|owner| Some(*owner) != named);

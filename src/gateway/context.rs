@@ -1,4 +1,4 @@
-//! What is known of a request once its head is understood.
+//! What is known about a request once its head is understood.
 
 use std::net::IpAddr;
 
@@ -15,7 +15,7 @@ pub(super) struct RequestContext {
     pub(super) request: RequestId,
     /// The client's address, behind trusted proxies.
     pub(super) client: IpAddr,
-    /// The form that a refusal has to have.
+    /// The form of a refusal.
     pub(super) request_kind: RequestKind,
     /// The path and query.
     pub(super) target: Target,
@@ -28,7 +28,7 @@ pub(super) struct RequestContext {
 }
 
 impl RequestContext {
-    /// Whether a browser goes to a page and can follow a redirect to the sign-in page.
+    /// Whether a browser is navigating and can follow a redirect to the sign-in page.
     pub(super) fn navigates(&self) -> bool {
         self.request_kind == RequestKind::Navigation
     }

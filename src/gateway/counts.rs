@@ -1,4 +1,4 @@
-//! How many requests were answered: each worker counts for itself, so that none waits for another.
+//! How many responses were sent: each worker counts for itself, so that none waits for another.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -11,12 +11,12 @@ use crate::types::lock;
 /// The classes of a status (RFC 9110 §15) that are counted separately: 1xx to 5xx.
 const STATUS_CLASSES: usize = 5;
 
-/// One worker's numbers: a row for each class of route, and in it a cell for each class of status.
+/// One worker's numbers: a row for each class of route, with a cell for each class of status.
 pub(super) struct WorkerCounts(Vec<AtomicU64>);
 
 impl WorkerCounts {
     fn new() -> Self {
-        // The first row is for requests whose class was never found out.
+        // The first row is for requests whose class is unknown.
         Self((0..(ClassName::ALL.len() + 1) * STATUS_CLASSES).map(|_| AtomicU64::new(0)).collect())
     }
 
@@ -35,14 +35,14 @@ impl WorkerCounts {
 pub(super) struct RequestCounts(Mutex<Vec<Arc<WorkerCounts>>>);
 
 impl RequestCounts {
-    /// The numbers of one more worker.
+    /// Adds the numbers of one more worker.
     pub(super) fn new_worker(&self) -> Arc<WorkerCounts> {
         let counts = Arc::new(WorkerCounts::new());
         lock(&self.0).push(Arc::clone(&counts));
         counts
     }
 
-    /// The sum over all workers, by class of route and class of status; without what never happened.
+    /// The sum over all workers, by class of route and class of status, without zeros.
     pub(super) fn sum(&self) -> Vec<(Option<ClassName>, usize, u64)> {
         let workers = lock(&self.0);
         let rows = std::iter::once(None).chain(ClassName::ALL.iter().copied().map(Some));

@@ -1,4 +1,4 @@
-//! The gateway's own endpoints: which one a request is for.
+//! The gateway's own endpoints, found by path.
 
 use std::sync::Arc;
 
@@ -58,7 +58,7 @@ impl OwnEndpoints {
         }
     }
 
-    /// The ways to sign in that are open to the client, in Coder's format: Coder's pages and tools show them.
+    /// The sign-in methods that are open to the client, in Coder's format, for Coder's pages and tools.
     pub(super) fn auth_methods(&self, context: &RequestContext) -> Response {
         let methods = AuthMethods {
             password: self.rules.password_sign_in.admits(context.client),

@@ -1,4 +1,4 @@
-//! One request whose head is understood: judged, and answered here or by Coder.
+//! One request whose head is understood: judged, then served here or by Coder.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,7 +24,7 @@ use crate::types::{CoderUserId, Secret};
 use crate::web::cookies::OwnCookies;
 use crate::web::{Hop, Request, RequestKind, Response, Target, is_preflight, sanitize};
 
-/// What the log says of a request, filled in on the way.
+/// The request's log fields, filled in on the way.
 pub(super) struct AccessRecord {
     pub(super) class: Option<ClassName>,
     pub(super) path: Option<Target>,
@@ -33,7 +33,7 @@ pub(super) struct AccessRecord {
     pub(super) refused: Option<&'static str>,
 }
 
-/// One request to be answered, and what answers it.
+/// A request, and the services that handle it.
 pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) upstream: &'a Upstream,
@@ -43,7 +43,7 @@ pub(super) struct Exchange<'a> {
     pub(super) record: &'a mut AccessRecord,
 }
 
-/// Which of Coder's credentials leave a request before it is forwarded.
+/// Which of Coder's credentials are stripped from a request before it is forwarded.
 enum Stripping {
     All,
     AllBut(PresentedCredential<'static>),
@@ -55,7 +55,7 @@ impl Stripping {
     fn of(permit: &Permit, presented: Option<PresentedCredential<'_>>) -> Self {
         match (permit.credentials(), presented) {
             (CredentialHandling::Withheld, _) => Self::All,
-            // Owned: the headers that it was read from change.
+            // Owned, because the headers that it was read from change.
             (CredentialHandling::AsPresented, Some(keep)) if !keep.is_alone() => {
                 Self::AllBut(keep.into_owned())
             }
@@ -73,7 +73,7 @@ impl Stripping {
 }
 
 impl Exchange<'_> {
-    /// Judges the request and answers it. Rare answers are boxed, here and below: a future is as large as its largest
+    /// Judges the request and serves it. Rare responses are boxed, here and below: a future is as large as its largest
     /// branch, and is moved.
     ///
     /// # Errors
@@ -178,7 +178,7 @@ impl Exchange<'_> {
     }
 }
 
-/// Answers a request that is for the gateway itself.
+/// Serves a request for the gateway itself.
 async fn answer_here(
     answer: OwnAnswer,
     request: Box<Request>,
@@ -195,7 +195,7 @@ async fn answer_here(
     }
 }
 
-/// Emits the audit event of a sign-in around the provider, or of a try. Only Coder knows who it was.
+/// Emits the audit event of a sign-in that bypasses the provider, or of an attempt. Only Coder knows the user.
 fn audit_break_glass(outcome: &str, context: &RequestContext) {
     audit::emit(Event {
         action: AuditAction::BreakGlass,

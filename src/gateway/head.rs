@@ -1,4 +1,4 @@
-//! The head of a request: which host, path and client it has, and the class of its route.
+//! The head of a request: its host, path and client, and the class of its route.
 
 use std::net::IpAddr;
 
@@ -33,10 +33,10 @@ impl HeadReader {
         self.trusted_proxies.client_ip(connection.peer.ip(), request.headers())
     }
 
-    /// Reads a head. From then on a refusal can have the form that the client understands.
+    /// Reads a head. After that, a refusal can have the form that the client understands.
     ///
     /// # Errors
-    /// When the message or its target can be read in two ways, or the gateway does not serve the host.
+    /// When the message or its target is ambiguous, or the gateway does not serve the host.
     pub(super) fn read(
         &self,
         request: &Request,
@@ -51,12 +51,12 @@ impl HeadReader {
             HostKind::App(_) => true,
             HostKind::Unknown => return Err(RefusalCause::Host),
         };
-        // The name of the TLS handshake and of the request must lead to the same kind of host (CVE-2026-55430).
+        // The names in the TLS handshake and in the request must lead to the same kind of host (CVE-2026-55430).
         if !names_agree(connection.server_name.as_deref(), host.name()) {
             return Err(RefusalCause::Host);
         }
         let target = Target::parse(request.uri(), |path| app_host || routes::is_app_path(path))?;
-        // Behind a proxy that ends TLS the connection is plain, and the client's is not.
+        // Behind a proxy that ends TLS, this connection is plain, but the client's is not.
         let scheme = if self.access.is_https() { "https" } else { connection.scheme.as_str() };
         Ok(RequestContext { request: id, client, request_kind, target, host, scheme, app_host })
     }
@@ -78,7 +78,7 @@ impl HeadReader {
     }
 }
 
-/// Whether the name of the handshake, when there was one, is the host of the request.
+/// Whether the name of the handshake, if there was one, is the host of the request.
 fn names_agree(in_handshake: Option<&str>, host: &str) -> bool {
     in_handshake.is_none_or(|name| name.eq_ignore_ascii_case(host))
 }

@@ -1,5 +1,5 @@
-//! Who presents a request. A fresh authorization is one look into memory; everything else waits on the slow runtime,
-//! for the store, the provider and Coder.
+//! Finds who presents a request. A fresh authorization is one look-up in memory; everything else waits on the slow
+//! runtime, for the store, the provider and Coder.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -24,12 +24,12 @@ const CODER_RETRY: Duration = Duration::from_secs(5);
 /// How long a question about a token waits for room among others of its address.
 const QUESTION_PATIENCE: Duration = Duration::from_secs(10);
 
-/// Why Coder was not asked about a token, or what it said was not kept. Everybody who waits for the answer gets it.
+/// Why Coder was not asked about a token, or its answer was not stored. Everybody who waits for the answer gets it.
 #[derive(Clone, Debug)]
 enum LookupError {
     /// The store failed.
     Store(StoreError),
-    /// The address may not ask about more tokens now.
+    /// The address may ask about no more tokens now.
     TooMany(LimitExceeded),
 }
 
@@ -42,7 +42,7 @@ impl From<LookupError> for RefusalCause {
     }
 }
 
-/// Finds the credential of a request and what is known of it.
+/// Finds the credential of a request and its verdict.
 pub(super) struct CredentialJudge {
     finder: Finder,
     rules: Arc<Rules>,
@@ -67,8 +67,8 @@ impl CredentialJudge {
         Self { finder, rules, grants, api, limits, lookups: SingleFlight::default(), slow }
     }
 
-    /// The credential that Coder will use; `None` also where none is looked for. Two credentials that contradict each
-    /// other do not matter there.
+    /// The credential that Coder will use; `None` if the route needs none. Two contradictory credentials
+    /// do not matter there.
     ///
     /// # Errors
     /// [`Contradiction`] when the request carries two different ones.
@@ -87,7 +87,7 @@ impl CredentialJudge {
     /// The bearer of a request. One hash and one look-up when the authorization is fresh.
     ///
     /// # Errors
-    /// When nobody can find out about the credential: the store fails, the address has asked about too many unknown
+    /// When the credential cannot be judged: the store fails, the address has asked about too many unknown
     /// tokens, or the gateway is being restarted.
     pub(super) async fn bearer(
         self: &Arc<Self>,
@@ -110,7 +110,7 @@ impl CredentialJudge {
         Ok(presented.bearer(verdict))
     }
 
-    /// What is known of the session in a browser's cookie; `None` when it has no such cookie.
+    /// The verdict on the session in a browser's cookie; `None` when it has no such cookie.
     ///
     /// # Errors
     /// As [`Self::bearer`].
@@ -124,7 +124,7 @@ impl CredentialJudge {
         self.find_out(TokenHash::of(token), Some(token.into()), device).await.map(Some)
     }
 
-    /// Finds out on the slow runtime, to the end, whether or not the client waits for it.
+    /// Runs on the slow runtime to the end, whether or not the client waits.
     async fn find_out(
         self: &Arc<Self>,
         hash: TokenHash,
@@ -160,8 +160,8 @@ impl CredentialJudge {
         }
     }
 
-    /// Asks Coder whose a token is. A token that is `known`, because Coder knew it the last time, has no share in what
-    /// an address may ask, and is not counted as bad.
+    /// Asks Coder who owns a token. A `known` token, which Coder knew the last time, does not count towards the limit
+    /// of its address, nor as bad.
     async fn ask_coder(
         &self,
         hash: TokenHash,

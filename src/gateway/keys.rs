@@ -1,5 +1,5 @@
-//! New credentials, attributed to their user as Coder hands them out: Coder does not say later whose a scoped token or
-//! an app's session is.
+//! New credentials, attributed to their user when Coder issues them: later, Coder does not report who owns a scoped
+//! token or an app's session.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -16,11 +16,11 @@ use crate::proxy::ForwardError;
 use crate::types::{Secret, TokenHash};
 use crate::web::{Body, Response, read_limited};
 
-/// A request that has Coder make a credential.
+/// A request for a new credential.
 pub(super) struct KeyRequest {
-    /// The credential that the request was forwarded with.
+    /// The credential with which the request was forwarded.
     pub(super) requester: CredentialHandle,
-    /// The same as the client presented it: Coder is asked with it about other users.
+    /// The same as the client presented it: used to ask Coder about other users.
     pub(super) presented: Option<Secret>,
     /// The path, in the form that Coder routes on.
     pub(super) path: String,
@@ -36,7 +36,7 @@ pub(super) struct KeyAttribution {
 }
 
 impl KeyAttribution {
-    /// Reads Coder's response to a request that makes a credential, and attributes the credential.
+    /// Reads Coder's response to a request for a credential, and attributes the credential.
     ///
     /// # Errors
     /// When Coder's response breaks off or is too long, or the store fails.
@@ -81,8 +81,8 @@ impl KeyAttribution {
         }
     }
 
-    /// The owner of a new key: the user that the path names. An administrator makes keys for others, and Coder says who
-    /// those are to a client that may make a key for them. `None` when it does not: Coder is asked when the key is
+    /// The owner of a new key: the user in the path. An administrator makes keys for others, and Coder identifies
+    /// them to a client that may make a key for them. `None` when it does not: Coder is asked when the key is
     /// presented.
     async fn owner_of_new(&self, request: &KeyRequest) -> Option<TokenOwner> {
         let user = request.requester.user()?;
@@ -136,7 +136,7 @@ impl KeyAttribution {
         .await
     }
 
-    /// Runs on the slow runtime what waits for the store and for Coder.
+    /// Runs work that waits for the store or Coder on the slow runtime.
     async fn stored(
         &self,
         work: impl Future<Output = Result<(), StoreError>> + Send + 'static,

@@ -4,7 +4,7 @@ use crate::coder::handoff::CALLBACK;
 use crate::pages::Link;
 use crate::types::LocalRedirect;
 
-/// What every path of the gateway's own endpoints begins with. Coder uses no such path.
+/// The prefix of all paths of the gateway's own endpoints. Coder uses no such path.
 pub(super) const OWN_PATHS: &str = "/vestibule/";
 
 /// The gateway's sign-in page.
@@ -29,13 +29,13 @@ pub(super) fn sign_in_link(wanted: &LocalRedirect) -> Link {
     link_to(CALLBACK).with("redirect", wanted.as_str())
 }
 
-/// The start of a sign-in that returns to `wanted` and asks the provider for another account than the one whose
-/// session it has.
+/// The start of a sign-in that returns to `wanted` and asks the provider for another account than the one of its
+/// session.
 pub(super) fn another_account_link(wanted: &LocalRedirect) -> Link {
     sign_in_link(wanted).with("prompt", "login")
 }
 
-/// The page where a sign-out ends, with the page that a next sign-in returns to.
+/// The page where a sign-out ends, with the page that the next sign-in returns to.
 pub(super) fn signed_out_link(wanted: &LocalRedirect) -> Link {
     link_to(SIGNED_OUT).with("redirect", wanted.as_str())
 }

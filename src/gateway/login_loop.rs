@@ -1,5 +1,5 @@
-//! The login-loop guard: a browser that signs in again and again without keeping a session would be redirected
-//! for ever.
+//! The login-loop guard: without it, a browser that signs in repeatedly without keeping a session would be redirected
+//! forever.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const SIGN_IN_COUNT_COOKIE: &str = "rounds";
 /// How many sign-ins may succeed within [`WINDOW`] before the next one is refused.
 const MAX_RECENT_SIGN_INS: u8 = 3;
 
-/// How close together sign-ins are in a loop. A loop takes seconds; nobody signs in four times a minute by hand.
+/// The span of sign-ins in a loop. A loop takes seconds; no person signs in four times a minute.
 const WINDOW: Duration = Duration::from_mins(1);
 
 /// The successful sign-ins of one browser within the window.
@@ -25,7 +25,7 @@ struct RecentSignIns {
 }
 
 impl RecentSignIns {
-    /// Reads the cookie's value; `None` when it has another form, or when the window is over.
+    /// Reads the cookie's value; `None` when it is malformed, or when the window is over.
     fn read(value: &str, now: Timestamp) -> Option<Self> {
         let (count, since) = value.split_once('-')?;
         let since = Timestamp::from_millis(since.parse().ok()?);
@@ -47,7 +47,7 @@ impl RecentSignIns {
     }
 }
 
-/// Stops a browser that signs in again and again without keeping a session.
+/// Stops a browser that signs in repeatedly without keeping a session.
 #[derive(Clone, Debug)]
 pub(super) struct LoginLoopGuard {
     cookies: OwnCookies,
@@ -71,7 +71,7 @@ impl LoginLoopGuard {
         self.cookies.set(SIGN_IN_COUNT_COOKIE, &recent.written(), Some(WINDOW))
     }
 
-    /// The `Set-Cookie` line that sets the count back to nothing: the browser was shown the page about the loop, or
+    /// The `Set-Cookie` line that resets the count: the browser was shown the page about the loop, or
     /// it kept its session until it signed out.
     pub(super) fn reset(&self) -> HeaderValue {
         self.cookies.delete(SIGN_IN_COUNT_COOKIE)

@@ -22,7 +22,7 @@ pub(super) fn end_sentence(reason: Option<&EndReason>) -> &'static str {
     reason.map_or(ENDED_WITHOUT_REASON, |reason| sentence_of(reason.label()))
 }
 
-/// The notice for the label of a reason. Reasons that mean nothing to a user have the notice without a reason.
+/// The notice for the label of a reason. Reasons that mean nothing to a user get the notice without a reason.
 fn sentence_of(label: &str) -> &'static str {
     match label {
         "signed_out" => "Your last sign-in ended because you signed out.",

@@ -1,5 +1,5 @@
-//! Pending logins, kept in the browser: each has a sealed cookie of its own, so that several tabs may sign in at
-//! once and the gateway has nothing to remember.
+//! Pending logins, kept in the browser: each has its own sealed cookie, so that several tabs may sign in at
+//! once and the gateway keeps no state.
 
 use http::{HeaderMap, HeaderValue};
 
@@ -11,7 +11,7 @@ use crate::web::cookies::{self, OwnCookies};
 /// until the browser or a server refuses the request.
 const MAX_PENDING_LOGINS: usize = 5;
 
-/// What the name of every such cookie begins with.
+/// The prefix of every such cookie's name.
 const COOKIE_PREFIX: &str = "attempt_";
 
 /// How many characters of `state` follow in the name of the cookie. They tell pending logins apart and prove nothing.
@@ -30,7 +30,7 @@ impl PendingLogins {
         Self { sealer: keyring.sealer(Purpose::Attempt), cookies }
     }
 
-    /// The `Set-Cookie` lines that remember `login`, and delete the oldest where there are too many.
+    /// The `Set-Cookie` lines that store `login`, and delete the oldest where there are too many.
     pub(super) fn remember(&self, login: &PendingLogin, headers: &HeaderMap) -> Vec<HeaderValue> {
         let name = base_name(login.state());
         let sealed = self.sealer.seal_text(name.as_bytes(), &login.to_bytes());
@@ -79,7 +79,7 @@ impl PendingLogins {
     }
 }
 
-/// The name of the cookie for a `state`: only characters that a `state` of the gateway's has.
+/// The name of the cookie for a `state`, limited to characters that the gateway's own have.
 fn base_name(state: &str) -> String {
     let head = state.chars().filter(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_'));
     COOKIE_PREFIX.chars().chain(head.take(STATE_IN_NAME)).collect()

@@ -1,4 +1,4 @@
-//! Room among the connections for a request, depending on its caller.
+//! Room for a request among the connections, depending on its caller.
 
 use http::StatusCode;
 
@@ -6,7 +6,7 @@ use crate::listen::{ConnectionPlace, ForwardPlace, NoForwardPlace, UnprovenCalle
 use crate::policy::{Caller, Permit};
 use crate::web::{GuardedBody, Response};
 
-/// The room that a forwarded request takes until its answer has ended.
+/// The room that a forwarded request occupies until its response has ended.
 pub(super) struct RequestRoom<'a> {
     connection: &'a ConnectionPlace,
     caller: Caller,
@@ -14,7 +14,7 @@ pub(super) struct RequestRoom<'a> {
 }
 
 impl<'a> RequestRoom<'a> {
-    /// Takes room for a request that is forwarded with `permit`. A person's request proves the connection and needs no
+    /// Takes room for a request forwarded with `permit`. A person's request proves the connection and needs no
     /// room of its own. `upgrade` says whether the request asks for a tunnel.
     ///
     /// # Errors
@@ -37,7 +37,7 @@ impl<'a> RequestRoom<'a> {
     }
 
     /// Coder's response, which keeps the room until it ends. A success for a machine shows that Coder has accepted its
-    /// credential: this proves the connection.
+    /// credential, which proves the connection.
     pub(super) fn hold(self, response: Response) -> Response {
         let Some(forward) = self.forward else { return response };
         let status = response.status();

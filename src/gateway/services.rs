@@ -1,4 +1,4 @@
-//! The gateway: its services, put together.
+//! Assembles the gateway from its services.
 
 use std::sync::Arc;
 
@@ -33,7 +33,7 @@ use crate::policy::{ClassName, Rules};
 use crate::types::{Clock, Keyring};
 use crate::web::cookies::OwnCookies;
 
-/// What the gateway is put together from.
+/// The parts of the gateway.
 #[expect(missing_debug_implementations, reason = "its parts are services, not values")]
 pub struct Parts {
     /// The relying party.
@@ -50,9 +50,9 @@ pub struct Parts {
     pub rules: Rules,
     /// The deployment's keys.
     pub keyring: Keyring,
-    /// The time.
+    /// The clock.
     pub clock: Clock,
-    /// The runtime for everything that waits.
+    /// The runtime for work that waits.
     pub slow: Handle,
 }
 
@@ -166,13 +166,13 @@ impl Gateway {
         })
     }
 
-    /// How many requests were answered since the start: by class of route, `None` for a request whose head could not be
+    /// The number of responses since the start: by class of route, `None` for a request whose head could not be
     /// read, and by class of status (1 to 5).
     pub fn requests(&self) -> Vec<(Option<ClassName>, usize, u64)> {
         self.counts.sum()
     }
 
-    /// Forgets what limits no longer need. To be called now and then.
+    /// Forgets what limits no longer need. Call it regularly.
     pub fn tidy(&self) {
         self.limits.forget_quiet();
     }

@@ -87,8 +87,8 @@ impl SessionsEndpoint {
         Ok(self.pages.sessions(&view, context.request))
     }
 
-    /// Ends one session or token of the user's own, or all of them. A browser that sent the page's form shows what comes
-    /// back, so it gets pages and redirects, as if it had followed a link.
+    /// Ends one of the user's own sessions or tokens, or all of them. A browser that sent the page's form shows the
+    /// response, so it gets pages and redirects, as if it had followed a link.
     ///
     /// # Errors
     /// [`RefusalCause::Form`] when the form was not made for this session, and those of [`Self::show`].
@@ -213,12 +213,12 @@ fn emit(ended: usize, authorization: &Authorization, context: &RequestContext) {
     });
 }
 
-/// The name of an entry in a form: never the credential.
+/// The name of an entry in a form, which is not the credential.
 fn entry_name(hash: &TokenHash) -> String {
     hash.to_string()
 }
 
-/// The name of a token that its owner is shown.
+/// The name of a token, as shown to its owner.
 fn token_name(made_for: MadeFor) -> &'static str {
     match made_for {
         MadeFor::Key => "Key for a command line or editor",

@@ -5,14 +5,14 @@ use url::Url;
 use crate::coder::hosts::Wildcard;
 use crate::web::TrustedProxies;
 
-/// What the gateway takes from the configuration.
+/// The gateway's settings.
 #[derive(Clone, Debug)]
 pub struct GatewaySettings {
-    /// Coder's access URL: the one origin that is served, besides app hosts.
+    /// Coder's access URL: the one origin that is served, apart from app hosts.
     pub access_url: Url,
     /// Coder's wildcard access URL, for app hosts.
     pub wildcard: Option<Wildcard>,
-    /// Where a browser goes that has to sign in.
+    /// Where a browser is sent to sign in.
     pub sign_in: SignInMode,
     /// The sign-in button's text.
     pub sign_in_text: String,
@@ -26,7 +26,7 @@ pub struct GatewaySettings {
     pub trusted_proxies: TrustedProxies,
 }
 
-/// Where a browser goes that has to sign in.
+/// Where a browser is sent to sign in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SignInMode {
     /// To the gateway's own page with a button.

@@ -51,11 +51,11 @@ pub(super) struct SignInFlow {
     pub(super) slow: Handle,
 }
 
-/// What Coder made of a sign-in.
+/// Coder's result of a sign-in.
 struct SignedIn {
     /// Coder's response, for the browser.
     response: Response,
-    /// Who has a new session. `None` when Coder has converted a password account, and wants a second sign-in.
+    /// The user of the new session. `None` when Coder has converted a password account, and wants a second sign-in.
     user: Option<CoderUserId>,
 }
 
@@ -63,7 +63,7 @@ impl SignInFlow {
     /// Serves the callback: with a `code` or an `error` it completes a sign-in, otherwise it begins one.
     ///
     /// # Errors
-    /// Why nobody is signed in, with the page that the sign-in was to lead to.
+    /// Why the sign-in failed, with the page that it was to lead to.
     pub(super) async fn callback(
         self: Arc<Self>,
         method: Method,
@@ -82,7 +82,7 @@ impl SignInFlow {
                 return begun.map_err(|cause| Refusal::of_sign_in(refused(cause), attempt.wanted.clone()));
             }
         };
-        // The sign-in runs to its end, also when the browser goes away: nothing is left half done.
+        // The sign-in runs to its end even if the browser disconnects: nothing is left half done.
         let slow = self.slow.clone();
         let work = async move {
             match self.complete_login(&attempt, answer).await {
@@ -160,7 +160,7 @@ impl SignInFlow {
         Ok(response)
     }
 
-    /// Accepts an answer to a pending login of this browser, once: before its code is presented anywhere.
+    /// Accepts an answer to a pending login of this browser, once: before its code is sent anywhere.
     async fn accept(
         &self,
         attempt: &Attempt,
@@ -173,7 +173,7 @@ impl SignInFlow {
         Ok((login, response, state.ok_or(RefusalCause::Attempt)?))
     }
 
-    /// Stores the grant and performs the hand-off to Coder; one audit event says how that ended.
+    /// Stores the grant and performs the hand-off to Coder; one audit event records the outcome.
     async fn hand_off(
         &self,
         attempt: &Attempt,
@@ -226,7 +226,7 @@ impl SignInFlow {
         Ok(SignedIn { response, user: Some(user) })
     }
 
-    /// Asks Coder whose its new session is, and binds the session to the grant. It replaces the session that the
+    /// Asks Coder who owns its new session, and binds the session to the grant. It replaces the session that the
     /// browser had.
     async fn bind_session(
         &self,
@@ -253,10 +253,10 @@ impl SignInFlow {
         Ok(owner.user)
     }
 
-    /// Ends a grant with which nobody was signed in.
+    /// Ends a grant whose sign-in failed.
     async fn abandon(&self, grant: GrantId) {
         if let Err(error) = self.grants.abandon(grant, EndReason::Abandoned).await {
-            // It serves nobody, and is swept.
+            // Nothing uses it, and the sweeper removes it.
             tracing::error!(%grant, %error, "a sign-in that was not finished is not ended yet");
         }
     }
@@ -279,8 +279,8 @@ impl SignInFlow {
     }
 }
 
-/// Emits the audit event of a sign-in that failed before there was a grant: why, and whom it was about, as far as the
-/// provider had said.
+/// Emits the audit event of a sign-in that failed before there was a grant: why, and for whom, as far as the
+/// provider had named them.
 fn audited(cause: RefusalCause, about: Option<&Named>, context: &RequestContext) -> RefusalCause {
     let person = AuditPerson {
         key: about.map(|named| &named.key),

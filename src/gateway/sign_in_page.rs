@@ -30,10 +30,10 @@ pub(super) struct SignInEndpoint {
 }
 
 impl SignInEndpoint {
-    /// The page; a browser that is signed in is sent on to the page that it wants.
+    /// The page; a signed-in browser is redirected to the page that it wants.
     ///
     /// # Errors
-    /// When the query is ambiguous, or when nobody can find out whether the browser is signed in.
+    /// When the query is ambiguous, or when the session cannot be judged.
     pub(super) async fn show(
         &self,
         headers: &HeaderMap,

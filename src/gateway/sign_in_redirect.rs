@@ -1,4 +1,4 @@
-//! Where a browser goes that has to sign in: to the sign-in page, to the provider, to Coder's sign-in page, or from
+//! Where a browser is sent to sign in: to the sign-in page, to the provider, to Coder's sign-in page, or from
 //! an app's host to Coder's app redirect.
 
 use http::header::SET_COOKIE;
@@ -25,13 +25,13 @@ pub(super) struct SignInRedirect {
 }
 
 impl SignInRedirect {
-    /// Redirects in the way that the operator chose.
+    /// Uses the redirect that the operator chose.
     pub(super) fn new(mode: SignInMode, access: AccessUrl, finder: Finder, notice: EndNotice) -> Self {
         Self { mode, access, finder, notice }
     }
 
-    /// Redirects a browser to sign in and to return to the page that it requested. `ended_by` is why its session has
-    /// ended, if it has.
+    /// Redirects a browser to sign in and to return to the page that it requested. `ended_by` is why its session
+    /// ended, if it did.
     pub(super) fn to_sign_in(
         &self,
         denial: Denial,
@@ -44,7 +44,7 @@ impl SignInRedirect {
         let wanted = self.access.wanted_page(context);
         let page = |path| link_to(path).with("redirect", wanted.as_str());
         let to = match (self.mode, ended_by) {
-            // To the provider and often back at once: no page would show why a session ended.
+            // To the provider, and often straight back: no page would show why a session ended.
             (SignInMode::Redirect, None) => sign_in_link(&wanted),
             (SignInMode::Page, _) | (SignInMode::Redirect, Some(_)) => page(SIGN_IN_PAGE),
             (SignInMode::Coder, None) => page(LOGIN_PAGE),
@@ -56,7 +56,7 @@ impl SignInRedirect {
         if let Some(reason) = ended_by.filter(|_| self.mode != SignInMode::Coder) {
             response.headers_mut().append(SET_COOKIE, self.notice.remember(reason));
         }
-        // The cookie of a session that has ended is in the way of the next sign-in (coder/coder#8537).
+        // The cookie of an ended session blocks the next sign-in (coder/coder#8537).
         let stale = matches!(denial, Denial::UnknownToken | Denial::Ended | Denial::Malformed);
         if stale && has_session {
             self.access.delete_session_cookie(&mut response);
@@ -64,8 +64,8 @@ impl SignInRedirect {
         response
     }
 
-    /// Redirects a browser that goes to an app's host without a session there to Coder's app redirect, as Coder does
-    /// where it sees such a request itself; `None` where that would not help.
+    /// Redirects a browser without a session on an app's host to Coder's app redirect, as Coder itself
+    /// does; `None` where that would not help.
     pub(super) fn to_app_redirect(&self, denial: Denial, context: &RequestContext) -> Option<Response> {
         use Denial::{Ended, Malformed, NoCredential, UnknownToken};
         if !matches!(denial, NoCredential | Ended | UnknownToken | Malformed) {

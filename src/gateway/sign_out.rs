@@ -1,4 +1,4 @@
-//! Signing out: here first, then at Coder, and at the provider where the operator wants that.
+//! Signing out: first here, then at Coder, and at the provider if the operator wants that.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,13 +28,13 @@ use crate::web::cookies::OwnCookies;
 /// The cookie that tells the next page that the browser has just signed out.
 const JUST_SIGNED_OUT_COOKIE: &str = "signed_out";
 
-/// The cookie with the `state` of a logout at the provider, and the page that was wanted.
+/// The cookie with the `state` of a logout at the provider, and the page to return to.
 const LOGOUT_STATE_COOKIE: &str = "sign_out_state";
 
 /// How long both cookies last: the browser requests the next page at once.
 const NEXT_PAGE_LIFE: Duration = Duration::from_mins(2);
 
-/// The most logouts at the provider that wait for their browser's next page.
+/// The largest number of logouts at the provider that wait for their browser's next page.
 const MAX_LOGOUT_REDIRECTS: u64 = 10_000;
 
 /// The operator's choices about a sign-out.
@@ -69,7 +69,7 @@ pub(super) struct SignOutFlow {
 }
 
 impl SignOutFlow {
-    /// Ends the credential of a sign-out before Coder gets the request: whatever Coder answers, it has ended here.
+    /// Ends the credential of a sign-out before Coder gets the request: whatever Coder responds, it has ended here.
     ///
     /// # Errors
     /// [`RefusalCause::Store`] when the store fails: then it has not ended.
@@ -117,16 +117,16 @@ impl SignOutFlow {
         Ok(ended)
     }
 
-    /// The response in place of a 401 of Coder's: the credential ended here a moment ago, so Coder got no tokens for it
-    /// any more, if it had to refresh them first.
+    /// The response in place of Coder's 401: the credential has just ended here, so Coder got no more tokens for it
+    /// if it had to refresh them first.
     pub(super) fn signed_out_answer(&self) -> Response {
         let mut response = answer::message(StatusCode::OK, "Logged out!", None);
         self.access.delete_session_cookie(&mut response);
         response
     }
 
-    /// Adds the cookie to Coder's response that has the next page say that the browser is signed out, and not sign in
-    /// again at once.
+    /// Adds the cookie to Coder's response with which the next page shows that the browser is signed out, and does not
+    /// sign in again at once.
     pub(super) fn mark_signed_out(&self, response: &mut Response, ended: Option<EndedSession>) {
         let Some(ended) = ended else { return };
         let ticket = random_token();
@@ -205,8 +205,8 @@ impl SignOutFlow {
     }
 }
 
-/// The cookie's value: the `state` of a logout at the provider, and the page that was wanted. The redirect URI cannot
-/// carry the page, because the provider compares it with the registered one to the letter.
+/// The cookie's value: the `state` of a logout at the provider, and the page to return to. The redirect URI cannot
+/// carry the page, because the provider compares it exactly with the registered one.
 fn state_with_wanted(state: &str, wanted: &LocalRedirect) -> String {
     format!("{state}.{}", URL_SAFE_NO_PAD.encode(wanted.as_str()))
 }

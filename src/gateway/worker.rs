@@ -1,4 +1,4 @@
-//! One worker: takes a request through every step and answers it.
+//! One worker: takes a request through every step and responds.
 
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Worker {
         response
     }
 
-    /// Reads the head and answers the request.
+    /// Reads the head and responds to the request.
     async fn serve(
         &self,
         request: Box<Request>,
@@ -73,7 +73,7 @@ impl Worker {
                 record.refused = Some(row_of(&cause).label);
                 let mut response = gateway.refusals.answer_unread(&cause, &kind, id);
                 if matches!(cause, RefusalCause::Message(_)) && request.version() != Version::HTTP_2 {
-                    // A proxy in between may see the end of this message elsewhere: nothing that follows is read.
+                    // A proxy in between may see the end of this message elsewhere, so nothing after it is read.
                     response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
                 }
                 return response;

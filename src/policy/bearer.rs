@@ -1,23 +1,23 @@
-//! Who presents a request, as far as it is known.
+//! Who presents a request, as far as is known.
 
 use crate::grant::{EndReason, Verdict};
 
-/// What a request presents as its credential.
+/// The credential that a request presents.
 #[derive(Clone, Debug)]
 pub enum Bearer {
     /// Nothing.
     Nobody,
-    /// A person's session or token, and what is known of it. [`Verdict::NeedsAsking`] where
-    /// [`super::Rules::judging`] did not want it judged: it opens nothing that asks for a person.
+    /// A person's session or token, and the verdict on it. [`Verdict::NeedsAsking`] where
+    /// [`super::Rules::judging`] did not ask for a judgement: then it opens nothing that requires a person.
     Person(Verdict),
     /// A machine's credential, known only by its format: Coder judges it.
     Machine(MachineCredential),
-    /// Something in a place for credentials that has no credential's format.
+    /// Something in a place for credentials, but not in the format of one.
     Malformed,
 }
 
 impl Bearer {
-    /// Why the person's session or token has ended, when it has.
+    /// Why the person's session or token has ended, if it has.
     pub fn ended_by(&self) -> Option<&EndReason> {
         match self {
             Self::Person(verdict) => verdict.ended_by(),
@@ -31,7 +31,7 @@ impl Bearer {
 pub enum MachineCredential {
     /// A workspace agent's UUID.
     Agent,
-    /// A provisioner daemon's key, or the key that all of them share.
+    /// A provisioner daemon's own key, or the shared key.
     Provisioner,
     /// A workspace proxy's token.
     WorkspaceProxy,

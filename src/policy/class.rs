@@ -1,38 +1,38 @@
-//! What a route is, as far as the decision needs it.
+//! The kinds of route that the decision distinguishes.
 
 use std::str::FromStr;
 
 use thiserror::Error;
 
-/// The class of a route. The route table gives every method and path exactly one; what no rule
-/// names is [`RouteClass::User`].
+/// The class of a route. The route table gives every method and path exactly one; a route without a
+/// rule is [`RouteClass::User`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RouteClass {
     /// An endpoint of the gateway itself.
     Own,
-    /// Reachable by anybody without a credential.
+    /// Open to everybody without a credential.
     Public(Public),
-    /// Coder's OpenID Connect callback, which the gateway serves itself: it starts and ends a sign-in.
+    /// Coder's OpenID Connect callback, which the gateway serves itself: it begins and completes a sign-in.
     SignIn,
-    /// The list of sign-in methods, which the gateway answers itself.
+    /// The list of sign-in methods, which the gateway serves itself.
     AuthMethods,
-    /// Everything that takes or changes a password without a session.
+    /// Everything that checks or changes a password without a session.
     PasswordSignIn,
-    /// Says whether a password would be good enough: part of the password sign-in, and of pages for people.
+    /// Checks whether a password would be strong enough: used by the password sign-in and by pages for people.
     PasswordCheck,
     /// Coder's own sign-in by GitHub.
     GithubSignIn,
-    /// Makes the first user, who owns the deployment.
+    /// Creates the first user, who owns the deployment.
     FirstUser,
-    /// For a machine; each kind with its own credential.
+    /// For a machine; each kind has its own credential.
     Machine(Machine),
-    /// For a person who is still welcome. The default.
+    /// For a person who may be served. The default.
     User,
     /// For a person, or for the machine with its credential.
     UserOr(Machine),
     /// Ends the presented session.
     SignOut,
-    /// Makes a new credential for a person, so its answer is read.
+    /// Creates a credential for a person, so the gateway reads the response.
     CreatesKey(CreatesKey),
     /// A document of the dashboard.
     Page,
@@ -48,7 +48,7 @@ pub enum RouteClass {
     Closed(ClosedRoute),
 }
 
-/// What a public route is for.
+/// The purpose of a public route.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Public {
     /// Liveness and latency probes.
@@ -63,13 +63,13 @@ pub enum Public {
     Report,
     /// A cross-origin preflight, which carries no credential by definition.
     Preflight,
-    /// A document for the frame of an IDE; a credential that comes with it is judged.
+    /// A document for the frame of an IDE; a presented credential is judged.
     Embed,
-    /// Whatever carries its own proof: signed downloads, webhooks.
+    /// Requests that carry their own proof: signed downloads, webhooks.
     SelfProven,
 }
 
-/// The machines that speak to Coder.
+/// The kinds of machine that connect to Coder.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Machine {
     /// A workspace agent: a UUID as token.
@@ -78,7 +78,7 @@ pub enum Machine {
     InstanceIdentity,
     /// The relay for tunnels: Coder asks for no credential.
     Derp,
-    /// A provisioner daemon: its key, or the key that all of them share.
+    /// A provisioner daemon: its own key, or the shared key.
     Provisioner,
     /// A workspace proxy or a replica: its token.
     WorkspaceProxy,
@@ -98,7 +98,7 @@ pub enum Machine {
     Binaries,
 }
 
-/// Which new credential an answer carries.
+/// The kind of new credential in a response.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum CreatesKey {
     /// A key for the CLI or an IDE, or a named token: in the JSON body.
@@ -116,19 +116,19 @@ pub enum ClosedRoute {
     Debug,
 }
 
-/// What has to be known of a request's credential before the decision.
+/// What must be known about a request's credential before the decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Judging {
     /// Nothing: it is neither looked for nor forwarded.
     Nothing,
-    /// Its format alone: Coder judges it.
+    /// Only its format: Coder judges it.
     Format,
-    /// Whether the person it belongs to may be served.
+    /// Whether its user may be served.
     Person,
 }
 
 impl RouteClass {
-    /// What has to be known of a request's credential on such a route, before any rule of the operator.
+    /// What must be known about a request's credential on such a route, before any rule of the operator.
     pub(super) const fn judging(self) -> Judging {
         match self {
             Self::Public(Public::Embed)
@@ -192,7 +192,7 @@ impl RouteClass {
 }
 
 impl Machine {
-    /// The name of the class that such a machine's routes are.
+    /// The class name of the routes of such a machine.
     pub const fn name(self) -> ClassName {
         match self {
             Self::Agent => ClassName::Agent,
@@ -212,7 +212,7 @@ impl Machine {
 
 macro_rules! class_names {
     ($($variant:ident $word:literal $meaning:literal,)*) => {
-        /// A class by name: what settings, the access log and metrics call it.
+        /// A class by name, as in settings, the access log and metrics.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum ClassName {
             $(#[doc = $meaning] $variant,)*
@@ -268,7 +268,7 @@ class_names! {
     Debug "debug" "Coder's debugging endpoints.",
 }
 
-/// A word that names no class.
+/// A word that is not the name of a class.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("names no class of routes")]
 pub struct UnknownClass;

@@ -1,4 +1,4 @@
-//! The decision itself.
+//! Makes the decision.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use super::class::{ClassName, ClosedRoute, Machine, Public, RouteClass};
 use super::decision::{ANONYMOUS_BODY_LIMIT, Decision, Denial, DeniedRequest, OwnAnswer, Permit};
 use super::rules::{RouteEffect, Rules, TokenRule};
 
-/// Everything a decision depends on, besides the rules.
+/// Everything that a decision depends on, apart from the rules.
 #[derive(Clone, Copy, Debug)]
 pub struct DecisionInput<'a> {
     /// The class of the route.
@@ -19,20 +19,20 @@ pub struct DecisionInput<'a> {
     pub bearer: &'a Bearer,
     /// The client's address, as found behind trusted proxies.
     pub client: IpAddr,
-    /// Whether the judged credential stands in the URL, where it cannot be taken away.
+    /// Whether the judged credential is in the URL, where it cannot be stripped.
     pub in_url: bool,
-    /// Whether a browser goes to a page with it and can follow a redirect to the sign-in page.
+    /// Whether a browser is navigating and can follow a redirect to the sign-in page.
     pub navigation: bool,
-    /// Whether a browser asks beforehand what a page of another origin may do (Fetch §4.8). It carries no credential.
+    /// Whether this is a cross-origin preflight (Fetch §4.8). It carries no credential.
     pub preflight: bool,
 }
 
-/// What a class asks for, once the rules have been applied.
+/// What a class requires, once the rules have been applied.
 #[derive(Clone, Copy, Debug)]
 enum Need {
-    /// Nothing: the gateway answers.
+    /// Nothing: the gateway responds itself.
     Answer(OwnAnswer),
-    /// Nothing: everybody may.
+    /// Nothing: open to everybody.
     Nobody,
     /// A person who may be served.
     Person,
@@ -40,18 +40,18 @@ enum Need {
     Machine(MachineCredential),
     /// Either of them.
     PersonOr(MachineCredential),
-    /// Nothing, but a credential that comes along must be good.
+    /// No credential, but one that is presented must be valid.
     NobodyOrGood,
-    /// Nothing; a credential that comes along and is not good is taken away.
+    /// No credential; an invalid one is stripped.
     NobodyOrElseWithheld,
-    /// Nothing goes through.
+    /// Closed: nothing passes.
     Closed(Denial),
 }
 
-/// Decides what is to be done with a request.
+/// Decides about a request.
 ///
-/// Default deny: a class that asks for a person gets [`Decision::Forward`] only with an authorization that
-/// was judged, and no entry of the rules widens anything unless it is spelled `danger`.
+/// Default deny: a class that requires a person gets [`Decision::Forward`] only with a judged
+/// authorization, and no rule widens access unless it is spelled `danger`.
 pub fn decide(question: DecisionInput<'_>, rules: &Rules) -> Decision {
     let class = effective_name(question.class, question.bearer);
     let asked = need(&question, rules);
@@ -88,8 +88,8 @@ pub fn decide(question: DecisionInput<'_>, rules: &Rules) -> Decision {
     }
 }
 
-/// Whether a request goes on as nobody's once its credential is taken away. Not when that stands in the URL,
-/// and not to an app while nobody can say whether it is good: whom the app is for would be sent to sign in.
+/// Whether a request is forwarded as nobody's once its credential is stripped. Not when that is in the URL,
+/// and not to an app while the credential cannot be judged: the app's real users would be sent to sign in.
 const fn may_withhold(question: &DecisionInput<'_>, cause: Denial) -> bool {
     match cause {
         Denial::NoCredential => true,
@@ -100,8 +100,8 @@ const fn may_withhold(question: &DecisionInput<'_>, cause: Denial) -> bool {
     }
 }
 
-/// The class that the rules are looked up by: where a route takes a person or a machine, the machine's
-/// own class once a machine presents itself.
+/// The class whose rules apply: where a route accepts a person or a machine, the machine's
+/// own class if a machine presents itself.
 pub(super) const fn effective_name(class: RouteClass, bearer: &Bearer) -> ClassName {
     match (class, bearer) {
         (RouteClass::UserOr(machine), Bearer::Machine(_)) => machine.name(),
@@ -109,7 +109,7 @@ pub(super) const fn effective_name(class: RouteClass, bearer: &Bearer) -> ClassN
     }
 }
 
-/// A browser that goes to a page signs in where that can help; everything else is refused.
+/// A navigating browser signs in where that can help; everything else is refused.
 fn refuse_or_sign_in(class: ClassName, cause: Denial, navigation: bool) -> Decision {
     if navigation && !matches!(cause, Denial::Unreachable { .. }) {
         Decision::SignIn(cause)
@@ -118,7 +118,7 @@ fn refuse_or_sign_in(class: ClassName, cause: Denial, navigation: bool) -> Decis
     }
 }
 
-/// What a class asks for.
+/// What a class requires.
 fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
     let DecisionInput { class, client, preflight, .. } = *question;
     let switch = |open: bool| if open { Need::Nobody } else { Need::Closed(Denial::MethodOff) };
@@ -130,7 +130,7 @@ fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
         RouteClass::Public(_) | RouteClass::AppSandbox => Need::Nobody,
         RouteClass::PasswordSignIn => switch(rules.password_sign_in.admits(client)),
         RouteClass::PasswordCheck if rules.password_sign_in.admits(client) => Need::NobodyOrElseWithheld,
-        // A session comes along when a password account becomes one of GitHub.
+        // The request has a session when a password account is converted to GitHub.
         RouteClass::GithubSignIn if rules.github_sign_in.admits(client) => Need::NobodyOrElseWithheld,
         RouteClass::GithubSignIn => Need::Closed(Denial::MethodOff),
         RouteClass::FirstUser => switch(rules.first_user.admits(client)),
@@ -155,7 +155,7 @@ fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
     }
 }
 
-/// What a machine's routes ask for.
+/// What a machine's routes require.
 const fn machine_need(machine: Machine) -> Need {
     match machine {
         Machine::Agent => Need::Machine(MachineCredential::Agent),
@@ -171,7 +171,7 @@ const fn machine_need(machine: Machine) -> Need {
     }
 }
 
-/// Applies `policy.routes`. What one entry closes, no other opens.
+/// Applies `policy.routes`. What one rule closes, no other opens.
 fn narrowed(class: ClassName, need: Need, client: IpAddr, rules: &Rules) -> Result<Need, Denial> {
     let mut need = need;
     let mut sign_in = false;
@@ -192,8 +192,8 @@ fn narrowed(class: ClassName, need: Need, client: IpAddr, rules: &Rules) -> Resu
     }
 }
 
-/// What a class that is closed by default asks for once it is opened: a method of signing in must be
-/// open to everybody to be one, everything else asks for a person.
+/// What a class that is closed by default requires once it is opened: a sign-in method must be
+/// open to everybody to be usable, everything else requires a person.
 const fn opened(class: ClassName, need: Need) -> Need {
     match (need, class) {
         (Need::Closed(_), ClassName::PasswordSignIn | ClassName::GithubSignIn | ClassName::FirstUser) => {
@@ -204,7 +204,7 @@ const fn opened(class: ClassName, need: Need) -> Need {
     }
 }
 
-/// The credential of a person that the rules let through, or why there is none.
+/// The credential of a person that the rules admit, or why there is none.
 fn admitted<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a CredentialHandle, Denial> {
     let verdict = match bearer {
         Bearer::Nobody => return Err(Denial::NoCredential),
@@ -234,7 +234,7 @@ fn admitted<'a>(bearer: &'a Bearer, client: IpAddr, rules: &Rules) -> Result<&'a
     }
 }
 
-/// The rule for users without a grant, by how they sign in.
+/// The rule for users without a grant, by their login type.
 fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> TokenRule {
     let as_the = |open: bool| if open { TokenRule::Allow } else { TokenRule::Deny };
     match login_type {
@@ -250,8 +250,8 @@ fn without_grant(login_type: LoginType, client: IpAddr, rules: &Rules) -> TokenR
     }
 }
 
-/// How much anybody without a credential may send: apps and binaries are the workspace's or Coder's
-/// own business, everything else takes small forms.
+/// The size limit without a credential: bodies to apps and binaries are a matter for the workspace or Coder,
+/// everything else needs only small forms.
 const fn body_limit(question: &DecisionInput<'_>) -> Option<u64> {
     match question.class {
         RouteClass::AppPath | RouteClass::AppHost if question.preflight => Some(ANONYMOUS_BODY_LIMIT),

@@ -1,4 +1,4 @@
-//! The answers of the policy, and the proof that a request may be forwarded.
+//! The policy's decisions, and the proof that a request may be forwarded.
 
 use std::time::Duration;
 
@@ -8,8 +8,8 @@ use super::ClassName;
 use super::rules::TunnelLimits;
 use crate::grant::CredentialHandle;
 
-/// The most that anybody without a credential may send in one request, in bytes: no route that is
-/// open to everybody takes more than a small form (CVE-2026-55078, CVE-2026-55079, CVE-2026-55434).
+/// The largest request without a credential, in bytes: no route that is
+/// open to everybody accepts more than a small form (CVE-2026-55078, CVE-2026-55079, CVE-2026-55434).
 pub const ANONYMOUS_BODY_LIMIT: u64 = 1024 * 1024;
 
 /// What is to be done with a request.
@@ -17,15 +17,15 @@ pub const ANONYMOUS_BODY_LIMIT: u64 = 1024 * 1024;
 pub enum Decision {
     /// Forward it to Coder.
     Forward(Permit),
-    /// The gateway answers it itself.
+    /// The gateway responds itself.
     Answer(OwnAnswer),
-    /// A browser is to sign in first and come back.
+    /// A browser must sign in first, and then returns.
     SignIn(Denial),
     /// Refuse it.
     Refuse(DeniedRequest),
 }
 
-/// What the gateway answers itself.
+/// What the gateway serves itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OwnAnswer {
     /// An endpoint of its own.
@@ -36,7 +36,7 @@ pub enum OwnAnswer {
     AuthMethods,
 }
 
-/// The proof that a request may be forwarded. Only [`super::decide()`] makes one.
+/// The proof that a request may be forwarded. Only [`super::decide()`] issues one.
 #[derive(Debug)]
 pub struct Permit {
     class: ClassName,
@@ -47,28 +47,28 @@ pub struct Permit {
     body_limit: Option<u64>,
 }
 
-/// Who a request is forwarded for.
+/// On whose behalf a request is forwarded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Caller {
     /// A person whose credential was judged.
     Person,
-    /// What looks like a machine, on a route where Coder demands its credential: a success proves that it is one.
+    /// Probably a machine, on a route where Coder demands its credential: a success proves that it is one.
     Machine,
-    /// Anybody: no credential is demanded.
+    /// Anybody: the route needs no credential.
     Anybody,
 }
 
 /// What happens to Coder's credentials in a forwarded request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CredentialHandling {
-    /// They are what was judged, and are forwarded.
+    /// They were judged, and are forwarded.
     AsPresented,
-    /// They were not judged, or not found good: every one of them is removed before forwarding.
+    /// They were not judged, or were rejected: all of them are stripped before forwarding.
     Withheld,
 }
 
 impl Permit {
-    /// For a person: what is open for them ends with their authorization.
+    /// For a person: the response and any tunnel end with their authorization.
     pub(super) fn person(class: ClassName, credential: CredentialHandle, tunnel: TunnelLimits) -> Self {
         Self {
             class,
@@ -85,7 +85,7 @@ impl Permit {
         Self { caller: Caller::Machine, ..Self::machine_or_anybody(class, None) }
     }
 
-    /// For a machine where none is demanded: Coder may not look at its credential.
+    /// For a machine where none is demanded: Coder may ignore its credential.
     pub(super) fn machine_or_anybody(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
@@ -97,7 +97,7 @@ impl Permit {
         }
     }
 
-    /// For nobody in particular; Coder sees no credential of its own.
+    /// For nobody in particular, without any credential of Coder.
     pub(super) fn anonymous(class: ClassName, body_limit: Option<u64>) -> Self {
         Self {
             class,
@@ -115,18 +115,18 @@ impl Permit {
         self.class
     }
 
-    /// Who the request is forwarded for.
+    /// On whose behalf the request is forwarded.
     pub fn caller(&self) -> Caller {
         self.caller
     }
 
-    /// With what the answer and any tunnel end: the person's authorization. A sign-out outlives it, being what
+    /// The person's authorization, with which the response and any tunnel end. `None` for a sign-out, which itself
     /// ends it.
     pub fn ends_with(&self) -> Option<&CredentialHandle> {
         self.credential.as_ref().filter(|_| self.class != ClassName::SignOut)
     }
 
-    /// Whose request it is; `None` for machines and for nobody.
+    /// The person's credential; `None` for machines and for nobody.
     pub fn credential(&self) -> Option<&CredentialHandle> {
         self.credential.as_ref()
     }
@@ -136,12 +136,12 @@ impl Permit {
         self.credentials
     }
 
-    /// Limits for a tunnel or another long response; none for machines.
+    /// Limits for a tunnel or another long response; machines have none.
     pub fn tunnel(&self) -> TunnelLimits {
         self.tunnel
     }
 
-    /// The most bytes the request's body may have; `None` is without limit.
+    /// The largest allowed body, in bytes; `None`: no limit.
     pub fn body_limit(&self) -> Option<u64> {
         self.body_limit
     }
@@ -152,7 +152,7 @@ impl Permit {
 pub struct DeniedRequest {
     /// The class of the route.
     pub class: ClassName,
-    /// Why.
+    /// The reason.
     pub cause: Denial,
 }
 
@@ -163,35 +163,35 @@ pub enum Denial {
     NoCredential,
     /// The session, or its user's authorization, has ended.
     Ended,
-    /// Coder does not know the credential, or no longer.
+    /// Coder does not know the credential, or no longer does.
     UnknownToken,
-    /// No credential of Coder's has this format.
+    /// The credential has none of Coder's formats.
     Malformed,
-    /// A person's credential where a machine's belongs, or the other way round.
+    /// A person's credential where a machine's belongs, or vice versa.
     WrongKind,
     /// The token's user has not signed in through the gateway.
     WithoutGrant(LoginType),
-    /// Coder does not say whose token it is.
+    /// Coder does not report the token's owner.
     Unattributed,
-    /// This way to sign in is switched off, or is off for the client's address.
+    /// This sign-in method is disabled, or not allowed from the client's address.
     MethodOff,
     /// The class is closed.
     Closed,
     /// The class is closed for the client's address.
     Address,
-    /// Nobody could say whether the credential may be served.
+    /// The credential could not be judged.
     Unreachable {
-        /// Whether the sign-in service answers, in a way by which nobody can be judged.
+        /// Whether there was a response, but one that judges nobody.
         answers: bool,
-        /// When asking again makes sense.
+        /// When to retry.
         retry_after: Duration,
     },
 }
 
 impl Denial {
-    /// The status of the answer for a program.
+    /// The status of the response to a program.
     ///
-    /// 401 says: another credential may help, sign in. 403 says: none will, for now.
+    /// 401: another credential may help, so sign in. 403: none will, for now.
     pub const fn status(self) -> u16 {
         match self {
             Self::NoCredential
@@ -207,7 +207,7 @@ impl Denial {
         }
     }
 
-    /// A closed word for logs and metrics.
+    /// The label for logs and metrics.
     pub const fn label(self) -> &'static str {
         match self {
             Self::NoCredential => "no_credential",

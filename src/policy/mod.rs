@@ -1,7 +1,7 @@
-//! The policy: the class of a route, who presents the request and the operator's rules make a [`Decision`].
+//! The policy: derives a [`Decision`] from the class of the route, the bearer and the operator's rules.
 //!
-//! Pure: no clock, no store, no network. [`Permit`] has private fields and one maker, [`decide()`]; the
-//! proxy forwards with nothing less. A route that no rule names is for people ([`RouteClass::User`]).
+//! Pure: no clock, no store, no network. Only [`decide()`] can make a [`Permit`], and the
+//! proxy forwards nothing without one. A route without a rule is for people ([`RouteClass::User`]).
 //!
 //! Tier 4.
 

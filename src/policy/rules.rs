@@ -1,4 +1,4 @@
-//! What the operator allows. No value of these types is unknown or empty.
+//! The operator's rules. No value of these types is unknown or empty.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -11,9 +11,9 @@ use super::{ClassName, Judging, RouteClass};
 /// Allow or deny.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenRule {
-    /// Let it pass.
+    /// Allow.
     Allow,
-    /// Refuse it.
+    /// Refuse.
     Deny,
 }
 
@@ -21,13 +21,13 @@ pub enum TokenRule {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Networks(Vec<IpNet>);
 
-/// A list of networks without any would mean nobody, or everybody.
+/// An empty list of networks: it could mean nobody or everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("is an empty list of networks")]
 pub struct NoNetworks;
 
 impl Networks {
-    /// The networks, of which there must be one at least.
+    /// The networks, at least one.
     ///
     /// # Errors
     /// [`NoNetworks`] for an empty list.
@@ -35,14 +35,14 @@ impl Networks {
         if networks.is_empty() { Err(NoNetworks) } else { Ok(Self(networks)) }
     }
 
-    /// Whether an address is in one of them. An IPv4 address mapped into IPv6 counts as IPv4.
+    /// Whether an address is in one of them. An IPv4-mapped IPv6 address counts as IPv4.
     pub fn contains(&self, address: IpAddr) -> bool {
         let address = address.to_canonical();
         self.0.iter().any(|network| network.contains(&address))
     }
 }
 
-/// A way in that is off unless it is switched on, perhaps only for some networks.
+/// A way to sign in that is off by default, and can be limited to networks.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Switch {
     /// Closed.
@@ -50,12 +50,12 @@ pub enum Switch {
     Off,
     /// Open for everybody.
     On,
-    /// Open for these networks.
+    /// Open for these networks only.
     From(Networks),
 }
 
 impl Switch {
-    /// From settings of the form `{allow, from}`: an empty `from` is everywhere.
+    /// From settings of the form `{allow, from}`: an empty `from` means everywhere.
     pub fn new(allow: bool, from: Vec<IpNet>) -> Self {
         match (allow, Networks::new(from)) {
             (false, _) => Self::Off,
@@ -81,9 +81,9 @@ pub struct WithoutGrant {
     pub oidc: TokenRule,
     /// Service accounts. Default: allow.
     pub none: TokenRule,
-    /// Users with a password. Default: as the password sign-in is allowed for the client's address.
+    /// Users with a password. Default: the same as the password sign-in for the client's address.
     pub password: Option<TokenRule>,
-    /// Users of GitHub. Default: as the GitHub sign-in is allowed for the client's address.
+    /// Users of GitHub. Default: the same as the GitHub sign-in for the client's address.
     pub github: Option<TokenRule>,
 }
 
@@ -93,40 +93,40 @@ impl Default for WithoutGrant {
     }
 }
 
-/// What an entry of `policy.routes` does to a class.
+/// What a rule of `policy.routes` does to a class.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RouteEffect {
     /// Closes it.
     Deny,
-    /// Asks for a person who is welcome, whatever the class would take.
+    /// Requires a person who may be served, whatever the class would accept.
     RequireSignIn,
-    /// Closes it for every other address.
+    /// Closes it for all other addresses.
     From(Networks),
-    /// Opens what is closed by default; the route then needs what Coder asks for. Spelled `danger` in settings.
+    /// Opens a class that is closed by default; the route then needs what Coder requires. Spelled `danger` in settings.
     DangerAllow,
     /// Opens it for everybody without a credential. Spelled `danger` in settings.
     DangerPublic,
 }
 
-/// One entry of `policy.routes`. Entries add up: what one of them closes, no other opens.
+/// One rule of `policy.routes`. Rules add up: what one of them closes, no other opens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteRule {
     /// The class.
     pub class: ClassName,
-    /// What happens to it.
+    /// The rule's effect on it.
     pub effect: RouteEffect,
 }
 
-/// How long a tunnel or another long response of a person may live.
+/// How long a person's tunnel or other long response may last.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TunnelLimits {
-    /// At most this long from its beginning; `None` is without limit.
+    /// At most this long from its start; `None`: no limit.
     pub max_age: Option<Duration>,
-    /// At most this long without a byte in either direction; `None` is without limit.
+    /// At most this long without a byte in either direction; `None`: no limit.
     pub idle: Option<Duration>,
 }
 
-/// Everything the operator may say about who gets through.
+/// All rules of the operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// `policy.passwordSignIn`. Default: off.
@@ -137,9 +137,9 @@ pub struct Rules {
     pub first_user: Switch,
     /// `policy.tokens.withoutGrant`.
     pub without_grant: WithoutGrant,
-    /// `policy.tokens.unattributed`: valid tokens whose owner nobody says. Default: deny.
+    /// `policy.tokens.unattributed`: valid tokens whose owner Coder does not report. Default: deny.
     pub unattributed: TokenRule,
-    /// `policy.apps.public`: whether apps shared with everybody are, as in Coder. Default: true.
+    /// `policy.apps.public`: whether apps shared with everybody are public, as in Coder. Default: true.
     pub public_apps: bool,
     /// Whether Coder's own sign-in page is shown (`signIn.mode: coder`). Default: false.
     pub coder_sign_in_page: bool,
@@ -166,8 +166,8 @@ impl Default for Rules {
 }
 
 impl Rules {
-    /// What has to be known of a request's credential before [`super::decide()`] is asked. A rule that asks for
-    /// a sign-in, or opens a class, asks for more than the class alone does.
+    /// What must be known about a request's credential before [`super::decide()`] is called. A rule that requires
+    /// a sign-in, or opens a class, needs more than the class alone.
     pub fn judging(&self, class: RouteClass) -> Judging {
         let name = class.name();
         let person = |effect: &RouteEffect| !matches!(effect, RouteEffect::Deny | RouteEffect::From(_));

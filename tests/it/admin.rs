@@ -1,4 +1,4 @@
-//! The operator's side: who is signed in, the end of it, probes and metrics.
+//! The operator's side: who is signed in, ending sessions, probes and metrics.
 
 use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
@@ -18,7 +18,7 @@ use crate::support::world::{Options, World};
 
 const ADMIN: &str = "admin:\n  listen: 127.0.0.1:0\n";
 
-/// Runs `vestibule sessions …` beside the running gateway.
+/// Runs `vestibule sessions …` next to the running gateway.
 async fn sessions(world: &World, arguments: &[&str]) -> (Exit, String) {
     let config = world.config_file();
     let start = ["vestibule", "--config", config.to_str().unwrap(), "sessions"];
@@ -65,7 +65,7 @@ async fn the_list_tells_who_is_signed_in_from_where_and_no_credential() {
     assert_eq!(entry["sub"], "sub-alice");
     assert_eq!(entry["address"], "127.0.0.1");
     assert_eq!(entry["device"], "Mozilla/5.0 (test)");
-    // What is still to be written is written at the stop.
+    // Pending writes are written at the stop.
     world.stop_gateway().await;
     world.start_gateway().await;
     let token = listed(&world, &["list", "--user", "alice@acme.company"]).await;
@@ -194,7 +194,7 @@ async fn it_is_alive_always_and_ready_when_store_provider_and_coder_are() {
     settle(&world, 200).await;
 }
 
-/// Asks until the answer has this status: an answer holds for a second, which passes in between.
+/// Asks until the response has this status: a result is cached for a second.
 async fn settle(world: &World, status: u16) -> Value {
     for _ in 0..200 {
         let answer = probe(world, "/readyz").await;

@@ -1,4 +1,4 @@
-//! Signing in again at a provider that remembers somebody: another account, and `oidc.prompt: login`.
+//! Signing in again at a provider with a session: another account, and `oidc.prompt: login`.
 
 use std::time::Duration;
 
@@ -16,12 +16,12 @@ async fn world(oidc: &'static str) -> World {
     world
 }
 
-/// How often the provider has shown its sign-in form to somebody whom it knew already.
+/// How often the provider has shown its sign-in form to somebody it already knew.
 fn asked(world: &World) -> u32 {
     world.provider.count("login-form")
 }
 
-/// Where a page leads that wants somebody to sign in at the provider with another account.
+/// The target of a page's link for a sign-in with another account.
 fn another_account(world: &World, page: &Answer) -> String {
     let html = page.text();
     let hrefs = html.split("href=\"").skip(1).filter_map(|part| part.split('"').next());
@@ -30,7 +30,7 @@ fn another_account(world: &World, page: &Answer) -> String {
     world.url(&link.replace("&amp;", "&").replace("&#38;", "&"))
 }
 
-/// Goes that way as `user`, up to the answer of the callback.
+/// Follows that link as `user`, up to the response of the callback.
 async fn go(world: &World, browser: &Browser, start: &str, user: &str) -> Answer {
     world.provider.sign_in_as(user);
     let at_provider = browser.get(start).await;
@@ -69,7 +69,7 @@ async fn with_prompt_login_every_sign_in_asks_and_without_none_does() {
     }
 }
 
-/// A provider that heeds neither `prompt` nor `max_age`.
+/// A provider that ignores both `prompt` and `max_age`.
 #[tokio::test]
 async fn an_answer_with_an_earlier_sign_in_is_refused_with_a_page_that_asks_again_and_gives_its_tokens_back()
 {

@@ -1,4 +1,4 @@
-//! Workspace apps: below a path of the dashboard's host, and on hosts of their own.
+//! Workspace apps: below a path of the dashboard's host, and on their own hosts.
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -22,7 +22,7 @@ async fn with(sections: &'static str) -> World {
     World::with(Options { wildcard: Some(".apps.test"), sections, ..Options::default() }).await
 }
 
-/// The port that app hosts have here.
+/// The port of app hosts in these tests.
 fn host(world: &World, name: &str) -> String {
     let port = world.host.rsplit_once(':').unwrap().1;
     format!("{name}:{port}")
@@ -38,7 +38,7 @@ async fn ask(world: &World, method: &str, app: &str, path: &str, headers: &[(&st
 
 const HTML: (&str, &str) = ("accept", "text/html");
 
-/// Opens an app as a browser does, up to its own session: the app cookie's value.
+/// Opens an app as a browser does, up to the app's own session; returns the app cookie's value.
 async fn hand_over(world: &World, browser: &Browser) -> String {
     let first = ask(world, "GET", APP, "/x", &[HTML]).await;
     assert_eq!(first.status, 303, "{}", first.text());
@@ -70,7 +70,7 @@ async fn an_app_is_opened_by_coders_hand_over_and_its_session_ends_with_its_user
     assert!(!seen.headers.contains_key("cookie"), "what has ended is nothing to present");
 }
 
-/// Coder deletes a user's sessions at apps at a sign-out; what is open through them would go on.
+/// At a sign-out Coder deletes a user's app sessions; the tunnels opened through them would otherwise stay open.
 #[tokio::test]
 async fn a_sign_out_ends_the_users_sessions_at_apps_with_what_is_open_through_them() {
     let world = world().await;
@@ -97,14 +97,14 @@ async fn a_sign_out_ends_the_users_sessions_at_apps_with_what_is_open_through_th
         !world.coder.seen_at("/x")[0].headers.contains_key("cookie"),
         "it has ended here, not only at Coder"
     );
-    // Somebody else's goes on.
+    // Another user's stays open.
     sockets[1].send(Message::text("hello")).await.unwrap();
     let echoed = within(sockets[1].next()).await.unwrap().unwrap();
     assert_eq!(echoed.into_text().unwrap(), "hello");
     assert_eq!(ask(&world, "GET", APP, "/x", &[HTML, ("cookie", &keys[1].1)]).await.status, 200);
 }
 
-/// Back-channel logout by `sid` ends a browser's sessions, and those at apps are a browser's.
+/// Back-channel logout by `sid` ends a browser's sessions, including its app sessions.
 #[tokio::test]
 async fn a_session_that_ends_at_the_provider_takes_the_sessions_at_apps_along() {
     let world = world().await;
@@ -136,7 +136,7 @@ async fn a_hand_over_that_nobody_made_here_opens_nothing() {
     let answer = ask(&world, "GET", APP, path, &[]).await;
     assert_eq!(answer.status, 401, "{}", answer.text());
     assert!(world.coder.seen_at("/x").is_empty());
-    // The step before it needs a session.
+    // The previous step needs a session.
     let redirect = world.url("/api/v2/applications/auth-redirect?redirect_uri=http://x.apps.test/");
     let stranger = Browser::new().get(&redirect).await;
     assert_eq!(stranger.status, 303);
@@ -163,7 +163,7 @@ async fn public_apps_are_public_by_default_and_ask_for_a_sign_in_when_switched_o
     assert_eq!(ask(&closed, "GET", app, "/", &[("cookie", &scoped)]).await.status, 403, "nobody knows whose");
 }
 
-/// A preflight carries no cookie by definition (Fetch §4.8), so nobody can be judged by it.
+/// A preflight carries no cookie by definition (Fetch §4.8), so it cannot be judged.
 #[tokio::test]
 async fn a_preflight_reaches_the_app_and_is_never_redirected() {
     let headers = [("origin", "https://other.apps.test"), ("access-control-request-method", "PUT"), HTML];
@@ -174,7 +174,7 @@ async fn a_preflight_reaches_the_app_and_is_never_redirected() {
             (seen.method.as_str(), seen.headers["origin"].to_str().unwrap()),
             ("OPTIONS", "https://other.apps.test")
         );
-        // What is meant is judged when it comes.
+        // The request that follows is judged.
         let meant = ask(&world, "PUT", APP, "/api", &headers[..1]).await;
         assert!(matches!(meant.status, 303 | 401), "{}", meant.status);
     }
@@ -195,7 +195,7 @@ async fn authorization_on_an_apps_host_is_the_apps() {
         let page = ask(&world, "GET", APP, "/x", &headers).await;
         assert!(page.text().contains(&format!("authorization: {authorization}")), "{}", page.text());
     }
-    // A token of Coder that was not judged is no app's business.
+    // An unjudged token of Coder's must not reach an app.
     let other = world.coder.make_key(&world.coder.users()[0].id, "password", "all");
     let bearer = format!("Bearer {other}");
     let page = ask(&world, "GET", APP, "/x", &[("cookie", &cookie), ("authorization", &bearer)]).await;
@@ -270,7 +270,7 @@ async fn the_sandbox_host_is_public_and_gets_no_credential() {
     assert_eq!(seen.headers["host"], host(&world, SANDBOX).as_str());
 }
 
-/// A session of the dashboard is nothing on an app's host that the gateway would not judge.
+/// A session of the dashboard does not count on an app's host unless the gateway judged it there.
 #[tokio::test]
 async fn an_app_host_never_serves_the_dashboard_or_the_gateways_endpoints() {
     let world = world().await;

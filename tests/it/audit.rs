@@ -1,4 +1,4 @@
-//! Who did what, as the audit log tells it.
+//! Who did what, according to the audit log.
 
 use std::process::Command;
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::support::world::{Options, World};
 
 const CHILD: &str = "VESTIBULE_TEST_AUDIT";
 
-/// The log is the process's own, so what is logged happens in one of its own.
+/// The log belongs to the process, so this runs in a process of its own.
 #[test]
 fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why() {
     let child = Command::new(std::env::current_exe().unwrap())
@@ -146,7 +146,7 @@ async fn a_life_to_be_told() {
     world.until("what ended is revoked", || revocations().is_some_and(|(.., count)| count >= 4)).await;
 }
 
-/// Sessions that end with nobody's doing: idle, old, without a refresh token, and with the one at the provider.
+/// Sessions that end by themselves: idle, old, without a refresh token, and with the one at the provider.
 async fn limits(world: &World) {
     let is_out = async |session: &str| assert_eq!(world.me(session).await.status, 401);
     let idle = world.session(&world.sign_in("dave").await);
@@ -173,8 +173,8 @@ async fn limits(world: &World) {
     world.provider.tune(|knobs| knobs.offline_access = true);
 }
 
-/// Somebody of another domain, with an address that is not verified or is none, with a provider or a Coder that
-/// fails, somebody who says no at the provider, somebody deactivated, an answer that comes twice, a password.
+/// Somebody of another domain, with an address that is unverified or missing, with a provider or a Coder that
+/// fails, somebody who declines at the provider, somebody deactivated, an answer that arrives twice, a password.
 async fn refusals(world: &World) {
     world.until_ready().await;
     let carols = world.sign_in("carol").await;

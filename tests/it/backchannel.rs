@@ -1,4 +1,4 @@
-//! Back-channel logout: whom a logout token ends, and every one that ends nobody.
+//! Back-channel logout: which sessions a logout token ends, and the tokens that end none.
 
 use http::{Method, Request};
 use serde_json::{Value, json};
@@ -27,7 +27,7 @@ async fn is_in(world: &World, token: &str) -> bool {
     world.me(token).await.status == 200
 }
 
-/// Somebody with a browser and a key for the CLI; the session, the key and the `sid`.
+/// A user with a browser and a key for the CLI; returns the session, the key and the `sid`.
 async fn signed_in(world: &World, user: &str) -> (String, String, String) {
     let browser = world.sign_in(user).await;
     let session = world.session(&browser);
@@ -92,7 +92,7 @@ async fn the_tokens_of_somebody_who_was_deleted_end_with_the_next_request_after_
     }
 }
 
-/// Ory Hydra 26.2.0 sends logout tokens with a `sid` alone.
+/// Ory Hydra 26.2.0 sends logout tokens with only a `sid`.
 #[tokio::test]
 async fn a_sid_alone_has_the_tokens_of_its_session_asked_about_at_once() {
     let world = World::start().await;
@@ -139,7 +139,7 @@ async fn a_subject_alone_that_comes_late_spares_a_user_who_has_signed_in_again_s
     }
     world.advance(std::time::Duration::from_secs(301));
     assert!(is_in(&world, &again).await, "and is refreshed");
-    // The same second ends it: nobody can say which came first.
+    // The same second ends it: the order is unknown.
     let same_second = world.session(&world.sign_in("alice").await);
     assert_eq!(deliver(&world, &logout()).await.status, 200);
     for ended in [&again, &new_key, &same_second] {
@@ -147,7 +147,7 @@ async fn a_subject_alone_that_comes_late_spares_a_user_who_has_signed_in_again_s
     }
 }
 
-/// A sign-in that is under way when the logout token comes does not finish.
+/// A sign-in in progress when the logout token arrives does not complete.
 #[tokio::test]
 async fn a_sid_that_ends_between_the_legs_lets_nobody_in() {
     use crate::support::coder::Fault;
@@ -239,7 +239,7 @@ async fn a_replayed_token_is_refused_after_a_restart_too_and_a_repeated_delivery
     world.until_ready().await;
     assert_eq!(deliver(&world, &token).await.status, 400);
     assert!(is_in(&world, &session).await, "a recorded token signs nobody out");
-    // authentik makes a new token for each try of a delivery.
+    // authentik makes a new token for each delivery attempt.
     for _ in 0..3 {
         let again = world.provider.logout_token("logout+jwt", None, Some(&sid), &json!({}));
         assert_eq!(deliver(&world, &again).await.status, 200);

@@ -1,5 +1,5 @@
-//! No secret in the log, not even when everything is logged: a whole life of sign-ins, refreshes,
-//! refusals and sign-outs, and every token, code, cookie and secret in it looked for in the output.
+//! No secret is logged, not even at the most verbose level: sign-ins, refreshes,
+//! refusals and sign-outs, and every token, code, cookie and secret in them searched for in the output.
 
 use std::collections::BTreeSet;
 use std::process::Command;
@@ -17,10 +17,10 @@ use crate::support::provider::{CLIENT_ID, CLIENT_SECRET, Fault};
 use crate::support::server::fields;
 use crate::support::world::{Options, World};
 
-/// Where the child writes the secrets, one a line.
+/// Where the child process writes the secrets, one a line.
 const SECRETS: &str = "VESTIBULE_TEST_SECRETS";
 
-/// The log is the process's own, so this runs in one of its own.
+/// The log belongs to the process, so this runs in a process of its own.
 #[test]
 fn no_secret_is_in_the_log_at_any_level() {
     for (format, json) in [("text", false), ("json", true)] {
@@ -62,13 +62,13 @@ struct Secrets(BTreeSet<String>);
 
 impl Secrets {
     fn add(&mut self, secret: &str) {
-        // A part of a signed token is as bad as the whole: its signature and its claims.
+        // A part of a signed token is as sensitive as the complete one: its signature and its claims.
         for part in secret.split('.').filter(|part| part.len() >= 12) {
             self.0.insert(part.to_owned());
         }
     }
 
-    /// The values of a query or form that are worth something.
+    /// The sensitive values of a query or form.
     fn add_fields(&mut self, fields: &[(String, String)]) {
         let names = [
             "code",
@@ -86,19 +86,19 @@ impl Secrets {
         }
     }
 
-    /// A client's secret, and as it is sent (RFC 6749 §2.3.1, RFC 7617).
+    /// A client's secret, plain and as sent (RFC 6749 §2.3.1, RFC 7617).
     fn add_client(&mut self, secret: &str) {
         self.add(secret);
         self.add(&STANDARD.encode(format!("{CLIENT_ID}:{secret}")));
     }
 
-    /// Everything that an answer gave a browser.
+    /// Every value that a response gave a browser.
     fn add_answer(&mut self, answer: &Answer) {
         for line in answer.set_cookies() {
             let pair = line.split(';').next().unwrap_or_default();
             self.add(pair.split_once('=').map_or("", |(_, value)| value));
         }
-        // The forms of a page: their proof of where they come from.
+        // The forms of a page: their proof of origin.
         for field in answer.text().split("name=\"csrf\" value=\"").skip(1) {
             self.add(field.split('"').next().unwrap_or_default());
         }
@@ -143,7 +143,7 @@ async fn a_life_with_everything_logged() {
     std::fs::write(file, secrets.0.into_iter().collect::<Vec<_>>().join("\n")).unwrap();
 }
 
-/// A sign-in, every carrier of its session, a key, refreshes that work and that fail.
+/// A sign-in, every carrier of its session, a key, refreshes that succeed and that fail.
 async fn signed_in(world: &World, secrets: &mut Secrets) {
     let browser = Browser::new();
     let back = world.to_callback(&browser, "alice", "/").await;
@@ -187,7 +187,7 @@ async fn signed_in(world: &World, secrets: &mut Secrets) {
     }
 }
 
-/// Refusals: of a person, of a code, of credentials that nobody knows or that differ.
+/// Refusals: of a person, of a code, of unknown or differing credentials.
 async fn refused(world: &World, secrets: &mut Secrets) {
     let eve = Browser::new();
     let answer = world.sign_in_with(&eve, "eve", "/").await;
@@ -214,7 +214,7 @@ async fn refused(world: &World, secrets: &mut Secrets) {
     secrets.add_world(world);
 }
 
-/// Sign-out with the hint, revocations, back-channel logout good and bad.
+/// Sign-out with the hint, revocations, valid and invalid back-channel logout.
 async fn ended(world: &World, secrets: &mut Secrets) {
     let browser = world.sign_in("alice").await;
     secrets.add(&world.session(&browser));

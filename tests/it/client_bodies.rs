@@ -1,4 +1,4 @@
-//! Bodies that a client does not send as it announced: the client's fault, and nobody else's.
+//! Bodies that a client does not send as announced: the client's fault alone.
 
 use crate::support::wire::{raw, statuses};
 use crate::support::world::World;

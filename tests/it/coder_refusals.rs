@@ -1,4 +1,4 @@
-//! Coder's no at the end of a sign-in: a page of the gateway's with Coder's words for a person, Coder's JSON for a
+//! Coder's refusal at the end of a sign-in: a gateway page with Coder's words for a person, Coder's JSON for a
 //! program, the same words in the log.
 
 use bytes::Bytes;
@@ -11,14 +11,14 @@ use crate::support::world::{Options, World};
 
 const CALLBACK: &str = "/api/v2/users/oidc/callback";
 
-/// What a browser is shown when Coder answers the code so.
+/// The page that a browser gets when Coder responds to the code like this.
 async fn shown(world: &World, status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
     world.coder.fail_next(CALLBACK, Fault::Pass);
     world.coder.fail_next(CALLBACK, Fault::Answer(status, headers.to_vec(), body.to_owned()));
     world.sign_in_with(&Browser::new(), "alice", "/workspaces").await
 }
 
-/// It is a page of the gateway's, with these words, and the grant has ended.
+/// It is one of the gateway's pages, with these words, and the grant has ended.
 async fn is_our_page(world: &World, answer: &Answer, parts: &[&str]) {
     let page = answer.text();
     assert_eq!(answer.header("content-type"), Some("text/html; charset=utf-8"), "{page}");
@@ -31,7 +31,7 @@ async fn is_our_page(world: &World, answer: &Answer, parts: &[&str]) {
     world.until("what it brought is revoked", || world.provider.live_tokens().is_empty()).await;
 }
 
-/// Coder 2.31.0 answers with JSON, as recorded; 2.32 and 2.35 with pages of their own (coderd/userauth.go).
+/// Coder 2.31.0 responds with JSON, as recorded; 2.32 and 2.35 with pages of their own (coderd/userauth.go).
 #[tokio::test]
 async fn each_refusal_of_coders_is_a_page_with_its_words_and_what_to_do() {
     let world = World::start().await;
@@ -108,7 +108,7 @@ async fn coders_rate_limit_is_a_page_that_says_how_long_to_wait_in_either_leg() 
     world.sign_in("alice").await;
 }
 
-/// Coder's main of July 2025 and 2.31.0: 500 when the issuer listener does not take its secret.
+/// Coder's main of July 2025 and 2.31.0: 500 when the issuer listener rejects its secret.
 #[tokio::test]
 async fn a_wrong_secret_of_coders_is_a_page_that_names_it() {
     for version in [Version::July2025, Version::February2026] {
@@ -122,7 +122,7 @@ async fn a_wrong_secret_of_coders_is_a_page_that_names_it() {
     }
 }
 
-/// Coder 2.31.0 gives a suspended user a session, and answers 401 when it is used.
+/// Coder 2.31.0 issues a suspended user a session, and responds with 401 when it is used.
 #[tokio::test]
 async fn a_suspended_user_who_gets_a_session_all_the_same_is_told_so_and_does_not_get_it() {
     let world = World::start().await;
@@ -189,7 +189,7 @@ async fn a_program_gets_coders_json_as_it_is_and_json_for_its_page() {
     }
 }
 
-/// What Coder sends is text: none of it is a tag, a line or a direction of writing on the page.
+/// Coder's text stays text: none of it becomes a tag, a line or a text direction on the page.
 #[tokio::test]
 async fn coders_words_are_printable_bounded_and_escaped() {
     let world = World::start().await;

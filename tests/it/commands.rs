@@ -1,4 +1,4 @@
-//! The program itself: exit codes, and a start and stop as a process manager does them.
+//! The program itself: exit codes, and start and stop under a process manager.
 
 use std::process::{Command, Output, Stdio};
 
@@ -26,7 +26,7 @@ fn run(folder: &TempDir, arguments: &[&str]) -> Output {
     output_of(vestibule(folder, arguments))
 }
 
-/// The minimal configuration on free ports, with neighbours that are not there.
+/// The minimal configuration on free ports, with neighbours that are not running.
 fn folder() -> TempDir {
     let minimal = include_str!("../../config/minimal.yaml")
         .replace("address: 127.0.0.1:3000", "address: 127.0.0.1:0")
@@ -83,7 +83,7 @@ fn check_says_why_a_neighbour_cannot_be_reached_and_what_to_do() {
     assert!(found.contains("cannot be reached") && found.contains("SSL_CERT_FILE"), "{found}");
 }
 
-/// What people write by mistake, as the program answers it: by variables over the minimal file.
+/// Typical configuration mistakes and the program's messages: variables on top of the minimal file.
 #[test]
 fn check_refuses_what_cannot_be_meant_and_names_what_to_write() {
     for (variable, value, code, words) in [
@@ -192,7 +192,7 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     let mut lines = BufReader::new(running.stderr.take().unwrap()).lines();
     let mut said = String::new();
     let stop = async {
-        // The provider is asked once everything else is up.
+        // The provider is contacted once everything else is up.
         while !said.contains("the provider is not usable") {
             let line = lines.next_line().await.unwrap();
             said += &line.unwrap_or_else(|| panic!("it ended before it served:\n{said}"));
@@ -217,7 +217,7 @@ async fn it_serves_without_a_subcommand_and_stops_when_asked() {
     );
 }
 
-/// What `check --online` says beside neighbours that are there.
+/// The output of `check --online` with both neighbours running.
 async fn check_online(world: &World) -> (Exit, String) {
     let config = world.config_file();
     let arguments = ["vestibule", "--config", config.to_str().unwrap(), "check", "--online"];

@@ -1,5 +1,5 @@
-//! What the OpenID Foundation's conformance suite asks of a client and no other test here shows:
-//! `docs/conformance.md` lists its modules, each with the test that stands for it.
+//! Requirements of the OpenID Foundation's conformance suite for clients that no other test here covers:
+//! `docs/conformance.md` lists its modules, each with its test.
 
 use http::Request;
 use serde_json::{Value, json};
@@ -21,7 +21,7 @@ async fn world_with(change: impl FnOnce(&Provider), options: Options) -> World {
     world
 }
 
-/// The answer to the callback was a refusal, before Coder was asked for anything.
+/// The response of the callback was a refusal, before Coder got any request.
 fn refused(world: &World, browser: &Browser, answer: &Answer, case: &str) {
     assert_eq!(answer.status, 502, "{case}: {}", answer.text());
     assert!(browser.cookie(&world.host, "coder_session_token").is_none(), "{case}");
@@ -80,7 +80,7 @@ async fn an_id_token_without_a_kid_is_verified_with_the_only_key() {
     world.sign_in("alice").await;
 }
 
-/// `oidcc-client-test-kid-absent-multiple-jwks`: a client may refuse such a token or try each key. One that tries
+/// `oidcc-client-test-kid-absent-multiple-jwks`: a client may refuse such a token or try each key. Trying
 /// each lets an attacker choose, so the gateway refuses.
 #[tokio::test]
 async fn an_id_token_without_a_kid_is_refused_where_two_keys_fit() {
@@ -141,7 +141,7 @@ async fn claims_that_the_id_token_lacks_come_from_userinfo() {
     assert_eq!(world.provider.count("userinfo"), 1);
 }
 
-/// Signs out as Coder's dashboard does, and follows to the provider: the query that it gets.
+/// Signs out as Coder's dashboard does, and follows to the provider; returns the query that it gets.
 async fn sign_out_at_provider(world: &World, browser: &Browser) -> Vec<(String, String)> {
     browser.set_cookie(&world.host, "csrf_token", "t");
     let request = Request::post(world.url("/api/v2/users/logout")).header("x-csrf-token", "t");
@@ -151,8 +151,8 @@ async fn sign_out_at_provider(world: &World, browser: &Browser) -> Vec<(String, 
     fields(to_provider.location().split_once('?').unwrap().1)
 }
 
-/// `oidcc-client-test-rp-init-logout-other-state` and `-no-state`: the person sees that they are signed out here, and
-/// the page does not say that the provider has ended anything.
+/// `oidcc-client-test-rp-init-logout-other-state` and `-no-state`: the page shows that the person is signed out here,
+/// and does not claim that the provider has ended anything.
 #[tokio::test]
 async fn a_return_from_a_sign_out_with_another_state_or_none_proves_nothing() {
     for state in ["?state=another", ""] {

@@ -1,4 +1,4 @@
-//! Answers of the token endpoint that are neither tokens nor `invalid_grant`: what they cost, and whom.
+//! Responses of the token endpoint that are neither tokens nor `invalid_grant`: what they cost, and whom.
 
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use crate::support::provider::Fault;
 use crate::support::provider_knobs::Refusals;
 use crate::support::world::{Options, World};
 
-/// Longer than the access token lives.
+/// Longer than the lifetime of the access token.
 const LATER: Duration = Duration::from_secs(301);
 
 /// Longer than the grace after that.
@@ -24,7 +24,7 @@ async fn browser_and_token(world: &World, user: &str) -> (Browser, String) {
     (browser, key)
 }
 
-/// authentik 2026.8 takes its issuer from the request: a proxy that loses the forwarded scheme, another issuer
+/// authentik 2026.8 derives its issuer from the request: a proxy that loses the forwarded scheme, another issuer
 /// mode, a renamed slug. It rotates refresh tokens all the same. The other members are what servers of several
 /// makes send.
 #[tokio::test]
@@ -55,7 +55,7 @@ async fn an_answer_that_does_not_fit_for_two_refreshes_signs_nobody_out() {
         assert_eq!(world.me(&world.session(&browser)).await.status, 200, "{member}: on grace");
         world.advance(Duration::from_mins(2));
         assert_eq!(world.me(&key).await.status, 200, "{member}: on grace");
-        // A list of scopes and a life in another form are taken, as Coder takes them.
+        // A list of scopes and a lifetime in another format are accepted, as Coder accepts them.
         let taken = member == "scope" || member == "expires_in" && !answer.is_object();
         let tries = if taken { 1 } else { 2 };
         assert_eq!(world.provider.grants("refresh_token"), tries, "{member}");
@@ -166,7 +166,7 @@ async fn a_dead_refresh_token_by_any_name_ends_once_another_sign_in_is_refreshed
     }
 }
 
-/// The second answer is that of a server which writes its errors as plain text (Go's `http.Error`).
+/// The second response is that of a server which writes its errors as plain text (Go's `http.Error`).
 #[tokio::test]
 async fn a_declined_sign_in_leads_to_a_new_one_after_the_grace_and_is_never_called_silence() {
     for said in [(400, r#"{"error":"invalid_request"}"#), (401, "refresh token is not known")] {
@@ -190,8 +190,8 @@ async fn a_declined_sign_in_leads_to_a_new_one_after_the_grace_and_is_never_call
     }
 }
 
-/// Where a server looks at a refresh token before it looks at the client, `invalid_grant` for a made-up one
-/// shows nothing there, and a secret that was changed is `invalid_client` for the real ones. authentik looks at the
+/// If a server checks a refresh token before the client, `invalid_grant` for a made-up one
+/// shows nothing there, and a changed secret is `invalid_client` for the real ones. authentik checks the
 /// client first.
 #[tokio::test]
 async fn a_refused_client_ends_a_sign_in_only_where_a_check_of_the_client_means_something() {
@@ -207,7 +207,7 @@ async fn a_refused_client_ends_a_sign_in_only_where_a_check_of_the_client_means_
     }
 }
 
-/// A wrong secret: nobody's sign-in ends, and it goes on when the secret is right again.
+/// A wrong secret: nobody's sign-in ends, and refreshes succeed once the secret is right again.
 #[tokio::test]
 async fn a_client_that_is_refused_ends_nobody() {
     let world = World::start().await;
@@ -225,7 +225,7 @@ async fn a_client_that_is_refused_ends_nobody() {
     assert_eq!(world.me(&world.session(&browser)).await.status, 200);
 }
 
-/// Dex 2.45 answers 500 when the person was deleted.
+/// Dex 2.45 responds with 500 when the person was deleted.
 #[tokio::test]
 async fn a_500_for_one_person_is_no_outage_for_the_others_and_over_with_the_grace() {
     let world = World::start().await;
@@ -243,7 +243,7 @@ async fn a_500_for_one_person_is_no_outage_for_the_others_and_over_with_the_grac
     assert_eq!(world.me(&world.session(&bob)).await.status, 200);
 }
 
-/// authentik 2026.8 without its database answers every POST with 405 and an empty body; while it starts 503
+/// authentik 2026.8 without its database responds to every POST with 405 and an empty body; while it starts 503
 /// with `Retry-After`.
 #[tokio::test]
 async fn an_ill_provider_is_tried_by_one_request_at_a_time_and_says_so_after_the_grace() {

@@ -1,4 +1,4 @@
-//! A gateway that may open few files: whatever others do, people who are signed in are served.
+//! A gateway that may open few files still serves signed-in people, whatever others do.
 
 use tokio::io::AsyncReadExt as _;
 use tokio::net::TcpStream;
@@ -9,17 +9,17 @@ use crate::support::world::{Options, World};
 const INBOX: &str = "/api/v2/notifications/inbox/watch";
 const AGENT: &str = "/api/v2/workspaceagents/me/rpc";
 
-/// Any UUID is an agent's token to the stand-in.
+/// The stand-in accepts any UUID as an agent's token.
 const AGENT_TOKEN: &str = "5b1c2a9e-0d0f-4c58-9c2f-8a0f0e5a9b11";
 
-/// The fewest connections that the gateway makes do with; one of them is the reserve.
+/// The fewest connections that the gateway works with; one of them is the reserve.
 const CONNECTIONS: usize = 16;
 
 async fn world() -> World {
     World::with(Options { open_files: Some(0), ..Options::default() }).await
 }
 
-/// Relays without a credential, as many as are let in.
+/// Relays without a credential, as many as are admitted.
 async fn relays(world: &World) -> Vec<Socket> {
     let mut relays = Vec::new();
     for _ in 0..2 * CONNECTIONS {

@@ -1,4 +1,4 @@
-//! The gate: what is served to whom, and what a refusal looks like.
+//! The gate: who is served what, and the form of a refusal.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -170,7 +170,7 @@ async fn garbage_is_asked_about_once() {
     assert_eq!(world.coder.seen().len(), 1, "a token of another shape is not asked about");
 }
 
-/// CVE-2024-47616: a machine's token was taken on a person's route, and the other way round.
+/// CVE-2024-47616: a machine's token was accepted on a person's route, and vice versa.
 #[tokio::test]
 async fn a_machines_token_opens_no_persons_route_and_a_persons_no_machines() {
     let world = World::start().await;

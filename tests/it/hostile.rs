@@ -1,4 +1,4 @@
-//! Requests that nobody sends by accident, over raw sockets and through the whole gateway.
+//! Requests that nobody sends by accident, over raw sockets and through the complete gateway.
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -8,10 +8,10 @@ use crate::support::client::send;
 use crate::support::wire::{raw, statuses};
 use crate::support::world::World;
 
-/// A request that can be read in two ways, and the statuses that may answer it. Nothing of it reaches Coder.
+/// An ambiguous request, and the statuses that it may get. Nothing of it reaches Coder.
 type Ambiguous = (&'static str, String);
 
-/// What is left with one reading before anybody judges it, and what breaks off on its way.
+/// Requests that are reduced to one reading before they are judged, and requests that break off.
 const MENDED: &[&str] = &["CL.TE", "TE.CL", "a fragment", "a bad chunk size", "a huge chunk size"];
 
 /// The header that names a case.
@@ -77,7 +77,7 @@ fn ambiguous(host: &str) -> Vec<Ambiguous> {
     ]
 }
 
-/// The request with the name of its case in a header, by which it is known again where it arrives. The preface of
+/// The request with the name of its case in a header, by which the test recognises it at Coder. The preface of
 /// HTTP/2 has no headers.
 fn named(case: &str, request: &str) -> String {
     let Some((start, rest)) = request.split_once("\r\n").filter(|_| !request.starts_with("PRI ")) else {
@@ -92,7 +92,7 @@ async fn what_can_be_read_in_two_ways_reaches_coder_in_neither() {
     let cases: Vec<_> =
         ambiguous(&world.host).into_iter().map(|(case, bytes)| (case, named(case, &bytes))).collect();
     world.coder.forget_seen();
-    // All at once: a connection that stays open is given time for a second answer.
+    // All at once: a connection that stays open gets time for a second response.
     let texts = join_all(cases.iter().map(|(_, bytes)| raw(&world.host, bytes))).await;
     for seen in world.coder.seen() {
         let case = seen.headers.get(CASE).map(|case| case.to_str().unwrap());
@@ -104,7 +104,7 @@ async fn what_can_be_read_in_two_ways_reaches_coder_in_neither() {
         let refused = answered.iter().all(|status| (400..=505).contains(status));
         assert!(refused || (MENDED.contains(case) && answered.len() == 1), "{case}: {text}");
     }
-    // It still serves.
+    // The gateway still serves.
     let text = raw(&world.host, format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", world.host)).await;
     assert_eq!(statuses(&text), [200]);
 }
@@ -183,7 +183,7 @@ async fn no_forged_header_reaches_coder_on_any_method_in_any_spelling() {
     }
 }
 
-/// What Coder reads itself must arrive as it was sent.
+/// What Coder itself reads must arrive as it was sent.
 #[tokio::test]
 async fn what_coder_needs_arrives_untouched() {
     let world = World::start().await;

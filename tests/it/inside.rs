@@ -1,11 +1,11 @@
-//! A provider whose public address leads nowhere from where the gateway runs (`oidc.internalURL`).
+//! A provider whose public address is unreachable for the gateway (`oidc.internalURL`).
 
 use serde_json::json;
 
 use crate::support::client::Browser;
 use crate::support::world::{Options, World};
 
-/// No name under `.invalid` is ever found (RFC 6761 §6.4).
+/// No name under `.invalid` ever resolves (RFC 6761 §6.4).
 const PUBLIC: &str = "https://authentik.invalid";
 
 /// Both neighbours and the gateway; only the browser can follow the provider's public address.
@@ -18,7 +18,7 @@ async fn world() -> World {
     world
 }
 
-/// Signs alice in; the browser finds the provider where the public name leads for it.
+/// Signs alice in; for the browser the public name leads to the provider.
 async fn sign_in(world: &World) -> Browser {
     world.provider.sign_in_as("alice");
     let browser = Browser::new();

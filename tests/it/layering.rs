@@ -1,5 +1,5 @@
-//! What holds the layout: imports point downwards and go in no circle, Coder is named in one place, types have names of
-//! their own, files stay readable, and nothing of the machine that they were written on is left in the texts.
+//! Checks the layout: imports point downwards without cycles, Coder is named in one place, types have unique
+//! names, files stay readable, and the texts contain nothing of the machine that they were written on.
 
 mod cycles;
 mod files;
@@ -11,7 +11,7 @@ mod types;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// The modules, lowest first. A module imports lower ones only, never one beside it.
+/// The modules, lowest first. A module imports only lower ones, never one of the same tier.
 const TIERS: &[&[&str]] = &[
     &["types"],
     &["telemetry", "web"],
@@ -67,13 +67,13 @@ fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
-/// A source file, its text, that without comments, and where its tests begin.
+/// A source file: its text, its text without comments, and where its tests begin.
 struct Source {
     /// Relative to `src`: `grant/store/mod.rs`.
     name: String,
     text: String,
     code: String,
-    /// Where an inline module of tests begins, or the end.
+    /// Where an inline module of tests begins, or the end of the text.
     tests_at: usize,
     /// Whether all of it is tests.
     is_test: bool,
@@ -98,7 +98,7 @@ fn source(path: &Path) -> Source {
     Source { name, tests_at, is_test, lines: text.lines().count(), code, text }
 }
 
-/// Drops lines that are comments. Text behind code on a line stays: it is code's neighbour.
+/// Drops comment lines. A comment after code on a line stays.
 fn without_comments(text: &str) -> String {
     text.lines()
         .filter(|line| !line.trim_start().starts_with("//"))

@@ -1,4 +1,4 @@
-//! How often, from which address, and who may say which address it is.
+//! Rate limits by address, and who may name the client's address.
 
 use bytes::Bytes;
 use http::Request;
@@ -80,7 +80,7 @@ async fn sign_in_starts_and_answers_are_limited_by_address_far_beyond_what_an_of
     assert!(page.header("retry-after").is_some());
 }
 
-/// CVE-2023-36456: an address is taken only from a proxy that is trusted.
+/// CVE-2023-36456: an address is accepted only from a trusted proxy.
 #[tokio::test]
 async fn nobody_but_a_trusted_proxy_says_whose_request_it_is() {
     let sections = "policy:\n  passwordSignIn: {allow: true, from: [10.9.0.0/16]}\n";
@@ -131,7 +131,7 @@ async fn a_balancer_names_the_client_by_the_proxy_protocol_and_strangers_cannot(
     broken[12] = 0x31;
     broken.extend(request.as_bytes());
     assert_eq!(raw(&world.host, &broken).await, "");
-    // Not asked for, it is no HTTP.
+    // If not configured, it is not HTTP.
     let world = World::start().await;
     let mut bytes = proxy_header();
     bytes.extend(format!("GET /healthz HTTP/1.1\r\nHost: {}\r\n\r\n", world.host).as_bytes());

@@ -102,10 +102,10 @@ async fn the_relay_opens_for_everybody_by_both_protocols_and_says_what_it_wants(
     let plain = world.ask("GET", "/derp", &[]).await;
     assert_eq!(plain.status, 426);
     assert!(world.arrives("GET", "/derp/latency-check", &[]).await);
-    // A credential that comes along must be good all the same.
+    // A credential that is presented must be valid all the same.
     let bad = [("coder-session-token", GARBAGE)];
     assert_eq!(upgrade(&world.host, "/derp", "derp", &bad).await.err(), Some(401));
-    // What carries requests of its own is no relay.
+    // A protocol that carries requests of its own is not a relay.
     assert!(upgrade(&world.host, "/derp", "h2c", &[]).await.is_err());
 }
 
@@ -228,7 +228,7 @@ async fn clients_of_coder_as_a_provider_keep_their_own_authorization() {
     assert!(!world.arrives("DELETE", "/oauth2/tokens", &[]).await);
 }
 
-/// Discovery by MCP clients hangs on the challenge in the 401 (RFC 9728 §5.1).
+/// Discovery by MCP clients depends on the challenge in the 401 (RFC 9728 §5.1).
 #[tokio::test]
 async fn an_mcp_client_gets_the_challenge_and_its_token_passes() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! The ways to sign in: what somebody without a session sees, and what is switched off.
+//! The sign-in modes: what somebody without a session sees, and what is disabled.
 
 use std::time::Duration;
 
@@ -53,7 +53,7 @@ async fn in_mode_coder_its_own_page_is_shown_with_what_it_needs_and_no_more() {
     for path in ["/", "/workspaces", "/setup/x"] {
         assert_eq!(browser.get(&world.url(path)).await.status, 303, "{path}");
     }
-    // A session that has ended is taken away from the page, or Coder would send the browser on from it.
+    // The page deletes the cookie of an ended session; otherwise Coder would redirect the browser away from it.
     let ended = world.sign_in("alice").await;
     let session = world.session(&ended);
     world.provider.deactivate("alice");
@@ -74,7 +74,7 @@ async fn outside_of_mode_coder_its_page_is_a_page_like_every_other() {
     }
 }
 
-/// Signs in and loses the session's cookie at once, as a browser that keeps none does.
+/// Signs in and loses the session cookie at once, like a browser without cookies.
 async fn round(world: &World, browser: &Browser) -> Answer {
     let start = browser.get(&world.start_url("/x")).await;
     if start.status != 302 {

@@ -1,4 +1,4 @@
-//! Tokens that the gateway has never seen: asked about once, and counted only when they are bad.
+//! Tokens that the gateway has never seen: Coder is asked about each once, and only bad ones count.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ fn count(statuses: &[u16], status: u16) -> usize {
     statuses.iter().filter(|it| **it == status).count()
 }
 
-/// An office behind one address, on the morning after the gateway was put in front of Coder.
+/// An office behind one address, on the morning after the gateway was deployed.
 #[tokio::test]
 async fn five_hundred_good_tokens_from_one_address_are_all_served_one_by_one_or_at_once() {
     let world = World::start().await;
@@ -38,7 +38,7 @@ async fn five_hundred_good_tokens_from_one_address_are_all_served_one_by_one_or_
         assert_eq!(world.api("GET", USE, token).await.status, 200);
     }
     assert_eq!(count(&at_once(&world, &together).await, 200), 250);
-    // And among colleagues who mistype: bad ones stop nothing until there are too many.
+    // And with colleagues who mistype: bad tokens block nothing until there are too many.
     let bad: Vec<_> = (0..BURST - 1).map(garbage).collect();
     assert_eq!(count(&at_once(&world, &bad).await, 401), BURST - 1);
     assert_eq!(count(&at_once(&world, &make()).await, 200), 250, "with room for one question at a time");
@@ -73,7 +73,7 @@ async fn one_new_token_in_many_requests_is_asked_about_once() {
     }
 }
 
-/// Coder is asked again about a robot's token every few minutes, whatever other clients behind its address do.
+/// Coder is asked again about a robot's token every few minutes, whatever other clients at its address do.
 #[tokio::test]
 async fn a_token_that_coder_knew_the_last_time_is_asked_about_whatever_its_address_has_done() {
     let world = World::start().await;

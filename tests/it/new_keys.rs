@@ -1,4 +1,4 @@
-//! Keys and tokens whose making was seen: known by their owner from then on, whatever they may say of themselves.
+//! Keys and tokens that the gateway saw Coder create: attributed to their owner from then on.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::world::World;
 const ME: &str = "/api/v2/users/me";
 const USE: &str = "/api/v2/workspaces";
 
-/// Makes a key at `path` as the bearer of `token`; `scope` of a token.
+/// Creates a key at `path` as the bearer of `token`; `scope` for a token.
 async fn make(world: &World, path: &str, token: &str, scope: &str) -> String {
     let request = Request::post(world.url(path))
         .header("coder-session-token", token)
@@ -22,7 +22,7 @@ async fn make(world: &World, path: &str, token: &str, scope: &str) -> String {
     made.json()["key"].as_str().unwrap().to_owned()
 }
 
-/// Uses a key, and says whether Coder was asked whose it is.
+/// Uses a key, and returns whether Coder was asked who owns it.
 async fn used(world: &World, key: &str) -> (Answer, bool) {
     let before = world.coder.seen_at(ME).len();
     let answer = world.api("GET", USE, key).await;
@@ -104,7 +104,7 @@ async fn nobody_makes_a_key_known_without_making_one() {
     let world = World::start().await;
     let (_, bob) = (world.sign_in("alice").await, world.sign_in("bob").await);
     let session = world.session(&bob);
-    // A member may make no key for another.
+    // A member may not create a key for another.
     let refused = world.api("POST", "/api/v2/users/alice/keys", &session).await;
     assert_eq!(refused.status, 404, "{}", refused.text());
     assert!(world.coder.seen_at("/api/v2/users/alice").is_empty(), "nothing was made, nothing is asked");

@@ -1,4 +1,4 @@
-//! Why the last sign-in ended: shown once, in every mode of signing in.
+//! Why the last session ended: shown once, in every sign-in mode.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::support::client::{Answer, Browser};
 use crate::support::world::{Options, World};
 
-/// Longer than the access token lives.
+/// Longer than the lifetime of the access token.
 const LATER: Duration = Duration::from_secs(301);
 
 const NOTICE: &str = "Your last sign-in ended because ";
@@ -22,7 +22,7 @@ async fn shown(world: &World, browser: &Browser, path: &str) -> (String, Answer)
     (to, page)
 }
 
-/// Something that ends a session.
+/// A way to end a session.
 type End = (&'static str, fn(&World), &'static str);
 
 const ENDS: [End; 4] = [
@@ -104,8 +104,8 @@ async fn without_an_earlier_sign_in_there_is_no_notice_and_mode_redirect_goes_st
     }
 }
 
-/// Coder's dashboard goes to its own sign-in page when a request of a script is answered with 401; a reload there asks
-/// the gateway (2.31.0 and 2.36.0).
+/// Coder's dashboard goes to its own sign-in page when a script's request gets 401; a reload there requests the page
+/// from the gateway (2.31.0 and 2.36.0).
 #[tokio::test]
 async fn a_reload_of_coders_sign_in_page_leads_back_to_the_page_before_it() {
     for mode in ["page", "redirect"] {

@@ -1,4 +1,4 @@
-//! `vestibule check --online`: what it says of the provider, of Coder, and of the way to the gateway.
+//! `vestibule check --online`: its findings about the provider, Coder, and the way to the gateway.
 
 mod coder;
 mod provider;
@@ -10,19 +10,19 @@ use vestibule::types::Clock;
 use crate::support::server::{Server, text};
 use crate::support::world::{Options, World};
 
-/// Everything that is found with the world's configuration, `from` replaced by `to`.
+/// All findings with the world's configuration, `from` replaced by `to`.
 async fn found_with(world: &World, from: &str, to: &str) -> Vec<Finding> {
     let written = std::fs::read_to_string(world.config_file()).unwrap();
     assert!(written.contains(from), "{from} is not in {written}");
     check_online(Config::from_text(&written.replace(from, to)).unwrap(), Clock::system()).await
 }
 
-/// Everything that is found.
+/// All findings.
 async fn found(world: &World) -> Vec<Finding> {
     found_with(world, "", "").await
 }
 
-/// What is not as it should be, and no hint.
+/// The errors, without hints.
 fn wrong(findings: &[Finding]) -> Vec<&Finding> {
     findings.iter().filter(|finding| finding.level == Level::Wrong).collect()
 }
@@ -35,7 +35,7 @@ fn about<'f>(findings: &'f [Finding], words: &str) -> &'f Finding {
     first
 }
 
-/// What is found with the access URL `url`, besides what is found of the provider and Coder.
+/// The findings with the access URL `url`, without those about the provider and Coder.
 async fn of_the_access_url(world: &World, url: &str) -> Finding {
     let ours = format!("accessURL: http://{}", world.host);
     let mut findings = found_with(world, &ours, &format!("accessURL: {url}")).await;

@@ -1,4 +1,4 @@
-//! What another site, or a link that somebody bent, can make a browser do.
+//! What another site, or a manipulated link, can make a browser do.
 
 use bytes::Bytes;
 use http::{Method, Request};
@@ -34,7 +34,7 @@ async fn a_start_with_foreign_parameters_asks_the_provider_for_nothing_else() {
     assert_eq!(twice.status, 400, "{}", twice.text());
 }
 
-/// CVE-2026-55438: another origin was let read answers. The gateway lets nobody.
+/// CVE-2026-55438: another origin was allowed to read responses. The gateway allows none.
 #[tokio::test]
 async fn another_origin_is_let_read_nothing() {
     let world = World::start().await;
@@ -62,7 +62,7 @@ async fn another_origin_is_let_read_nothing() {
     }
 }
 
-/// The authentik outpost took `?X-authentik-logout=true` on any address for a wish to sign out.
+/// The authentik outpost treated `?X-authentik-logout=true` on any address as a sign-out.
 #[tokio::test]
 async fn no_link_signs_anybody_out() {
     let world = World::start().await;
@@ -81,7 +81,7 @@ async fn no_link_signs_anybody_out() {
     }
 }
 
-/// A form on another site posts with the browser's cookies too: what proves where it is from is in the form.
+/// A form on another site also sends the browser's cookies: the form itself must prove its origin.
 #[tokio::test]
 async fn a_form_of_the_sessions_page_counts_only_with_its_token_and_from_this_site() {
     let world = World::start().await;
@@ -113,7 +113,7 @@ async fn a_form_of_the_sessions_page_counts_only_with_its_token_and_from_this_si
     assert_eq!(world.me(&session).await.status, 401);
 }
 
-/// coder#8537: a session that has ended stood in the way of the next sign-in.
+/// coder#8537: an ended session blocked the next sign-in.
 #[tokio::test]
 async fn a_session_that_has_ended_does_not_keep_its_browser_out() {
     let world = World::start().await;

@@ -12,7 +12,7 @@ use crate::support::provider::Fault;
 use crate::support::store::StoreFault;
 use crate::support::world::{Options, World};
 
-/// Longer than the access token lives.
+/// Longer than the lifetime of the access token.
 const LATER: Duration = Duration::from_secs(301);
 /// Where Coder ends a sign-in.
 const CALLBACK: &str = "/api/v2/users/oidc/callback";
@@ -104,7 +104,7 @@ async fn coder_down_is_a_page_or_json_and_nobody_is_signed_out() {
     let json = world.me(&session).await;
     assert_eq!(json.status, 502);
     assert!(json.json()["message"].as_str().unwrap().contains("Coder"));
-    // Whose an unknown token is only Coder can say: that is no reason to call it invalid.
+    // Only Coder knows who owns an unknown token: its outage is no reason to call the token invalid.
     let unknown = world.me("abcdefghij-abcdefghijklmnopqrstuv").await;
     assert_eq!(unknown.status, 503, "{}", unknown.text());
     world.coder.start_again().await;
@@ -170,7 +170,7 @@ async fn tokens_that_could_not_be_kept_are_given_back() {
     assert!(world.coder.users().is_empty());
 }
 
-/// A write that fails after Coder has made the session leaves a session that nobody serves.
+/// A write that fails after Coder has created the session leaves a session that the gateway refuses.
 #[tokio::test]
 async fn a_sign_in_that_could_not_be_bound_lets_nobody_in() {
     let world = World::start().await;
@@ -201,7 +201,7 @@ async fn a_refresh_that_the_store_did_not_take_is_not_lost() {
     assert_eq!(world.me(&session).await.status, 200, "with the rotated refresh token");
 }
 
-/// A replayed token must never be taken because nobody could look.
+/// A replayed token must never be accepted because the store could not be read.
 #[tokio::test]
 async fn a_logout_token_that_cannot_be_remembered_is_not_taken_and_the_next_delivery_is() {
     let world = World::start().await;
@@ -230,7 +230,7 @@ async fn clocks_may_differ_by_a_minute_and_no_more() {
     for (claims, status) in [
         (json!({"iat": now + 59}), 307),
         (json!({"nbf": now + 59}), 307),
-        // Held here; but go-oidc in Coder gives an expiry no leeway.
+        // Tolerated here; but go-oidc in Coder gives an expiry no leeway.
         (json!({"exp": now - 59, "iat": now - 300}), 400),
         (json!({"iat": now + 62}), 502),
         (json!({"nbf": now + 62}), 502),
@@ -324,7 +324,7 @@ async fn forty_browsers_and_forty_cli_clients_of_twenty_users_do_not_notice_a_re
     };
     ask("before").await;
     world.advance(LATER);
-    // It goes down in the middle of refreshes: they were asked for, and are never answered.
+    // It goes down in the middle of refreshes: the requests were sent, and never get a response.
     let asked = world.provider.count("token");
     world.provider.fail_all("token", Some(Fault::Gate));
     let going_down = async {
@@ -382,7 +382,7 @@ async fn limits_of_a_sessions_life_end_it_and_only_it() {
 async fn prompt_and_max_age_are_asked_of_the_provider_and_an_old_sign_in_is_refused() {
     for (oidc, asked) in [
         ("maxAge: 1h", &[("max_age", "3600")][..]),
-        // authentik 2026.8.0-rc1 heeds `prompt=login` once in a session, and a `max_age` each time.
+        // authentik 2026.8.0-rc1 honours `prompt=login` once per session, and a `max_age` each time.
         ("prompt: login\nmaxAge: 1h", &[("prompt", "login"), ("max_age", "3")][..]),
     ] {
         let world = World::with(Options { oidc, ..Options::default() }).await;

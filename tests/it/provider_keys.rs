@@ -1,4 +1,4 @@
-//! The provider's keys and algorithms: what changes while everything runs, and what Coder is shown of them.
+//! The provider's keys and algorithms: changes at run time, and what Coder sees of them.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::keys::SigningKey;
 use crate::support::provider::Knobs;
 use crate::support::world::{Options, World};
 
-/// Longer than an access token lives, with the default session time at the provider.
+/// Longer than the lifetime of an access token, with the default session time at the provider.
 const LATER: Duration = Duration::from_secs(301);
 
 fn members(value: &Value) -> Map<String, Value> {
@@ -22,7 +22,7 @@ async fn get(url: &str) -> Answer {
     send(Request::get(url).body("".into()).unwrap()).await.unwrap()
 }
 
-/// Posts a logout token; the status.
+/// Posts a logout token; returns the status.
 async fn deliver(world: &World, token: &str) -> u16 {
     let request = Request::post(world.url("/vestibule/backchannel-logout"))
         .header("content-type", "application/x-www-form-urlencoded")
@@ -36,7 +36,7 @@ fn sid(world: &World, user: &str) -> String {
     sid.unwrap()
 }
 
-/// A world whose provider is different from the start.
+/// A world whose provider differs from the start.
 async fn world_with(keys: Option<Vec<SigningKey>>, tune: impl FnOnce(&mut Knobs)) -> World {
     let mut world = World::without_gateway(Options::default()).await;
     if let Some(keys) = keys {
@@ -47,8 +47,8 @@ async fn world_with(keys: Option<Vec<SigningKey>>, tune: impl FnOnce(&mut Knobs)
     world
 }
 
-/// authentik 2026.8: the administrator chooses a P-256 certificate in place of an RSA one. Its documents have the new key
-/// alone at once. go-oidc in Coder read the list of algorithms when Coder started, and does not read it again.
+/// authentik 2026.8: the administrator chooses a P-256 certificate in place of an RSA one. Its documents at once have
+/// only the new key. go-oidc in Coder read the list of algorithms when Coder started, and does not read it again.
 #[tokio::test]
 async fn a_provider_that_changes_its_algorithm_needs_no_restart_of_anything() {
     for new in ["ES256", "ES384", "ES512", "PS256", "EdDSA"] {
@@ -101,7 +101,7 @@ async fn a_coder_that_starts_after_the_change_is_shown_the_same_algorithms() {
     world.sign_in("carol").await;
 }
 
-/// What a provider may have in its key set beside the key that it signs with. The conformance suite of the OpenID
+/// Other keys in a provider's key set than the one that it signs with. The conformance suite of the OpenID
 /// Foundation (5.2.4) has a secp256k1 key; authentik 2026.8 has Ed448 keys.
 fn foreign_keys() -> Vec<(&'static str, Value)> {
     let bytes = |length: usize| "A".repeat(length.div_ceil(3) * 4);
@@ -129,7 +129,7 @@ fn foreign_keys() -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// go-jose 4.1.4, in Coder, refuses a whole key set for one of these.
+/// go-jose 4.1.4, in Coder, refuses an entire key set for one of these.
 #[tokio::test]
 async fn a_key_that_coder_cannot_read_is_not_passed_on() {
     for (what, key) in foreign_keys() {
@@ -157,7 +157,7 @@ async fn the_signing_key_is_passed_on_without_what_is_odd_about_it() {
     }
 }
 
-/// The same key with and without `alg` and `use`: one key, not two that a token could mean.
+/// The same key with and without `alg` and `use`: one key, not two candidates for a token.
 #[tokio::test]
 async fn a_key_that_is_listed_twice_under_its_name_is_one_key() {
     let key = SigningKey::new("k1", "ES256", 0);
@@ -193,7 +193,7 @@ async fn a_logout_token_may_say_ed25519_where_id_tokens_say_eddsa() {
     assert_eq!(world.me(&alice).await.status, 401);
 }
 
-/// The gateway takes an ID token that says `Ed25519`; go-oidc 3.17 in Coder knows no such name, and the ID token is passed
+/// The gateway accepts an ID token with `Ed25519`; go-oidc 3.17 in Coder knows no such name, and the ID token is passed
 /// on as the provider signed it.
 #[tokio::test]
 async fn an_id_token_that_says_ed25519_holds_here_and_not_at_coder() {
@@ -219,7 +219,7 @@ async fn a_logout_token_under_another_algorithm_than_the_id_tokens_ends_nobody()
     assert_eq!(world.me(&alice).await.status, 401);
 }
 
-/// Ory Hydra 26.2.0: `sid` alone, and neither `sub` nor `exp`; `aud` is an array.
+/// Ory Hydra 26.2.0: only `sid`, and neither `sub` nor `exp`; `aud` is an array.
 #[tokio::test]
 async fn a_logout_token_with_a_sid_and_no_exp_ends_that_session_once() {
     let world = World::start().await;
@@ -229,7 +229,7 @@ async fn a_logout_token_with_a_sid_and_no_exp_ends_that_session_once() {
     let old = world.provider.logout_token("JWT", None, Some(&sid(&world, "alice")), &change);
     assert_eq!(deliver(&world, &token).await, 200);
     assert_eq!(world.me(&alice).await.status, 401);
-    // Its jti is remembered for as long as it is good.
+    // Its jti is remembered for as long as it is valid.
     for later in [0, 200, 159] {
         world.advance(Duration::from_secs(later));
         assert_eq!(deliver(&world, &token).await, 400, "it was sent before");
@@ -259,7 +259,7 @@ async fn an_audience_in_an_array_is_taken_everywhere() {
     let token = world.provider.logout_token("logout+jwt", Some("sub-alice"), None, &change);
     assert_eq!(deliver(&world, &token).await, 200);
     assert_eq!(world.me(&alice).await.status, 401);
-    // With another audience next to us, `azp` says that it is for us.
+    // With another audience as well, `azp` shows that it is for us.
     let both = json!({"aud": ["cid", "other"], "azp": "cid"});
     world.provider.tune(|knobs| knobs.id_token = members(&both));
     world.sign_in("bob").await;

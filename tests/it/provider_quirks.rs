@@ -1,4 +1,4 @@
-//! What other providers than authentik do differently, over whole sign-ins and refreshes.
+//! Differences of other providers from authentik, over complete sign-ins and refreshes.
 
 use std::process::Command;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use crate::support::provider::{CLIENT_SECRET, Fault, Knobs};
 use crate::support::provider_knobs::UserInfoAs;
 use crate::support::world::{Options, World};
 
-/// Longer than an access token lives.
+/// Longer than the lifetime of an access token.
 const LATER: Duration = Duration::from_secs(301);
 
 fn members(value: &Value) -> Map<String, Value> {
@@ -25,13 +25,13 @@ async fn world_with(oidc: &'static str, tune: impl FnOnce(&mut Knobs)) -> World 
     world
 }
 
-/// The status of a sign-in's start, once the provider was asked.
+/// The status of a sign-in's start, once the provider was contacted.
 async fn start_of_a_sign_in(world: &World) -> u16 {
     world.until("discovery", || world.provider.count("openid-configuration") > 0).await;
     Browser::new().get(&world.start_url("/")).await.status
 }
 
-/// Microsoft Entra ID, AWS Cognito and the conformance suite of the OpenID Foundation (5.2.4) announce no methods of PKCE,
+/// Microsoft Entra ID, AWS Cognito and the conformance suite of the OpenID Foundation (5.2.4) announce no PKCE methods,
 /// and check S256.
 #[tokio::test]
 async fn a_provider_that_announces_no_pkce_is_sent_s256_all_the_same() {
@@ -61,7 +61,7 @@ async fn a_provider_that_lists_its_methods_of_pkce_without_s256_is_refused() {
     }
 }
 
-/// Casdoor 3.158.0 lists no ways of client authentication; and a document may have any odd member that nobody needs.
+/// Casdoor 3.158.0 lists no client authentication methods; and a document may have unknown members of any type.
 #[tokio::test]
 async fn only_what_is_used_of_a_discovery_document_must_be_right() {
     for change in [
@@ -130,7 +130,7 @@ async fn one_token_for_both_signs_in_and_stays_in_only_when_that_danger_is_accep
     }
 }
 
-/// Keycloak 26.7.3 may send group names as paths.
+/// Keycloak 26.7.3 can send group names as paths.
 #[tokio::test]
 async fn somebody_in_none_of_the_groups_is_shown_those_that_came_and_those_that_are_wanted() {
     let world = world_with("groupField: groups\ngroupAllowed: [coder-users, coder-admins]", |_| {}).await;
@@ -149,7 +149,7 @@ async fn somebody_in_none_of_the_groups_is_shown_those_that_came_and_those_that_
 
 const CHILD: &str = "VESTIBULE_TEST_QUIRKS";
 
-/// The log is the process's own, so what is logged happens in one of its own.
+/// The log belongs to the process, so this runs in a process of its own.
 #[test]
 fn the_log_has_the_providers_reason_the_groups_that_came_and_once_that_pkce_is_not_announced() {
     let child = Command::new(std::env::current_exe().unwrap())
@@ -195,7 +195,7 @@ async fn a_log_to_be_read() {
     world.provider.tune(|knobs| knobs.one_token = true);
     assert_eq!(world.sign_in_with(&Browser::new(), "alice", "/").await.status, 502);
     world.provider.tune(|knobs| knobs.one_token = false);
-    // A page in debug mode, which quotes the request before it says what is wrong.
+    // A page in debug mode, which quotes the request before the error.
     let page = format!("<pre>{CLIENT_SECRET}{}</pre> the database is away", " ".repeat(1500));
     for (endpoint, status) in [("token", 500), ("userinfo", 403)] {
         world.provider.fail_all(endpoint, Some(Fault::Status(status, page.clone())));

@@ -1,5 +1,5 @@
-//! Before a browser is sent to the provider: the first reading of its documents is waited for, and nobody is sent to
-//! a provider that does not answer.
+//! Before a browser is sent to the provider: the gateway waits for the first reading of its documents, and sends nobody
+//! to a provider that does not respond.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::world::{Options, World};
 
 const DOCUMENT: &str = "openid-configuration";
 
-/// Longer than an answer of the provider counts.
+/// Longer than a response of the provider counts.
 const LATER: Duration = Duration::from_secs(10);
 
 /// Longer than a failure of the provider counts.
@@ -20,7 +20,7 @@ const SOON: Duration = Duration::from_secs(2);
 /// How long a browser waits for the first reading of the documents.
 const FIRST_READING: Duration = Duration::from_secs(3);
 
-/// What a request within this machine takes, and more.
+/// Longer than a request within this machine takes.
 const A_MOMENT: Duration = Duration::from_millis(100);
 
 fn assert_retries(answer: &Answer) {
@@ -29,7 +29,7 @@ fn assert_retries(answer: &Answer) {
     assert!(html.contains("http-equiv=\"refresh\"") && html.contains("redirect=%2Fworkspaces"), "{html}");
 }
 
-/// A gateway that starts while authentik is slow, and a browser that comes at once.
+/// A gateway that starts while authentik is slow, and a browser that arrives at once.
 #[tokio::test]
 async fn a_sign_in_right_after_the_start_waits_for_the_documents_and_goes_on() {
     let mut world = World::without_gateway(Options::default()).await;
@@ -66,7 +66,7 @@ async fn a_provider_that_never_answers_shows_the_page_that_retries_after_a_momen
     assert_retries(&page);
 }
 
-/// authentik answers 503 while it starts, and refuses connections while it is down: seen with 2026.8.0-rc1.
+/// authentik responds with 503 while it starts, and refuses connections while it is down: seen with 2026.8.0-rc1.
 #[tokio::test]
 async fn nobody_is_sent_to_a_provider_that_went_down_after_its_documents_were_read() {
     let starting = Fault::Status(503, r#"{"error":"authentik starting"}"#.to_owned());
@@ -109,7 +109,7 @@ async fn a_provider_that_answers_gets_no_request_for_each_sign_in() {
     assert_eq!(world.provider.count(DOCUMENT), before + 1);
 }
 
-/// It goes down within the seconds for which its last answer counts.
+/// It goes down within the seconds for which its last response counts.
 #[tokio::test]
 async fn a_sign_in_that_fails_at_the_provider_has_the_next_one_look_first() {
     let world = World::start().await;

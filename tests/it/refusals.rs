@@ -1,4 +1,4 @@
-//! What a refusal looks like: route by credential by caller.
+//! The form of a refusal: route by credential by caller.
 
 use std::time::Duration;
 
@@ -11,20 +11,20 @@ use crate::support::world::{Options, World};
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 const GARBAGE: &str = "abcdefghij-abcdefghijklmnopqrstuv";
 
-/// Who asks, and how they carry a credential.
+/// The caller, and how it carries a credential.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Caller {
-    /// A browser that goes to a page, by Fetch Metadata.
+    /// A navigating browser, with Fetch Metadata.
     Navigation,
     /// A browser without Fetch Metadata.
     OldBrowser,
     /// A script on a page.
     Script,
-    /// A picture of a page.
+    /// An image on a page.
     Picture,
-    /// The CLI, by header.
+    /// The CLI, with a header.
     Cli,
-    /// Somebody's curl, by Bearer, who says it takes HTML.
+    /// curl with Bearer that accepts HTML.
     Bearer,
     /// A browser's websocket.
     Websocket,
@@ -40,7 +40,7 @@ const CALLERS: [Caller; 7] = [
     Caller::Websocket,
 ];
 
-/// Who comes with this credential: without one a Bearer is an old browser.
+/// The callers that can carry this credential: without one, Bearer means an old browser.
 fn callers(token: Option<&str>) -> impl Iterator<Item = Caller> + use<> {
     let bearer = token.is_some();
     CALLERS.into_iter().filter(move |caller| bearer || *caller != Caller::Bearer)
@@ -90,12 +90,12 @@ impl Caller {
     }
 }
 
-/// What is answered.
+/// The expected response.
 #[derive(Clone, Copy, Debug)]
 enum Sees {
-    /// A browser on its way is sent to sign in; everybody else gets 401 with a challenge and this detail.
+    /// A navigating browser is sent to sign in; everybody else gets 401 with a challenge and this detail.
     SignIn(&'static str),
-    /// A browser on its way gets a page; everybody else Coder's JSON. The status of the JSON, and of the page.
+    /// A navigating browser gets a page; everybody else Coder's JSON. The status of the JSON, and of the page.
     No(u16, u16),
 }
 
@@ -152,7 +152,7 @@ fn plain(case: &str, answer: &Answer) {
     assert!(answer.header("location").is_none() && answer.set_cookies().is_empty(), "{case}");
 }
 
-/// A credential, its name, and what is answered to it where a person is wanted.
+/// A credential, its name, and the expected response on a route for people.
 async fn credentials(world: &World) -> Vec<(&'static str, Option<String>, Sees)> {
     let ended = world.sign_in("bob").await;
     let session = world.session(&ended);
@@ -196,7 +196,7 @@ async fn where_a_person_is_wanted_every_caller_is_refused_in_its_own_language() 
     }
 }
 
-/// `Authorization` belongs to the app, so nobody comes with a Bearer here.
+/// `Authorization` belongs to the app, so no caller uses Bearer here.
 #[tokio::test]
 async fn where_an_app_wants_a_person_a_browser_is_led_there_and_every_program_is_told() {
     let sections = "policy:\n  apps:\n    public: false\n";
@@ -215,7 +215,7 @@ async fn where_an_app_wants_a_person_a_browser_is_led_there_and_every_program_is
             let answer = caller.ask(&world, path, token.as_deref()).await;
             check(&case, caller, path, token.as_deref(), by_path, &answer);
             let answer = caller.ask_at(&world, &host, "/x?y=1", token.as_deref()).await;
-            // Another session may open the app where this one has ended; a rule against the token stays.
+            // Another session may open the app if this one has ended; a rule against the token remains.
             let led = browser
                 && matches!(sees, Sees::SignIn(_))
                 && name != "an agent's token"
@@ -245,7 +245,7 @@ async fn what_is_closed_is_closed_whatever_is_presented() {
     for token in [None, Some(session.as_str()), Some(GARBAGE)] {
         for path in ["/swagger/index.html", "/api/v2/debug/health", "/api/v2/users/oauth2/github/callback"] {
             for caller in callers(token) {
-                // Without its tunnel a way to sign in is a page like others.
+                // Without its tunnel, a sign-in method is a page like others.
                 if caller == Caller::Websocket && path.ends_with("callback") {
                     continue;
                 }
@@ -356,7 +356,7 @@ async fn contradicting_credentials_are_400_for_everybody_and_a_browser_forgets_i
     assert!(page.set_cookies().iter().any(|line| line.starts_with("coder_session_token=;")));
 }
 
-/// With `CODER_HOST_PREFIX_COOKIE` the session has another name; both are known.
+/// With `CODER_HOST_PREFIX_COOKIE` the session cookie has another name; both are known.
 #[tokio::test]
 async fn a_session_with_the_host_prefix_is_judged_like_the_other() {
     let world = World::with(Options { host_prefix_cookie: true, ..Options::default() }).await;

@@ -1,4 +1,4 @@
-//! `policy.routes`: what an operator closes, holds to networks, or opens by name.
+//! `policy.routes`: what an operator closes, limits to networks, or opens by name.
 
 use bytes::Bytes;
 use http::Request;
@@ -9,11 +9,11 @@ use crate::support::world::{Options, World};
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 const SERVE: &str = "/api/v2/organizations/default/provisionerdaemons/serve";
 
-/// Whatever narrows a class, and whether a client at 127.0.0.1 is served then.
+/// Every restriction of a class, and whether a client at 127.0.0.1 is still served.
 const EFFECTS: [(&str, bool); 3] =
     [("effect: deny", false), ("from: [192.0.2.0/24]", false), ("from: [127.0.0.0/8]", true)];
 
-/// A gateway with one entry of `policy.routes` for each class.
+/// A gateway with one rule of `policy.routes` for each class.
 async fn with_rules(classes: &[&str], effect: &str, wildcard: Option<&'static str>) -> World {
     let rules: String = classes
         .iter()
@@ -56,7 +56,7 @@ async fn every_kind_of_machine_can_be_switched_off_or_held_to_its_networks() {
     }
 }
 
-/// Nothing widens silently: whatever opens a class is spelled `danger`.
+/// Nothing widens silently: every effect that opens a class is spelled `danger`.
 #[tokio::test]
 async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person() {
     let sections = "policy:\n  routes:\n    - {class: swagger, effect: dangerAllow}\n    - {class: debug, effect: dangerPublic}\n    - {class: derp, effect: requireSignIn}\n";
@@ -71,7 +71,7 @@ async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person
     assert!(world.arrives("GET", "/derp/latency-check", &person).await);
 }
 
-/// Where a machine shows the token of a person: the person may be served, and the class is narrowed all the same.
+/// A machine that presents a person's token: the person may be served, and the class is restricted all the same.
 #[tokio::test]
 async fn mcp_and_ai_clients_are_held_to_their_networks_with_any_users_token() {
     for (effect, served) in EFFECTS {

@@ -1,4 +1,4 @@
-//! Every route that Coder describes, asked for by nobody.
+//! Requests every route that Coder describes, without a credential.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::support::client::send;
 use crate::support::world::World;
 
-/// What Coder's own description names and anybody reaches. Complete: nothing else may arrive.
+/// The public routes of Coder's own description. Complete: nothing else may arrive.
 const PUBLIC: &[(&str, &str)] = &[
     ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/oauth-protected-resource"),
@@ -33,7 +33,7 @@ const PUBLIC: &[(&str, &str)] = &[
     ("POST", "/oauth2/tokens"),
 ];
 
-/// What the gateway answers itself, without Coder.
+/// What the gateway serves itself, without Coder.
 const ANSWERED: &[(&str, &str)] =
     &[("GET", "/api/v2/users/authmethods"), ("GET", "/api/v2/users/oidc/callback")];
 
@@ -56,7 +56,7 @@ fn example(pattern: &str) -> String {
     pattern.split('/').map(segment).collect::<Vec<_>>().join("/")
 }
 
-/// The scan of a Coder's every described route without a credential; the counts are in the test's output.
+/// Scans every described route of Coder without a credential; the counts are in the test's output.
 #[tokio::test]
 async fn of_everything_that_coder_describes_nobody_reaches_more_than_the_public_list() {
     let world = World::start().await;
@@ -97,7 +97,7 @@ async fn of_everything_that_coder_describes_nobody_reaches_more_than_the_public_
     }
 }
 
-/// The same in the forms that Coder's router takes for the same path.
+/// The same in other spellings that Coder's router accepts for the same path.
 #[tokio::test]
 async fn another_spelling_of_a_path_reaches_no_more() {
     let world = World::start().await;

@@ -1,5 +1,5 @@
-//! Holds `docs/security-cases.md`, `docs/outages.md` and `docs/conformance.md` to the tests that they name, the tests'
-//! advisories to the first, and the locked crates to the versions in which known faults were mended.
+//! Checks that `docs/security-cases.md`, `docs/outages.md` and `docs/conformance.md` name existing tests, the first all
+//! advisories in the tests, and that the locked crates have the versions in which known faults were fixed.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 /// The header of the column that names tests: the last one of its table.
 const TESTS: &str = "Tests";
 
-/// Crates that read what strangers send: the first version without a fault that was found, and the fault.
+/// Crates that read untrusted input: the first version without a known fault, and the fault.
 const MENDED: &[(&str, [u64; 3], &str)] = &[
     ("aws-lc-sys", [0, 39, 0], "RUSTSEC-2026-0044, -0045, -0046, -0047, -0048"),
     ("bytes", [1, 11, 1], "RUSTSEC-2026-0007"),
@@ -50,7 +50,7 @@ fn texts() -> Vec<(PathBuf, String)> {
     paths.into_iter().map(|path| (path.clone(), fs::read_to_string(path).unwrap())).collect()
 }
 
-/// What stands between backticks.
+/// The texts between backticks.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -62,7 +62,7 @@ fn cells(line: &str) -> Option<Vec<&str>> {
     (!cells.iter().all(|cell| cell.starts_with("--"))).then_some(cells)
 }
 
-/// Every case with the tests that its row names.
+/// Every case with the tests in its row.
 fn cases(document: &str) -> Vec<(String, Vec<String>)> {
     let mut found = Vec::new();
     let mut columns = None;
@@ -85,7 +85,7 @@ fn cases(document: &str) -> Vec<(String, Vec<String>)> {
     found
 }
 
-/// The identifiers of advisories in a text: a prefix, and what is fixed of the shape behind it.
+/// The identifiers of advisories in a text: a prefix, and the fixed part of the shape after it.
 fn advisories(text: &str) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     for prefix in ["CVE-", "GHSA-", "RUSTSEC-"] {
@@ -107,7 +107,7 @@ fn advisories(text: &str) -> BTreeSet<String> {
     found
 }
 
-/// The names of the functions with a test's attribute, and of those that the macro for the engines of the store makes
+/// The names of the functions with a test attribute, and of those that the macro for the engines of the store turns
 /// into tests.
 fn tests_in(code: &str) -> Vec<String> {
     let (mut names, mut is_test, mut is_list) = (Vec::new(), false, false);
@@ -192,7 +192,7 @@ fn the_parts_of_the_document_are_told_apart() {
     assert_eq!(ids, ["CVE-2020-12345", "GHSA-abcd-1234-ef56", "RUSTSEC-2024-0001"]);
 }
 
-/// RUSTSEC-2026-0258 and the others of the list: a crate may be renewed, and never go back before its mending.
+/// RUSTSEC-2026-0258 and the others in the list: a crate may be updated, and never go back before its fix.
 #[test]
 fn no_crate_is_older_than_the_mending_of_its_faults() {
     let lock = fs::read_to_string(root().join("Cargo.lock")).unwrap();

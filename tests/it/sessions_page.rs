@@ -1,4 +1,4 @@
-//! The page of one's own sessions and tokens: what it shows, and that only its own forms end something.
+//! The page with a user's own sessions and tokens: what it shows, and that only its own forms end something.
 
 use http::{Method, Request};
 
@@ -7,7 +7,7 @@ use crate::support::world::World;
 
 const PAGE: &str = "/vestibule/sessions";
 
-/// The values that the forms of a page send under a name.
+/// The values of a name in the forms of a page.
 fn values(html: &str, name: &str) -> Vec<String> {
     let marker = format!("name=\"{name}\" value=\"");
     html.split(&marker).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
@@ -104,7 +104,7 @@ async fn a_form_that_is_not_of_this_sessions_page_ends_nothing() {
     assert_eq!(nobody.fetch(Method::GET, &world.url(PAGE), "").await.status, 401);
 }
 
-/// A browser shows whatever comes back to its form: JSON helps nobody there.
+/// A browser shows the response to its form: JSON helps nobody there.
 #[tokio::test]
 async fn a_form_is_answered_with_pages_and_a_script_with_json() {
     let world = World::start().await;

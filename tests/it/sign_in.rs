@@ -1,4 +1,4 @@
-//! Signing in, from the first click to the dashboard, and everything that is refused on the way.
+//! Signing in, from the first click to the dashboard, and every refusal on the way.
 
 use std::time::Duration;
 
@@ -114,7 +114,7 @@ async fn an_answer_works_once() {
     let attempt = cookies.iter().find(|name| name.contains("attempt")).unwrap();
     let value = browser.cookie(&world.host, attempt).unwrap();
     assert_eq!(browser.get(&back).await.status, 307);
-    // Somebody who copied URL and cookie replays both.
+    // Somebody who copied both URL and cookie replays them.
     let thief = Browser::new();
     thief.set_cookie(&world.host, attempt, &value);
     assert_eq!(thief.get(&back).await.status, 400);
@@ -175,10 +175,10 @@ async fn an_open_redirect_cannot_be_asked_for() {
     }
 }
 
-/// How a stand-in is bent.
+/// A fault of a stand-in.
 type Bend = fn(&Provider);
 
-/// What the provider changes, and a word that the page must have.
+/// The change at the provider, and a word that the page must contain.
 type Lie = (&'static str, fn(&Provider), &'static str);
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! Signing out: what ends here, what ends at the provider, and what goes on.
+//! Signing out: what ends here, what ends at the provider, and what continues.
 
 use std::time::Duration;
 
@@ -30,7 +30,7 @@ async fn key(world: &World) -> String {
     key
 }
 
-/// The tokens named at the revocation endpoint, with their kinds.
+/// The tokens sent to the revocation endpoint, with their types.
 fn revoked(world: &World) -> Vec<(String, String)> {
     let forms = world.provider.forms("revoke");
     let pair = |form: &Vec<(String, String)>| {
@@ -55,7 +55,7 @@ async fn refresh_and_access_token_are_both_revoked_at_the_provider() {
     assert!(world.provider.live_tokens().is_empty());
 }
 
-/// Coder refreshes before it signs out, and finds that there is nothing left to refresh with.
+/// Coder refreshes before it signs out, and finds no token left to refresh with.
 #[tokio::test]
 async fn a_sign_out_after_a_pause_is_one_though_coder_takes_the_session_for_expired() {
     let world = World::with(Options { sections: "signIn:\n  mode: redirect\n", ..Options::default() }).await;
@@ -149,7 +149,7 @@ async fn a_sign_out_at_the_provider_says_whose_session_and_comes_back_to_a_page_
     assert_ne!(stranger.text(), page, "a state that is not ours proves nothing");
 }
 
-/// authentik before 2026.5 ignores where to return to; its ID tokens have no `jti`.
+/// authentik before 2026.5 ignores the return address; its ID tokens have no `jti`.
 #[tokio::test]
 async fn an_older_authentik_is_not_asked_to_send_the_browser_back_and_shows_its_own_page() {
     let world = World::with(Options { sections: AT_PROVIDER, ..Options::default() }).await;
@@ -186,8 +186,8 @@ fn with_groups(world: &World, count: usize) {
     });
 }
 
-/// authentik 2026.8.0-rc1 answers a form of another site with 403 (CSRF). It took a GET with a hint of 6,187
-/// characters, of somebody in some 24 groups, and wants no address to return to without a hint.
+/// authentik 2026.8.0-rc1 rejects a form of another site with 403 (CSRF). It accepted a GET with a hint of 6,187
+/// characters, of somebody in some 24 groups, and accepts no return address without a hint.
 #[tokio::test]
 async fn authentik_is_asked_by_get_with_a_long_hint_and_without_one_that_is_too_long() {
     for (groups, names) in
@@ -208,13 +208,13 @@ async fn authentik_is_asked_by_get_with_a_long_hint_and_without_one_that_is_too_
     }
 }
 
-/// Where somebody who signs out on a page, and in again, comes back to: also over the sign-out at the provider, where
-/// authentik (2026.8.0-rc1) takes an address to return to only as it is registered.
+/// Where somebody returns who signs out on a page, and in again: also through the sign-out at the provider, where
+/// authentik (2026.8.0-rc1) accepts a return address only exactly as registered.
 #[tokio::test]
 async fn the_page_that_was_wanted_survives_a_sign_out() {
     let terminal = "/@alice/ws/terminal?a=b&c=d";
     let encoded = "redirect=%2F%40alice%2Fws%2Fterminal%3Fa%3Db%26c%3Dd\"";
-    // Coder's dashboard goes to its sign-in page with where it was; a reload asks for the page itself.
+    // Coder's dashboard goes to its sign-in page, naming the page it left; a reload requests the page itself.
     let of_dashboard = "/login?redirect=%2F%40alice%2Fws%2Fterminal%3Fa%3Db%26c%3Dd";
     for asked in [terminal, of_dashboard] {
         let world = World::start().await;
@@ -246,7 +246,7 @@ async fn the_page_that_was_wanted_survives_a_sign_out() {
     assert!(away.text().contains("redirect=%2F\"") && !away.text().contains("evil"), "{}", away.text());
 }
 
-/// Keycloak 26.7.3 takes a sign-out by POST (RP-Initiated Logout 1.0 §2).
+/// Keycloak 26.7.3 accepts a sign-out by POST (RP-Initiated Logout 1.0 §2).
 #[tokio::test]
 async fn a_hint_too_large_for_an_address_is_posted_by_a_form() {
     let world = with_another_provider().await;
@@ -295,7 +295,7 @@ async fn a_sign_out_across_sites_signs_nobody_out() {
     assert_eq!(world.me(&session).await.status, 200);
 }
 
-/// What ends while Coder is still at work is an end, and no fault of Coder's.
+/// A credential that ends while Coder is still at work has ended, and Coder is not at fault.
 #[tokio::test]
 async fn what_ends_while_coder_is_asked_is_answered_like_what_had_ended_before() {
     let world = World::start().await;

@@ -1,5 +1,5 @@
-//! The stand-in for Coder against what the real one answered: written down in `tests/vectors`, and, where
-//! the recordings themselves are beside the repository, those against what is written down.
+//! Compares the stand-in for Coder with the real one's responses in `tests/vectors`, and, if
+//! the recordings themselves are next to the repository, those with the vectors.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use crate::support::coder::{Coder, Setup, Version};
 use crate::support::server::Server;
 use crate::support::world::START;
 
-/// One exchange with a real Coder, as far as anything depends on it.
+/// The relevant parts of one exchange with a real Coder.
 #[derive(Debug, Deserialize)]
 struct Exchange {
     name: String,
@@ -50,7 +50,7 @@ async fn the_stand_in_answers_as_the_real_coder_did() {
         let mut users = None;
         let mut wrong = Vec::new();
         for exchange in &exchanges {
-            // The real one had no users while it was asked as nobody.
+            // The real one had no users while it was asked without a credential.
             if users.is_none() && !exchange.name.starts_with("anonymous") {
                 users = Some((coder.add_user("alice", "oidc").0, coder.add_user("bob", "oidc").0));
             }
@@ -131,7 +131,7 @@ fn difference(exchange: &Exchange, answer: &Answer) -> Option<String> {
     (told != expected).then(|| format!("\n  is     {told:?}\n  not    {expected:?}"))
 }
 
-/// What is compared of an answer.
+/// The compared parts of a response.
 struct Shape {
     content_type: Option<String>,
     cookies: BTreeSet<String>,

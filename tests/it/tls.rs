@@ -1,4 +1,4 @@
-//! The whole gateway behind TLS of its own: HTTP/2, `__Host-` cookies, and what TLS says of the host.
+//! The complete gateway behind its own TLS: HTTP/2, `__Host-` cookies, and the TLS host name.
 
 use std::sync::Arc;
 
@@ -49,7 +49,7 @@ async fn http2(world: &World) -> Sender {
     sender
 }
 
-/// Asks for a URL of the gateway, or for a path of it.
+/// Requests a URL of the gateway, or a path of it.
 async fn ask(world: &World, sender: &mut Sender, method: &str, to: &str, headers: &[(&str, &str)]) -> Answer {
     let url = if to.starts_with('/') { format!("https://{}{to}", world.host) } else { to.to_owned() };
     let mut request = Request::builder().method(method).uri(url);
@@ -63,14 +63,14 @@ async fn ask(world: &World, sender: &mut Sender, method: &str, to: &str, headers
     Answer { status: parts.status.as_u16(), headers: parts.headers, body }
 }
 
-/// The `Cookie` line of what an answer sets.
+/// The `Cookie` line from a response's `Set-Cookie` lines.
 fn kept(answer: &Answer) -> String {
     let lines = answer.set_cookies();
     let pairs = lines.iter().map(|line| line.split(';').next().unwrap());
     pairs.collect::<Vec<_>>().join("; ")
 }
 
-/// Signs alice in over HTTP/2; the answer of the callback.
+/// Signs alice in over HTTP/2; returns the response of the callback.
 async fn sign_in(world: &World, sender: &mut Sender) -> Answer {
     world.ready().await;
     world.provider.sign_in_as("alice");
@@ -102,7 +102,7 @@ async fn somebody_signs_in_and_works_over_http2() {
     let session = line.split("; ").find(|pair| pair.starts_with("coder_session_token=")).unwrap();
     let me = ask(&world, &mut sender, "GET", "/api/v2/users/me", &[("cookie", session)]).await;
     assert_eq!((me.status, me.json()["username"].as_str()), (200, Some("alice")));
-    // HTTP/2 may send cookies on lines of their own (RFC 9113 §8.2.3).
+    // HTTP/2 may send each cookie on its own line (RFC 9113 §8.2.3).
     let crumbs = [("cookie", "a=b"), ("cookie", session), ("cookie", "__Host-vestibule_x=y")];
     assert_eq!(ask(&world, &mut sender, "GET", "/api/v2/workspaces", &crumbs).await.status, 200);
     let seen = world.coder.seen_at("/api/v2/workspaces").pop().unwrap();
@@ -148,7 +148,7 @@ async fn another_authority_on_the_same_connection_is_misdirected() {
     assert!(world.coder.seen().is_empty());
 }
 
-/// The name of the handshake and the host of the request must agree (CVE-2026-55430).
+/// The name of the handshake and the host of the request must match (CVE-2026-55430).
 #[tokio::test]
 async fn the_name_of_the_handshake_and_the_host_of_the_request_agree() {
     let world = world().await;
@@ -179,7 +179,7 @@ async fn a_websocket_opens_over_tls_beside_http2() {
     assert_eq!(&head, b"HTTP/1.1 101");
 }
 
-/// A page that is gone must not be able to be framed, kept or sniffed, whatever it is.
+/// No page may be framed, stored or sniffed.
 #[tokio::test]
 async fn every_page_of_the_gateway_has_its_headers() {
     let world = world().await;
@@ -228,7 +228,7 @@ async fn many_streams_without_a_sign_in_leave_room_for_people() {
         }
     }
     let refused = || waiting.iter().filter(|request| request.is_finished()).count();
-    // Of the sixteen places fifteen are open to all, and the person's connection has one of them.
+    // Fifteen of the sixteen places are open to all, and the person's connection has one of them.
     world.until("all but fourteen are refused", || refused() == 5 * STREAMS - 14).await;
     assert_eq!(world.coder.seen_at("/api/v2/buildinfo").len(), 14);
     let me = ask(&world, &mut person, "GET", "/api/v2/users/me", &[("cookie", &cookies)]).await;

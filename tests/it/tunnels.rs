@@ -1,4 +1,4 @@
-//! What stays open, and when it ends.
+//! Tunnels and long responses, and when they end.
 
 use std::time::Duration;
 
@@ -18,13 +18,13 @@ const INBOX: &str = "/api/v2/notifications/inbox/watch";
 const EVENTS: &str = "/api/v2/workspaces/w/watch";
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 
-/// What is promised: a second, and what a busy machine of the tests may take.
+/// The promised second, plus what a busy machine may take.
 const SOON: Duration = Duration::from_secs(4);
 
-/// Until the gateway looks at the authorizations of open tunnels again.
+/// The interval at which the gateway checks the authorizations of open tunnels.
 const NEXT_LOOK: Duration = Duration::from_secs(1);
 
-/// Time in which what goes on must not end.
+/// Time in which what continues must not end.
 const A_WHILE: Duration = Duration::from_millis(200);
 
 async fn echoes(socket: &mut Socket) {
@@ -33,7 +33,7 @@ async fn echoes(socket: &mut Socket) {
     assert_eq!(echoed.into_text().unwrap(), "hello");
 }
 
-/// Pings, and waits for the pong; the stand-in sends the ping back too.
+/// Sends a ping and waits for the pong; the stand-in sends the ping back too.
 async fn ponged(socket: &mut Socket) {
     socket.send(Message::Ping(Bytes::from_static(b"alive"))).await.unwrap();
     loop {
@@ -51,7 +51,7 @@ async fn inbox(world: &World, token: &str) -> Socket {
     socket
 }
 
-/// Waits for the close frame; its code and reason.
+/// Waits for the close frame; returns its code and reason.
 async fn closed(socket: &mut Socket) -> (u16, String) {
     let began = Instant::now();
     loop {
@@ -76,7 +76,7 @@ async fn events(world: &World, token: &str) -> hyper::body::Incoming {
     body
 }
 
-/// Waits until a stream is over, in whatever way.
+/// Waits until a stream ends, in whatever way.
 async fn over(body: &mut hyper::body::Incoming) {
     let began = Instant::now();
     while let Some(Ok(_)) = within(body.frame()).await {}
@@ -85,7 +85,7 @@ async fn over(body: &mut hyper::body::Incoming) {
 
 const COMPLETIONS: &str = "/api/v2/ai-gateway/openai/v1/chat/completions";
 
-/// A long answer of the AI gateway, up to its first part.
+/// A long response of the AI gateway, up to its first part.
 async fn completion(world: &World, headers: &[(&str, &str)]) -> hyper::body::Incoming {
     let mut request = Request::post(COMPLETIONS).header("content-type", "application/json");
     for (name, value) in headers {
@@ -127,7 +127,7 @@ async fn a_sign_out_ends_the_sessions_tunnels_and_nobody_elses() {
     }
 }
 
-/// The rest of such an answer may take minutes: its parts flow as they come, in both credentials' forms.
+/// The rest of such a response may take minutes: its parts are forwarded as they arrive, with both forms of credential.
 #[tokio::test]
 async fn a_long_answer_of_the_ai_gateway_flows_unbuffered_and_ends_with_its_users_authorization() {
     let world = World::start().await;
@@ -195,7 +195,7 @@ async fn a_tunnel_reaches_its_age_limit_however_busy_it_is() {
     let world = World::with(Options { sections, ..Options::default() }).await;
     let browser = world.sign_in("alice").await;
     let mut socket = inbox(&world, &world.session(&browser)).await;
-    // Each echo is waited for, and the next text sent at once.
+    // Each echo is awaited, and the next text sent at once.
     let busy = async {
         loop {
             socket.send(Message::text("busy")).await.unwrap();
@@ -232,7 +232,7 @@ async fn a_quiet_tunnel_is_idle_and_one_in_which_pings_flow_is_not() {
     let mut quiet = inbox(&world, &world.session(&alice)).await;
     let mut pinged = inbox(&world, &world.session(&bob)).await;
     let began = Instant::now();
-    // A good deal longer than a tunnel may be idle.
+    // Much longer than a tunnel may be idle.
     while began.elapsed() < Duration::from_millis(900) {
         ponged(&mut pinged).await;
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -242,7 +242,7 @@ async fn a_quiet_tunnel_is_idle_and_one_in_which_pings_flow_is_not() {
     ponged(&mut pinged).await;
 }
 
-/// What flows in a tunnel keeps the session itself from being idle.
+/// Traffic in a tunnel keeps the session itself from being idle.
 #[tokio::test]
 async fn a_session_with_a_busy_tunnel_is_not_idle() {
     let sections = "session:\n  idle: 10m\n";
@@ -279,7 +279,7 @@ async fn no_tunnel_opens_without_coders_word_and_none_to_a_protocol_of_requests(
     assert!(websocket(&world.host, &path, &[]).await.is_ok());
 }
 
-/// Bytes that follow a refused upgrade are no second request that nobody judged.
+/// Bytes after a refused upgrade must not become a second, unjudged request.
 #[tokio::test]
 async fn what_is_sent_behind_a_refused_upgrade_never_reaches_coder() {
     let world = World::start().await;
@@ -308,7 +308,7 @@ async fn a_stop_lets_tunnels_go_on_until_it_is_forced_and_says_goodbye() {
     world.begin_stop();
     let me = Request::get(world.url("/api/v2/users/me")).header("coder-session-token", &session);
     let refused = async {
-        // The listening socket goes a moment after the signal.
+        // The listening socket closes a moment after the signal.
         let request = me.body(Bytes::new()).unwrap();
         while send(request.clone()).await.is_ok() {
             tokio::time::sleep(Duration::from_millis(10)).await;

@@ -1,4 +1,4 @@
-//! The page that somebody wanted when they were sent to sign in is not forgotten by what goes wrong on the way.
+//! The page that somebody wanted when they were sent to sign in survives failures on the way.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::world::World;
 const CALLBACK: &str = "/api/v2/users/oidc/callback";
 const WANTED: &str = "/workspaces?filter=owner%3Ame&page=2";
 
-/// The links of a page to a sign-in's start.
+/// The links on a page that start a sign-in.
 fn starts(world: &World, page: &Answer) -> Vec<String> {
     let html = page.text();
     let hrefs = html.split("href=\"").skip(1).filter_map(|part| part.split('"').next());
@@ -19,7 +19,7 @@ fn starts(world: &World, page: &Answer) -> Vec<String> {
     starts.map(|href| world.url(&href.replace("&amp;", "&").replace("&#38;", "&"))).collect()
 }
 
-/// Follows the page's way on as `user`: where that leads to.
+/// Follows the page's link as `user`; returns where it leads.
 async fn way_on(world: &World, browser: &Browser, page: &Answer, user: &str) -> String {
     let start = starts(world, page).pop().unwrap_or_else(|| panic!("no way on: {}", page.text()));
     world.provider.sign_in_as(user);
@@ -42,12 +42,12 @@ async fn a_refused_user_who_takes_another_account_lands_on_the_wanted_page() {
     assert_eq!(way_on(&world, &browser, &refused, "alice").await, WANTED);
 }
 
-/// What is bent, how, and the page's status.
+/// The fault, and the page's status.
 type Mishap = (&'static str, fn(&World), u16);
 
 #[tokio::test]
 async fn so_does_a_user_who_starts_again_after_anything_else_that_went_wrong() {
-    // The answer, or what the answer meets, is bent between the two visits.
+    // The fault is applied between the two visits, to the answer or to its recipient.
     let cases: &[Mishap] = &[
         ("an attempt that took too long", |world| world.advance(Duration::from_mins(11)), 400),
         (
@@ -93,7 +93,7 @@ async fn so_does_whom_the_provider_denied_and_who_reloads_an_answer() {
     }
 }
 
-/// oauth2-proxy#1888. Nothing is presented to anybody again, and nobody becomes somebody else.
+/// oauth2-proxy#1888. Nothing is sent to anybody again, and nobody becomes somebody else.
 #[tokio::test]
 async fn an_attempt_that_is_over_leads_on_a_user_who_is_signed_in_all_the_same() {
     let world = World::start().await;
@@ -118,7 +118,7 @@ async fn an_attempt_that_is_over_leads_on_a_user_who_is_signed_in_all_the_same()
     assert_eq!(browser.get(&back).await.status, 400, "an arbitrary session is not enough");
 }
 
-/// Where another browser's attempt was to lead is not told.
+/// The target of another browser's attempt is not revealed.
 #[tokio::test]
 async fn an_answer_to_somebody_elses_attempt_leads_nowhere_in_particular() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! `coder-stand-in`: the stand-in for Coder that the tests use, as a program of its own for
+//! `coder-stand-in`: the stand-in for Coder that the tests use, as a separate program for
 //! `scripts/demo` and the browser suite.
 
 #![allow(

@@ -7,17 +7,17 @@ use serde_json::Value;
 
 use crate::web::{Response, UncachedResponse};
 
-/// A body of the media type `kind`.
+/// A response with a body of the media type `kind`.
 pub(super) fn text(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Response {
     UncachedResponse::new(status).body(kind, body).build()
 }
 
-/// A body of JSON.
+/// A response with a body of JSON.
 pub(super) fn json(status: StatusCode, body: &Value) -> Response {
     text(status, "application/json", body.to_string())
 }
 
-/// The response to another method than `methods`.
+/// The 405 response for a method other than `methods`.
 pub(super) fn not_allowed(methods: &'static str) -> Response {
     UncachedResponse::new(StatusCode::METHOD_NOT_ALLOWED)
         .body("text/plain", "")

@@ -1,4 +1,4 @@
-//! What `/metrics` says, in Prometheus' text format.
+//! `/metrics`, in Prometheus' text format.
 
 use std::fmt;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ impl Metrics {
         Self(registry)
     }
 
-    /// The present values.
+    /// The current values.
     pub(super) fn text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail, and the collector has no other error.
@@ -36,7 +36,7 @@ impl Metrics {
     }
 }
 
-/// Reads the values when they are asked for: each worker counts for itself, so that none waits for another. Every
+/// Reads the values on request: each worker counts for itself, so that none waits for another. Every
 /// label has a closed list of values.
 struct GatewayCollector {
     grants: Arc<Grants>,

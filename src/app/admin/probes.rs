@@ -1,4 +1,4 @@
-//! Probes, and where metrics are read.
+//! Probes, and the metrics endpoint.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use crate::grant::Grants;
 use crate::oidc::Provider;
 use crate::web::Response;
 
-/// How long an answer about readiness holds, so that nobody can keep disk and Coder busy by asking.
+/// How long a readiness result is cached, so that nobody can keep disk and Coder busy by asking.
 const READINESS_VALIDITY: Duration = Duration::from_secs(1);
 
-/// The longest that the store or Coder may take to be called ready.
+/// The longest that the store or Coder may take to count as ready.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// The parts that probes and metrics examine.
@@ -42,7 +42,7 @@ struct Ready {
     /// and Coder does not start. A provider that is down does not make the gateway unready, because
     /// signed-in users are still served.
     provider: bool,
-    /// Coder answers its health check.
+    /// Coder's health check succeeds.
     coder: bool,
 }
 

@@ -1,4 +1,4 @@
-//! The operator's listeners: bound, and served on connections of HTTP/1.1.
+//! The operator's listeners: binds them, and serves HTTP/1.1 connections.
 
 use std::convert::Infallible;
 use std::io;
@@ -23,17 +23,17 @@ use crate::web::Response;
 /// Connections served at once on either listener; further ones wait.
 const MAX_CONNECTIONS: usize = 64;
 
-/// How long a request's head may take, and a connection be idle.
+/// The longest that a request's head may take or a connection may be idle.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The wait after the system could not give a connection.
+/// The wait after the system could not accept a connection.
 const ACCEPT_BACK_OFF: Duration = Duration::from_millis(100);
 
 /// The operator's listeners, bound.
 pub(in crate::app) struct AdminListeners {
     /// The local socket.
     pub(in crate::app) socket: UnixListener,
-    /// Probes and metrics, where they are wanted.
+    /// Probes and metrics, if configured.
     pub(in crate::app) probes: Option<TcpListener>,
 }
 
@@ -41,7 +41,7 @@ impl AdminListeners {
     /// Binds both.
     ///
     /// # Errors
-    /// The one of the two that cannot be bound.
+    /// Which of the two cannot be bound.
     pub(in crate::app) fn bind(config: &AdminConfig) -> Result<Self, BuildError> {
         let socket =
             socket::bind(&config.socket).map_err(|error| BuildError::Socket(config.socket.clone(), error))?;
@@ -82,11 +82,11 @@ pub(in crate::app) async fn serve_probes(
     serve(listener, handle, stop).await;
 }
 
-/// What gives connections.
+/// A source of connections.
 trait Accept: Send + Sync {
     /// A connection.
     type Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static;
-    /// The next one.
+    /// The next connection.
     fn next(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
 }
 
@@ -127,7 +127,7 @@ async fn serve<F>(
     }
 }
 
-/// One connection of HTTP/1.1. What goes wrong with it is its client's business.
+/// Serves one HTTP/1.1 connection. Its errors concern only its client.
 async fn connection<S, F>(stream: S, handle: impl Fn(http::Request<Incoming>) -> F + Send + Sync + 'static)
 where
     S: AsyncRead + AsyncWrite + Unpin,

@@ -15,7 +15,7 @@ use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 use crate::web::Response;
 
-/// The most sessions and tokens that are looked through and listed.
+/// The most sessions and tokens that are searched and listed.
 const MAX_LISTED_SESSIONS: u32 = 50_000;
 
 /// A live session or token, as the command line shows it.
@@ -69,7 +69,7 @@ impl SessionEntry {
     }
 }
 
-/// Answers the requests on the local socket.
+/// Serves the requests on the local socket.
 #[expect(missing_debug_implementations, reason = "a service, not a value")]
 pub struct SessionAdmin {
     grants: Arc<Grants>,

@@ -1,4 +1,4 @@
-//! The local socket: the gateway binds it so that no other user can open it, and the command line asks over it.
+//! The local socket: the gateway binds it so that no other user can open it, and the command line connects to it.
 
 use std::fs::{self, Permissions};
 use std::io;
@@ -20,10 +20,10 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::types::random_token;
 use crate::web::read_limited;
 
-/// How long the command line waits for the head of an answer.
+/// How long the command line waits for the head of a response.
 const ADMIN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// The longest answer that the command line reads, in bytes.
+/// The longest response that the command line reads, in bytes.
 const MAX_ADMIN_ANSWER: usize = 64 << 20;
 
 /// Why the command line got no result from the gateway.
@@ -74,8 +74,8 @@ pub(in crate::app) fn bind(path: &Path) -> io::Result<UnixListener> {
     Ok(listener)
 }
 
-/// Asks the running gateway. `target` is path and query, encoded. Not to be called within an async runtime: it has one
-/// of its own.
+/// Sends a request to the running gateway. `target` is path and query, encoded. Do not call it within an async runtime:
+/// it has its own.
 ///
 /// # Errors
 /// [`AdminError`]
@@ -85,7 +85,7 @@ pub fn ask(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminE
 }
 
 async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value, AdminError> {
-    // Whole: a path of the configuration may be relative, and this may be run elsewhere.
+    // Absolute: a path of the configuration may be relative, and this may run in another folder.
     let whole = || std::path::absolute(socket).unwrap_or_else(|_| socket.to_owned());
     let connect = |source| AdminError::Connect { path: whole(), source };
     let stream = UnixStream::connect(socket).await.map_err(connect)?;
@@ -95,7 +95,7 @@ async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value,
     *request.method_mut() = method.clone();
     *request.uri_mut() = target.parse().map_err(|error: InvalidUri| AdminError::Answer(error.to_string()))?;
     request.headers_mut().insert(HOST, HeaderValue::from_static("vestibule"));
-    // Drives the exchange. Its errors reach the sender as well.
+    // Drives the exchange. The sender gets its errors as well.
     tokio::spawn(connection);
     let late = |_| AdminError::Answer("it takes too long".to_owned());
     let answer = tokio::time::timeout(ADMIN_TIMEOUT, sender.send_request(request)).await.map_err(late)?;
@@ -104,7 +104,7 @@ async fn exchange(socket: &Path, method: &Method, target: &str) -> Result<Value,
     read(head.status, &body.map_err(|error| AdminError::Answer(error.to_string()))?)
 }
 
-/// Our own server's answer: its status, and JSON.
+/// Our own server's response: its status, and JSON.
 fn read(status: StatusCode, body: &[u8]) -> Result<Value, AdminError> {
     let nonsense = || AdminError::Answer("it is not of this program".to_owned());
     let body: Value = serde_json::from_slice(body).map_err(|_| nonsense())?;
@@ -121,7 +121,7 @@ mod tests {
 
     use super::*;
 
-    /// What `ask` makes of the bytes that a server on the socket says.
+    /// The result of `ask` when a server on the socket sends these bytes.
     fn answered(bytes: &'static str) -> Result<Value, AdminError> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("admin.sock");

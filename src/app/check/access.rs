@@ -1,4 +1,4 @@
-//! Whether clients reach the gateway by the access URL.
+//! Whether clients reach the gateway through the access URL.
 
 use http::StatusCode;
 

@@ -1,4 +1,4 @@
-//! The certificate that clients are shown, where the gateway itself ends TLS.
+//! The server certificate, if the gateway itself terminates TLS.
 
 mod chain;
 
@@ -19,7 +19,7 @@ use chain::{Certificate, Chain, Issuance};
 /// How long before its end a certificate is worth a hint: longer than the time left when it should have been renewed.
 const RENEW_BEFORE: Duration = Duration::from_hours(21 * 24);
 
-/// The longest file that is read, in bytes: as much as a start reads.
+/// The longest file that is read, in bytes: the same as at the start.
 const MAX_CERTIFICATE_FILE: u64 = 1024 * 1024;
 
 /// The byte order mark of UTF-8.
@@ -28,7 +28,7 @@ const UTF8_MARK: &[u8] = b"\xef\xbb\xbf";
 /// The byte order marks of UTF-16.
 const UTF16_MARKS: [&[u8]; 2] = [b"\xff\xfe", b"\xfe\xff"];
 
-/// The certificate with its chain, compared with the access URL, the wildcard access URL and the time. Nothing where TLS
+/// Compares the certificate and its chain with the access URL, the wildcard access URL and the time. Nothing if TLS
 /// ends elsewhere. A file that cannot be read is left to the start.
 pub(super) fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
     let Some(tls) = &config.listen.tls else { return Vec::new() };
@@ -88,7 +88,7 @@ fn marks(tls: &TlsFiles) -> Vec<Finding> {
     [tls.certificate.as_path(), tls.key.as_path()].into_iter().filter(marked).map(finding).collect()
 }
 
-/// The TLS library and browsers take version 3 only.
+/// The TLS library and browsers accept only version 3.
 fn version(certificate: &Certificate, file: &str) -> Option<Finding> {
     let version = certificate.version();
     (version != 3).then(|| {
@@ -167,7 +167,7 @@ fn is_for(leaf: &Certificate, host: &Host<&str>) -> bool {
     }
 }
 
-/// A host that Coder's pattern for apps stands for.
+/// An example host for Coder's app pattern.
 fn app_host(pattern: &str) -> Option<String> {
     let url = Url::parse(&format!("https://{}/", pattern.replace('*', "app"))).ok()?;
     url.host_str().map(ToOwned::to_owned)

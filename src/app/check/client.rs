@@ -22,7 +22,7 @@ const CLOCK_WRONG: u64 = 60;
 /// response took time.
 const CLOCK_ODD: u64 = 20;
 
-/// Turns the provider's answers into findings.
+/// Turns the provider's responses into findings.
 pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<Finding> {
     let mut findings = if is_authentik {
         authentik::judge(told, redirect_uri)

@@ -1,4 +1,4 @@
-//! Coder: whether it answers, sends sign-ins to the issuer listener, and has the right client secret.
+//! Coder: whether it responds, sends sign-ins to the issuer listener, and has the right client secret.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -123,7 +123,7 @@ fn begun(config: &Config, started: &Started) -> Finding {
     )
 }
 
-/// What Coder met at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
+/// Coder's result at the issuer listener, by the words of its refusal (golang.org/x/oauth2 quotes the error code).
 async fn secret(config: &Config, client: Client, refusal: &CoderRefusal) -> Finding {
     let words = refusal.words();
     if words.contains("invalid_grant") {
@@ -158,7 +158,7 @@ fn unknown_secret(cause: String) -> Finding {
     )
 }
 
-/// Whether the issuer listener answers its health check.
+/// Whether the issuer listener responds to a health check.
 async fn answers(client: &Client, issuer: &str) -> bool {
     let url = format!("{}/healthz", issuer.trim_end_matches('/'));
     match Request::get(url).body(bytes::Bytes::new()) {

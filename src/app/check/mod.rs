@@ -1,5 +1,5 @@
-//! `vestibule check`: hints that follow from the configuration alone, and with `--online` the answers of the provider,
-//! Coder and the gateway.
+//! `vestibule check`: hints that follow from the configuration alone, and with `--online` the responses of the
+//! provider, Coder and the gateway.
 //!
 //! Each check is a function that returns [`Finding`]s, in the file named after what it examines:
 //!
@@ -11,10 +11,10 @@
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
 //! | the way from clients to the gateway | `access.rs` |
 //! | the limit on open files | `open_files.rs` |
-//! | the certificate that clients are shown | `certificate_chain.rs` |
+//! | the server certificate | `certificate_chain.rs` |
 //!
-//! All checks together send about a dozen requests, each bounded by the client's time-out. None has a token that was ever
-//! issued. They leave failed attempts in the logs of the provider and Coder.
+//! All checks together send about a dozen requests, each bounded by the client's time-out. None carries a real
+//! token. They leave failed attempts in the logs of the provider and Coder.
 
 mod access;
 mod authentik;
@@ -50,7 +50,7 @@ pub fn check_files(config: &Config) -> Result<(), BuildError> {
     files::certificates(config).map(drop)
 }
 
-/// Hints about problems that are likely with this configuration.
+/// Hints about likely problems with this configuration.
 pub fn hints(config: &Config) -> Vec<Finding> {
     if config.oidc.issuer.authentik_slug().is_some() { authentik::hints(config) } else { Vec::new() }
 }
@@ -62,7 +62,7 @@ pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
     findings
 }
 
-/// Asks the provider, Coder and, by the access URL, the gateway.
+/// Checks the provider, Coder and, through the access URL, the gateway.
 pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
     let client = match Client::new(&ClientSettings::default()) {
         Ok(client) => client,
@@ -96,14 +96,14 @@ async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding>
     findings
 }
 
-/// What [`log_hints`] writes.
+/// The input of [`log_hints`].
 pub(super) struct HintsAtStart {
     /// Whether the issuer already shows that the provider is authentik.
     by_issuer: bool,
     hints: Vec<Finding>,
 }
 
-/// Writes the hints into the log: at once if the issuer looks like authentik's, otherwise as soon as the discovery
+/// Logs the hints: at once if the issuer looks like authentik's, otherwise as soon as the discovery
 /// document shows that it is.
 pub(super) async fn log_hints(
     HintsAtStart { by_issuer, hints }: HintsAtStart,

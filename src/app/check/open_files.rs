@@ -6,7 +6,7 @@ use crate::app::open_files::{ConnectionBudget, OpenFiles};
 /// A hard limit below this is worth a hint: a few thousand people with their workspaces need more connections.
 const LOW: u64 = 16_384;
 
-/// Whether the hard limit, to which a start raises the soft one, leaves room for enough connections.
+/// Checks whether the hard limit, to which the start raises the soft one, leaves room for enough connections.
 pub(super) fn look(files: OpenFiles, workers: usize) -> Finding {
     let connections = ConnectionBudget::new(files.hard, workers).connections;
     let hard = if files.hard == u64::MAX { "no limit".to_owned() } else { files.hard.to_string() };

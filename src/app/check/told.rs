@@ -1,21 +1,21 @@
-//! Asks the provider about this client, and holds its answers.
+//! Probes the provider about this client, and holds its responses.
 
 use crate::oidc::{AuthorizationProbe, NotReady, ProbeSecret, Probed, Provider};
 
-/// The provider's answers to probes that need no sign-in.
+/// The provider's responses to probes that need no sign-in.
 #[derive(Clone, Debug)]
 pub(super) struct Told {
-    /// The answer to a sign-in without a page.
+    /// The response to a sign-in without a page.
     pub(super) authorization: AuthorizationProbe,
     /// How many seconds the provider's clock is ahead; `None` if its response has no `Date`.
     pub(super) ahead: Option<i64>,
-    /// The answer to a made-up refresh token with the configured secret.
+    /// The response to a made-up refresh token with the configured secret.
     pub(super) refresh: Probed,
-    /// The answer to a made-up refresh token with a made-up secret.
+    /// The response to a made-up refresh token with a made-up secret.
     pub(super) refresh_as_stranger: Probed,
-    /// The answer to a made-up code with the configured secret.
+    /// The response to a made-up code with the configured secret.
     pub(super) code: Probed,
-    /// The answer to a made-up code with a made-up secret; only for authentik, where it shows the grant types.
+    /// The response to a made-up code with a made-up secret; only for authentik, where it shows the grant types.
     pub(super) code_as_stranger: Option<Probed>,
 }
 

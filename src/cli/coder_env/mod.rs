@@ -116,7 +116,7 @@ fn origins(config: &Config, gateway: &[IpNet]) -> EnvValue {
     }
 }
 
-/// The issuer listener, which takes the place of the provider for Coder.
+/// The issuer listener, which replaces the provider for Coder.
 fn issuer(config: &Config) -> Vec<Variable> {
     let issuer = &config.coder.issuer;
     let secret = match &issuer.client_secret_file {

@@ -92,7 +92,7 @@ fn shell_quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// Quotes with double quotes and JSON's escapes, which YAML 1.2 §5.7 has too.
+/// Quotes with double quotes and JSON's escapes, which YAML 1.2 §5.7 shares.
 fn yaml_quoted(text: &str) -> String {
     serde_json::Value::from(text).to_string()
 }

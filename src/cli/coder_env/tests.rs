@@ -5,7 +5,7 @@ use super::*;
 
 const MINIMAL: &str = include_str!("../../../config/minimal.yaml");
 
-/// Everything that any of the formats could read as more than text.
+/// Everything that any of the formats could misread as more than text.
 const NASTY: &str = "it's \"quoted\" $HOME `id` \\n \\ # no: comment {{ .x }} %s ü 𝄞 <&>*!|";
 
 type Block = BTreeMap<String, String>;
@@ -16,7 +16,7 @@ fn written(config: &Config, format: EnvFormat, gateway: &[IpNet]) -> String {
     String::from_utf8(out).unwrap()
 }
 
-/// What a POSIX shell makes of the block.
+/// The block as a POSIX shell reads it.
 fn by_shell(block: &str) -> Block {
     let file = tempfile::NamedTempFile::new().unwrap();
     std::fs::write(file.path(), block).unwrap();
@@ -62,7 +62,7 @@ fn by_helm(block: &str) -> Block {
     values.coder.env.into_iter().map(text).collect()
 }
 
-/// The block, the same by every format.
+/// The block, the same in every format.
 fn block(config: &Config) -> Block {
     let shell = by_shell(&written(config, EnvFormat::Shell, &[]));
     assert_eq!(by_yaml(&written(config, EnvFormat::Yaml, &[])), shell);
@@ -165,7 +165,7 @@ fn providers_own_secret_is_never_printed() {
     }
 }
 
-/// Coder since 2.35 refuses an address that is not verified by itself, whatever the gateway takes.
+/// Coder since 2.35 itself refuses an unverified address, whatever the gateway accepts.
 #[test]
 fn coder_gets_the_gateways_choice_about_addresses_that_are_not_verified() {
     let yaml = MINIMAL.replace("oidc:\n", "oidc:\n  ignoreEmailVerified: true\n");

@@ -27,9 +27,9 @@ pub(super) struct Variable {
 
 /// The value of a variable.
 pub(super) enum EnvValue {
-    /// Shown as it is.
+    /// Printed unchanged.
     Text(String),
-    /// Printed where the operator asks for it, and nowhere else.
+    /// Printed only where the operator asks for it.
     Secret(Secret),
     /// The gateway reads the secret from this file.
     SecretIn(PathBuf),

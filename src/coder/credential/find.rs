@@ -1,4 +1,4 @@
-//! The order of the places, by the class of the route.
+//! The order in which credentials are looked for, by class of route.
 
 use std::borrow::Cow;
 
@@ -19,18 +19,18 @@ type Found<'a> = Result<Option<PresentedCredential<'a>>, Contradiction>;
 /// Finds the credential of a request.
 #[derive(Clone, Debug, Default)]
 pub struct Finder {
-    /// The name of the session's cookie on the app hosts.
+    /// The name of the session cookie on the app hosts.
     app_cookie: Option<String>,
 }
 
 impl Finder {
-    /// For a deployment with this wildcard, which must be written as Coder has it: its hash is in the name of
+    /// For a deployment with this wildcard, spelled exactly as in Coder: its hash is part of the name of
     /// the app hosts' cookie.
     pub fn new(wildcard: Option<&Wildcard>) -> Self {
         Self { app_cookie: wildcard.map(|wildcard| sources::app_host_cookie(wildcard.as_written())) }
     }
 
-    /// The session that a browser brings as its cookie, whatever else it brings; the first of several, as
+    /// The session cookie of a browser, regardless of other credentials; the first of several, as
     /// Coder reads them.
     pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
         cookies_named(headers, cookies::is_session)
@@ -38,10 +38,10 @@ impl Finder {
             .find(|text| format::is_person(text))
     }
 
-    /// The credential that Coder will use on a route of this class; `query` as it was sent.
+    /// The credential that Coder will use on a route of this class; `query` is raw.
     ///
     /// # Errors
-    /// [`Contradiction`]: it presents two that differ.
+    /// [`Contradiction`]: the request presents two that differ.
     pub fn find<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>, class: RouteClass) -> Found<'a> {
         match class {
             RouteClass::Machine(Machine::Scim) => scim(headers),
@@ -70,8 +70,8 @@ impl Finder {
         }
     }
 
-    /// On an app host its own session's cookie goes before every other place. Which of several such cookies
-    /// is the primary's shows in the name; another one counts when that is missing.
+    /// On an app host its own session cookie precedes every other source. The cookie's name shows which of several
+    /// is the primary's; another one counts only when that is missing.
     fn app_host<'a>(&self, headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
         let exact = self.app_cookie.as_deref().unwrap_or(cookies::APP_HOST_SESSION);
         let mut own = cookies_named(headers, move |name| name == exact);
@@ -88,7 +88,7 @@ impl Finder {
     }
 }
 
-/// The first of two finds that is there.
+/// The first of two finds that exists.
 fn first<'a>(one: Found<'a>, other: impl FnOnce() -> Found<'a>) -> Found<'a> {
     match one? {
         Some(found) => Ok(Some(found)),
@@ -96,7 +96,7 @@ fn first<'a>(one: Found<'a>, other: impl FnOnce() -> Found<'a>) -> Found<'a> {
     }
 }
 
-/// A machine's credential or a person's, but not both: Coder refuses them together.
+/// A machine's credential or a person's, but not both: Coder refuses the combination.
 fn either<'a>(
     machine: Option<PresentedCredential<'a>>,
     person: Option<PresentedCredential<'a>>,
@@ -107,7 +107,7 @@ fn either<'a>(
     }
 }
 
-/// What a token is that stands where Coder looks for people's and agents' tokens.
+/// What a token is that Coder reads as a person's or an agent's.
 fn kind(text: &str) -> PresentedKind {
     if format::is_person(text) {
         PresentedKind::Person
@@ -118,7 +118,7 @@ fn kind(text: &str) -> PresentedKind {
     }
 }
 
-/// Where a candidate stands.
+/// Where a candidate was found.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum CandidateState {
     Cookie,
@@ -126,7 +126,7 @@ enum CandidateState {
     Url,
 }
 
-/// The one of several candidates that counts: the first. No other may be a different credential.
+/// The first of several candidates. No other may be a different credential.
 #[derive(Default)]
 struct Pick<'a> {
     first: Option<(Cow<'a, str>, CandidateState)>,
@@ -158,19 +158,19 @@ impl<'a> Pick<'a> {
         }
     }
 
-    /// The places that Coder itself names, in its order.
+    /// The sources that Coder itself names, in its order.
     fn named(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
         let sessions = cookies_named(headers, cookies::is_session).map(String::from_utf8_lossy);
         self.offer(CandidateState::Cookie, sessions).named_elsewhere(headers, query)
     }
 
-    /// Those of them that are no cookies.
+    /// Those of them that are not cookies.
     fn named_elsewhere(self, headers: &'a HeaderMap, query: Option<&'a str>) -> Self {
         self.offer(CandidateState::Url, query_values(query, |name| name == QUERY_TOKEN))
             .offer(CandidateState::Header, header_lines(headers, &SESSION_HEADER))
     }
 
-    /// The places of RFC 6750, which Coder looks at last, as far as `counts` says.
+    /// The sources of RFC 6750, which Coder reads last; `counts` selects among them.
     fn rfc_6750(self, headers: &'a HeaderMap, query: Option<&'a str>, counts: fn(&str) -> bool) -> Self {
         self.offer(CandidateState::Header, bearers(headers).filter(|text| counts(text))).offer(
             CandidateState::Url,
@@ -189,12 +189,12 @@ impl<'a> Pick<'a> {
     }
 }
 
-/// In one kind of header alone.
+/// In one kind of header only.
 fn in_headers<'a>(lines: impl Iterator<Item = Cow<'a, str>>) -> Found<'a> {
     Pick::default().offer(CandidateState::Header, lines).done()
 }
 
-/// Everywhere but with apps.
+/// Everywhere except on app routes.
 fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     let (mut picked, mut an_apps) = (Pick::default(), false);
     each_cookie(headers).for_each(|(name, value)| {
@@ -208,10 +208,10 @@ fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
     Ok(picked.done()?.map(|found| PresentedCredential { alone, ..found }))
 }
 
-/// With apps: `own` goes before every other place, `last` comes after those that Coder names.
-/// `Authorization` and `access_token` are the app's business, unless nothing else is there and they hold
-/// what can only be a credential of Coder. Everything else in headers is removed by [`super::strip_credentials`];
-/// what is in the URL cannot be, so it must not differ.
+/// On app routes: `own` precedes every other source, `last` follows those that Coder names.
+/// `Authorization` and `access_token` belong to the app, unless nothing else is present and they hold
+/// what can only be a credential of Coder. [`super::strip_credentials`] removes everything else in headers;
+/// it cannot remove what is in the URL, so that must not differ.
 fn app<'a>(
     headers: &'a HeaderMap,
     query: Option<&'a str>,
@@ -240,7 +240,7 @@ fn app<'a>(
     Ok(Some(found))
 }
 
-/// The app redirect to an app host. Coder opens it before it looks at anything else.
+/// The app redirect to an app host. Coder decrypts it before it looks at anything else.
 fn encrypted_app_key(query: Option<&str>) -> Found<'_> {
     let mut values = query_values(query, |name| name.starts_with(QUERY_HANDOVER_PREFIX));
     match (values.next(), values.next()) {
@@ -272,7 +272,7 @@ fn workspace_proxy(headers: &HeaderMap) -> Found<'_> {
     in_header(headers, WORKSPACE_PROXY_HEADER, machine, format::is_workspace_proxy)
 }
 
-/// A provisioner daemon's own key, or the shared one. Coder refuses both together.
+/// A provisioner daemon's own key, or the shared one. Coder refuses the two together.
 fn provisioner(headers: &HeaderMap) -> Found<'_> {
     let machine = MachineCredential::Provisioner;
     let own = in_header(headers, PROVISIONER_KEY_HEADER, machine, format::is_provisioner_key)?;
@@ -294,8 +294,8 @@ fn scim(headers: &HeaderMap) -> Found<'_> {
     }))
 }
 
-/// A person's token in the AI gateway's own headers, else as Bearer, else where model vendors have their
-/// keys. Cookie and query do not count there.
+/// A person's token in the AI gateway's own headers, else as Bearer, else in the headers of model vendors.
+/// Cookie and query do not count there.
 fn ai_gateway(headers: &HeaderMap) -> Found<'_> {
     let own = AI_TOKEN_HEADERS.iter().flat_map(|name| header_lines(headers, *name));
     first(in_headers(own), || {

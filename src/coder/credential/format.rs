@@ -1,8 +1,8 @@
-//! What Coder's credentials look like. A text without the shape of one is refused before Coder is asked.
+//! The formats of Coder's credentials. A text in no such format is refused without asking Coder.
 
 use crate::types::is_uuid;
 
-/// Letters and digits, and as many as given.
+/// Letters and digits, of exactly this length.
 fn plain(text: &str, length: usize) -> bool {
     text.len() == length && text.bytes().all(|byte| byte.is_ascii_alphanumeric())
 }
@@ -28,12 +28,12 @@ pub(super) fn is_workspace_proxy(text: &str) -> bool {
     text.split_once(':').is_some_and(|(id, secret)| is_agent(id) && plain(secret, 64))
 }
 
-/// A key without a shape of its own: visible, and not longer than any real one.
+/// A key without a fixed format: visible characters, and no longer than any real key.
 pub(super) fn is_opaque(text: &str) -> bool {
     (1..=1024).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_graphic() || byte == b' ')
 }
 
-/// A credential that Coder takes where it takes a person's or an agent's.
+/// A credential that Coder accepts as a person's or an agent's.
 pub(super) fn is_any(text: &str) -> bool {
     is_person(text) || is_agent(text)
 }

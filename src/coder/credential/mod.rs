@@ -1,8 +1,8 @@
-//! The one credential of a request: looked for where Coder looks, in Coder's order.
+//! The one credential of a request, looked for where Coder looks, in Coder's order.
 //!
-//! What is judged must be what Coder will use. So a request that carries two different credentials is
-//! refused where they cannot be told apart; where one goes before the others, or none was judged, the
-//! others are removed ([`strip_credentials`]).
+//! The gateway must judge the credential that Coder will use. It refuses a request with two different
+//! credentials that cannot be told apart; where one takes precedence, or none was judged, it removes the
+//! others ([`strip_credentials`]).
 
 mod find;
 mod format;
@@ -25,7 +25,7 @@ pub(super) use format::is_person as is_person_token;
 pub(super) use sources::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
 pub use strip::strip_credentials;
 
-/// A credential that was found in a request.
+/// A credential found in a request.
 pub struct PresentedCredential<'a> {
     text: Cow<'a, str>,
     kind: PresentedKind,
@@ -37,22 +37,22 @@ pub struct PresentedCredential<'a> {
 /// What a credential is, by its shape and place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PresentedKind {
-    /// A person's session or token: its user has to be asked for.
+    /// A person's session or token, which the gateway judges.
     Person,
-    /// The encrypted app redirect to an app host: only the browser that got the redirect knows it.
+    /// The encrypted key of an app redirect: only the redirected browser knows it.
     EncryptedAppKey,
-    /// A machine's.
+    /// A machine's credential.
     Machine(MachineCredential),
-    /// In a place for credentials, without the shape of one.
+    /// Something where a credential belongs, in no credential's format.
     Malformed,
 }
 
-/// A request with credentials that contradict each other. Coder refuses such a request, or takes the one
+/// A request with contradictory credentials. Coder refuses such a request, or uses the one
 /// that its sender did not mean.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 #[error("the request carries credentials that contradict each other")]
 pub struct Contradiction {
-    /// Only cookies contradict each other: a browser that is told to delete them can start again.
+    /// Only cookies contradict each other: once the browser has deleted them, it can start again.
     pub in_cookies: bool,
 }
 
@@ -61,7 +61,7 @@ impl<'a> PresentedCredential<'a> {
         Self { text, kind, in_url, alone: false }
     }
 
-    /// The same, free of the request that it was found in.
+    /// The same, independent of the request.
     pub fn into_owned(self) -> PresentedCredential<'static> {
         PresentedCredential { text: Cow::Owned(self.text.into_owned()), ..self }
     }
@@ -71,7 +71,7 @@ impl<'a> PresentedCredential<'a> {
         self.kind
     }
 
-    /// Its hash, by which caches and stores know it.
+    /// Its hash, the key in caches and stores.
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.text)
     }
@@ -81,18 +81,18 @@ impl<'a> PresentedCredential<'a> {
         Secret::new(self.text.as_ref())
     }
 
-    /// Whether it stands in the URL, where it cannot be taken away.
+    /// Whether it is in the URL, where it cannot be stripped.
     pub const fn in_url(&self) -> bool {
         self.in_url
     }
 
-    /// Whether it is known that no other credential stands in any place, the same one included: [`strip_credentials`] has
-    /// nothing to do then. So it is with nearly every request.
+    /// Whether the request is known to carry no other credential, not even a copy: then [`strip_credentials`] has
+    /// nothing to do. This is true of nearly every request.
     pub const fn is_alone(&self) -> bool {
         self.alone
     }
 
-    /// Whether a person presents it: the gateway judges it. A machine's is Coder's to judge.
+    /// Whether a person presents it: the gateway judges it. Coder judges a machine's.
     pub const fn is_personal(&self) -> bool {
         matches!(self.kind, PresentedKind::Person | PresentedKind::EncryptedAppKey)
     }

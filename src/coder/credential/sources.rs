@@ -10,7 +10,7 @@ use percent_encoding::percent_decode_str;
 use crate::coder::cookies;
 use crate::web;
 
-/// The header of CLI, IDEs and agents.
+/// The header of the CLI, IDEs and agents.
 pub(super) static SESSION_HEADER: HeaderName = HeaderName::from_static("coder-session-token");
 
 /// The header of workspace proxies and replicas.
@@ -22,8 +22,8 @@ pub(super) const PROVISIONER_KEY_HEADER: &str = "coder-provisioner-daemon-key";
 /// The header with the key that provisioner daemons share.
 pub(super) const PROVISIONER_PSK_HEADER: &str = "coder-provisioner-daemon-psk";
 
-/// The headers with a person's token for the AI gateway where others hold a model vendor's key; the second
-/// is the name of 2026-02.
+/// The headers with a person's token for the AI gateway where other clients send a model vendor's key; the second
+/// is the name since 2026-02.
 pub(super) const AI_TOKEN_HEADERS: [&str; 2] = ["x-coder-ai-governance-token", "x-coder-token"];
 
 /// The header of model vendors that may hold a person's token.
@@ -37,11 +37,11 @@ pub(super) const QUERY_TOKEN: &str = cookies::SESSION;
 /// See [`QUERY_TOKEN`].
 pub(super) const QUERY_ACCESS_TOKEN: &str = "access_token";
 
-/// How the name of the query parameter begins that hands a session over to an app host.
+/// The prefix of the query parameter that hands a session over to an app host.
 pub(in crate::coder) const QUERY_HANDOVER_PREFIX: &str = "coder_application_connect_api_key";
 
-/// The name of the session's cookie on the app hosts of a wildcard, since 2.27: the first 16 bytes of the
-/// wildcard's SHA-256, so that a proxy below the same domain has another name.
+/// The name of the session cookie on the app hosts of a wildcard, since 2.27: the first 16 bytes of the
+/// wildcard's SHA-256, so that a proxy under the same domain has another name.
 pub(super) fn app_host_cookie(wildcard: &str) -> String {
     use std::fmt::Write as _;
     let mut name = format!("{}_", cookies::APP_HOST_SESSION);
@@ -52,7 +52,7 @@ pub(super) fn app_host_cookie(wildcard: &str) -> String {
     name
 }
 
-/// Every cookie that is not empty, as name and value.
+/// Every non-empty cookie, as name and value.
 pub(super) fn each_cookie(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     web::cookies::each(headers).filter(|(_, value)| !value.is_empty())
 }
@@ -65,7 +65,7 @@ pub(super) fn cookies_named(
     each_cookie(headers).filter(move |(name, _)| wanted(name)).map(|(_, value)| value)
 }
 
-/// Every line of a header that is not empty, without the white space around it.
+/// Every non-empty line of a header, without the white space around it.
 pub(super) fn header_lines(
     headers: &HeaderMap,
     name: impl AsHeaderName,
@@ -110,7 +110,7 @@ pub(super) fn query_values(
         .filter(|value| !value.is_empty())
 }
 
-/// Form decoding. Borrows what needs none.
+/// Form decoding. Borrows where nothing is encoded.
 fn decoded(text: &str) -> Cow<'_, str> {
     if text.contains('+') {
         Cow::Owned(percent_decode_str(&text.replace('+', " ")).decode_utf8_lossy().into_owned())

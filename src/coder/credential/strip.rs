@@ -1,4 +1,4 @@
-//! Taking credentials away.
+//! Strips credentials from a request.
 
 use http::{HeaderMap, header};
 
@@ -7,12 +7,12 @@ use super::{PresentedCredential, format};
 use crate::coder::cookies;
 use crate::web;
 
-/// Removes every credential of Coder from a request's headers but `keep`, so that Coder uses what was
-/// judged or nothing. Places with the same value stay: Coder compares header and cookie against cross-site
+/// Removes every credential of Coder except `keep` from a request's headers, so that Coder uses the judged
+/// credential or none. Every copy of `keep` stays: Coder compares header and cookie against cross-site
 /// requests.
 ///
-/// `Authorization` goes only when it holds what can only be a credential of Coder: on an app's host or path
-/// it is the app's own. The URL is never touched; see [`PresentedCredential::in_url`].
+/// `Authorization` is removed only when it holds what can only be a credential of Coder: on an app's host or path
+/// it belongs to the app. The URL is never changed; see [`PresentedCredential::in_url`].
 pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&PresentedCredential<'_>>) {
     let kept = |value: &[u8]| keep.is_some_and(|keep| keep.text.as_bytes() == value);
     strip_cookies(headers, cookies::is_app_session, kept);

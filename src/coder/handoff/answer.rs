@@ -1,4 +1,4 @@
-//! What Coder answers, and how much of it the browser gets to see.
+//! Coder's responses, and how much of them the browser gets to see.
 
 use std::collections::HashMap;
 
@@ -18,25 +18,25 @@ use crate::web::{self, Body, Response, remove_hop_by_hop};
 
 type Answer = http::Response<Bytes>;
 
-/// The longest state, redirect URI or challenge taken from Coder, in bytes.
+/// The longest state, redirect URI or challenge accepted from Coder, in bytes.
 const MAX_PARAMETER: usize = 2048;
 
 /// The result of a hand-off.
 #[derive(Debug)]
 pub struct HandoffResult {
-    /// Coder's new session token. Without one Coder has converted a password account, and wants a second
+    /// Coder's new session token. `None`: Coder has converted a password account, and wants a second
     /// sign-in.
     pub session: Option<Secret>,
-    /// Coder's answer, to be relayed.
+    /// Coder's response, to be relayed.
     pub response: Response,
 }
 
-/// What Coder answered in the first leg.
+/// Coder's response in the first leg.
 pub(super) struct Begun {
     pub(super) state: String,
     pub(super) redirect_uri: String,
     pub(super) code_challenge: Option<String>,
-    /// The `oauth_*` cookies it set, as one `Cookie` value.
+    /// The `oauth_*` cookies that it set, as one `Cookie` value.
     pub(super) cookies: Secret,
 }
 
@@ -46,17 +46,17 @@ impl std::fmt::Debug for Begun {
     }
 }
 
-/// Whether an answer is Coder's no.
+/// Whether a response is Coder's refusal.
 pub(super) fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 
-/// Coder redirects with 307; its other versions are taken as well.
+/// Coder redirects with 307; its other versions are accepted as well.
 fn is_redirect(status: StatusCode) -> bool {
     matches!(status, StatusCode::FOUND | StatusCode::SEE_OTHER | StatusCode::TEMPORARY_REDIRECT)
 }
 
-/// Reads the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3) out of the first redirect.
+/// Reads the authorization request (RFC 6749 §4.1.1, RFC 7636 §4.3) from the first redirect.
 pub(super) fn read_first(answer: &Answer, settings: &HandoffSettings) -> Result<Begun, Unexpected> {
     if !is_redirect(answer.status()) {
         return Err(Unexpected::Status(answer.status()));
@@ -88,7 +88,7 @@ pub(super) fn read_first(answer: &Answer, settings: &HandoffSettings) -> Result<
     })
 }
 
-/// Where the browser would go, if there is exactly one `Location`.
+/// The redirect's target, if there is exactly one `Location`.
 fn location(headers: &HeaderMap) -> Option<&str> {
     let mut lines = headers.get_all(LOCATION).iter();
     let location = lines.next()?.to_str().ok()?;
@@ -103,8 +103,8 @@ fn elsewhere(base: &str, settings: &HandoffSettings) -> Unexpected {
     Unexpected::OtherIssuer { found, wanted: settings.authorization_endpoint.clone() }
 }
 
-/// The parameters of the authorization request; one given twice would be read differently by
-/// different readers (RFC 6749 §3.1).
+/// The parameters of the authorization request. A repeated one is refused, because different
+/// readers would read it differently (RFC 6749 §3.1).
 fn parameters(query: &str) -> Result<HashMap<String, String>, Unexpected> {
     let mut found = HashMap::new();
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
@@ -118,14 +118,14 @@ fn parameters(query: &str) -> Result<HashMap<String, String>, Unexpected> {
     Ok(found)
 }
 
-/// The cookies that Coder wants to see again in the second leg, exactly as it set them.
+/// The cookies that Coder expects back in the second leg, exactly as it set them.
 fn oauth_cookies(headers: &HeaderMap) -> Secret {
     let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
     let ours = set.filter(|set| names::is_oauth(set.name()));
     Secret::new(ours.map(|set| format!("{}={}", set.name(), set.value())).collect::<Vec<_>>().join("; "))
 }
 
-/// Reads the answer to the code.
+/// Reads the response to the code.
 pub(super) fn read_second(answer: Answer) -> Result<HandoffResult, Unexpected> {
     if !is_redirect(answer.status()) {
         return Err(Unexpected::Status(answer.status()));
@@ -139,14 +139,14 @@ pub(super) fn read_second(answer: Answer) -> Result<HandoffResult, Unexpected> {
     Ok(HandoffResult { session, response: relay(parts, body, |name| !names::is_oauth(name)) })
 }
 
-/// Coder's no as it came, for a program; `None` when it is no JSON. A session that came with it would be bound
-/// to nobody: it is held back.
+/// Coder's refusal as received, for a program; `None` when it is not JSON. A session in it would be bound
+/// to nobody, so it is held back.
 pub fn relay_json(refusal: &CoderRefusal) -> Option<Response> {
     let (parts, body) = refusal.json()?.into_parts();
     Some(relay(parts, body, |name| !names::is_oauth(name) && !is_session(name)))
 }
 
-/// The new session token: what the one session cookie that is set, not deleted, holds.
+/// The new session token: the value of the one session cookie that is set and not deleted.
 fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
     let mut found: Option<Secret> = None;
     let set = headers.get_all(SET_COOKIE).iter().filter_map(SetCookie::parse);
@@ -159,8 +159,8 @@ fn session(headers: &HeaderMap) -> Result<Option<Secret>, Unexpected> {
     Ok(found)
 }
 
-/// Passes an answer on, without what belongs to the connection with Coder and without the
-/// cookies that `keep` leaves out. `Set-Cookie` lines stay single lines, byte for byte.
+/// Relays a response without what belongs to the connection to Coder and without the
+/// cookies that `keep` rejects. `Set-Cookie` lines stay single lines, byte for byte.
 fn relay(parts: response::Parts, body: Bytes, keep: impl Fn(&str) -> bool) -> Response {
     let response::Parts { status, mut headers, .. } = parts;
     remove_hop_by_hop(&mut headers);

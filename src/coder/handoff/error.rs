@@ -1,4 +1,4 @@
-//! What can go wrong between the gateway and Coder, with what to do about it.
+//! What can go wrong between the gateway and Coder, and how to fix it.
 
 use http::StatusCode;
 use thiserror::Error;
@@ -6,16 +6,16 @@ use thiserror::Error;
 use crate::coder::refusal::CoderRefusal;
 use crate::web::ClientError;
 
-/// Why nobody could be handed over.
+/// Why a hand-off failed.
 #[derive(Debug, Error)]
 pub enum HandoffError {
-    /// Coder does not answer, or not in time.
+    /// Coder does not respond, or not in time.
     #[error("Coder does not answer: {0}")]
     Unreachable(ClientError),
-    /// Coder says no.
+    /// Coder refuses.
     #[error(transparent)]
     Refused(Box<CoderRefusal>),
-    /// Coder answers, but not as one that is set up for the issuer listener.
+    /// Coder responds, but is not set up for the issuer listener.
     #[error(transparent)]
     Unexpected(#[from] Unexpected),
 }
@@ -35,22 +35,22 @@ impl From<ClientError> for HandoffError {
     }
 }
 
-/// What Coder said that it should not have said. Every text tells what to set; none holds a
+/// An unexpected response of Coder's. Every text names the setting to change; none holds a
 /// state, a code or a cookie.
 #[derive(Debug, PartialEq, Eq, Error)]
 pub enum Unexpected {
-    /// The sign-in goes to another provider.
+    /// Coder sends the sign-in to another provider.
     #[error(
         "Coder sends sign-ins to {found} instead of {wanted}: set CODER_OIDC_ISSUER_URL as `vestibule \
          coder-env` prints it and restart Coder (it reads its issuer's addresses only when it starts)"
     )]
     OtherIssuer {
-        /// Where it sends them, without the query.
+        /// Where Coder sends it, without the query.
         found: String,
         /// The issuer listener's authorization endpoint.
         wanted: String,
     },
-    /// Coder wants to be asked over TLS or under another name.
+    /// Coder expects TLS or another host name.
     #[error(
         "Coder redirects to its access URL instead of serving the request: turn off \
          CODER_REDIRECT_TO_ACCESS_URL and CODER_TLS_REDIRECT_HTTP_TO_HTTPS, or give coder.url with https"
@@ -62,12 +62,12 @@ pub enum Unexpected {
          coder-env` prints it and restart Coder"
     )]
     OtherClient {
-        /// What Coder named.
+        /// The client id that Coder named.
         found: String,
-        /// What it has to name.
+        /// The client id that it has to name.
         wanted: String,
     },
-    /// A status that its callback never has.
+    /// A status that Coder's callback never has.
     #[error("Coder's sign-in callback answers {0}: is coder.url really Coder?")]
     Status(StatusCode),
     /// The authorization request cannot be used.
@@ -76,7 +76,7 @@ pub enum Unexpected {
     /// More than one session at once.
     #[error("Coder's answer sets two different session cookies")]
     TwoSessions,
-    /// An answer that no page of Coder comes near.
+    /// A response unlike any of Coder's.
     #[error("Coder's answer is larger than 1 MiB: is coder.url really Coder?")]
     TooLarge,
 }

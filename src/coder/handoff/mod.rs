@@ -1,10 +1,10 @@
-//! The hand-off: Coder's own sign-in callback, driven from here, both legs back to back.
+//! The hand-off: the gateway drives Coder's own sign-in callback, both legs back to back.
 //!
-//! Coder starts and ends a sign-in at one URL. The first leg makes it name its `state`, its
-//! redirect URI and its PKCE challenge, as it would to a browser; the second brings the one-time
-//! code, upon which Coder asks the issuer listener for the tokens and answers with its session
-//! cookie. What belongs to these two legs alone, the `oauth_*` cookies, stays here. A refusal of
-//! Coder's is an error with Coder's own words.
+//! Coder starts and ends a sign-in at one URL. In the first leg it names its `state`, its
+//! redirect URI and its PKCE challenge, as it would to a browser. The second leg brings the one-time
+//! code: Coder asks the issuer listener for the tokens and responds with its session
+//! cookie. The `oauth_*` cookies belong to these two legs alone and stay here. A refusal by
+//! Coder is an error with Coder's own words.
 //!
 //! Facts about Coder: coderd/httpmw/oauth2.go and coderd/userauth.go, 2025-07 to v2.38.
 
@@ -26,8 +26,8 @@ pub use answer::{HandoffResult, relay_json};
 pub use error::{HandoffError, Unexpected};
 pub use settings::{CALLBACK, HandoffSettings, Visit};
 
-/// The largest answer of Coder that is relayed, in bytes: its refusals are pages of a few KiB.
-/// The [`Client`] given to [`Handoff::new`] is to be made with this limit.
+/// The largest response of Coder that is relayed, in bytes: its refusals are pages of a few KiB.
+/// Make the [`Client`] for [`Handoff::new`] with this limit.
 pub const MAX_ANSWER: usize = 1024 * 1024;
 
 /// Hands people over to Coder.
@@ -37,7 +37,7 @@ pub struct Handoff {
     client: Client,
 }
 
-/// A hand-off between its two legs. Consumed by [`Handoff::finish`].
+/// A hand-off between its two legs. [`Handoff::finish`] consumes it.
 #[derive(Debug)]
 pub struct Started {
     begun: Begun,
@@ -45,7 +45,7 @@ pub struct Started {
 }
 
 impl Handoff {
-    /// With a client that follows no redirect and takes answers up to [`MAX_ANSWER`].
+    /// `client` must follow no redirect and accept responses up to [`MAX_ANSWER`].
     pub fn new(settings: HandoffSettings, client: Client) -> Self {
         Self { settings, client }
     }
@@ -53,7 +53,7 @@ impl Handoff {
     /// The first leg: has Coder begin a sign-in.
     ///
     /// # Errors
-    /// [`HandoffError::Unreachable`] when Coder does not answer, [`HandoffError::Refused`] when it says no
+    /// [`HandoffError::Unreachable`] when Coder does not respond, [`HandoffError::Refused`] when it refuses
     /// (too many sign-ins a minute, sign-in not set up), [`HandoffError::Unexpected`] when it is not set up for
     /// the issuer listener.
     pub async fn start(&self, visit: Visit) -> Result<Started, HandoffError> {
@@ -67,7 +67,7 @@ impl Handoff {
     }
 
     /// The second leg: brings Coder the one-time code, made for [`Started::redirect_uri`] and
-    /// [`Started::code_challenge`]. Coder redeems it at the issuer listener before it answers.
+    /// [`Started::code_challenge`]. Coder redeems it at the issuer listener before it responds.
     ///
     /// # Errors
     /// As [`Self::start`].
@@ -88,7 +88,7 @@ impl Started {
         &self.begun.redirect_uri
     }
 
-    /// The PKCE challenge (S256, RFC 7636 §4.2) whose verifier Coder will show; older versions
+    /// The PKCE challenge (S256, RFC 7636 §4.2) whose verifier Coder will present; older versions
     /// of Coder have none.
     pub fn code_challenge(&self) -> Option<&str> {
         self.begun.code_challenge.as_deref()

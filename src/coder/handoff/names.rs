@@ -1,4 +1,4 @@
-//! The cookies of Coder, besides its session, that the two legs of a hand-off deal with
+//! Coder's cookies, other than its session, that the two legs of a hand-off handle
 //! (codersdk/client.go).
 
 use crate::coder::cookies::is_session;
@@ -15,7 +15,7 @@ pub(super) fn is_oauth(name: &str) -> bool {
     name.starts_with("oauth_")
 }
 
-/// Whether a cookie of the browser goes along with the legs.
+/// Whether a cookie of the browser is sent in both legs.
 pub(super) fn goes_along(name: &str) -> bool {
     is_session(name) || name == CONVERT || name == CSRF
 }

@@ -1,4 +1,4 @@
-//! What Coder is asked.
+//! The requests to Coder.
 
 use bytes::Bytes;
 use http::header::{ACCEPT, ACCEPT_LANGUAGE, COOKIE, HOST, USER_AGENT};
@@ -11,7 +11,7 @@ use crate::coder::hosts::authority;
 use crate::types::Secret;
 use crate::web;
 
-/// Headers that are the browser's and mean the same to Coder.
+/// The browser's headers that mean the same to Coder.
 const PASSED_ON: [HeaderName; 3] = [USER_AGENT, ACCEPT, ACCEPT_LANGUAGE];
 
 /// What both legs have in common.
@@ -53,7 +53,7 @@ impl Leg {
         Self { callback, headers, cookies: Secret::new(passed.collect::<Vec<_>>().join("; ")) }
     }
 
-    /// Has Coder begin.
+    /// The request of the first leg.
     pub(super) fn first(&self, visit: &Visit) -> Request<Bytes> {
         let mut url = self.callback.clone();
         url.query_pairs_mut().append_pair("redirect", visit.redirect.as_str());
@@ -63,7 +63,7 @@ impl Leg {
         self.request(&url, self.cookies.expose())
     }
 
-    /// Brings the code. `cookies` are those that Coder set in the first leg.
+    /// The request that brings the code. `cookies` are those that Coder set in the first leg.
     pub(super) fn second(&self, state: &str, cookies: &Secret, code: &Secret) -> Request<Bytes> {
         let mut url = self.callback.clone();
         url.query_pairs_mut().append_pair("code", code.expose()).append_pair("state", state);

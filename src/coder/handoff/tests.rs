@@ -1,4 +1,4 @@
-//! Both legs against a Coder that answers as written down in `tests/vectors/handoff.json`.
+//! Both legs against a Coder that responds as in `tests/vectors/handoff.json`.
 
 mod recorded;
 
@@ -64,7 +64,7 @@ fn vectors() -> Vec<Version> {
     serde_json::from_str::<Vectors>(text).expect("the vectors are JSON").versions
 }
 
-/// A Coder that gives these answers in turn, one a connection, and tells what it was asked.
+/// A Coder that gives these responses in turn, one per connection, and records the requests.
 async fn coder(answers: Vec<Recorded>) -> (Handoff, JoinHandle<Vec<String>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let address = listener.local_addr().expect("an address");
@@ -168,7 +168,7 @@ async fn both_versions_of_coder_sign_somebody_in() {
     }
 }
 
-/// CVE-2023-36456, CVE-2026-55430: what Coder is told of the browser is what the gateway knows.
+/// CVE-2023-36456, CVE-2026-55430: Coder gets only facts about the browser that the gateway has verified.
 #[tokio::test]
 async fn both_legs_carry_the_persons_address_and_nothing_forged() {
     let version = vectors().remove(1);
@@ -200,7 +200,7 @@ async fn a_merge_state_is_passed_on_and_a_conversion_signs_nobody_in() {
     assert!(heads[0].contains("&oidc_merge_state=convert-IEN%26x HTTP/1.1"));
 }
 
-/// The refusal that an answer of Coder's second leg becomes.
+/// The refusal that results from a response of Coder's second leg.
 async fn refused(first: &Recorded, refusal: &Recorded) -> Box<CoderRefusal> {
     let (handoff, _) = coder(vec![first.clone(), refusal.clone()]).await;
     match handoff.finish(started(&handoff).await, &Secret::new("code")).await {
@@ -310,7 +310,7 @@ async fn a_silent_or_strange_server_is_an_error_with_advice() {
     assert!(matches!(large, Err(HandoffError::Unexpected(Unexpected::TooLarge))), "{large:?}");
 }
 
-/// GHSA-wcx9-ccpj-hx3c: where one lands after signing in is on this site.
+/// GHSA-wcx9-ccpj-hx3c: the page after a sign-in is on this site.
 #[tokio::test]
 async fn a_target_that_leaves_the_site_becomes_the_start_page() {
     let version = vectors().remove(0);

@@ -1,6 +1,6 @@
-//! What to do about a refusal of Coder's, recognised by its words: Coder gives its reasons no other name.
+//! Advice on a refusal of Coder's, recognised by its text: Coder gives its reasons no codes.
 
-/// Words that a refusal has, in lower case, and what to do. The first row that fits is taken.
+/// Words of a refusal, in lower case, and what to do. The first matching row applies.
 const REMEDIES: [(&[&str], &str); 10] = [
     (
         &["invalid_client"],
@@ -54,7 +54,7 @@ const REMEDIES: [(&[&str], &str); 10] = [
 ];
 
 /// What an administrator can do about a refusal with these `words`, as a sentence without its full stop. `None` when
-/// the words are not known.
+/// the text is not known.
 pub(super) fn remedy(words: &str) -> Option<&'static str> {
     let words = words.to_lowercase();
     let row = REMEDIES.iter().find(|(parts, _)| parts.iter().any(|part| words.contains(part)))?;

@@ -1,8 +1,8 @@
-//! The words of a refusal, from JSON or from a page.
+//! The text of a refusal, from JSON or from a page.
 
 use serde::Deserialize;
 
-/// Coder's shape of a refusal (codersdk.Response).
+/// Coder's refusal as JSON (codersdk.Response).
 #[derive(Deserialize)]
 pub(super) struct ErrorBody {
     pub(super) message: String,

@@ -1,8 +1,8 @@
-//! Coder's refusal of a sign-in: its words, for a page, for the log and for the audit event.
+//! Coder's refusal of a sign-in: its text, for a page, for the log and for the audit event.
 //!
-//! Coder refuses with a JSON object (`message`, `detail`) or, more and more, with a page of its own
+//! Coder refuses with a JSON object (`message`, `detail`) or, increasingly, with a page of its own
 //! (coderd/userauth.go, site/static/error.html): the address's domain since 2.32, an address that is not
-//! verified and a suspended user since 2.35. Its words are taken in both cases, not its page.
+//! verified and a suspended user since 2.35. In both cases the gateway uses the text, not the page.
 
 mod advice;
 mod body;
@@ -21,31 +21,31 @@ use body::ErrorBody;
 
 use crate::types::printable;
 
-/// The longest message taken over, in characters.
+/// The longest message kept, in characters.
 const MAX_MESSAGE: usize = 300;
 
-/// The longest detail taken over, in characters.
+/// The longest detail kept, in characters.
 const MAX_DETAIL: usize = 300;
 
-/// The longest `Retry-After` that is believed.
+/// The longest `Retry-After` that is accepted.
 const MAX_CODER_RETRY_AFTER: Duration = Duration::from_mins(10);
 
-/// How long to wait when Coder's rate limit does not say: it counts by the minute.
+/// The wait when Coder's rate limit does not state one: it counts by the minute.
 const RATE_LIMIT_WINDOW: Duration = Duration::from_mins(1);
 
-/// Why Coder does not take a sign-in, in its own words: without control characters, and short.
+/// Why Coder refuses a sign-in, in its own words: short and without control characters.
 #[derive(Clone)]
 pub struct CoderRefusal {
     status: StatusCode,
     message: String,
     detail: Option<String>,
     retry_after: Option<Duration>,
-    /// The answer as it came, when a program can read it.
+    /// The response as received, if it is JSON.
     json: Option<Response<Bytes>>,
 }
 
 impl CoderRefusal {
-    /// Reads an answer with a status of 400 or more.
+    /// Reads a response with a status of 400 or more.
     pub(super) fn read(answer: Response<Bytes>) -> Self {
         let status = answer.status();
         let header = answer.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
@@ -70,27 +70,27 @@ impl CoderRefusal {
         self.status
     }
 
-    /// Coder's sentence; never empty.
+    /// Coder's message; never empty.
     pub fn message(&self) -> &str {
         &self.message
     }
 
-    /// What Coder adds.
+    /// Coder's detail.
     pub fn detail(&self) -> Option<&str> {
         self.detail.as_deref()
     }
 
-    /// How long to wait before another try would be served; only where waiting helps.
+    /// How long to wait before another try; only where waiting helps.
     pub fn retry_after(&self) -> Option<Duration> {
         self.retry_after
     }
 
-    /// The answer as Coder gave it, for a program; `None` when it was a page.
+    /// The response as Coder sent it, for a program; `None` when it was a page.
     pub fn json(&self) -> Option<Response<Bytes>> {
         self.json.clone()
     }
 
-    /// What an administrator can do, as a sentence without its full stop. `None` when Coder's words are not known.
+    /// What an administrator can do, as a sentence without its full stop. `None` when Coder's text is not known.
     pub fn remedy(&self) -> Option<&'static str> {
         advice::remedy(&self.words())
     }

@@ -1,15 +1,15 @@
-//! The words of Coder's own error page (site/static/error.html): its title, and the text that follows its
-//! heading. Everything else, buttons included, is left out; a link keeps its address.
+//! Reads the text of Coder's own error page (site/static/error.html): its title, and the text that follows its
+//! heading. Everything else is dropped, buttons included; a link keeps its address.
 
 use super::body::ErrorBody;
 
-/// The longest page that is looked through, in bytes: Coder's is about 4 KiB.
+/// The longest page that is read, in bytes: Coder's is about 4 KiB.
 const MAX_PAGE: usize = 64 * 1024;
 
-/// Where the text of the page ends: its buttons, or the page.
+/// What ends the text of the page: its buttons, or the end of the page.
 const ENDS: [&str; 4] = ["<button", "class=\"button", "</body", "<script"];
 
-/// Reads title and description. `None` when it is no page, or one without a word.
+/// Reads title and description. `None` when it is not a page, or has no text.
 pub(super) fn read(body: &[u8]) -> Option<ErrorBody> {
     let page = std::str::from_utf8(body.get(..body.len().min(MAX_PAGE))?).ok()?;
     let title = between(page, "<title", "</title").map(text).unwrap_or_default();
@@ -18,7 +18,7 @@ pub(super) fn read(body: &[u8]) -> Option<ErrorBody> {
     let description = text(after_heading.get(..end).unwrap_or_default());
     let heading = between(page, "<h1", "</h1").map(text).unwrap_or_default();
     let title = if title.is_empty() { heading } else { title };
-    // "403 - Incorrect login type": the status stands elsewhere.
+    // "403 - Incorrect login type": without the status.
     let title = title.trim_start_matches(|c: char| c.is_ascii_digit() || " -".contains(c)).to_owned();
     match (title.is_empty(), description.is_empty()) {
         (true, true) => None,
@@ -27,7 +27,7 @@ pub(super) fn read(body: &[u8]) -> Option<ErrorBody> {
     }
 }
 
-/// What stands between an opening tag, with whatever attributes, and a closing one.
+/// The text between an opening tag, with any attributes, and a closing one.
 fn between<'p>(page: &'p str, open: &str, close: &str) -> Option<&'p str> {
     let (_, rest) = page.split_once(open)?;
     let (_, rest) = rest.split_once('>')?;
@@ -41,7 +41,7 @@ fn text(html: &str) -> String {
     let mut rest = html;
     while let Some((before, tag)) = rest.split_once('<') {
         plain.push_str(before);
-        // A tag that does not end is where the text was cut.
+        // A tag without an end: the text was truncated there.
         let Some((tag, after)) = tag.split_once('>') else {
             rest = "";
             break;

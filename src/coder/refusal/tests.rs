@@ -1,4 +1,4 @@
-//! Each reason that Coder has to refuse a sign-in, in the shape of the version that gives it.
+//! Each reason for which Coder refuses a sign-in, in the format of the version that gives it.
 
 use super::*;
 
@@ -10,7 +10,7 @@ fn refusal(status: u16, headers: &[(&str, &str)], body: &str) -> CoderRefusal {
     CoderRefusal::read(answer.body(Bytes::from(body.to_owned())).unwrap())
 }
 
-/// A page in the shape of Coder's own (site/static/error.html).
+/// A page like Coder's own (site/static/error.html).
 fn page(title: &str, description: &str) -> String {
     format!(
         "\n<!doctype html>\n<html lang=\"en\">\n\t<head>\n\t\t<title>{title}\n\t\t</title>\n\t\t<style>h1 {{}}</style>\n\
@@ -19,7 +19,7 @@ fn page(title: &str, description: &str) -> String {
     )
 }
 
-/// Coder 2.31.0 and 2.36.0, by what is read in coderd/userauth.go and httpmw/oauth2.go.
+/// Coder 2.31.0 and 2.36.0, according to coderd/userauth.go and httpmw/oauth2.go.
 #[test]
 fn each_reason_of_coders_has_its_own_sentence_and_a_remedy() {
     let wrong_secret = r#"{"message":"Failed exchanging Oauth code.","detail":"oauth2: \"invalid_client\" \"the client id or secret is missing or wrong\""}"#;

@@ -28,7 +28,7 @@ rules! {
     ANY "/api/v2/workspaceagents/me/*" RouteClass::Machine(Agent), "2025-07", "Everything below `me` asks for the agent's token.";
     GET "/api/v2/appearance" UserOr(Agent), "2025-07", "Agents show the announcements too.";
 
-    // Tunnels and what boot scripts need. Coder asks for no credential on any of them.
+    // Tunnels, and what boot scripts need. Coder asks for no credential on any of them.
     GET "/derp" RouteClass::Machine(Derp), "2025-07", "The relay, by `Upgrade: derp` or websocket.";
     GET "/derp/latency-check" RouteClass::Machine(Derp), "2025-07", "Agents and clients choose the nearest relay.";
     GET "/api/v2/derp-map" RouteClass::Machine(Derp), "2025-07", "Older agents and clients learn the relays by websocket.";
@@ -56,7 +56,7 @@ rules! {
     ANY "/scim/v2" RouteClass::Machine(Scim), "2025-07", "One header for everything below.";
     ANY "/scim/v2/*" RouteClass::Machine(Scim), "2025-07", "One header for everything below.";
 
-    // The AI gateway, and its older name. Lists and keys are for people, everything else is passed on
+    // The AI gateway, and its older name. Lists and keys are for people; everything else is forwarded
     // to a model with the credential in a header of its own.
     GET "/api/v2/ai-gateway/serve" RouteClass::Machine(AiGatewayNode), "2026-07", "A stand-alone gateway joins by websocket.";
     GET "/api/v2/ai-gateway/sessions" User, "2026-07", "For people.";

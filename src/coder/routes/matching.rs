@@ -1,4 +1,4 @@
-//! How rules are written down and looked up.
+//! How rules are written and looked up.
 
 use std::collections::HashMap;
 
@@ -6,7 +6,7 @@ use http::Method;
 
 use crate::policy::{Machine, RouteClass};
 
-/// Writes a table down, one rule a line: methods, pattern, class, the version read from, the reason.
+/// Declares a table, one rule a line: methods, pattern, class, the Coder version, the reason.
 macro_rules! rules {
     ($($methods:ident $pattern:literal $class:expr, $read_from:literal, $reason:literal;)*) => {
         /// The rules, in order.
@@ -40,13 +40,13 @@ impl MethodSet {
     pub const DELETE: Self = Self(1 << 5);
     /// `OPTIONS`
     pub const OPTIONS: Self = Self(1 << 6);
-    /// `GET` and `HEAD`: what a static file answers.
+    /// `GET` and `HEAD`: the methods of a static file.
     pub const FILE: Self = Self(Self::GET.0 | Self::HEAD.0);
     /// `GET`, `PUT` and `DELETE`: an OAuth 2.0 client's own registration (RFC 7592).
     pub const REGISTRATION: Self = Self(Self::GET.0 | Self::PUT.0 | Self::DELETE.0);
     /// `GET` and `POST`.
     pub const FORM: Self = Self(Self::GET.0 | Self::POST.0);
-    /// Every method, also those without a name here.
+    /// Every method, including those without a name here.
     pub const ANY: Self = Self(u16::MAX);
 
     /// Whether a method is in the set.
@@ -65,7 +65,7 @@ impl MethodSet {
     }
 }
 
-/// Whether a rule covers a request that wants to change the protocol.
+/// Whether a rule covers an upgrade request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Upgrade {
     /// It does: the route is a tunnel, or may be one.
@@ -79,19 +79,19 @@ pub enum Upgrade {
 pub struct Rule {
     /// The methods.
     pub methods: MethodSet,
-    /// The path: segments, `{name}` for any one segment that is not empty, `*` at the end for the rest.
+    /// The path: segments, `{name}` for any one non-empty segment, `*` at the end for the rest.
     pub pattern: &'static str,
     /// The class.
     pub class: RouteClass,
-    /// The version of Coder whose router the route was read from: the month of a snapshot, or a release.
+    /// The version of Coder whose router was read: the month of a snapshot, or a release.
     pub read_from: &'static str,
     /// Why it has this class.
     pub reason: &'static str,
 }
 
 impl Rule {
-    /// Whether the rule covers a request that wants to change the protocol. A route that is open without a
-    /// judged credential does not, unless a tunnel is what it is for.
+    /// Whether the rule covers an upgrade request. A route that is open without a
+    /// judged credential does not, unless it is meant for a tunnel.
     pub const fn upgrade(&self) -> Upgrade {
         match self.class {
             RouteClass::Public(_)
@@ -109,8 +109,8 @@ impl Rule {
         }
     }
 
-    /// Whether the rule also covers its path with a slash at the end, as Coder's router often does. A route
-    /// that anybody reaches is matched to the letter.
+    /// Whether the rule also covers its path with a trailing slash, as Coder's router often does. A public
+    /// route must match exactly.
     const fn tolerates_slash(&self) -> bool {
         !matches!(
             self.class,
@@ -118,7 +118,7 @@ impl Rule {
         )
     }
 
-    /// Whether a path is the rule's. Allocates nothing.
+    /// Whether a path matches the rule. Allocates nothing.
     pub fn matches(&self, path: &str) -> bool {
         let mut wanted = self.pattern.split('/');
         let mut given = path.split('/');
@@ -133,7 +133,7 @@ impl Rule {
     }
 }
 
-/// Whether one segment of a pattern covers one of a path.
+/// Whether one segment of a pattern matches one of a path.
 fn covers_segment(wanted: &str, given: &str) -> bool {
     match wanted.as_bytes().first() {
         Some(b'{') => !given.is_empty(),
@@ -142,21 +142,21 @@ fn covers_segment(wanted: &str, given: &str) -> bool {
     }
 }
 
-/// The user's name in the first segment of a path app. Coder knows the `@` also as `%40`, which is what a
-/// twice encoded one decodes to.
+/// The user's name in the first segment of a path app. Coder also accepts the `@` as `%40`, which is what a
+/// doubly encoded one decodes to.
 pub(super) fn app_owner(segment: &str) -> Option<&str> {
     let user = segment.strip_prefix('@').or_else(|| segment.strip_prefix("%40"))?;
     (!user.is_empty()).then_some(user)
 }
 
 /// The rules by area: the third segment below `/api/v2` and `/api/experimental`, else the first segment.
-/// The order of the table is kept within an area.
+/// Within an area the order of the table is kept.
 #[derive(Debug)]
 pub(super) struct Index {
     areas: HashMap<&'static str, Vec<IndexedRule>>,
 }
 
-/// A rule, and the text that every path of its begins with: nearly all rules are ruled out by that alone.
+/// A rule, and the prefix of all of its paths: the prefix alone excludes nearly all rules.
 #[derive(Debug)]
 struct IndexedRule {
     begins: &'static str,
@@ -192,7 +192,7 @@ impl Index {
     }
 }
 
-/// The segment that says most about a path.
+/// The most specific segment of a path.
 fn area(path: &str) -> &str {
     let mut segments = path.split('/').skip(1);
     match segments.next() {

@@ -1,7 +1,7 @@
 //! The route table: every method and path of Coder gets exactly one class, with the reason.
 //!
-//! The table is data ([`rules`]); a path is matched in the form that Coder's router sees it, decoded
-//! once and with repeated slashes collapsed, without its query. What no rule names is for people.
+//! The table is data ([`rules`]). A path is matched in the form that Coder's router sees, decoded
+//! once and with repeated slashes collapsed, without its query. A route without a rule is for people.
 
 mod machines;
 mod matching;
@@ -17,12 +17,12 @@ use crate::policy::{ClassName, RouteClass};
 use matching::Index;
 pub use matching::{MethodSet, Rule, Upgrade};
 
-/// What the table says about a request.
+/// The table's entry for a request.
 #[derive(Clone, Copy, Debug)]
 pub struct Route {
     /// Its class.
     pub class: RouteClass,
-    /// The rule that named it; `None` when no rule did.
+    /// The rule that matched; `None` when no rule did.
     pub rule: Option<&'static Rule>,
 }
 
@@ -38,12 +38,12 @@ pub fn rules() -> impl Iterator<Item = &'static Rule> {
     TABLES.iter().copied().flatten()
 }
 
-/// The table in order: the first rule that matches names the class.
+/// The table in order: the first matching rule decides the class.
 const TABLES: [&[Rule]; 3] = [public::RULES, machines::RULES, people::RULES];
 
 /// The class of a request to the dashboard's host.
 ///
-/// `path` is the form that Coder routes on. `upgrade` is the protocol a client wants to change to, if
+/// `path` is the form that Coder routes on. `upgrade` is the protocol that a client wants to switch to, if
 /// any: a route that is public as a plain exchange is not public as a tunnel.
 pub fn classify(method: &Method, path: &str, upgrade: Option<&str>) -> Route {
     static INDEX: std::sync::LazyLock<Index> = std::sync::LazyLock::new(|| Index::new(rules()));
@@ -51,7 +51,7 @@ pub fn classify(method: &Method, path: &str, upgrade: Option<&str>) -> Route {
     Route { class: rule.map_or_else(|| default_class(method, path), |rule| rule.class), rule }
 }
 
-/// What no rule names: a document of the dashboard where a browser would look for one, else a route for
+/// The default: a document of the dashboard where a browser would look for one, otherwise a route for
 /// people. Both ask for a person.
 fn default_class(method: &Method, path: &str) -> RouteClass {
     let document = *method == Method::GET || *method == Method::HEAD;
@@ -62,7 +62,7 @@ fn default_class(method: &Method, path: &str) -> RouteClass {
 }
 
 /// Whether a path, in the form that Coder routes on, belongs to a workspace app: `/@user/workspace/apps/app`
-/// and everything below. Everything behind the app's name is the app's own, whatever bytes it has.
+/// and everything below. Everything after the app's name belongs to the app, whatever bytes it has.
 pub fn is_app_path(path: &str) -> bool {
     let mut segments = path.split('/').skip(1);
     segments.next().and_then(matching::app_owner).is_some()

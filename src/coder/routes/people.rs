@@ -1,5 +1,5 @@
-//! Routes for people: a session or a token whose user is welcome. What no rule names is for people too;
-//! the rules here say that the route is known.
+//! Routes for people: a session or a token whose user may be served. A route without a rule is for people too;
+//! the rules here show that the route is known.
 
 use super::matching::{MethodSet, Rule, rules};
 use crate::policy::{CreatesKey, RouteClass};
@@ -7,7 +7,7 @@ use crate::policy::{CreatesKey, RouteClass};
 use RouteClass::{AppPath, Page, SignOut, User};
 
 rules! {
-    // Answers that carry a new credential, and the end of one.
+    // Responses that carry a new credential, and sign-out.
     POST "/api/v2/users/{user}/keys" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A key for the CLI or an IDE.";
     POST "/api/v2/users/{user}/keys/tokens" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A named token, perhaps for another user.";
     GET "/api/v2/applications/auth-redirect" RouteClass::CreatesKey(CreatesKey::AppRedirect), "2025-07", "The session goes over to an app host.";
@@ -17,7 +17,7 @@ rules! {
     ANY "/@{user}/{workspace}/apps/{app}" AppPath, "2025-07", "Shares the dashboard's origin and session.";
     ANY "/@{user}/{workspace}/apps/{app}/*" AppPath, "2025-07", "Shares the dashboard's origin and session.";
 
-    // Round trips to third parties come back here with the session's cookie.
+    // Redirects from third parties return here with the session cookie.
     GET "/external-auth/{id}/callback" User, "2025-07", "Comes back from an outside provider.";
     GET "/gitauth/{id}/callback" User, "2025-07", "Comes back from an outside provider; the older name.";
     FORM "/oauth2/authorize" User, "2025-07", "A person consents to an OAuth 2.0 client.";

@@ -1,6 +1,6 @@
-//! Routes that anybody reaches, the ways to sign in, and what is closed by default.
+//! Public routes, the sign-in methods, and what is closed by default.
 //!
-//! The list of what is public is complete: a test compares it with its own copy.
+//! The list of public routes is complete: a test compares it with its own copy.
 
 use super::matching::{MethodSet, Rule, rules};
 use crate::policy::{ClosedRoute, Public, RouteClass};
@@ -15,7 +15,7 @@ rules! {
     GET "/latency-check" RouteClass::Public(Probe), "2025-07", "Browser and CLI measure the way, across origins.";
     OPTIONS "/latency-check" RouteClass::Public(Preflight), "2025-07", "The measurement may come from another origin.";
 
-    // What clients ask before they sign in.
+    // What clients read before they sign in.
     GET "/api/v2" RouteClass::Public(Facts), "2025-07", "The root of the API greets.";
     GET "/api/v2/" RouteClass::Public(Facts), "2025-07", "The root of the API greets.";
     GET "/api/v2/buildinfo" RouteClass::Public(Facts), "2025-07", "CLI, IDE, agent and provisioner compare versions.";
@@ -35,7 +35,7 @@ rules! {
     OPTIONS "/oauth2/*" RouteClass::Public(Preflight), "2025-07", "Open to every origin.";
     OPTIONS "/api/experimental/mcp/*" RouteClass::Public(Preflight), "2025-07", "Open to every origin.";
 
-    // Files without any user's data. Documents of the dashboard are no such files.
+    // Files without user data. Documents of the dashboard do not count.
     FILE "/assets/*" RouteClass::Public(Asset), "2025-07", "Scripts and styles with hashed names.";
     FILE "/icon/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
     FILE "/emojis/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
@@ -49,12 +49,12 @@ rules! {
     GET "/agents/{id}/embed" RouteClass::Public(Embed), "2026-07", "A frame in an IDE, which signs in by itself.";
     GET "/agents/{id}/embed/*" RouteClass::Public(Embed), "2026-07", "A frame in an IDE, which signs in by itself.";
 
-    // What proves itself by its URL or its own secret.
+    // Routes proven by their URL or a secret of their own.
     GET "/api/v2/chats/files/{file}/download" RouteClass::Public(SelfProven), "2026-10", "The URL is signed.";
     GET "/api/experimental/chats/files/{file}/download" RouteClass::Public(SelfProven), "2026-10", "The URL is signed.";
     POST "/api/experimental/chat-automations/{id}/events" RouteClass::Public(SelfProven), "2026-10", "A webhook with its own secret.";
 
-    // The ways to sign in.
+    // The sign-in methods.
     GET "/api/v2/users/oidc/callback" SignIn, "2025-07", "Begins and ends the sign-in; the gateway serves it.";
     GET "/api/v2/users/authmethods" AuthMethods, "2025-07", "The gateway says which ways it allows.";
     POST "/api/v2/users/login" PasswordSignIn, "2025-07", "Takes a password, an owner's even when passwords are off.";

@@ -6,8 +6,8 @@ use serde::Deserialize;
 use super::*;
 use crate::policy::{Machine, Public};
 
-/// The list of what anybody reaches without a credential that the gateway judged. Complete: a rule that
-/// opens anything else fails the test, and so does an entry that no rule has.
+/// The complete list of routes that are public without a judged credential. A rule that opens
+/// anything else fails the test, and so does an entry without a rule.
 const OPEN: &[(&str, &str)] = &[
     ("FILE", "/assets/*"),
     ("FILE", "/bin/*"),
@@ -59,7 +59,7 @@ const OPEN: &[(&str, &str)] = &[
     ("REGISTRATION", "/oauth2/clients/{client_id}"),
 ];
 
-/// Whether a class lets a request through that shows no credential, under the default rules.
+/// Whether a class lets a request without a credential through, under the default rules.
 fn is_open(class: RouteClass) -> bool {
     matches!(
         class,
@@ -101,7 +101,7 @@ const DESCRIBED: [(&str, &str); 2] = [
     ("2026-02", include_str!("../../../tests/vectors/coder-routes-2026-02.json")),
 ];
 
-/// A path of the pattern's form.
+/// A path that matches the pattern.
 fn example(pattern: &str) -> String {
     let segment = |part: &str| if part.starts_with('{') { "7c3a".to_owned() } else { part.to_owned() };
     pattern.split('/').map(segment).collect::<Vec<_>>().join("/")
@@ -151,7 +151,7 @@ fn a_route_that_no_description_has_gets_its_class() {
     }
 }
 
-/// The same from Coder's own description, where the recordings are at hand.
+/// The same from Coder's own description, if the recordings are available.
 #[test]
 fn the_vectors_are_what_the_recorded_descriptions_say() {
     for (version, text) in DESCRIBED {
@@ -164,7 +164,7 @@ fn the_vectors_are_what_the_recorded_descriptions_say() {
     }
 }
 
-/// Coder's recorded API description in the form of the vectors.
+/// Coder's recorded API description in the format of the vectors.
 fn recorded(version: &str) -> Option<BTreeMap<String, Vec<String>>> {
     #[derive(Deserialize)]
     struct Description {
@@ -200,7 +200,7 @@ fn every_rule_matches_its_own_pattern_and_says_why() {
     }
 }
 
-/// No rule stands behind another one that takes all of its requests.
+/// No rule follows another one that covers all of its requests.
 #[test]
 fn no_rule_is_out_of_reach() {
     for rule in rules().filter(|rule| rule.methods == MethodSet::GET) {

@@ -76,7 +76,7 @@ fn another_name_of_the_section_is_known_to_have_no_reader() {
     }
 }
 
-/// Coder's settings outside its section `oidc`, from its deployment options up to 2.38, and what others set.
+/// Coder's settings outside its section `oidc`, from its deployment options up to 2.38, and other programs' variables.
 #[test]
 fn what_is_only_coders_or_of_others_is_left_alone() {
     for name in [

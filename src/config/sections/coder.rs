@@ -71,7 +71,7 @@ pub struct IssuerListenerConfig {
     pub url: Url,
     /// The secret with which Coder authenticates there (Coder's `CODER_OIDC_CLIENT_SECRET`).
     pub client_secret: Secret,
-    /// The file that the secret was read from, if it was.
+    /// The file that the secret was read from, if any.
     pub client_secret_file: Option<PathBuf>,
 }
 
@@ -142,7 +142,7 @@ fn issuer_url(text: &str) -> Result<Url, ValueFault> {
     Ok(url)
 }
 
-/// The pattern in lower case: names of hosts are compared so.
+/// The pattern in lower case, for comparison with host names.
 fn wildcard(text: &str) -> Result<Wildcard, ValueFault> {
     Wildcard::parse(&text.to_ascii_lowercase()).map_err(|_| {
         let what = if text.starts_with('*') {

@@ -1,6 +1,6 @@
-//! The sections of the file: for each its settings, what they are read into, and the rules between them.
+//! The sections of the file: for each its settings, the types they are read into, and the rules between them.
 //!
-//! Every setting of a section is read before the first missing one ends it, so that all faults are shown at once.
+//! Every setting of a section is read before the first missing one ends it, so that all faults are reported at once.
 
 pub(super) mod admin;
 pub(super) mod coder;
@@ -16,7 +16,7 @@ pub(super) mod together;
 use super::entry::KeyEntry;
 use super::table::KeyTable;
 
-/// Every setting there is, in the order of the file.
+/// Every setting, in the order of the file.
 pub(super) static TABLE: KeyTable = KeyTable::new(SETTINGS);
 
 static SETTINGS: &[&[&KeyEntry]] = &[

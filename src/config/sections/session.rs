@@ -34,7 +34,7 @@ keys! { UNREACHABLE_KEYS;
     );
 }
 
-/// The shortest time between two questions to the provider about one user.
+/// The shortest time between two refreshes for one user.
 const MIN_RECHECK: Duration = Duration::from_secs(1);
 
 /// The section `session`.
@@ -59,12 +59,12 @@ pub(crate) fn read(r: &mut SettingsReader) -> Option<SessionSection> {
     Some(SessionSection { max_age, idle, recheck: recheck?, sign_out_with_provider: sign_out_with_provider? })
 }
 
-/// Reads the section `unreachable`: how long a session goes on while the provider does not answer.
+/// Reads the section `unreachable`: how long a session continues while the provider does not respond.
 pub(crate) fn grace(r: &mut SettingsReader) -> Option<Duration> {
     r.get(&GRACE)
 }
 
-/// A duration that limits something. Zero is no limit.
+/// A duration that limits something. Zero means no limit.
 fn limit(r: &mut SettingsReader, key: &'static Key<Duration>) -> Option<Duration> {
     r.get(key).filter(|limit| !limit.is_zero())
 }

@@ -1,4 +1,4 @@
-//! What fits only together: settings of different sections.
+//! Checks settings of different sections against each other.
 
 use std::net::SocketAddr;
 
@@ -8,7 +8,7 @@ use super::admin::{self, AdminConfig};
 use super::coder::{self, CoderConfig};
 use super::listen::{self, PublicListenerConfig};
 
-/// Notes settings that do not fit together.
+/// Notes settings that contradict each other.
 pub(crate) fn check(
     r: &mut SettingsReader,
     listen: Option<&PublicListenerConfig>,
@@ -57,7 +57,7 @@ pub(crate) fn check(
     }
 }
 
-/// Whether two listeners would be at one socket. Port 0 is a free port for each.
+/// Whether two listeners would use one socket. Port 0 is a free port for each.
 fn is_same_socket(a: SocketAddr, b: SocketAddr) -> bool {
     a.port() == b.port()
         && a.port() != 0

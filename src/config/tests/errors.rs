@@ -1,4 +1,4 @@
-//! What is wrong is said at once, with its place, and without any value.
+//! Every fault is reported at once, with its place, and without any value.
 
 use super::*;
 

@@ -1,4 +1,4 @@
-//! Values as tools leave them, and values that YAML would read as something else.
+//! Values as tools leave them, and values that YAML would misread.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn quotes_references_and_comments_are_the_named_cause_of_a_value_that_cannot_be_
     }
 }
 
-/// A client secret may be any text (RFC 6749 appendix A.2), so it is taken with a warning that does not show it.
+/// A client secret may be any text (RFC 6749 appendix A.2), so it is accepted with a warning that does not show it.
 #[test]
 fn a_text_that_a_tool_probably_spoiled_is_taken_with_a_warning() {
     for (name, value, key) in [
@@ -69,7 +69,7 @@ fn a_list_in_quotes_is_csv_and_a_hash_in_yaml_begins_a_comment() {
     assert!(config.warnings.is_empty(), "{:?}", config.warnings);
 }
 
-/// An exponent made `12345e678` infinite, and a client secret `.inf`.
+/// Read as a number, `12345e678` is infinite: the client secret became `.inf`.
 #[test]
 fn what_yaml_would_read_as_a_number_or_a_truth_value_is_the_text_that_was_written() {
     for text in

@@ -16,7 +16,7 @@ use super::*;
 /// The file that operators start from.
 const MINIMAL: &str = include_str!("../../../config/minimal.yaml");
 
-/// What everything else has a default for.
+/// The settings without a default.
 const REQUIRED: &[(&str, &str)] = &[
     ("VESTIBULE_CODER_URL", "http://127.0.0.1:3100"),
     ("VESTIBULE_CODER_ISSUER_URL", "http://127.0.0.1:3001/"),
@@ -42,7 +42,7 @@ fn variables(more: &[(&str, &str)]) -> Result<Config, ConfigErrors> {
     Config::finish(SettingsReader::new(TABLE), &Environment::new(all))
 }
 
-/// The one problem.
+/// The only problem.
 fn only(result: Result<Config, ConfigErrors>) -> ConfigProblem {
     let errors = result.expect_err("it is refused");
     let problems: Vec<&ConfigProblem> = errors.iter().collect();
@@ -50,7 +50,7 @@ fn only(result: Result<Config, ConfigErrors>) -> ConfigProblem {
     problems[0].clone()
 }
 
-/// What is warned of, by key.
+/// The warnings, by key.
 fn warned(config: &Config) -> Vec<&str> {
     config.warnings.iter().map(|warning| warning.key.as_str()).collect()
 }

@@ -111,8 +111,8 @@ fn coders_variables_are_read_with_coders_syntax() {
     );
 }
 
-/// The section as `coder server --write-config` prints it, comments left out, with nothing set by the operator
-/// but what sign-in needs.
+/// The section as `coder server --write-config` prints it, without comments, where the operator has set only
+/// what sign-in needs.
 #[test]
 fn coders_own_section_is_taken_unchanged() {
     let yaml = "

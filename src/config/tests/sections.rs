@@ -114,7 +114,7 @@ fn an_icon_may_be_one_of_coders_own() {
     assert_eq!(icon("/icon/authentik.svg").unwrap(), "http://127.0.0.1:3000/icon/authentik.svg");
     assert_eq!(only(icon("javascript:alert(1)").map(|_| variables(&[]).unwrap())).key, "oidc.iconURL");
     assert!(icon("//evil.example/x.svg").is_err());
-    // What is wrong with the access URL is no fault of the icon's.
+    // A fault of the access URL is not reported for the icon.
     let errors =
         variables(&[("CODER_OIDC_ICON_URL", "/icon/x.svg"), ("CODER_ACCESS_URL", "coder")]).unwrap_err();
     assert!(errors.iter().all(|problem| problem.key == "coder.accessURL"), "{errors}");

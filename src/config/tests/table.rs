@@ -1,5 +1,5 @@
-//! The table of keys against everything that is written from it. Where a file differs, the text that would
-//! fit is left in `target/expected`.
+//! Compares the table of keys with the files generated from it. Where a file differs, the expected
+//! text is left in `target/expected`.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +12,7 @@ use crate::policy::ClassName;
 const SAMPLE: &str = include_str!("../../../config/vestibule.yaml");
 const PAGE: &str = include_str!("../../../docs/configuration.md");
 
-/// What the sample has for keys that nothing works without.
+/// The sample's values for settings that are required.
 const NEEDED: [(&str, &str); 7] = [
     ("coder.url", "http://127.0.0.1:3100"),
     ("coder.accessURL", "https://coder.example.com"),
@@ -49,7 +49,7 @@ fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
-/// A key's value in the sample: its default, what is needed, or nothing.
+/// A key's value in the sample: its default, the required value, or nothing.
 fn sample_value(key: &KeyEntry) -> String {
     let needed = NEEDED.iter().find(|(path, _)| *path == key.path).map(|(_, value)| *value);
     match (needed.or(key.default()), key.kind) {
@@ -91,7 +91,7 @@ fn sample() -> String {
     text
 }
 
-/// What to write for a setting.
+/// The syntax of a setting.
 fn syntax(kind: ValueKind) -> String {
     match kind {
         ValueKind::Text | ValueKind::Secret => "text".to_owned(),

@@ -36,7 +36,7 @@ fn another_unknown_variable_of_the_section_is_a_warning() {
     assert!(shown.contains("Did you mean CODER_OIDC_USER_ROLE_FIELD?"), "{shown}");
 }
 
-/// A shared environment holds Coder's other settings; those of its section `oidc` that the gateway hands on or
+/// A shared environment holds Coder's other settings; those of its section `oidc` that the gateway passes on or
 /// refuses keep their own meaning.
 #[test]
 fn coders_other_variables_are_not_looked_at() {

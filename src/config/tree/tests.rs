@@ -7,7 +7,7 @@ fn text_at(source: &str, key: &str) -> String {
     text
 }
 
-/// Numbers, truth values, dates, octals, hexadecimals and words like null, as YAML 1.1 and 1.2 would read them.
+/// Numbers, booleans, dates, octals, hexadecimals and words like null, as YAML 1.1 and 1.2 would read them.
 const SCALARS: &str = "\
     0123 1_000 +7 -0 00 1.50 1. -.5 1e9 1e999 -1e999 12345e678 99999999999999999999999999 0x1F 0XFF \
     0o17 0O17 017 0b101 1:30:45 .nan .NaN .inf -.INF +.inf yes Yes no on Off y N true TRUE False nil \

@@ -1,4 +1,4 @@
-//! Bad tokens: those that Coder does not know. Each costs a question to Coder, and only the answer shows whether the
+//! Bad tokens: those that Coder does not know. Each costs a question to Coder, and only the response shows whether the
 //! token was bad.
 //!
 //! A question takes room on the account of its address while it is open, and gives the room back unless the token was
@@ -24,7 +24,7 @@ const HELD: Duration = Duration::from_millis(500);
 /// How many questions of one address may wait for room.
 const MOST_WAITING: u32 = 2000;
 
-/// What is held against each address.
+/// The accounts of all addresses.
 pub(super) struct BadTokens {
     clock: Clock,
     accounts: Mutex<HashMap<IpAddr, Arc<Account>>>,
@@ -37,12 +37,12 @@ struct Account {
     answered: Notify,
 }
 
-/// What is held against an address.
+/// One address's account.
 #[derive(Debug, Default)]
 struct Balance {
     /// When the last bad token is forgotten.
     held_until: Moment,
-    /// Questions without an answer yet.
+    /// Questions without a response yet.
     open: u32,
     /// Questions that wait for room.
     waiting: u32,
@@ -79,7 +79,7 @@ impl BadTokens {
     pub(super) async fn question(&self, client: IpAddr) -> Result<TokenQuestion, Duration> {
         let account = Arc::clone(lock(&self.accounts).entry(network_of(client)).or_default());
         loop {
-            // Made before the balance is looked at: an answer in between is not missed.
+            // Created before the balance is read, so that no response in between is missed.
             let answered = account.answered.notified();
             {
                 let mut balance = lock(&account.balance);
@@ -106,11 +106,11 @@ impl BadTokens {
         }
     }
 
-    /// Forgets addresses against which nothing is held.
+    /// Forgets addresses with an empty account.
     pub(super) fn forget_quiet(&self) {
         let now = self.clock.moment();
         let mut accounts = lock(&self.accounts);
-        // An account that is held elsewhere has a question on it.
+        // An account with another owner has an open question.
         accounts
             .retain(|_, account| Arc::strong_count(account) > 1 || now < lock(&account.balance).held_until);
         accounts.shrink_to_fit();

@@ -1,4 +1,4 @@
-//! How often one address may try something that costs: a sign-in, its completion, a logout token, an unknown token.
+//! Rate limits by client address: sign-ins, callbacks, logout tokens, unknown tokens.
 
 mod bad_tokens;
 mod network;
@@ -20,14 +20,14 @@ use network::network_of;
 
 pub(super) use bad_tokens::TokenQuestion;
 
-/// Sign-ins that one address may begin, a minute and at once. An office of hundreds behind one address may sign in
+/// Sign-ins that one address may begin, per minute and at once. An office of hundreds behind one address may sign in
 /// on a Monday morning; a loop of redirects does not get far.
 const SIGN_INS: (u32, u32) = (300, 150);
 
-/// Callbacks with the provider's answer from one address, a minute and at once.
+/// Callbacks with the provider's answer from one address, per minute and at once.
 const CALLBACKS: (u32, u32) = (300, 150);
 
-/// Logout tokens from one address, a minute and at once. authentik sends one for each session that ends, all from
+/// Logout tokens from one address, per minute and at once. authentik sends one for each session that ends, all from
 /// the same machine. They are counted separately: invalid ones must not keep users from signing in.
 const LOGOUT_TOKENS: (u32, u32) = (600, 300);
 
@@ -65,7 +65,7 @@ pub(super) struct Limits {
 }
 
 impl Limits {
-    /// Limits under which no address has tried anything yet.
+    /// Limits before any attempt.
     pub(super) fn new(clock: &Clock) -> Self {
         let time = Time(clock.clone());
         Self {
@@ -77,7 +77,7 @@ impl Limits {
         }
     }
 
-    /// Counts a sign-in that begins.
+    /// Counts the start of a sign-in.
     ///
     /// # Errors
     /// [`LimitExceeded`] when the address has begun too many.
@@ -85,7 +85,7 @@ impl Limits {
         self.count(&self.sign_ins, client)
     }
 
-    /// Counts a callback with an answer of the provider.
+    /// Counts a callback with the provider's answer.
     ///
     /// # Errors
     /// [`LimitExceeded`] when too many came from the address.
@@ -109,7 +109,7 @@ impl Limits {
         self.bad_tokens.question(client).await.map_err(exceeded)
     }
 
-    /// Forgets addresses that have been quiet. To be called now and then.
+    /// Forgets idle addresses. Call it regularly.
     pub(super) fn forget_quiet(&self) {
         for limiter in [&self.sign_ins, &self.callbacks, &self.logout_tokens] {
             limiter.retain_recent();

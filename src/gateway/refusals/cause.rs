@@ -1,4 +1,4 @@
-//! Why a request is not served as it was meant.
+//! Why a request is not served as intended.
 
 use thiserror::Error;
 
@@ -15,13 +15,13 @@ use crate::proxy::ForwardError;
 use crate::types::LocalRedirect;
 use crate::web::{BadRequest, BadTarget};
 
-/// Why a request is not served as it was meant.
+/// Why a request is not served as intended.
 #[derive(Debug, Error)]
 pub(in crate::gateway) enum RefusalCause {
-    /// The message can be read in two ways.
+    /// The message is ambiguous.
     #[error(transparent)]
     Message(#[from] BadRequest),
-    /// The target can be read in two ways.
+    /// The target is ambiguous.
     #[error(transparent)]
     Target(#[from] BadTarget),
     /// The gateway does not serve the host.
@@ -39,7 +39,7 @@ pub(in crate::gateway) enum RefusalCause {
     /// A parameter for the gateway itself is repeated.
     #[error(transparent)]
     RepeatedParameter(#[from] RepeatedParameter),
-    /// The answer belongs to no pending login of this browser, or to one that was answered already.
+    /// The answer belongs to no pending login of this browser, or to one that is already complete.
     #[error("the answer belongs to no sign-in of this browser, or to one that is over")]
     Attempt,
     /// The provider did not sign the person in.
@@ -51,7 +51,7 @@ pub(in crate::gateway) enum RefusalCause {
     /// The hand-off to Coder failed.
     #[error(transparent)]
     Handoff(#[from] HandoffError),
-    /// Coder does not name the user of its new session.
+    /// Coder does not report the user of its new session.
     #[error("Coder gave a session and does not say whose it is")]
     NoSessionOwner,
     /// Coder gave no response.
@@ -69,7 +69,7 @@ pub(in crate::gateway) enum RefusalCause {
     /// The gateway has no such endpoint.
     #[error("no such endpoint")]
     NotFound,
-    /// An endpoint of the gateway does not allow this method. The methods that it allows.
+    /// The gateway's endpoint does not allow this method. Holds the allowed methods.
     #[error("the endpoint knows other methods ({0})")]
     Method(&'static str),
     /// A form was not made by one of the gateway's own pages for this session.
@@ -87,7 +87,7 @@ pub(in crate::gateway) enum RefusalCause {
 }
 
 impl From<ForwardError> for RefusalCause {
-    /// A credential that ended while Coder was asked is refused like one that had ended before.
+    /// A credential that ended while Coder was asked is refused like one that had already ended.
     fn from(error: ForwardError) -> Self {
         match error {
             ForwardError::Ended => Self::Policy(Denial::Ended),
@@ -105,21 +105,21 @@ impl RefusalCause {
         }
     }
 
-    /// Whether the sign-in was over before this answer came: the browser went back to the callback, loaded it again,
+    /// Whether the sign-in was over before this answer arrived: the browser went back to the callback, reloaded it,
     /// or took too long.
     pub(in crate::gateway) fn is_sign_in_over(&self) -> bool {
         matches!(self, Self::Attempt | Self::Login(LoginError::Expired))
     }
 }
 
-/// A refusal of one request: the cause, and what its page needs to know in addition.
+/// A refusal of one request: the cause, and what its page needs in addition.
 #[derive(Debug)]
 pub(in crate::gateway) struct Refusal {
-    /// Why.
+    /// The cause.
     pub(in crate::gateway) cause: RefusalCause,
-    /// The page that the sign-in was to lead to, when its pending login says so.
+    /// The page after the sign-in, if its pending login names one.
     pub(in crate::gateway) wanted: Option<LocalRedirect>,
-    /// Whether the browser sent a form of the gateway's own and shows what comes back, although it did not navigate.
+    /// Whether the browser sent one of the gateway's forms and shows the response, although it did not navigate.
     pub(in crate::gateway) answers_form: bool,
 }
 

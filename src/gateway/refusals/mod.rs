@@ -1,9 +1,9 @@
-//! Refusals: why a request is not served, and what the caller gets instead. A browser that goes to a page gets a page,
+//! Refusals: why a request is not served, and what the caller gets instead. A navigating browser gets a page,
 //! every other client gets Coder's JSON.
 //!
 //! | what | file |
 //! | --- | --- |
-//! | the causes, and what a page needs to know in addition | `cause.rs` |
+//! | the causes, and what a page needs in addition | `cause.rs` |
 //! | the one table: status, label, texts, retry and whose fault, a row for each cause | `table/` |
 //! | what a row consists of | `row.rs` |
 //! | the response | `responder.rs` |

@@ -1,5 +1,5 @@
-//! The response to a request that is not served, in the form that its client understands: a page for a browser that
-//! goes to one, Coder's JSON for everything else.
+//! The response to a request that is not served, in the form that its client understands: a page for a navigating
+//! browser, Coder's JSON for everything else.
 
 use std::time::Duration;
 
@@ -21,7 +21,7 @@ use crate::pages::{Link, NextStep, NextTarget, Pages, ProblemView};
 use crate::types::{LocalRedirect, RequestId};
 use crate::web::{RequestKind, Response};
 
-/// Answers requests that are not served.
+/// Responds to requests that are not served.
 pub(in crate::gateway) struct Refusals {
     pages: Pages,
     access: AccessUrl,
@@ -29,7 +29,7 @@ pub(in crate::gateway) struct Refusals {
     challenge: Challenge,
 }
 
-/// What a refusal says in addition to its row: the words of the provider or of Coder.
+/// What a refusal adds to its row: the words of the provider or of Coder.
 #[derive(Default)]
 struct RefusalReason {
     /// For the user.
@@ -39,13 +39,13 @@ struct RefusalReason {
 }
 
 impl Refusals {
-    /// Answers with these pages.
+    /// Responds with these pages.
     pub(in crate::gateway) fn new(pages: Pages, access: AccessUrl, login_loop: LoginLoopGuard) -> Self {
         let challenge = Challenge::new(access.url(), &CHALLENGE_DETAILS);
         Self { pages, access, login_loop, challenge }
     }
 
-    /// Answers a request that is not served, and logs why.
+    /// Responds to a request that is not served, and logs why.
     pub(in crate::gateway) fn answer(&self, refusal: &Refusal, context: &RequestContext) -> Response {
         let cause = &refusal.cause;
         let row = row_of(cause);
@@ -66,7 +66,7 @@ impl Refusals {
         response
     }
 
-    /// Answers a request whose host or target could not be read, and logs why.
+    /// Responds to a request whose host or target could not be read, and logs why.
     pub(in crate::gateway) fn answer_unread(
         &self,
         cause: &RefusalCause,
@@ -81,7 +81,7 @@ impl Refusals {
         }
     }
 
-    /// The page of a row; without `links` it leads to Coder's access URL at most.
+    /// The page of a row; without `links` it links at most to Coder's access URL.
     fn page(
         &self,
         cause: &RefusalCause,
@@ -119,7 +119,7 @@ impl Refusals {
         }
     }
 
-    /// Coder's shape, with what its clients look for in it.
+    /// Coder's JSON, with what its clients look for.
     fn json(&self, cause: &RefusalCause, row: &RefusalRow, request: RequestId) -> Response {
         let mut response = match row.program {
             ProgramAnswer::Challenge(detail) => self.challenge.answer(detail),
@@ -155,7 +155,7 @@ impl Refusals {
 }
 
 impl RefusalReason {
-    /// What a cause says in addition to its row. Nothing of it was chosen by a stranger.
+    /// What a cause adds to its row. No stranger chose any of it.
     fn of(cause: &RefusalCause) -> Self {
         match cause {
             RefusalCause::Login(LoginError::Denied(error)) => {
@@ -174,9 +174,9 @@ impl RefusalReason {
     }
 }
 
-/// Where the buttons of a page lead.
+/// The targets of a page's buttons.
 struct RefusalLinks {
-    /// The same once more.
+    /// The same page again.
     again: Link,
     /// A sign-in with another account.
     another_account: Link,
@@ -191,8 +191,8 @@ impl RefusalLinks {
     fn new(wanted: &LocalRedirect, row: &RefusalRow, context: &RequestContext) -> Self {
         let requested = LocalRedirect::parse_or_root(context.target.raw().as_str());
         let on_callback = !context.app_host && context.target.path() == CALLBACK;
-        // A sign-in that did not begin because of an outage is requested once more as it was. Any other one starts
-        // again: its answer is of no use a second time.
+        // A sign-in that an outage kept from starting is requested again unchanged. Any other one starts
+        // over: its answer cannot be used twice.
         let as_it_was = row.reloads && !AuthorizationResponse::is_in(context.query());
         let again = if on_callback && !as_it_was { sign_in_link(wanted) } else { Link::to(&requested) };
         let sign_in = sign_in_link(if on_callback { wanted } else { &requested });
@@ -216,13 +216,13 @@ fn next_step(button: RefusalButton, links: Option<RefusalLinks>) -> Option<NextS
     Some(NextStep { text, to: link.into() })
 }
 
-/// Coder's refusal as it came; its words where it came as a page.
+/// Coder's refusal as received, or its text where it was a page.
 fn relayed(refusal: &CoderRefusal) -> Response {
     let words = || answer::message(refusal.status(), refusal.message(), refusal.detail());
     relay_json(refusal).unwrap_or_else(words)
 }
 
-/// Says when a next try makes sense, unless the response says so already (RFC 9110 §10.2.3).
+/// Sets when to retry, unless the response does so already (RFC 9110 §10.2.3).
 fn wait(response: &mut Response, after: Option<Duration>) {
     if let Some(after) = after {
         response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(after.as_secs().max(1)));

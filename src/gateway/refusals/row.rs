@@ -1,4 +1,4 @@
-//! What a row of the table of refusals consists of.
+//! The parts of a row in the table of refusals.
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use http::StatusCode;
 
 use crate::types::RequestId;
 
-/// Who can do something about a refusal. It decides the level of the line in the log.
+/// Who can fix the cause of a refusal. It decides the log level.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::gateway) enum AtFault {
     /// The client.
@@ -33,16 +33,16 @@ pub(super) enum TextPart {
     Wait,
     /// Coder's access URL.
     AccessUrl,
-    /// What the provider's or Coder's refusal says to the user.
+    /// The provider's or Coder's text for the user.
     Reason,
-    /// What the provider's or Coder's refusal says to the administrator.
+    /// The provider's or Coder's text for the administrator.
     ReasonDetail,
 }
 
 /// A text, part by part; empty for none.
 pub(super) type RefusalText = &'static [TextPart];
 
-/// What the parts of a text stand for in one refusal.
+/// The values of a text's parts in one refusal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct TextValues<'a> {
     /// The request's number, for JSON; `None` for a page, which has it at its foot.
@@ -51,14 +51,14 @@ pub(super) struct TextValues<'a> {
     pub(super) wait: Option<Duration>,
     /// Coder's access URL.
     pub(super) access_url: &'a str,
-    /// What the refusal of the provider or Coder says to the user.
+    /// The provider's or Coder's text for the user.
     pub(super) reason: &'a str,
-    /// What it says to the administrator.
+    /// The provider's or Coder's text for the administrator.
     pub(super) reason_detail: &'a str,
 }
 
 impl TextValues<'_> {
-    /// Writes a text out; `None` when nothing is in it.
+    /// Renders a text; `None` when it is empty.
     pub(super) fn write(&self, text: RefusalText) -> Option<Cow<'static, str>> {
         if let [TextPart::Words(words)] = text {
             return Some(Cow::Borrowed(words));
@@ -89,10 +89,10 @@ fn in_words(wait: Duration) -> Cow<'static, str> {
     }
 }
 
-/// What a program gets.
+/// The response to a program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ProgramAnswer {
-    /// The same as a person: what happened as `message`, the advice as `detail`.
+    /// As for a person: what happened as `message`, the advice as `detail`.
     Advice,
     /// What happened as `message`, the detail for the administrator as `detail`.
     Detail,
@@ -105,14 +105,14 @@ pub(super) enum ProgramAnswer {
     },
     /// 401 with Coder's message and challenge, and this detail: another credential may help.
     Challenge(&'static str),
-    /// Coder's own refusal, as it came.
+    /// Coder's own refusal, as received.
     Relayed,
 }
 
 /// The button of a page: the step that most likely helps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RefusalButton {
-    /// The same once more, under this text: a sign-in begins again, every other page is requested again.
+    /// The same page again, under this text: a sign-in starts over, every other page is requested again.
     Again(&'static str),
     /// A sign-in with another account, under this text.
     AnotherAccount(&'static str),
@@ -124,16 +124,16 @@ pub(super) enum RefusalButton {
     AccessUrl(&'static str),
 }
 
-/// A row of the table: everything that is shown, logged and counted for a cause.
+/// A row of the table: what is shown, logged and counted for a cause.
 ///
 /// Audit events of a refused sign-in have the label as their outcome.
 #[derive(Clone, Copy, Debug)]
 pub(in crate::gateway) struct RefusalRow {
     /// The status; a program gets 401 instead where [`ProgramAnswer::Challenge`] says so.
     pub(super) status: StatusCode,
-    /// The closed word for logs, metrics and audit events.
+    /// The label for logs, metrics and audit events.
     pub(in crate::gateway) label: &'static str,
-    /// Who can do something about it.
+    /// Who can fix it.
     pub(super) fault: AtFault,
     /// The page's heading.
     pub(super) heading: &'static str,
@@ -143,11 +143,11 @@ pub(in crate::gateway) struct RefusalRow {
     pub(super) advice: RefusalText,
     /// What the administrator needs to know.
     pub(super) detail: RefusalText,
-    /// What a program gets.
+    /// The response to a program.
     pub(super) program: ProgramAnswer,
     /// The page's button.
     pub(super) button: RefusalButton,
-    /// When a next try makes sense: `Retry-After`.
+    /// When to retry: `Retry-After`.
     pub(super) retry: Option<Duration>,
     /// Whether the page tries again by itself, every [`crate::pages::RETRY_AFTER`].
     pub(super) reloads: bool,

@@ -25,7 +25,7 @@ use crate::types::{Clock, LoginType, RequestId, Timestamp};
 use crate::web::cookies::OwnCookies;
 use crate::web::{Host, RequestKind, Response, Target, check_message, read_limited};
 
-/// In a claim, in Coder's words and in the query: breaks out of an element and of an attribute.
+/// In a claim, in Coder's text and in the query: breaks out of an element and of an attribute.
 const HOSTILE: &str = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>";
 
 fn refusals() -> Refusals {

@@ -17,7 +17,7 @@ fn person(verdict: Verdict) -> Bearer {
     Bearer::Person(verdict)
 }
 
-/// Every bearer by name, with everything that can be known of a person.
+/// Every bearer by name, with every possible verdict on a person.
 fn bearers() -> Vec<(&'static str, Bearer)> {
     let without = |login_type| person(Verdict::CoderOnly(CoderOnlyToken::for_test(None, login_type)));
     vec![
@@ -49,7 +49,7 @@ fn bearer(name: &str) -> Bearer {
     bearers().into_iter().find(|(known, _)| *known == name).expect("a known bearer").1
 }
 
-/// Every class there is.
+/// Every class.
 fn classes() -> Vec<RouteClass> {
     use RouteClass as C;
     let publics = [
@@ -129,7 +129,7 @@ fn networks(list: &[&str]) -> Networks {
     Networks::new(list.iter().map(|net| net.parse().expect("a network")).collect()).expect("networks")
 }
 
-/// What a program gets on a route for people, by what it presents.
+/// The result for a program on a route for people, by what it presents.
 #[test]
 fn a_route_for_people_takes_only_a_person_who_is_welcome() {
     let expected = [
@@ -169,7 +169,7 @@ fn a_route_for_people_takes_only_a_person_who_is_welcome() {
     }
 }
 
-/// A browser signs in instead of being refused, except where nobody could be asked.
+/// A browser signs in instead of being refused, except where no credential can be judged.
 #[test]
 fn a_navigation_signs_in_where_a_program_is_refused() {
     for class in [RouteClass::User, RouteClass::Page, RouteClass::LoginPage] {
@@ -236,7 +236,7 @@ fn what_is_public_is_reached_without_and_never_with_an_unjudged_credential() {
     }
 }
 
-/// The relay asks for nothing, but nobody tunnels on with a credential that has ended.
+/// The relay needs no credential, but nobody opens a tunnel with one that has ended.
 #[test]
 fn the_relay_takes_everybody_except_who_shows_a_bad_credential() {
     for (name, bearer) in bearers() {
@@ -267,7 +267,7 @@ fn an_app_is_shown_to_everybody_unless_public_apps_are_off() {
     }
 }
 
-/// A credential in the URL cannot be taken away, so an app is not shown with a bad one.
+/// A credential in the URL cannot be stripped, so an app is not served with an invalid one.
 #[test]
 fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
     let rules = Rules { coder_sign_in_page: true, ..Rules::default() };
@@ -333,7 +333,7 @@ fn a_person_carries_the_signal_of_the_end_and_the_limits() {
     assert!(ends_with.has_ended());
 }
 
-/// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: what everybody reaches takes no large body.
+/// CVE-2026-55078, CVE-2026-55079, CVE-2026-55434: public routes accept no large body.
 #[test]
 fn a_request_without_a_credential_has_a_small_body() {
     for class in classes() {
@@ -356,8 +356,8 @@ fn a_request_without_a_credential_has_a_small_body() {
     }
 }
 
-/// What is not judged is forwarded only where the decision does not need it, and what is said to need no
-/// judging is decided alike whatever it would have been.
+/// An unjudged credential is forwarded only where the decision does not depend on it. Where none needs to be
+/// judged, the decision is the same for every verdict.
 #[test]
 fn a_class_that_asks_for_no_person_decides_alike_for_every_person() {
     let rules = Rules::default();

@@ -1,4 +1,4 @@
-//! What the operator's rules do to a decision.
+//! How the operator's rules change a decision.
 
 use super::*;
 
@@ -29,7 +29,7 @@ fn other_ways_to_sign_in_are_off_until_switched_on() {
     }
 }
 
-/// Break-glass: a password user's token is served exactly where the password would be.
+/// Break-glass: a password user's token is served exactly where the password sign-in would be.
 #[test]
 fn a_password_user_is_served_where_the_password_sign_in_is_open() {
     let from = |net: &str| Switch::new(true, vec![net.parse().expect("a network")]);
@@ -62,7 +62,7 @@ fn every_rule_for_tokens_denies_and_allows() {
     }
 }
 
-/// CVE-2021-21411: a restriction holds for every class and bearer, and never by silence.
+/// CVE-2021-21411: a restriction holds for every class and bearer, and is never lifted implicitly.
 #[test]
 fn a_closed_class_is_closed_to_everybody() {
     for class in classes() {
@@ -97,7 +97,7 @@ fn a_class_open_for_networks_is_as_before_for_them() {
     }
 }
 
-/// CVE-2026-45796: what is open by default can be narrowed, route class by route class.
+/// CVE-2026-45796: what is open by default can be restricted, class by class.
 #[test]
 fn a_class_that_requires_sign_in_takes_people_only() {
     for class in classes() {
@@ -114,7 +114,7 @@ fn a_class_that_requires_sign_in_takes_people_only() {
     }
 }
 
-/// Nothing but `danger` widens: whatever is refused by default is refused under every narrowing.
+/// Only `danger` widens access: what is refused by default is refused under every restriction.
 #[test]
 fn no_narrowing_ever_widens() {
     let effects =
@@ -188,7 +188,7 @@ fn a_list_of_networks_has_one_at_least_and_knows_mapped_addresses() {
     }
 }
 
-/// A narrowing that asks for a sign-in can be met: the person is asked about then.
+/// A restriction that requires a sign-in can be met: the person is then judged.
 #[test]
 fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
     let class = RouteClass::Machine(Machine::InitScript);
@@ -199,7 +199,7 @@ fn a_rule_that_asks_for_a_person_lets_one_be_judged() {
     assert_eq!(ask(class, &Bearer::Nobody, false, &rules), "401 no_credential");
 }
 
-/// A browser sends a preflight without cookies (Fetch §4.8): with one that asks for a person no app that is signed in to
+/// A browser sends a preflight without cookies (Fetch §4.8). If it required a person, no app that needs a sign-in
 /// could be called by another.
 #[test]
 fn a_preflight_to_an_app_needs_nobody_unless_the_operator_says_so_by_name() {

@@ -1,11 +1,11 @@
-//! No file of `src` imports one that imports it, directly or by way of others.
+//! No file of `src` imports one that imports it, directly or indirectly.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::files::library;
 use super::imports::{ImportGraph, import_graph};
 
-/// Groups of files each of which imports every other, if by way of others.
+/// Groups of files each of which imports every other, directly or indirectly.
 fn cycles(graph: &ImportGraph) -> Vec<BTreeSet<&str>> {
     let reached: BTreeMap<&str, BTreeSet<&str>> =
         graph.keys().map(|file| (file.as_str(), reachable(graph, file))).collect();
@@ -22,7 +22,7 @@ fn cycles(graph: &ImportGraph) -> Vec<BTreeSet<&str>> {
     found
 }
 
-/// Every file that one imports, and what those import, and so on.
+/// Every file that one imports, directly or indirectly.
 fn reachable<'g>(graph: &'g ImportGraph, from: &str) -> BTreeSet<&'g str> {
     let mut reached = BTreeSet::new();
     let mut next: Vec<&str> = graph[from].iter().map(String::as_str).collect();

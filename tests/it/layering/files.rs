@@ -6,14 +6,14 @@ use std::sync::OnceLock;
 use super::sources;
 use super::tokens::{Token, WithoutTests, closing, tokens, with_depth};
 
-/// A file, and what is code in it.
+/// A file and its code.
 pub(super) struct CodeFile {
     /// Relative to `src`: `grant/store/mod.rs`.
     pub(super) name: String,
-    /// The module that it is: `grant::store`, or nothing for `lib.rs`.
+    /// Its module path: `grant::store`, or empty for `lib.rs`.
     pub(super) module: String,
     pub(super) code: Vec<Token>,
-    /// What it defines: not in functions, traits or impl blocks.
+    /// Its items, except those in functions, traits or impl blocks.
     pub(super) definitions: Vec<Definition>,
 }
 
@@ -36,7 +36,7 @@ impl Definition {
     }
 }
 
-/// All files of the library that are not tests.
+/// All non-test files of the library.
 pub(super) fn library() -> &'static [CodeFile] {
     static LIBRARY: OnceLock<Vec<CodeFile>> = OnceLock::new();
     LIBRARY.get_or_init(|| {
@@ -45,11 +45,11 @@ pub(super) fn library() -> &'static [CodeFile] {
     })
 }
 
-/// Those of these files that are not tests, given as names and texts.
+/// The non-test files among these, given as names and texts.
 pub(super) fn code_files<'t>(texts: impl IntoIterator<Item = (&'t str, &'t str)>) -> Vec<CodeFile> {
     let (mut files, mut tests) = (Vec::new(), BTreeSet::new());
     for (name, text) in texts {
-        // The program's own file is no module of the library.
+        // The program's own file is not a module of the library.
         if name == "main.rs" {
             continue;
         }
@@ -70,7 +70,7 @@ fn module_of(name: &str) -> String {
     if path == "lib" { String::new() } else { path.replace('/', "::") }
 }
 
-/// The path of an item of a module.
+/// The path of an item in a module.
 pub(super) fn join(module: &str, name: &str) -> String {
     if module.is_empty() { name.to_owned() } else { format!("{module}::{name}") }
 }
@@ -97,7 +97,7 @@ fn definitions(code: &[Token]) -> Vec<Definition> {
     found
 }
 
-/// The types of which a file has inherent impl blocks: `impl Type { … }`.
+/// The types with inherent impl blocks in a file: `impl Type { … }`.
 pub(super) fn inherent_impls(code: &[Token]) -> BTreeSet<String> {
     // Elsewhere the word begins a type: `-> impl Iterator`.
     let begins_item = |at: usize| at == 0 || matches!(code[at - 1], Token::Sign(';' | '}' | ']'));
@@ -106,7 +106,7 @@ pub(super) fn inherent_impls(code: &[Token]) -> BTreeSet<String> {
     impls.filter_map(|(at, ..)| inherent_impl(&code[at + 1..])).collect()
 }
 
-/// The type behind `impl`; nothing where a trait is implemented.
+/// The type after `impl`; `None` where a trait is implemented.
 fn inherent_impl(header: &[Token]) -> Option<String> {
     let mut angles = 0_usize;
     let mut name = None;
@@ -127,7 +127,7 @@ fn inherent_impl(header: &[Token]) -> Option<String> {
     name
 }
 
-/// Whether a word at a place begins an item's visibility that names a path: where that ends.
+/// The end of a visibility with a path that begins at this word, if one does.
 pub(super) fn visibility(code: &[Token], at: usize) -> Option<usize> {
     (code[at].is_word("pub") && code.get(at + 1) == Some(&Token::Sign('('))).then(|| closing(code, at + 1))
 }

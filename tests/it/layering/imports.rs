@@ -1,5 +1,5 @@
 //! Which file imports which: the `use` declarations and the paths in the code, followed through re-exports to the
-//! file that defines what they name. A re-export itself is no import.
+//! file that defines the named item. A re-export itself is not an import.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,24 +11,24 @@ pub(super) type ImportGraph = BTreeMap<String, BTreeSet<String>>;
 
 /// A path that a file names.
 struct NamedPath {
-    /// The last one is `*` where everything is imported.
+    /// The segments; the last is `*` where everything is imported.
     segments: Vec<String>,
-    /// Under which name it is known in the file.
+    /// Its name in the file.
     alias: Option<String>,
     is_reexport: bool,
 }
 
-/// What a re-export leads to.
+/// The target of a re-export.
 struct Reexport {
     module: String,
-    /// The item there; nothing for the module itself.
+    /// The item there; `None` for the module itself.
     item: Option<String>,
 }
 
-/// The modules, and what leads from one to another.
+/// The modules and their re-exports.
 struct Modules<'f> {
     files: BTreeMap<&'f str, &'f CodeFile>,
-    /// By module and name. The name `*` stands for all that the other module has.
+    /// By module and name. The name `*` means everything in the other module.
     reexports: BTreeMap<(String, String), Vec<Reexport>>,
 }
 
@@ -63,7 +63,7 @@ fn each<'p, 'f>(
 }
 
 impl Modules<'_> {
-    /// The module that a path of the module `from` leads to, and the segments behind it. Nothing for a path into
+    /// The module that a path of the module `from` leads to, and the remaining segments. `None` for a path into
     /// another crate.
     fn locate(&self, from: &str, path: &[String]) -> Option<(String, Vec<String>)> {
         let mut segments = path.iter().peekable();
@@ -86,7 +86,7 @@ impl Modules<'_> {
         Some((module, segments.cloned().collect()))
     }
 
-    /// The module that defines what is called `name` in `module`.
+    /// The module that defines `name` as seen in `module`.
     fn defining(&self, module: &str, name: &str, followed: usize) -> Option<String> {
         let file = self.files.get(module)?;
         if file.definitions.iter().any(|definition| definition.name == name) {
@@ -120,7 +120,7 @@ fn named_paths(file: &CodeFile) -> Vec<NamedPath> {
             (at, is_public) = (at + 1, true);
             continue;
         }
-        // `use<…>` says which lifetimes an `impl Trait` captures.
+        // `use<…>` lists the lifetimes that an `impl Trait` captures.
         if code[at].is_word("use") && code.get(at + 1) != Some(&Token::Sign('<')) {
             at = use_tree(code, at + 1, &[], is_public, &mut found);
         } else if begins_path(&code[at], before, &children) && code.get(at + 1) == Some(&Token::PathSeparator)
@@ -142,7 +142,7 @@ fn begins_path(token: &Token, before: Option<&Token>, children: &BTreeSet<&str>)
     !is_inside && token.word().is_some_and(begins)
 }
 
-/// The words that path separators join.
+/// The words joined by path separators.
 fn path(code: &[Token]) -> Vec<String> {
     let mut segments = Vec::new();
     for pair in code.chunks(2) {
@@ -155,7 +155,7 @@ fn path(code: &[Token]) -> Vec<String> {
     segments
 }
 
-/// Reads one tree of a `use` declaration, and says where it ends.
+/// Reads one tree of a `use` declaration, and returns its end.
 fn use_tree(
     code: &[Token],
     mut at: usize,

@@ -1,5 +1,5 @@
-//! The texts of the project speak of the program: not of the machine that they were written on, nor of how they came
-//! about.
+//! The project's texts describe the program: not the machine that they were written on, nor how they were
+//! written.
 
 use std::fs;
 use std::path::PathBuf;
@@ -7,7 +7,7 @@ use std::process::Command;
 
 use super::{files_below, root};
 
-/// Folders that a text may well name though somebody works in one of them.
+/// Folders that a text may name although somebody works in one of them.
 const COMMON_FOLDERS: &[&str] = &[
     "/",
     "/app/",
@@ -22,7 +22,7 @@ const COMMON_FOLDERS: &[&str] = &[
     "/var/lib/",
 ];
 
-/// The project's files: those that git knows, or all of them where there is no git.
+/// The project's files: those that git tracks, or all of them without git.
 fn project() -> Vec<PathBuf> {
     let known = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
     if let Ok(known) = known.as_ref()
@@ -37,7 +37,7 @@ fn project() -> Vec<PathBuf> {
     paths
 }
 
-/// Whatever is text of the project, lock files left out.
+/// All of the project's text files except lock files.
 fn texts() -> Vec<(PathBuf, String)> {
     project()
         .into_iter()
@@ -46,7 +46,7 @@ fn texts() -> Vec<(PathBuf, String)> {
         .collect()
 }
 
-/// The lines of which `is_wrong` says what is wrong with them.
+/// The lines in which `is_wrong` finds a fault, with the fault.
 fn wrong_lines(is_wrong: impl Fn(&str) -> Option<String>) -> String {
     let mut wrong = Vec::new();
     for (path, text) in texts() {
@@ -61,7 +61,7 @@ fn wrong_lines(is_wrong: impl Fn(&str) -> Option<String>) -> String {
 fn no_text_tells_of_the_machine_it_was_written_on() {
     let folders = root().ancestors().take(2).map(|folder| format!("{}/", folder.display()));
     let uncommon = folders.filter(|folder| !COMMON_FOLDERS.contains(&folder.as_str()));
-    // Put together, so that this file does not hold them.
+    // Concatenated, so that this file does not contain them.
     let homes = [["/ho", "me/"].concat(), ["/ro", "ot/"].concat()];
     let folders: Vec<String> = uncommon.chain(homes).collect();
     let named = |line: &str| folders.iter().find(|folder| line.contains(folder.as_str())).cloned();
@@ -69,10 +69,10 @@ fn no_text_tells_of_the_machine_it_was_written_on() {
     assert!(wrong.is_empty(), "These lines name a folder that only this machine has:\n{wrong}");
 }
 
-/// What is wrong with a line that speaks of how the text came about.
+/// The fault of a line that describes how the text was written.
 fn tells_how_it_came_about(line: &str) -> Option<String> {
     let line = line.to_lowercase();
-    // Put together, so that this file does not hold them.
+    // Concatenated, so that this file does not contain them.
     let unfinished = [["to", "do:"], ["fix", "me"]].map(|parts| parts.concat());
     if let Some(word) = unfinished.iter().find(|word| line.contains(word.as_str())) {
         return Some(format!("{word}: do it now, or say as a fact what is not covered"));

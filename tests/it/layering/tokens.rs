@@ -1,5 +1,5 @@
-//! Rust source as tokens: no comment, no text and no number is left in it. That is enough to read what a file
-//! imports and defines, and a name in a comment or a message is never taken for code.
+//! Rust source as tokens, without comments, texts and numbers. That is enough to read what a file
+//! imports and defines, and a name in a comment or a message is never mistaken for code.
 
 use std::iter::Peekable;
 use std::str::CharIndices;
@@ -11,12 +11,12 @@ pub(super) enum Token {
     Word(String),
     /// `::`.
     PathSeparator,
-    /// Any other sign, one at a time.
+    /// Any other character, one at a time.
     Sign(char),
 }
 
 impl Token {
-    /// The identifier or keyword that this is.
+    /// The identifier or keyword of this token.
     pub(super) fn word(&self) -> Option<&str> {
         match self {
             Self::Word(word) => Some(word),
@@ -94,7 +94,7 @@ fn after_comment(rest: &str) -> Option<&str> {
     Some(inner)
 }
 
-/// Behind a string literal of any kind: `""`, `b""`, `c""`, `r""`, `br#""#`.
+/// The position after a string literal of any kind: `""`, `b""`, `c""`, `r""`, `br#""#`.
 fn after_text(rest: &str) -> Option<&str> {
     let unprefixed = rest.trim_start_matches(['b', 'c', 'r']);
     let prefix = &rest[..rest.len() - unprefixed.len()];
@@ -119,7 +119,7 @@ fn after_text(rest: &str) -> Option<&str> {
     None
 }
 
-/// Behind a character literal, or behind the name of a lifetime.
+/// The position after a character literal, or after the name of a lifetime.
 fn after_quote(rest: &str) -> Option<&str> {
     let inner = rest.strip_prefix('\'')?;
     if let Some(escaped) = inner.strip_prefix('\\') {
@@ -133,7 +133,7 @@ fn after_quote(rest: &str) -> Option<&str> {
     Some(literal.unwrap_or_else(|| inner.trim_start_matches(is_of_word)))
 }
 
-/// Where the bracket that stands at `open` is closed.
+/// The position of the bracket that closes the one at `open`.
 pub(super) fn closing(tokens: &[Token], open: usize) -> usize {
     let mut depth = 0_usize;
     for (at, token) in tokens.iter().enumerate().skip(open) {
@@ -149,7 +149,7 @@ pub(super) fn closing(tokens: &[Token], open: usize) -> usize {
     panic!("a bracket is never closed");
 }
 
-/// The tokens with how many brackets are open around each.
+/// The tokens, each with the number of open brackets around it.
 pub(super) fn with_depth(tokens: &[Token]) -> impl Iterator<Item = (usize, usize, &Token)> {
     let mut depth = 0_usize;
     tokens.iter().enumerate().map(move |(at, token)| {
@@ -164,10 +164,10 @@ pub(super) fn with_depth(tokens: &[Token]) -> impl Iterator<Item = (usize, usize
     })
 }
 
-/// What is compiled for tests only is taken away.
+/// Removes what is compiled for tests only.
 pub(super) struct WithoutTests {
     pub(super) code: Vec<Token>,
-    /// The modules that are declared for tests only, and are files of their own.
+    /// The modules that are declared for tests only and have their own files.
     pub(super) test_modules: Vec<String>,
 }
 
@@ -195,7 +195,7 @@ impl WithoutTests {
     }
 }
 
-/// Behind further attributes and the visibility.
+/// The position after further attributes and the visibility.
 fn start_of_item(tokens: &[Token], mut at: usize) -> usize {
     while tokens[at] == Token::Sign('#') {
         at = closing(tokens, at + 1) + 1;
@@ -209,7 +209,7 @@ fn start_of_item(tokens: &[Token], mut at: usize) -> usize {
     at
 }
 
-/// Behind an item, a field, a variant or a statement.
+/// The position after an item, a field, a variant or a statement.
 fn end_of_item(tokens: &[Token], start: usize) -> usize {
     const KEYWORDS: &[&str] =
         &["async", "const", "enum", "fn", "impl", "mod", "static", "struct", "trait", "type", "unsafe"];

@@ -1,4 +1,4 @@
-//! A type is defined once, under a name that says elsewhere too what it is, and its methods stand beside it.
+//! A type is defined once, under a name that is clear elsewhere too, and its methods are in the same file.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! What is found at Coder.
+//! The findings about Coder.
 
 use vestibule::app::Level;
 
@@ -73,7 +73,7 @@ async fn a_coder_that_is_set_up_for_something_else_is_found_with_what_to_set() {
     assert!(back.level == Level::Wrong && back.remedy.contains("coder-env"), "{back:?}");
 }
 
-/// Coder 2.31.0: without OpenID Connect its callback answers 400; its limit is 60 requests a minute.
+/// Coder 2.31.0: without OpenID Connect its callback responds with 400; its limit is 60 requests a minute.
 #[tokio::test]
 async fn a_coder_without_openid_connect_is_wrong_and_a_busy_one_could_not_be_told() {
     let world = World::start().await;

@@ -1,4 +1,4 @@
-//! What is found at the provider, each product answering as it was seen to.
+//! The findings about the provider; each product responds as recorded.
 
 use std::time::Duration;
 
@@ -15,10 +15,10 @@ use crate::support::world::{Options, World};
 const SECRET: &str = "clientSecret: secret-of-the-client";
 const WRONG_SECRET: &str = "clientSecret: secret-of-somebody-else";
 
-/// How a provider is made to behave.
+/// A change to the provider's behaviour.
 type Change = fn(&mut Knobs);
 
-/// Both neighbours, with a provider that is not known for an authentik.
+/// Both neighbours, with a provider that does not look like authentik.
 async fn with_another_provider(refusals: Refusals) -> World {
     let world = World::without_gateway(Options::default()).await;
     world.provider.tune(|knobs| {
@@ -56,7 +56,7 @@ async fn each_fault_of_the_documents_has_a_remedy_of_its_own() {
     assert!(found.level == Level::Wrong && found.remedy.contains("SSL_CERT_FILE"), "{found:?}");
 }
 
-/// authentik 2026.8.0-rc1 behind a proxy that sends no `X-Forwarded-Proto`, and asked for without the slash.
+/// authentik 2026.8.0-rc1 behind a proxy that sends no `X-Forwarded-Proto`, requested without the trailing slash.
 #[tokio::test]
 async fn an_issuer_that_differs_in_scheme_or_slash_alone_is_explained_with_both() {
     let world = World::without_gateway(Options::default()).await;
@@ -140,7 +140,7 @@ async fn a_wrong_secret_and_a_wrong_client_id_at_authentik_are_told_apart() {
     assert!(either.cause.contains("oidc.clientID or oidc.clientSecret"), "{either:?}");
 }
 
-/// Dex 2.45.1 answers a dead refresh token with `invalid_request`; Keycloak 26.7.3 a wrong secret with 401
+/// Dex 2.45.1 rejects a dead refresh token with `invalid_request`; Keycloak 26.7.3 a wrong secret with 401
 /// `unauthorized_client`.
 #[tokio::test]
 async fn at_other_providers_a_wrong_secret_is_found_and_no_field_of_authentiks_is_named() {

@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 
 use super::within::within;
 
-/// An answer read to its end.
+/// A complete response.
 #[derive(Debug, Clone)]
 pub struct Answer {
     pub status: u16,
@@ -37,7 +37,7 @@ impl Answer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    /// Where a redirect leads.
+    /// The target of a redirect.
     pub fn location(&self) -> &str {
         self.header("location").unwrap_or_else(|| panic!("no redirect: {} {}", self.status, self.text()))
     }
@@ -65,7 +65,7 @@ async fn read_whole(answer: Response<hyper::body::Incoming>) -> std::io::Result<
     Ok(Answer { status: parts.status.as_u16(), headers: parts.headers, body })
 }
 
-/// Sends one request and gives the answer with its body still coming.
+/// Sends one request and returns the response while its body is still arriving.
 pub async fn open(
     address: &str,
     request: Request<Bytes>,
@@ -85,7 +85,7 @@ pub async fn open(
     answer.map_err(std::io::Error::other)
 }
 
-/// A client that keeps its connections for the next request, as Go's does.
+/// A client that reuses its connections, as Go's does.
 #[derive(Debug)]
 pub struct Kept(Pooled<HttpConnector, Full<Bytes>>);
 
@@ -101,7 +101,7 @@ impl Kept {
     }
 }
 
-/// A browser: keeps cookies by host and port, sends a navigation's headers, follows nothing by itself.
+/// A browser: keeps cookies by host and port, sends a navigation's headers, follows no redirect by itself.
 #[derive(Debug, Default)]
 pub struct Browser {
     jar: Mutex<BTreeMap<(String, String), String>>,
@@ -146,7 +146,7 @@ impl Browser {
         self.send(request.body(Bytes::from(body)).unwrap()).await
     }
 
-    /// Sends `request` with the jar's cookies and keeps those of the answer.
+    /// Sends `request` with the jar's cookies and keeps those of the response.
     pub async fn send(&self, mut request: Request<Bytes>) -> Answer {
         let host = request.uri().authority().unwrap().to_string();
         let cookies = self.cookie_line(&host);
@@ -158,7 +158,7 @@ impl Browser {
         answer
     }
 
-    /// Follows redirects from `url` until something else is answered, at most ten times.
+    /// Follows redirects from `url` to the first other response, at most ten times.
     pub async fn follow(&self, url: &str) -> (String, Answer) {
         let mut url = url::Url::parse(url).unwrap();
         for _ in 0..10 {

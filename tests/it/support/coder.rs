@@ -1,4 +1,4 @@
-//! A stand-in for Coder that answers as the recorded versions do: the OpenID Connect callback with
+//! A stand-in for Coder that responds as the recorded versions do: the OpenID Connect callback with
 //! both legs, keys and tokens, the refresh without a lock, websockets, DERP, app hosts.
 
 use std::collections::HashMap;
@@ -15,7 +15,7 @@ use super::coder_sign_in::{Authentication, Link};
 use super::coder_verify::Discovered;
 use super::server::{Body, Switched, text};
 
-/// Which recorded Coder is played.
+/// Which recorded Coder the stand-in plays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Version {
     /// Main of July 2025: no PKCE.
@@ -24,7 +24,7 @@ pub enum Version {
     February2026,
 }
 
-/// How this Coder is set up: what `vestibule coder-env` prints for it.
+/// The setup of this Coder: what `vestibule coder-env` prints for it.
 #[derive(Clone, Debug)]
 pub struct Setup {
     pub version: Version,
@@ -37,13 +37,13 @@ pub struct Setup {
     pub host_prefix_cookie: bool,
 }
 
-/// What a route does instead of answering.
+/// What a route does instead of responding.
 #[derive(Clone, Debug)]
 pub enum Fault {
     Status(u16),
     /// This status with these headers and this body.
     Answer(u16, Vec<(&'static str, &'static str)>, String),
-    /// Nothing: answers properly. What follows is for a later request.
+    /// Nothing: responds properly. The next fault is for a later request.
     Pass,
     HangUp,
     /// Waits for [`Coder::open_gate`] first.
@@ -83,18 +83,18 @@ pub(super) struct State {
     pub keys: HashMap<String, Key>,
     pub faults: HashMap<String, Vec<Fault>>,
     pub seen: Vec<Seen>,
-    /// State of a conversion under way, to the user who converts.
+    /// The `state` of a conversion in progress, with its user.
     pub converting: HashMap<String, String>,
-    /// What was read of the issuer, until a restart.
+    /// The issuer's documents as read, until a restart.
     pub discovered: Option<Discovered>,
-    /// The way of client authentication that worked at the issuer, until a restart.
+    /// The client authentication method that worked at the issuer, until a restart.
     pub authentication: Option<Authentication>,
 }
 
 pub(super) struct Shared {
     pub setup: Mutex<Setup>,
     pub clock: Clock,
-    /// Towards the issuer.
+    /// The client for the issuer.
     pub http: Kept,
     pub state: Mutex<State>,
     pub gate: Semaphore,
@@ -134,12 +134,12 @@ impl Coder {
         Self { shared, server, address }
     }
 
-    /// Stops answering: connections are refused, tunnels end.
+    /// Stops responding: connections are refused, tunnels end.
     pub fn stop(&self) {
         self.server.stop();
     }
 
-    /// Answers again, on the same port and with everything that its database holds.
+    /// Responds again, on the same port and with everything in its database.
     pub async fn start_again(&self) {
         {
             let mut state = self.shared.state();
@@ -148,7 +148,7 @@ impl Coder {
         self.server.start_again().await;
     }
 
-    /// Changes how it is set up: URLs that are known only once everybody listens.
+    /// Changes the setup: URLs that are known only once everybody listens.
     pub fn set_up(&self, change: impl FnOnce(&mut Setup)) {
         change(&mut self.shared.setup.lock().unwrap());
     }
@@ -158,7 +158,7 @@ impl Coder {
         self.shared.state().faults.entry(path.to_owned()).or_default().push(fault);
     }
 
-    /// Lets `waiting` requests pass that met [`Fault::Gate`].
+    /// Releases `waiting` requests that met [`Fault::Gate`].
     pub fn open_gate(&self, waiting: usize) {
         self.shared.gate.add_permits(waiting);
     }
@@ -181,7 +181,7 @@ impl Coder {
         self.shared.state().users.clone()
     }
 
-    /// Adds a user who signs in otherwise, with a fresh session key.
+    /// Adds a user with another login type, with a fresh session key.
     pub fn add_user(&self, username: &str, login_type: &'static str) -> (String, String) {
         let mut state = self.shared.state();
         let id = uuid();
@@ -206,7 +206,7 @@ impl Coder {
         state.users.iter_mut().find(|user| user.username == username).unwrap().status = "suspended";
     }
 
-    /// Makes a key for a user, as `coder tokens create` or an administrator does elsewhere.
+    /// Creates a key for a user, as `coder tokens create` or an administrator does elsewhere.
     pub fn make_key(&self, user: &str, login_type: &'static str, scope: &str) -> String {
         self.shared.state().make_key(user, login_type, scope)
     }
@@ -245,7 +245,7 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .map(|(_, v)| v)
 }
 
-/// Coder's JSON answer with the headers that every answer of its API has.
+/// Coder's JSON response with the headers that every response of its API has.
 pub(super) fn api(status: u16, body: &Value) -> Response<Body> {
     let mut response = text(status, "application/json; charset=utf-8", body.to_string());
     decorate(response.headers_mut());

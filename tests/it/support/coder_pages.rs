@@ -53,14 +53,14 @@ pub fn anonymous(
     })
 }
 
-/// An answer without body and type.
+/// A response without body and type.
 fn bare(status: u16) -> Response<Body> {
     let mut response = text(status, "text/plain", "");
     response.headers_mut().remove(header::CONTENT_TYPE);
     response
 }
 
-/// What the real one answered to somebody without a credential, for routes that nothing else is known of.
+/// The real Coder's response to somebody without a credential, for routes about which nothing else is known.
 pub fn recorded(coder: &Shared, request: &Request<Incoming>) -> Option<Response<Body>> {
     let text_of = match coder.setup().version {
         Version::July2025 => include_str!("../../vectors/coder-answers-2025-07.json"),

@@ -1,4 +1,4 @@
-//! A request at the stand-in for Coder: whose it is, and who answers it.
+//! A request at the stand-in for Coder: its user, and its handler.
 
 use std::sync::{Arc, MutexGuard};
 

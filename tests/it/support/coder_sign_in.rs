@@ -107,7 +107,7 @@ impl Shared {
         self.sign_in(&setup, state, &tokens, &claims, redirect_to)
     }
 
-    /// Claims as Coder merges them, checked as it checks them.
+    /// Merges claims as Coder does, and checks them as Coder does.
     async fn claims(&self, setup: &Setup, tokens: &Value) -> Result<Value, Box<Response<Body>>> {
         let id_token = tokens["id_token"].as_str().unwrap_or_default();
         let verified = self.verify(setup, id_token).await;
@@ -183,7 +183,7 @@ impl Shared {
         response
     }
 
-    /// As golang.org/x/oauth2 guesses: Basic first, on any error the same again in the body; the way that worked is
+    /// As golang.org/x/oauth2 guesses: Basic first, on any error the same again in the body; the method that worked is
     /// kept.
     async fn token_request(&self, setup: &Setup, form: &[(&str, &str)]) -> Result<Value, String> {
         let known = self.state().authentication;

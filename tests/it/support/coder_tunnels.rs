@@ -1,4 +1,4 @@
-//! What stays open at Coder: websockets, DERP, event streams.
+//! Long-lived connections at Coder: websockets, DERP, event streams.
 
 use bytes::Bytes;
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -14,7 +14,7 @@ use tokio_tungstenite::tungstenite::protocol::Role;
 use super::coder::{Shared, message};
 use super::server::{Body, text};
 
-/// A websocket that echoes what it is sent.
+/// A websocket that echoes every message.
 pub fn websocket(mut request: Request<Incoming>) -> Response<Body> {
     let Some(key) = request.headers().get(header::SEC_WEBSOCKET_KEY).cloned() else {
         return message(400, "Failed to accept websocket.", None);
@@ -68,7 +68,7 @@ pub fn agent(coder: &Shared, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
-/// A stream of server-sent events: one at once, and then silence.
+/// A stream of server-sent events: one at once, then silence.
 pub fn events() -> Response<Body> {
     let first = futures_util::stream::once(async {
         Ok(Frame::data(Bytes::from_static(b"event: data\ndata: {\"n\":1}\n\n")))
@@ -81,7 +81,7 @@ pub fn events() -> Response<Body> {
         .unwrap()
 }
 
-/// The AI gateway's answer: looks for the token in its own places, and streams a long answer, part by part.
+/// The AI gateway's response: looks for the token in its own places, and streams a long response, part by part.
 pub fn completion(coder: &Shared, request: &Request<Incoming>) -> Response<Body> {
     let places = ["x-coder-ai-governance-token", "x-api-key", "authorization"];
     let shown = places.iter().find_map(|name| request.headers().get(*name)?.to_str().ok());

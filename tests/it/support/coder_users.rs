@@ -1,4 +1,4 @@
-//! Users as Coder's API names them, by `me`, id or name, and the keys that are made for them.
+//! Users as Coder's API names them, by `me`, id or name, and the keys created for them.
 
 use http::{Method, Request, Response};
 use hyper::body::Incoming;
@@ -7,14 +7,14 @@ use serde_json::{Value, json};
 use super::coder::{Key, Shared, User, api, message};
 use super::server::{Body, body_text};
 
-/// A user that a path names, and what is behind the name.
+/// A user named by a path, and the rest of the path.
 pub struct Named {
     user: User,
     behind: String,
 }
 
 impl Named {
-    /// The user of a path below `/api/v2/users/`, as far as the key's user may see them: oneself, or everybody for
+    /// The user of a path below `/api/v2/users/`, as far as the key's user may see them: themselves, or everybody for
     /// an owner. `None` for every other path.
     pub fn find(coder: &Shared, path: &str, key: &Key) -> Option<Self> {
         let rest = path.strip_prefix("/api/v2/users/")?;

@@ -1,5 +1,5 @@
-//! How Coder's libraries read the issuer's documents and an ID token: go-oidc 3.17.0 over go-jose 4.1.4, as strict and
-//! as lenient as they are.
+//! How Coder's libraries read the issuer's documents and an ID token: go-oidc 3.17.0 over go-jose 4.1.4, with the same
+//! strictness.
 
 use aws_lc_rs::signature::{
     ECDSA_P256_SHA256_FIXED, ECDSA_P384_SHA384_FIXED, ECDSA_P521_SHA512_FIXED, ED25519,
@@ -19,7 +19,7 @@ use super::coder::{Setup, Shared};
 const SUPPORTED: [&str; 10] =
     ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512", "PS256", "PS384", "PS512", "EdDSA"];
 
-/// What Coder keeps of the discovery document until it is restarted, and the keys that it read last.
+/// What Coder keeps of the discovery document until a restart, and the keys that it read last.
 #[derive(Clone, Debug, Default)]
 pub struct Discovered {
     algorithms: Vec<String>,
@@ -43,7 +43,7 @@ enum Public {
 }
 
 impl Shared {
-    /// Verifies an ID token: its claims, or the error that go-oidc has.
+    /// Verifies an ID token: returns its claims, or go-oidc's error.
     pub async fn verify(&self, setup: &Setup, id_token: &str) -> Result<Value, String> {
         let discovered = self.discovered(setup).await?;
         let parts: Vec<&str> = id_token.split('.').collect();
@@ -77,7 +77,7 @@ impl Shared {
         Ok(claims)
     }
 
-    /// The issuer is not compared (`CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS`), and no nonce is.
+    /// Neither the issuer (`CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS`) nor a nonce is compared.
     fn check_claims(&self, setup: &Setup, claims: &Value) -> Result<(), String> {
         let text = |name: &str| claims[name].is_null() || claims[name].is_string();
         if !["iss", "sub", "nonce", "at_hash"].into_iter().all(text) {
@@ -107,8 +107,8 @@ impl Shared {
         Ok(())
     }
 
-    /// The discovery document, read once. Coder reads it when it starts; this one when it first needs it, because here
-    /// Coder's stand-in is started before the gateway.
+    /// The discovery document, read once. Coder reads it when it starts; the stand-in when first needed, because it
+    /// starts before the gateway.
     async fn discovered(&self, setup: &Setup) -> Result<Discovered, String> {
         if let Some(known) = &self.state().discovered {
             return Ok(known.clone());
@@ -131,7 +131,7 @@ impl Shared {
         Ok(discovered)
     }
 
-    /// The key set: one key that go-jose cannot read, and none of them is.
+    /// The key set: one key that go-jose cannot read makes all of them unusable.
     async fn read_keys(&self, jwks_uri: &str) -> Result<Vec<Key>, String> {
         let set = self.get_json(jwks_uri).await?;
         read_key_set(&set).map_err(|error| format!("fetching keys oidc: failed to decode keys: {error}"))
@@ -195,7 +195,7 @@ impl Key {
         Ok(Self { kid: text("kid")?.to_owned(), public })
     }
 
-    /// `use` and `alg` of the key are not looked at.
+    /// `use` and `alg` of the key are ignored.
     fn verifies(&self, alg: &str, message: &[u8], signature: &[u8]) -> bool {
         match &self.public {
             Public::Rsa { n, e } => {
@@ -211,7 +211,7 @@ impl Key {
                 RsaPublicKeyComponents { n, e }.verify(how, message, signature).is_ok()
             }
             Public::Ec(curve, point) => {
-                // go-jose takes any curve under any of the three names; nobody signs so.
+                // go-jose accepts any curve under any of the three names; nobody signs like that.
                 alg.starts_with("ES")
                     && UnparsedPublicKey::new(*curve, point).verify(message, signature).is_ok()
             }
@@ -238,7 +238,7 @@ fn point(
     Ok(Public::Ec(curve, point))
 }
 
-/// Each is a certificate in DER: no more of it is read here than how it begins.
+/// Each is a certificate in DER: only its beginning is checked here.
 fn check_certificates(chain: Option<&Value>) -> Result<(), String> {
     let odd = || "go-jose/go-jose: failed to unmarshal x5c field".to_owned();
     let all = match chain {

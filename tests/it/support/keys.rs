@@ -1,5 +1,5 @@
-//! Signing keys of the provider stand-in, and the JWTs it signs with them. Written out by hand,
-//! so that it can also sign what no honest library would.
+//! Signing keys of the provider stand-in, and the JWTs it signs with them, built without a JWT library
+//! so that it can also sign what no correct library would.
 
 use std::sync::OnceLock;
 
@@ -25,11 +25,11 @@ enum Pair {
     Rsa(&'static RsaKeyPair, &'static dyn RsaEncoding),
     Ec(EcdsaKeyPair, usize),
     Ed(Ed25519KeyPair),
-    /// HS256 with the client secret: what authentik does when no signing key is chosen.
+    /// HS256 with the client secret: authentik's behaviour without a signing key.
     Secret(Vec<u8>),
 }
 
-/// RSA keys take long to make: two for the whole test run, one to rotate to.
+/// RSA keys are slow to create: two for the entire test run, one to rotate to.
 fn rsa(which: usize) -> &'static RsaKeyPair {
     static KEYS: OnceLock<[RsaKeyPair; 2]> = OnceLock::new();
     let make = || RsaKeyPair::generate(KeySize::Rsa2048).unwrap();
@@ -55,7 +55,7 @@ impl SigningKey {
         Self { kid: kid.to_owned(), alg, pair }
     }
 
-    /// The public key as authentik's JWKS shows it; nothing for a shared secret.
+    /// The public key as in authentik's JWKS; `None` for a shared secret.
     pub fn jwk(&self) -> Option<Value> {
         let (kid, alg) = (&self.kid, self.alg);
         Some(match &self.pair {
@@ -85,7 +85,7 @@ impl SigningKey {
         self.jws(&json!({"alg": self.alg, "kid": self.kid, "typ": typ}), claims)
     }
 
-    /// A JWS with any header at all, signed with this key.
+    /// A JWS with any header, signed with this key.
     pub fn jws(&self, header: &Value, claims: &Value) -> String {
         let signed = format!("{}.{}", B64.encode(header.to_string()), B64.encode(claims.to_string()));
         format!("{signed}.{}", B64.encode(self.sign(signed.as_bytes())))

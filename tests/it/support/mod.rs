@@ -1,4 +1,4 @@
-//! What the integration tests are made of.
+//! The parts of the integration tests.
 
 pub mod client;
 pub mod coder;

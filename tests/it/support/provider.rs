@@ -1,4 +1,4 @@
-//! A scriptable OpenID provider in authentik's shape: its URLs, its claims, its error answers,
+//! A scriptable OpenID provider in authentik's shape: its URLs, its claims, its error responses,
 //! and every way in which one can be slow, broken or dishonest.
 
 use std::collections::{BTreeMap, HashMap};
@@ -21,7 +21,7 @@ pub struct User {
     pub active: bool,
     /// The scope claims: email, email_verified, name, preferred_username, groups.
     pub claims: Map<String, Value>,
-    /// The session at the provider, as long as it lives.
+    /// The session at the provider, while it lasts.
     pub sid: Option<String>,
 }
 
@@ -38,19 +38,19 @@ pub(super) struct Code {
 pub(super) struct SsoSession {
     /// When the person last signed in.
     pub(super) since: i64,
-    /// Whether `prompt=login` has been heeded already.
+    /// Whether `prompt=login` has been honoured already.
     pub(super) prompted: bool,
 }
 
 pub(super) struct State {
     pub(super) users: BTreeMap<String, User>,
     pub(super) signed_in: Option<String>,
-    /// The session at the provider, where one is kept.
+    /// The session at the provider, if one is kept.
     pub(super) session: Option<SsoSession>,
     pub(super) codes: HashMap<String, Code>,
     pub(super) refresh_tokens: HashMap<String, String>,
     pub(super) access_tokens: HashMap<String, String>,
-    /// Access token to the moment it expires, in seconds.
+    /// The expiry of each access token, in seconds.
     pub(super) expiries: HashMap<String, i64>,
     pub(super) keys: Vec<SigningKey>,
     pub(super) faults: HashMap<String, Vec<Fault>>,
@@ -83,7 +83,7 @@ impl Provider {
         Self::on(Server::bind().await, clock)
     }
 
-    /// Starts one on a listener that is bound already.
+    /// Starts one on a listener that is already bound.
     pub fn on(listener: TcpListener, clock: &Clock) -> Self {
         let address = listener.local_addr().unwrap();
         let mut users = BTreeMap::new();
@@ -125,12 +125,12 @@ impl Provider {
         Self { shared, server }
     }
 
-    /// Stops answering: connections are refused.
+    /// Stops responding: connections are refused.
     pub fn stop(&self) {
         self.server.stop();
     }
 
-    /// Answers again, on the same port and with everything it knew.
+    /// Responds again, on the same port and with everything it knew.
     pub async fn start_again(&self) {
         self.server.start_again().await;
     }
@@ -160,7 +160,7 @@ impl Provider {
         self.shared.state.lock().unwrap()
     }
 
-    /// Decides who the authorization endpoint finds signed in.
+    /// Decides which user the authorization endpoint finds signed in.
     pub fn sign_in_as(&self, name: &str) {
         let mut state = self.state();
         state.signed_in = Some(name.to_owned());
@@ -186,7 +186,7 @@ impl Provider {
         state.access_tokens.retain(|_, user| user != name);
     }
 
-    /// Ends the user's session: refresh tokens live on, access tokens do not; the `sid` that ended.
+    /// Ends the user's session: refresh tokens survive, access tokens do not; returns the `sid` that ended.
     pub fn end_session(&self, name: &str) -> Option<String> {
         let mut state = self.state();
         state.access_tokens.retain(|_, user| user != name);
@@ -203,7 +203,7 @@ impl Provider {
         self.state().faults.entry(endpoint.to_owned()).or_default().push(fault);
     }
 
-    /// Every request to `endpoint` meets `fault`, until `None` is said.
+    /// Every request to `endpoint` meets `fault`, until it is set to `None`.
     pub fn fail_all(&self, endpoint: &str, fault: Option<Fault>) {
         let mut state = self.state();
         match fault {
@@ -212,17 +212,17 @@ impl Provider {
         };
     }
 
-    /// Lets `waiting` requests pass that met [`Fault::Gate`].
+    /// Releases `waiting` requests that met [`Fault::Gate`].
     pub fn open_gate(&self, waiting: usize) {
         self.shared.gate.add_permits(waiting);
     }
 
-    /// How often an endpoint was asked.
+    /// The number of requests to an endpoint.
     pub fn count(&self, endpoint: &str) -> u32 {
         self.state().counts.get(endpoint).copied().unwrap_or(0)
     }
 
-    /// Token requests with a grant type.
+    /// The number of token requests with a grant type.
     pub fn grants(&self, grant_type: &str) -> usize {
         let state = self.state();
         let of_type =
@@ -240,13 +240,13 @@ impl Provider {
         self.state().keys = keys;
     }
 
-    /// Every token that is worth something here: what must never appear in a log or on a page.
+    /// Every valid token: none may appear in a log or on a page.
     pub fn live_tokens(&self) -> Vec<String> {
         let state = self.state();
         state.refresh_tokens.keys().chain(state.access_tokens.keys()).cloned().collect()
     }
 
-    /// Every token that was ever given, of all three kinds.
+    /// Every token ever issued, of all three kinds.
     pub fn every_token(&self) -> Vec<String> {
         self.state().given.clone()
     }

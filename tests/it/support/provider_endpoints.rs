@@ -1,4 +1,4 @@
-//! What the stand-in for authentik answers.
+//! The endpoints of the stand-in for authentik.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
@@ -104,7 +104,7 @@ impl Shared {
             key
         });
         let keys: Vec<Value> = state.knobs.foreign_keys.iter().cloned().chain(own).collect();
-        // authentik answers an empty object when the provider has no signing key.
+        // authentik serves an empty object when the provider has no signing key.
         if keys.is_empty() { json!({}) } else { json!({"keys": keys}) }
     }
 
@@ -311,7 +311,7 @@ impl Shared {
 }
 
 impl State {
-    /// Has the person sign in where that is asked for: when they did. How often they were asked is counted as
+    /// Makes the person sign in if required; returns when they did. The number of sign-in forms is counted as
     /// `login-form`.
     fn authenticate(&mut self, query: &[(String, String)], now: i64) -> i64 {
         let Some(session) = self.session.as_mut().filter(|_| self.knobs.keeps_session) else {

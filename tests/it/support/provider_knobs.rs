@@ -5,22 +5,22 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-/// What an endpoint does instead of answering properly.
+/// What an endpoint does instead of responding properly.
 #[derive(Clone, Debug)]
 pub enum Fault {
     /// This status with this JSON text.
     Status(u16, String),
     /// 500 with a page that quotes the request, as frameworks write it in debug mode.
     Quotes,
-    /// 200 with something that is no JSON.
+    /// 200 with something that is not JSON.
     Garbled,
     /// Closes the connection.
     HangUp,
-    /// Waits until [`Provider::open_gate`], then answers properly.
+    /// Waits until [`Provider::open_gate`], then responds properly.
     Gate,
 }
 
-/// How userinfo is answered (OpenID Connect Core §5.3.2).
+/// The format of userinfo (OpenID Connect Core §5.3.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UserInfoAs {
     Json,
@@ -30,7 +30,7 @@ pub enum UserInfoAs {
     Encrypted,
 }
 
-/// An error answer of the token endpoint: status, `error`, `error_description`.
+/// An error response of the token endpoint: status, `error`, `error_description`.
 pub type Refusal = (u16, &'static str, &'static str);
 
 /// How the token endpoint refuses, by product.
@@ -38,9 +38,9 @@ pub type Refusal = (u16, &'static str, &'static str);
 pub struct Refusals {
     /// A wrong client id or secret.
     pub client: Refusal,
-    /// A refresh token that nobody has.
+    /// An unknown refresh token.
     pub refresh_token: Refusal,
-    /// A code that nobody has.
+    /// An unknown code.
     pub code: Refusal,
 }
 
@@ -67,7 +67,7 @@ impl Refusals {
         refresh_token: (400, "invalid_grant", "Invalid refresh token"),
         code: (400, "invalid_grant", "Code not valid"),
     };
-    /// Nobody's: one that looks at the grant before it looks at the client.
+    /// No known product: one that checks the grant before the client.
     pub const UNTELLING: Self = Self { client: (400, "invalid_grant", ""), ..Self::AUTHENTIK };
 }
 
@@ -78,7 +78,7 @@ pub struct Knobs {
     pub access_token_life: Duration,
     /// `offline_access` is granted: a refresh token comes.
     pub offline_access: bool,
-    /// A refresh token that was used is spent (authentik's default).
+    /// A used refresh token is spent (authentik's default).
     pub rotate: bool,
     /// No new refresh token at a refresh (authentik's `refresh_token_threshold`).
     pub no_new_refresh_token: bool,
@@ -90,21 +90,21 @@ pub struct Knobs {
     pub auth_methods: Vec<&'static str>,
     /// The one method of client authentication that this client may use, whatever is announced.
     pub client_uses: Option<&'static str>,
-    /// What a user's refreshes are answered with instead of tokens: status and body.
+    /// The response to a user's refreshes instead of tokens: status and body.
     pub no_refresh_for: BTreeMap<&'static str, (u16, &'static str)>,
-    /// One refresh token for each user: that of a new sign-in takes the place of the one before.
+    /// One refresh token for each user: a new sign-in replaces the previous one.
     pub one_refresh_token: bool,
-    /// How refresh tokens begin.
+    /// The prefix of refresh tokens.
     pub refresh_token_prefix: &'static str,
-    /// Replaces or removes members of the token endpoint's answers to refreshes.
+    /// Replaces or removes members of the token endpoint's responses to refreshes.
     pub refresh_answer: Map<String, Value>,
     /// How it refuses.
     pub refusals: Refusals,
-    /// The redirect URIs that are registered; `None` for whatever is asked for.
+    /// The registered redirect URIs; `None` allows all.
     pub redirect_uris: Option<Vec<String>>,
-    /// The grant types allowed to the client, which come first (authentik since 2026.5).
+    /// The grant types allowed to the client, which are checked first (authentik since 2026.5).
     pub grant_types: Vec<&'static str>,
-    /// The client is public: its secret is not looked at.
+    /// The client is public: its secret is not checked.
     pub public: bool,
     /// Replaces members of the discovery document.
     pub discovery: Map<String, Value>,
@@ -114,7 +114,7 @@ pub struct Knobs {
     pub header: Map<String, Value>,
     /// Replaces or removes claims of userinfo.
     pub userinfo: Map<String, Value>,
-    /// A session at the provider is kept and answers silently, as authentik's does: `auth_time` is that of the sign-in
+    /// A session at the provider is kept and responds silently, as authentik's does: `auth_time` is that of the sign-in
     /// that began it, `prompt=login` asks once, and `max_age` asks whenever it has passed. Otherwise every
     /// authorization request finds somebody who has just signed in.
     pub keeps_session: bool,
@@ -122,11 +122,11 @@ pub struct Knobs {
     pub userinfo_as: UserInfoAs,
     /// One token is both the access token and the ID token (Casdoor 3.158.0).
     pub one_token: bool,
-    /// Further entries of the key set, whatever they are; they come first.
+    /// Further entries of the key set, of any kind; they come first.
     pub foreign_keys: Vec<Value>,
-    /// Members that each of its own keys has in the key set as well.
+    /// Additional members of each of its own keys in the key set.
     pub jwk: Map<String, Value>,
-    /// Takes these claims away again at a refresh, or puts others.
+    /// Removes or replaces these claims at a refresh.
     pub refreshed: Map<String, Value>,
 }
 
@@ -165,7 +165,7 @@ impl Default for Knobs {
 }
 
 impl Knobs {
-    /// Whether a redirect URI is not registered.
+    /// Whether a redirect URI is unregistered.
     pub(super) fn is_foreign(&self, redirect_uri: &str) -> bool {
         self.redirect_uris.as_ref().is_some_and(|known| !known.iter().any(|uri| uri == redirect_uri))
     }

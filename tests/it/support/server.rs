@@ -20,7 +20,7 @@ use super::within::within;
 pub type Body = BoxBody<Bytes, Infallible>;
 pub type Answer = Result<Response<Body>, HangUp>;
 
-/// The answer is to close the connection without one.
+/// Closes the connection without a response.
 #[derive(Debug)]
 pub struct HangUp;
 
@@ -75,7 +75,7 @@ impl Server {
     }
 }
 
-/// A server that can be stopped, and started again on the port that it had.
+/// A server that can be stopped, and restarted on the same port.
 pub struct Switched {
     address: SocketAddr,
     start: Box<dyn Fn(TcpListener) -> Server + Send + Sync>,
@@ -98,12 +98,12 @@ impl Switched {
         Self { address, start: Box::new(start), running }
     }
 
-    /// Connections are refused, those that are open end.
+    /// Refuses connections and ends open ones.
     pub fn stop(&self) {
         self.running.lock().unwrap().take();
     }
 
-    /// Answers again.
+    /// Responds again.
     pub async fn start_again(&self) {
         let bind_again = async {
             loop {
@@ -118,7 +118,7 @@ impl Switched {
     }
 }
 
-/// An answer with a text body.
+/// A response with a text body.
 pub fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response<Body> {
     Response::builder()
         .status(StatusCode::from_u16(status).unwrap())
@@ -127,7 +127,7 @@ pub fn text(status: u16, content_type: &str, body: impl Into<Bytes>) -> Response
         .unwrap()
 }
 
-/// An answer with a JSON body.
+/// A response with a JSON body.
 pub fn json(status: u16, body: &Value) -> Response<Body> {
     text(status, "application/json", body.to_string())
 }
@@ -139,17 +139,17 @@ pub fn redirect(status: u16, to: &str) -> Response<Body> {
     response
 }
 
-/// A form's or a query's fields.
+/// The fields of a form or query.
 pub fn fields(encoded: &str) -> Vec<(String, String)> {
     url::form_urlencoded::parse(encoded.as_bytes()).into_owned().collect()
 }
 
-/// The first field of a name.
+/// The first field with a name.
 pub fn field<'a>(fields: &'a [(String, String)], name: &str) -> Option<&'a str> {
     fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
 }
 
-/// Reads a request's whole body as text.
+/// Reads a request's complete body as text.
 pub async fn body_text(request: Request<Incoming>) -> String {
     let bytes =
         request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();

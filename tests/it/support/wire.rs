@@ -16,7 +16,7 @@ pub use super::within::within;
 /// A websocket's client end.
 pub type Socket = WebSocketStream<TokioIo<Upgraded>>;
 
-/// Switches to `protocol` at `path`; the status where that is refused.
+/// Switches to `protocol` at `path`; returns the status if that is refused.
 pub async fn upgrade(
     host: &str,
     path: &str,
@@ -38,13 +38,13 @@ pub async fn upgrade(
     Ok(TokioIo::new(within(hyper::upgrade::on(answer)).await.unwrap()))
 }
 
-/// Opens a websocket at `path`; the status where that is refused.
+/// Opens a websocket at `path`; returns the status if that is refused.
 pub async fn websocket(host: &str, path: &str, headers: &[(&str, &str)]) -> Result<Socket, u16> {
     let io = upgrade(host, path, "websocket", headers).await?;
     Ok(WebSocketStream::from_raw_socket(io, Role::Client, None).await)
 }
 
-/// Sends bytes on a connection of their own and reads until it is closed, or nothing comes for a while.
+/// Sends bytes on their own connection and reads until it is closed or idle for a while.
 pub async fn raw(host: &str, bytes: impl AsRef<[u8]>) -> String {
     let mut stream = TcpStream::connect(host).await.unwrap();
     stream.write_all(bytes.as_ref()).await.unwrap();
@@ -58,7 +58,7 @@ pub async fn raw(host: &str, bytes: impl AsRef<[u8]>) -> String {
     String::from_utf8_lossy(&text).into_owned()
 }
 
-/// The statuses of all answers in what a connection said.
+/// The statuses of all responses in the bytes of a connection.
 pub fn statuses(text: &str) -> Vec<u16> {
     let heads = text.split("HTTP/1.1 ").skip(1);
     heads.filter_map(|head| head.get(..3)?.parse().ok()).collect()

@@ -1,8 +1,8 @@
-//! The bound of everything that a test waits for.
+//! The time limit of everything that a test waits for.
 
 use std::time::Duration;
 
-/// Longer than anything here takes: only a hang is cut by it.
+/// Longer than anything here takes: only a hang reaches it.
 pub const HANG: Duration = Duration::from_secs(20);
 
 /// Waits for `future`. Fails the test when it hangs.

@@ -21,18 +21,18 @@ use super::server::Server;
 use super::store::{Faulty, StoreFault, Switch};
 use super::within::within;
 
-/// Where every test's clock begins: 2026-11-24 10:00 UTC.
+/// The start of every test's clock: 2026-11-24 10:00 UTC.
 pub const START: Timestamp = Timestamp::from_seconds(1_795_514_400);
 
-/// The longest pause between two turns of a background task for which a test waits.
+/// The longest pause between two runs of a background task for which a test waits.
 const BACKGROUND_PAUSE: Duration = Duration::from_secs(2);
 
-/// The rounds of [`World::until`] in which such a pause passes: late, so that a turn under way can finish, and seldom,
+/// The rounds of [`World::until`] in which such a pause passes: late, so that a run in progress can finish, and seldom,
 /// so that the time-out of a request (10 s) does not pass with them.
 const PASSING: [usize; 3] = [20, 200, 1000];
 
-/// A port that is taken for the gateway: bound, never listening, so that only the gateway's own
-/// sockets (which share ports) can have it.
+/// A port reserved for the gateway: bound, never listening, so that only the gateway's own
+/// sockets (which share ports) can use it.
 struct Reserved {
     _socket: Socket,
     port: u16,
@@ -49,7 +49,7 @@ impl Reserved {
     }
 }
 
-/// The three of them, and the hand of their clock.
+/// The three parties and their clock.
 pub struct World {
     pub hand: ManualClock,
     pub clock: Clock,
@@ -62,7 +62,7 @@ pub struct World {
     open_files: Option<u64>,
     /// Whether and how the store fails.
     pub store: Switch,
-    /// Where probes and metrics are served, if they are.
+    /// The address of probes and metrics, if they are served.
     pub admin: Option<SocketAddr>,
     running: Option<Running>,
     _ports: [Reserved; 2],
@@ -73,7 +73,7 @@ struct Running {
     task: JoinHandle<()>,
 }
 
-/// What a test wants to be different.
+/// A test's changes to the defaults.
 pub struct Options {
     pub version: Version,
     /// The wildcard access URL's suffix for app hosts, e.g. `.apps.test`.
@@ -81,17 +81,17 @@ pub struct Options {
     pub host_prefix_cookie: bool,
     /// More lines of the section `listen`.
     pub listen: &'static str,
-    /// TLS, with a certificate of its own for 127.0.0.1, and an access URL of https.
+    /// TLS, with a certificate for 127.0.0.1, and an https access URL.
     pub tls: bool,
-    /// More YAML, whole sections.
+    /// More YAML, complete sections.
     pub sections: &'static str,
     /// More lines of the section `oidc`.
     pub oidc: &'static str,
-    /// The public address of the provider, which the gateway then reaches inside only (`oidc.internalURL`).
+    /// The public address of the provider, which the gateway reaches only internally (`oidc.internalURL`).
     pub public_provider: Option<&'static str>,
-    /// Email domains that Coder itself lets in (its own check comes after the gateway's).
+    /// Email domains that Coder itself allows (its own check follows the gateway's).
     pub coder_domain: &'static str,
-    /// The limit on open files that connections are derived from; the process's own when there is none.
+    /// The limit on open files that connections are derived from; the process's own if `None`.
     pub open_files: Option<u64>,
 }
 
@@ -113,19 +113,19 @@ impl Default for Options {
 }
 
 impl World {
-    /// With everything at its default.
+    /// With all defaults.
     pub async fn start() -> Self {
         Self::with(Options::default()).await
     }
 
-    /// With some of it different.
+    /// With some changes.
     pub async fn with(options: Options) -> Self {
         let mut world = Self::without_gateway(options).await;
         world.start_gateway().await;
         world
     }
 
-    /// Both neighbours, and a gateway that is not started yet.
+    /// Both neighbours, and a gateway that has not started yet.
     pub async fn without_gateway(options: Options) -> Self {
         let (clock, hand) = Clock::manual(START);
         let provider = Provider::start(&clock).await;
@@ -184,7 +184,7 @@ impl World {
         self.running = Some(Running { shutdown, task });
     }
 
-    /// The store fails from now on, or no longer.
+    /// Makes the store fail from now on, or no longer.
     pub fn store_fails(&self, fault: impl Into<Option<StoreFault>>) {
         *self.store.lock().unwrap() = fault.into();
     }
@@ -204,7 +204,7 @@ impl World {
         }
     }
 
-    /// Begins the soft stage of the stop, and does not wait.
+    /// Begins the soft stage of the stop, without waiting.
     pub fn begin_stop(&self) {
         self.running.as_ref().expect("it runs").shutdown.begin();
     }
@@ -222,7 +222,7 @@ impl World {
         self.until("the gateway asked for the provider's keys", || self.provider.count("jwks") > 0).await;
     }
 
-    /// Waits until something is so, as it is bound to become in the background. Fires the timers of background tasks
+    /// Waits until a condition holds, as it must after background work. Fires the timers of background tasks
     /// instead of waiting for them: see [`World::pass`].
     pub async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
         for round in 0..10_000 {
@@ -237,7 +237,7 @@ impl World {
         panic!("it never came about that {what}");
     }
 
-    /// Waits until somebody can be sent to the provider.
+    /// Waits until a browser can be sent to the provider.
     pub async fn until_ready(&self) {
         for _ in 0..1_000 {
             if Browser::new().get(&self.start_url("/")).await.status == 302 {
@@ -264,13 +264,13 @@ impl World {
         browser
     }
 
-    /// Goes through the whole sign-in up to the answer of the callback.
+    /// Goes through the complete sign-in up to the response of the callback.
     pub async fn sign_in_with(&self, browser: &Browser, user: &str, redirect: &str) -> Answer {
         let back = self.to_callback(browser, user, redirect).await;
         browser.get(&back).await
     }
 
-    /// Starts a sign-in and comes back from the provider: the callback's URL with code and state.
+    /// Starts a sign-in and returns from the provider: the callback's URL with code and state.
     pub async fn to_callback(&self, browser: &Browser, user: &str, redirect: &str) -> String {
         self.ready().await;
         self.provider.sign_in_as(user);
@@ -307,7 +307,7 @@ impl World {
         super::client::send(request.body(bytes::Bytes::new()).unwrap()).await.unwrap()
     }
 
-    /// Whether a request arrived at Coder. One that did not was refused, in Coder's shape.
+    /// Whether a request arrived at Coder. Otherwise it was refused, in Coder's shape.
     pub async fn arrives(&self, method: &str, path: &str, headers: &[(&str, &str)]) -> bool {
         let before = self.coder.seen_at(path).len();
         let answer = self.ask(method, path, headers).await;
@@ -325,7 +325,7 @@ impl World {
         self.ask(method, path, &headers).await
     }
 
-    /// Who `GET /api/v2/users/me` says a browser is.
+    /// Who a browser is according to `GET /api/v2/users/me`.
     pub async fn whoami(&self, browser: &Browser) -> Value {
         browser.fetch(http::Method::GET, &self.url("/api/v2/users/me"), "").await.json()
     }
@@ -336,7 +336,7 @@ impl World {
     }
 
     /// Fires every timer of the gateway's main runtime that is due within `by`, without waiting for it. That runtime is
-    /// the test's own, so background tasks take their next turn. The workers run in real time, on runtimes of their
+    /// the test's own, so background tasks run again. The workers run in real time, on runtimes of their
     /// own. The clock does not move: see [`World::advance`].
     pub async fn pass(&self, by: Duration) {
         tokio::time::pause();
@@ -349,7 +349,7 @@ fn scheme(options: &Options) -> &'static str {
     if options.tls { "https" } else { "http" }
 }
 
-/// A certificate for 127.0.0.1 that signs itself, and its key.
+/// A self-signed certificate for 127.0.0.1, and its key.
 fn write_certificate(dir: &Path) {
     let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
     std::fs::write(dir.join("tls.crt"), made.cert.pem()).unwrap();

@@ -1,4 +1,4 @@
-//! Certificates as they are in a PEM file.
+//! The certificates in a PEM file.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -29,7 +29,7 @@ impl fmt::Display for CertificateTime {
     }
 }
 
-/// One certificate, taken apart.
+/// One parsed certificate.
 #[derive(Debug)]
 pub(super) struct Certificate {
     der: CertificateDer<'static>,
@@ -54,7 +54,7 @@ pub(super) enum Issuance {
 }
 
 impl Certificate {
-    /// Takes a certificate apart; `None` when it is none.
+    /// Parses a certificate; `None` when it is invalid.
     fn parse(der: CertificateDer<'static>) -> Option<Self> {
         let (_, parsed) = X509Certificate::from_der(&der).ok()?;
         let alternatives = parsed.subject_alternative_name().ok()?;
@@ -74,7 +74,7 @@ impl Certificate {
         Some(Self { der, version, subject, issuer, valid_from, valid_until, dns_names, addresses })
     }
 
-    /// The version of X.509: 3 for every certificate of today.
+    /// The version of X.509: 3 for every current certificate.
     pub(super) fn version(&self) -> u32 {
         self.version
     }
@@ -104,13 +104,13 @@ impl Certificate {
         !(self.dns_names.is_empty() && self.addresses.is_empty())
     }
 
-    /// Its alternative names, for people.
+    /// Its alternative names, for display.
     pub(super) fn names(&self) -> String {
         let addresses = self.addresses.iter().map(ToString::to_string);
         self.dns_names.iter().cloned().chain(addresses).collect::<Vec<_>>().join(", ")
     }
 
-    /// Whether it is for a host. A star stands for exactly one label, the first (RFC 9525 §6.3).
+    /// Whether it is for a host. A star matches exactly one label, the first (RFC 9525 §6.3).
     pub(super) fn is_for_name(&self, host: &str) -> bool {
         let host = host.trim_end_matches('.').to_ascii_lowercase();
         self.dns_names.iter().any(|name| match name.strip_prefix("*.") {

@@ -28,7 +28,7 @@ fn key() -> KeyPair {
     KeyPair::generate_for(&PKCS_ECDSA_P256_SHA256).unwrap()
 }
 
-/// Valid for the whole of 2026, and the first days of 2027.
+/// Valid for all of 2026, and the first days of 2027.
 fn params(names: &[&str], common_name: &str) -> CertificateParams {
     let names: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
     let mut params = CertificateParams::new(names).unwrap();
@@ -52,7 +52,7 @@ fn issued(names: &[&str], by: &CertifiedIssuer<'static, KeyPair>) -> String {
     params(names, "server").signed_by(&key(), by).unwrap().pem()
 }
 
-/// What is found of a certificate file with this text.
+/// The findings about a certificate file with this text.
 fn look_at(certificate: impl AsRef<[u8]>) -> Vec<Finding> {
     let folder = TempDir::new().unwrap();
     let (certificate_file, key_file) = (folder.path().join("tls.crt"), folder.path().join("tls.key"));
@@ -76,7 +76,7 @@ fn is_wrong(finding: &Finding, words: &[&str]) {
     }
 }
 
-/// The only finding, which is wrong, and has these words.
+/// The only finding, which must be an error and contain these words.
 fn only_wrong(certificate: impl AsRef<[u8]>, words: &[&str]) {
     let found = look_at(certificate);
     assert_eq!(found.len(), 1, "{found:?}");

@@ -1,4 +1,4 @@
-//! What authentik's answers mean, given the order in which it checks a request.
+//! What authentik's responses mean, given the order in which it checks a request.
 
 use super::super::Finding;
 use super::super::told::Told;
@@ -7,7 +7,7 @@ use crate::oidc::AuthorizationProbe;
 
 /// The client is unknown, its secret is wrong, or, for a code, its redirect URI is not registered.
 const CLIENT: &str = "invalid_client";
-/// The grant type is not allowed; or the client is right, and the code or token is unknown.
+/// The grant type is not allowed; or the client is valid, and the code or token is unknown.
 const GRANT: &str = "invalid_grant";
 
 /// Findings about secret, grant types and redirect URI, in the order of authentik's form.
@@ -30,7 +30,7 @@ pub(super) fn judge(told: &Told, redirect_uri: &str) -> Vec<Finding> {
     }
 }
 
-/// authentik does not say whether client id or secret is wrong, but its authorization endpoint depends on the id only.
+/// authentik does not show whether client id or secret is wrong, but its authorization endpoint depends on the id only.
 fn wrong_client(told: &Told) -> Finding {
     let id_is_known = match &told.authorization {
         AuthorizationProbe::Back(None) => true,
@@ -92,7 +92,7 @@ fn refresh_hidden(told: &Told, code_as_stranger: Option<&str>, redirect_uri: &st
     }
 }
 
-/// The finding about the redirect URI, when the secret is right.
+/// The finding about the redirect URI, if the secret is right.
 fn code(code: Option<&str>, as_stranger: Option<&str>, redirect_uri: &str, told: &Told) -> Finding {
     match (code, as_stranger) {
         (Some(CLIENT), _) => Finding::wrong(

@@ -1,4 +1,4 @@
-//! What the answer of the authorization endpoint means, at any provider.
+//! What the response of the authorization endpoint means, at any provider.
 
 use super::super::Finding;
 use super::super::told::Told;

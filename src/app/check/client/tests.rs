@@ -1,4 +1,4 @@
-//! Each product's answers, as seen on the wire, and the findings for them.
+//! Each product's responses, as recorded, and the findings for them.
 
 use super::super::Level;
 use super::*;
@@ -22,7 +22,7 @@ fn back(code: &str) -> AuthorizationProbe {
     AuthorizationProbe::Back(Some(OAuthError { code: code.to_owned(), description: None, status: None }))
 }
 
-/// Answers: to a refresh with our secret and with a made-up one, to a code with both.
+/// Responses: to a refresh with our secret and with a made-up one, to a code with both.
 fn told(refresh: [Probed; 2], code: [Probed; 2]) -> Told {
     let ([refresh, refresh_as_stranger], [code, code_as_stranger]) = (refresh, code);
     Told {
@@ -96,8 +96,8 @@ fn a_secret_alone_is_named_where_authentik_knows_the_client_id() {
     assert!(found(&unknown, true)[0].cause.contains("oidc.clientID or"));
 }
 
-/// Dex 2.45.1 answers a dead refresh token with `invalid_request`. Keycloak 26.7.3 answers a wrong secret with 401
-/// `unauthorized_client`. Both give a right client another answer than a stranger, which is enough.
+/// Dex 2.45.1 rejects a dead refresh token with `invalid_request`. Keycloak 26.7.3 rejects a wrong secret with 401
+/// `unauthorized_client`. Both respond differently to a valid client and to a stranger, which is enough.
 #[test]
 fn other_providers_are_known_by_answering_us_otherwise_than_a_stranger() {
     let keycloak = || described("unauthorized_client", "Invalid client or Invalid client credentials");

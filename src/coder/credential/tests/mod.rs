@@ -25,7 +25,7 @@ fn headers(lines: &[(&str, &str)]) -> HeaderMap {
     headers
 }
 
-/// The kind, the credential itself, and whether it stands in the URL.
+/// The kind, the credential itself, and whether it is in the URL.
 type Seen = Result<Option<(PresentedKind, String, bool)>, Contradiction>;
 
 fn find(class: RouteClass, lines: &[(&str, &str)], query: &str) -> Seen {
@@ -116,7 +116,7 @@ fn the_same_credential_twice_is_one() {
     assert_eq!(in_url, Ok(Some((PresentedKind::Person, A.to_owned(), true))));
 }
 
-/// CVE-2026-26308 and its class: the second of two credentials decides somewhere, so both are refused.
+/// CVE-2026-26308 and its class: some reader uses the second of two credentials, so the gateway refuses both.
 #[test]
 fn two_credentials_that_differ_are_a_contradiction() {
     let user = RouteClass::User;
@@ -147,7 +147,7 @@ fn two_credentials_that_differ_are_a_contradiction() {
     }
 }
 
-/// Coder never looks at them once it has found the first one.
+/// Coder ignores them once it has found the first one.
 #[test]
 fn what_is_no_credential_contradicts_nothing() {
     let one = cookie("coder_session_token", A);
@@ -155,7 +155,7 @@ fn what_is_no_credential_contradicts_nothing() {
     assert_eq!(find(RouteClass::User, &lines, "access_token=x"), person(A));
 }
 
-/// One byte that is no text hides nothing: Coder reads the rest of the line.
+/// A byte that is not text hides nothing: Coder reads the rest of the line.
 #[test]
 fn a_cookie_line_with_odd_bytes_is_read_as_coder_reads_it() {
     let mut headers = headers(&[("coder-session-token", A)]);
@@ -228,7 +228,7 @@ fn a_machines_header_counts_on_its_own_routes_only() {
     }
 }
 
-/// CVE-2024-47616: a person's token is told from a machine's wherever it stands.
+/// CVE-2024-47616: a person's token is distinguished from a machine's wherever it is sent.
 #[test]
 fn a_persons_token_on_a_machines_route_is_seen_as_a_persons() {
     let bearer = format!("Bearer {A}");

@@ -1,4 +1,4 @@
-//! Cookies with bytes that are not text: what the gateway finds and strips, against what Coder reads.
+//! Cookies with bytes that are not text: what the gateway finds and strips, compared with what Coder reads.
 
 use http::header;
 use proptest::prelude::*;
@@ -15,8 +15,8 @@ fn with(lines: &[&[u8]]) -> HeaderMap {
     headers
 }
 
-/// The cookies that Coder reads: `readCookies` of Go's net/http (1.26), which drops a pair whose name is no token or
-/// whose value has another byte than RFC 6265's, blanks and commas, and takes quotes away.
+/// The cookies that Coder reads: `readCookies` of Go's net/http (1.26), which drops a pair whose name is not a token or
+/// whose value has bytes other than RFC 6265's, spaces and commas, and removes quotes.
 fn read_by_coder(headers: &HeaderMap) -> Vec<(String, String)> {
     let mut found = Vec::new();
     for line in headers.get_all(header::COOKIE) {
@@ -50,7 +50,7 @@ fn is_credential(name: &str) -> bool {
     cookies::is_session(name) || cookies::is_app_session(name) || name == cookies::SIGNED_APP_TOKEN
 }
 
-/// What Coder would take for a credential.
+/// What Coder would read as a credential.
 fn credentials_of_coder(headers: &HeaderMap) -> Vec<(String, String)> {
     read_by_coder(headers)
         .into_iter()
@@ -88,7 +88,7 @@ fn examine(before: &HeaderMap) {
         strip_credentials(&mut kept, Some(&found));
         assert!(!found.is_alone() || kept == *before, "{class:?}: {before:?}");
         for (name, value) in credentials_of_coder(&kept) {
-            // Coder keeps a blank after the `=`, and then takes the value for no token at all.
+            // Coder keeps a space after the `=`, and then does not accept the value as a token.
             let judged = value.trim_start() == found.secret().expose();
             assert!(
                 judged || name == cookies::SIGNED_APP_TOKEN,
@@ -128,7 +128,7 @@ fn a_cookie_that_is_no_text_is_stripped_and_never_found_again() {
     }
 }
 
-/// Whatever was judged, nothing that Coder reads is left but that.
+/// Whatever was judged, Coder can read nothing else.
 #[test]
 fn the_neighbour_of_a_judged_session_goes_when_it_is_no_text() {
     let line =
@@ -173,7 +173,7 @@ fn piece() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-/// A pair of a name and some value, or any bytes.
+/// A pair of a name and a value, or arbitrary bytes.
 fn pair() -> impl Strategy<Value = Vec<u8>> {
     let pieces = || proptest::collection::vec(piece(), 0..6).prop_map(|pieces| pieces.concat());
     let named = (piece(), pieces()).prop_map(|(name, value)| [name, value].join(&b'='));

@@ -1,11 +1,11 @@
-//! What is left of a request's credentials.
+//! What remains of a request's credentials.
 
 use proptest::prelude::*;
 
 use super::*;
 use crate::policy::Public;
 
-/// What is left of a request's cookies and credential headers.
+/// What remains of a request's cookies and credential headers.
 fn confined(class: RouteClass, lines: &[(&str, &str)], keep: bool) -> Vec<String> {
     let before = headers(lines);
     let finder = finder();
@@ -41,7 +41,7 @@ fn withheld_credentials_are_gone_and_nothing_else() {
     }
 }
 
-/// Found by fuzzing: such a cookie stayed. Coder reads none with such a value, but a workspace app would have seen it.
+/// Found by fuzzing: such a cookie was kept. Coder ignores it, but a workspace app would have seen it.
 #[test]
 fn a_credential_with_bytes_that_are_no_text_is_gone_too() {
     let mut after = HeaderMap::new();
@@ -69,7 +69,7 @@ fn only_the_judged_credential_is_left_with_an_app() {
     );
 }
 
-/// Coder takes a header that equals the cookie as proof against cross-site requests.
+/// Coder accepts a header that equals the cookie as protection against cross-site requests.
 #[test]
 fn the_judged_credential_stays_in_all_of_its_places() {
     let line = cookie("coder_session_token", A);
@@ -78,7 +78,7 @@ fn the_judged_credential_stays_in_all_of_its_places() {
     assert_eq!(left, [format!("coder-session-token: {A}"), format!("cookie: {line}")]);
 }
 
-/// A line with a credential of some kind in some place, or with none.
+/// A line with a credential of any kind in any place, or with none.
 fn line() -> impl Strategy<Value = (&'static str, String)> {
     let text = prop_oneof![Just(A), Just(B), Just(AGENT), Just("odd"), Just("")];
     let cookies = [
@@ -97,7 +97,7 @@ fn line() -> impl Strategy<Value = (&'static str, String)> {
 }
 
 proptest! {
-    /// A request whose credential is alone is forwarded as it is: there must be nothing to take away.
+    /// A request with a single credential is forwarded unchanged: there must be nothing to strip.
     #[test]
     fn beside_a_credential_that_is_alone_nothing_is_taken_away(
         lines in proptest::collection::vec(line(), 0..4),

@@ -1,4 +1,4 @@
-//! Recordings of a real Coder of both versions, where they lie beside the repository.
+//! Recordings of a real Coder of both versions, if present next to the repository.
 
 use std::path::Path;
 
@@ -20,7 +20,7 @@ struct Answered {
 }
 
 impl Exchange {
-    /// The recorded answer, fit to be given again.
+    /// The recorded response, ready to be replayed.
     fn again(&self) -> Recorded {
         let body = self.response.body.as_str().map_or_else(|| self.response.body.to_string(), str::to_owned);
         let sent = |(name, _): &&(String, String)| !name.eq_ignore_ascii_case("content-length");

@@ -1,4 +1,4 @@
-//! Where the provider is: `oidc.issuerURL` and `oidc.internalURL`.
+//! The provider's addresses: `oidc.issuerURL` and `oidc.internalURL`.
 
 use url::Url;
 
@@ -20,13 +20,13 @@ keys! { KEYS;
     );
 }
 
-/// What the examples of authentik's own guides have in place of an application's slug.
+/// The placeholder for an application's slug in the examples of authentik's own guides.
 const PLACEHOLDER_SLUGS: [&str; 3] = ["application_slug", "application-slug", "your-slug"];
 
-/// Where a discovery document is, below its issuer (OpenID Connect Discovery 1.0 §4).
+/// The path of a discovery document below its issuer (OpenID Connect Discovery 1.0 §4).
 const DISCOVERY_PATH: &str = "/.well-known/openid-configuration";
 
-/// Reads the issuer. Whether it may have plain http depends on `oidc.dangerAllowHTTP`.
+/// Reads the issuer. Plain http depends on `oidc.dangerAllowHTTP`.
 pub(super) fn issuer_url(r: &mut SettingsReader, danger_allow_http: bool) -> Option<Issuer> {
     r.get_and(&ISSUER_URL, |text| issuer(&text, danger_allow_http))
 }

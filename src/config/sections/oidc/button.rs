@@ -28,16 +28,16 @@ pub struct SignInButtonConfig {
     pub icon_url: Option<Url>,
 }
 
-/// Where an icon is.
+/// Where an icon comes from.
 #[derive(Clone)]
 pub(crate) enum IconUrl {
-    /// Anywhere.
+    /// Any URL.
     Absolute(Url),
     /// A path at Coder, such as `/icon/x.svg`.
     AtCoder(String),
 }
 
-/// Reads the button. Without a usable access URL there is no configuration, so a path at Coder is then not looked at.
+/// Reads the button. Without a usable access URL there is no configuration, so a path at Coder is not checked.
 pub(super) fn read(r: &mut SettingsReader, access_url: Option<&Url>) -> Option<SignInButtonConfig> {
     let text = r.get(&SIGN_IN_TEXT);
     let icon_url = r.get_and(&ICON_URL, |icon| match icon {

@@ -1,4 +1,4 @@
-//! What the section `oidc` holds for Coder alone. It is handed on, so what Coder would refuse is refused here.
+//! The settings of the section `oidc` for Coder alone. They are passed on, so what Coder would refuse is refused here.
 
 use crate::config::csv;
 use crate::config::entry::{CoderSyntax, KeyEntry, KeyRole, WhenAbsent};
@@ -71,7 +71,7 @@ keys! { KEYS;
     );
 }
 
-/// Reads the settings that only Coder acts on and that differ from Coder's default.
+/// Reads the settings that only Coder uses and that differ from Coder's default.
 pub(super) fn read(r: &mut SettingsReader) -> Option<Vec<CoderSetting>> {
     let mut settings = Some(Vec::new());
     for key in r.table().all() {
@@ -121,7 +121,7 @@ fn value(r: &mut SettingsReader, key: &KeyEntry, syntax: CoderSyntax) -> Option<
     }
 }
 
-/// A map whose values fit; `what` and `remedy` are for one that does not.
+/// A map with valid values; `what` and `remedy` describe an invalid one.
 fn map(
     r: &mut SettingsReader,
     key: &KeyEntry,
@@ -142,7 +142,7 @@ fn map(
     all_fit.then(|| node.to_json().to_string())
 }
 
-/// Text, or nothing, which Coder takes for empty text.
+/// Text, or nothing, which Coder treats as empty text.
 fn is_text(node: &YamlNode) -> bool {
     matches!(node.value, YamlValue::Text(_) | YamlValue::Null)
 }

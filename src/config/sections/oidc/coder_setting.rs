@@ -22,14 +22,14 @@ pub struct CoderSetting {
 /// The settings of the section `oidc` that Coder gets through `vestibule coder-env`.
 #[derive(Clone, Debug, Default)]
 pub struct CoderSettings {
-    /// What the gateway judges and Coder judges again, where it differs from Coder's default. The scopes are always
-    /// among them.
+    /// Settings that the gateway and Coder both apply, if they differ from Coder's default. The scopes are always
+    /// included.
     pub shared: Vec<CoderSetting>,
-    /// What only Coder acts on, where it differs from Coder's default.
+    /// Settings that only Coder uses, if they differ from Coder's default.
     pub only: Vec<CoderSetting>,
 }
 
-/// The settings that Coder has in common with the gateway.
+/// The settings that Coder shares with the gateway.
 pub(super) fn shared(provider: &ProviderSettings, button: &SignInButtonConfig) -> Vec<CoderSetting> {
     let domains: Vec<&str> = provider.email_domains.iter().map(EmailDomain::as_str).collect();
     let icon_url = button.icon_url.as_ref().map(Url::to_string);

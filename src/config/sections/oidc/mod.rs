@@ -1,4 +1,4 @@
-//! The section `oidc`: Coder's own settings with Coder's variables, and what the gateway adds.
+//! The section `oidc`: Coder's own settings with Coder's variables, and the gateway's additions.
 //!
 //! Names, meanings and defaults are from Coder's `codersdk/deployment.go`; the default of `scopes` is Coder's with
 //! `offline_access`, without which a session ends with its first access token.
@@ -11,10 +11,10 @@
 //! | who may sign in: domains, groups, claims | `people.rs` |
 //! | `authURLParams`, `prompt`, `maxAge` | `parameters.rs` |
 //! | the sign-in button | `button.rs` |
-//! | algorithms, PKCE, what weakens the protocol | `tokens.rs` |
-//! | what only Coder acts on | `coder_only.rs`, `regex.rs` |
-//! | what has no place behind the gateway | `unsupported.rs` |
-//! | the whole, for the relying party and for Coder | `provider.rs`, `coder_setting.rs` |
+//! | algorithms, PKCE, settings that weaken the protocol | `tokens.rs` |
+//! | settings that only Coder uses | `coder_only.rs`, `regex.rs` |
+//! | settings that cannot work behind the gateway | `unsupported.rs` |
+//! | the complete section, for the relying party and for Coder | `provider.rs`, `coder_setting.rs` |
 
 pub(crate) mod addresses;
 pub(crate) mod button;

@@ -31,7 +31,7 @@ keys! { REAUTHENTICATION_KEYS;
 
 /// `oidc.authURLParams`, without those that have a key of their own.
 pub(super) struct AuthorizationParameters {
-    /// The parameters that are sent as they are, in the order written.
+    /// The parameters that are sent unchanged, in the order written.
     pub(super) rest: Vec<(String, String)>,
     prompt: Option<String>,
     max_age: Option<Duration>,
@@ -45,7 +45,7 @@ pub(super) struct Reauthentication {
     pub(super) max_age: Option<Duration>,
 }
 
-/// Reads the parameters. Nothing when they are no map.
+/// Reads the parameters. `None` when they are not a map.
 pub(super) fn read(r: &mut SettingsReader) -> Option<AuthorizationParameters> {
     let mut parameters = AuthorizationParameters { rest: Vec::new(), prompt: None, max_age: None };
     let Some(GivenSetting { node, place }) = r.given(&AUTH_URL_PARAMS).cloned() else {
@@ -82,7 +82,7 @@ impl AuthorizationParameters {
     }
 }
 
-/// Reads `oidc.prompt` and `oidc.maxAge`, or takes them from `oidc.authURLParams`, where Coder has them.
+/// Reads `oidc.prompt` and `oidc.maxAge`, or finds them in `oidc.authURLParams`, where Coder has them.
 pub(super) fn read_reauthentication(
     r: &mut SettingsReader,
     parameters: Option<&AuthorizationParameters>,
@@ -96,7 +96,7 @@ pub(super) fn read_reauthentication(
     }
 }
 
-/// The value of a key, or of the parameter that means the same. Two different values are refused.
+/// The value of a key, or of the equivalent parameter. Two different values are refused.
 fn one_of<T: PartialEq>(
     r: &mut SettingsReader,
     own: Option<T>,
@@ -111,8 +111,8 @@ fn one_of<T: PartialEq>(
     own.or(parameter)
 }
 
-/// `login`, `consent`, `select_account`, or several. `none` would refuse everyone who is not signed in at the
-/// provider already.
+/// `login`, `consent`, `select_account`, or several. `none` would refuse everyone who is not already signed in at the
+/// provider.
 fn prompt(text: &str) -> Result<String, ValueFault> {
     let mut words = text.split(' ');
     if words.all(|word| matches!(word, "login" | "consent" | "select_account")) {
@@ -132,7 +132,7 @@ fn whole_seconds(text: &str) -> Result<Duration, ValueFault> {
     }
 }
 
-/// `max_age` as the parameter has it: whole seconds without a unit (OpenID Connect Core 1.0 §3.1.2.1).
+/// `max_age` in the parameter's syntax: whole seconds without a unit (OpenID Connect Core 1.0 §3.1.2.1).
 fn seconds(text: &str) -> Result<Duration, ValueFault> {
     if text.parse::<u32>().is_err() {
         let what = "has a `max_age` that is not a number of seconds";

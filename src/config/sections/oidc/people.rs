@@ -52,7 +52,7 @@ pub(super) struct PeopleSettings {
     pub(super) groups_allowed: Option<Vec<String>>,
 }
 
-/// Reads who may sign in; every part is `None` when it is wrong. A scope named `groups` makes that the group claim, as
+/// Reads who may sign in; an invalid part is `None`. A scope named `groups` makes that the group claim, as
 /// in Coder.
 pub(super) fn read(r: &mut SettingsReader, scopes: Option<&[String]>) -> PeopleSettings {
     let email_domains = r.list(&EMAIL_DOMAIN);

@@ -1,4 +1,4 @@
-//! The whole section: what the relying party, the sign-in button and Coder get of it.
+//! The complete section: the parts for the relying party, the sign-in button and Coder.
 
 use crate::config::reader::SettingsReader;
 use crate::oidc::ProviderSettings;

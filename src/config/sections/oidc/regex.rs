@@ -1,5 +1,5 @@
-//! Whether Go's package `regexp` takes a regular expression, as far as a reader of Rust's dialect can tell: both
-//! come from RE2. What only one of the two dialects has is told apart here; in doubt an expression is taken.
+//! Checks whether Go's package `regexp` accepts a regular expression, as far as Rust's parser can tell: both
+//! come from RE2. Differences between the dialects are handled here; in doubt an expression is accepted.
 
 use regex_syntax::ast::parse::ParserBuilder;
 use regex_syntax::ast::{
@@ -9,10 +9,10 @@ use regex_syntax::ast::{
 use crate::config::fault::ValueFault;
 use crate::config::parse;
 
-/// The most repetitions that Go takes (`regexp/syntax`).
+/// The most repetitions that Go accepts (`regexp/syntax`).
 const MAX_REPEAT: u32 = 1000;
 
-/// The expression as it was written, unless Coder would not start with it.
+/// The expression as written, unless Coder would not start with it.
 pub(super) fn check(text: &str) -> Result<String, ValueFault> {
     let text = parse::text(text)?;
     if goes(&text) {
@@ -23,7 +23,7 @@ pub(super) fn check(text: &str) -> Result<String, ValueFault> {
 }
 
 fn goes(text: &str) -> bool {
-    // Go alone has quoted parts.
+    // Only Go has quoted parts.
     if text.contains(r"\Q") {
         return true;
     }
@@ -33,7 +33,7 @@ fn goes(text: &str) -> bool {
     }
 }
 
-/// Whether what Rust's reader complains about is wrong in Go too.
+/// Whether what Rust's parser rejects is wrong in Go too.
 fn is_certain(error: &ast::Error, text: &str) -> bool {
     // In Go a bracket within brackets is an ordinary character.
     let nested = text.split('[').skip(1).any(|class| !class.contains(']'));
@@ -53,13 +53,13 @@ fn is_certain(error: &ast::Error, text: &str) -> bool {
         | ErrorKind::ClassUnclosed
         | ErrorKind::GroupUnclosed
         | ErrorKind::GroupUnopened => !nested || text.matches('[').count() == 1,
-        // In Go a brace that is no repetition is an ordinary character.
+        // In Go a brace that does not begin a repetition is an ordinary character.
         ErrorKind::RepetitionMissing => !at.starts_with('{'),
         _ => false,
     }
 }
 
-/// The expression has something that Rust has and Go has not.
+/// The expression uses something that Rust has and Go does not.
 struct NotInGo;
 
 /// Looks for it.

@@ -1,4 +1,4 @@
-//! `oidc.scopes`: what is requested from the provider.
+//! `oidc.scopes`: the scopes requested from the provider.
 
 use crate::config::entry::ValueKind;
 use crate::config::fault::ValueFault;
@@ -12,7 +12,7 @@ keys! { KEYS;
     ).and_coder();
 }
 
-/// Reads the scopes, with `openid` among them.
+/// Reads the scopes, which must include `openid`.
 pub(super) fn read(r: &mut SettingsReader) -> Option<Vec<String>> {
     let scopes: Vec<String> = r.list(&SCOPES)?.into_iter().flatten().collect();
     if !scopes.iter().any(|scope| scope == "openid") {

@@ -1,4 +1,4 @@
-//! What the gateway accepts of the provider: algorithms, PKCE, and what weakens the protocol.
+//! What the gateway accepts from the provider: algorithms, PKCE, and settings that weaken the protocol.
 
 use crate::config::entry::{ValueKind, WhenAbsent};
 use crate::config::fault::ValueFault;
@@ -27,7 +27,7 @@ keys! { KEYS;
     );
 }
 
-/// Reads the algorithms, each of them once.
+/// Reads the algorithms, without duplicates.
 pub(super) fn algorithms(r: &mut SettingsReader) -> Option<Vec<Algorithm>> {
     let mut algorithms: Vec<Algorithm> = Vec::new();
     for algorithm in r.list(&ALGORITHMS)? {

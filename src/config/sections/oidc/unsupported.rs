@@ -1,9 +1,9 @@
-//! Coder's settings that have no place behind the gateway. They are known, so that each is refused with the reason.
+//! Coder's settings that cannot work behind the gateway. They are listed so that each is refused with the reason.
 
 use crate::config::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
 use crate::config::key::keys;
 
-/// Why no certificate of a client can be set.
+/// Why no client certificate can be set.
 const CLIENT_SECRET_ONLY: KeyRole = KeyRole::Refused(
     "The gateway authenticates with a client secret. Remove the line and set oidc.clientSecret or oidc.clientSecretFile",
 );

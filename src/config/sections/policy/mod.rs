@@ -1,4 +1,4 @@
-//! The section `policy`: who gets through.
+//! The section `policy`: who may reach Coder.
 
 mod routes;
 
@@ -14,7 +14,7 @@ use crate::policy::{Rules, Switch, TokenRule, TunnelLimits, WithoutGrant};
 
 use super::session::SessionSection;
 
-/// What happens to a kind of token.
+/// The effect on a kind of token.
 const TOKEN_RULES: Words<TokenRule> = Words::new(&["allow", "deny"], &[TokenRule::Allow, TokenRule::Deny]);
 
 keys! { KEYS;
@@ -72,8 +72,8 @@ keys! { KEYS;
     );
 }
 
-/// Reads the section. Two rules follow from others: tunnels have the limits of sessions, and Coder's own sign-in page
-/// is shown in the mode `coder`.
+/// Reads the section. Two values come from other sections: tunnels have the limits of sessions, and Coder's own
+/// sign-in page is shown in the mode `coder`.
 pub(crate) fn read(
     r: &mut SettingsReader,
     session: Option<&SessionSection>,

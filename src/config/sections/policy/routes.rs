@@ -11,23 +11,23 @@ use crate::config::tree::{YamlEntry, YamlNode, YamlValue};
 use crate::config::words::Words;
 use crate::policy::{ClassName, Networks, RouteEffect, RouteRule};
 
-/// The effects that are words. Those that widen access begin with `danger`.
+/// The effects with a name. Those that widen access begin with `danger`.
 const EFFECTS: Words<RouteEffect> = Words::new(
     &["deny", "requireSignIn", "dangerAllow", "dangerPublic"],
     &[RouteEffect::Deny, RouteEffect::RequireSignIn, RouteEffect::DangerAllow, RouteEffect::DangerPublic],
 );
 
-/// What a rule is made of.
+/// The keys of a rule.
 const RULE: &str = "A rule has `class`, and either `effect` or `from`";
 
-/// Reads the rules. Nothing when one of them is wrong.
+/// Reads the rules. `None` when one of them is wrong.
 pub(super) fn read(r: &mut SettingsReader, key: &'static KeyEntry) -> Option<Vec<RouteRule>> {
     let Some(GivenSetting { node, place }) = r.given(key).cloned() else { return Some(Vec::new()) };
     let YamlValue::List(nodes) = node.value else {
         r.wrong(key, "is not a list", "Write one rule a line: `- {class: scim, effect: deny}`");
         return None;
     };
-    // Every rule is read, so that every fault is shown.
+    // Every rule is read, so that every fault is reported.
     let rules: Vec<Option<RouteRule>> =
         nodes.into_iter().map(|node| rule(r, key, &place.at_line(node.line), node)).collect();
     rules.into_iter().collect()

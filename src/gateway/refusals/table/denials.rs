@@ -1,6 +1,6 @@
-//! The rows of the policy's denials. Labels are the policy's own.
+//! The rows for the policy's denials. Labels are the policy's own.
 //!
-//! A browser that goes to a page is sent to sign in where that can help, so it sees the pages of the rows with a
+//! A navigating browser is sent to sign in where that can help, so it sees the pages of the rows with a
 //! challenge only where it cannot.
 
 use http::StatusCode as Status;
@@ -50,7 +50,7 @@ pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
                 .detail(&[Words(
                     "Let them sign in once, or set policy.tokens.withoutGrant in Vestibule's configuration.",
                 )]);
-            // Who signs in by OpenID Connect can still do so; others cannot.
+            // Users of OpenID Connect can still sign in; others cannot.
             row.program(if login_type == LoginType::Oidc { Challenge(API_KEY_INVALID) } else { Detail })
         }
         Denial::Unattributed => forbidden

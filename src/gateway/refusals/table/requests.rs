@@ -1,4 +1,4 @@
-//! The rows of requests, and of the gateway itself.
+//! The rows for requests, and for the gateway itself.
 
 use http::StatusCode as Status;
 

@@ -10,7 +10,7 @@ use super::super::row::RefusalButton::Again;
 use super::super::row::TextPart::{RequestNumber, Words};
 use super::super::row::{RefusalRow, RefusalText};
 
-/// When a next try makes sense after an outage whose end is not known.
+/// When to retry after an outage of unknown length.
 pub(super) const OUTAGE_RETRY: Duration = Duration::from_secs(5);
 
 pub(super) const TRY_SOON: RefusalText = &[Words("Try again in a moment.")];
@@ -27,7 +27,7 @@ pub(super) const STORE: RefusalRow = RefusalRow::new(Status::SERVICE_UNAVAILABLE
     .advice(&[Words("Try again in a moment. The log tells your administrator what to do.")])
     .retry(OUTAGE_RETRY);
 
-/// A row for a provider that does not answer: its page tries again by itself, and a program gets `message` and
+/// A row for a provider that does not respond: its page retries by itself, and a program gets `message` and
 /// `detail`.
 pub(super) const fn provider_outage(
     label: &'static str,

@@ -1,4 +1,4 @@
-//! The rows of a sign-in that fails.
+//! The rows for failed sign-ins.
 
 use http::StatusCode as Status;
 
@@ -26,7 +26,7 @@ pub(super) const UNREADABLE: RefusalRow = RefusalRow::new(Status::BAD_REQUEST, "
     .happened(&[Words("The sign-in came back in a form that cannot be read.")])
     .advice(START_AGAIN_OR_REPORT);
 
-/// The browser has no such pending login, or has no longer.
+/// The browser does not have this pending login, or no longer has it.
 pub(super) const OVER: RefusalRow = RefusalRow::new(Status::BAD_REQUEST, "attempt", Client)
     .heading("This sign-in is over")
     .happened(&[Words(
@@ -41,7 +41,7 @@ pub(super) const PROVIDER_NOT_READY: RefusalRow = provider_outage(
     "Try again in a moment.",
 );
 
-/// Coder answers, but not as one that is set up for the gateway.
+/// Coder responds, but is not set up for the gateway.
 pub(super) const CODER_MISCONFIGURED: RefusalRow =
     RefusalRow::new(Status::BAD_GATEWAY, "coder_misconfigured", Coder)
         .heading("Coder is not set up for this gateway")
@@ -51,7 +51,7 @@ pub(super) const CODER_MISCONFIGURED: RefusalRow =
 const NOT_TAKEN: RefusalText =
     &[Words("The sign-in service signed you in, but Coder did not accept the sign-in.")];
 
-/// The login-loop guard stops the browser. 403, so that no client follows the redirects any further.
+/// The login-loop guard stops the browser. 403, so that no client follows further redirects.
 pub(super) const LOOP: RefusalRow = RefusalRow::new(Status::FORBIDDEN, "loop", Person)
     .heading("Your sign-in does not last")
     .happened(&[Words(
