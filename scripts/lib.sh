@@ -25,7 +25,7 @@ need_rust() {
   have cc || apt_install gcc libc6-dev
 }
 
-# Versions of what is installed from crates.io when it is missing; the Dockerfile names the same ones.
+# Versions of the cargo tools that are installed when missing; the Dockerfile names the same ones.
 CARGO_AUDITABLE=0.7.7
 CARGO_CYCLONEDX=0.5.9
 
