@@ -6,10 +6,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::Instant;
 
 use super::places::HeldPlace;
-use crate::types::Deadline;
+use crate::types::StallLimit;
 use crate::web::poll_write_pieces;
 
 /// A socket with its place, which becomes free when the socket is closed, even after an upgrade. A peer that accepts
@@ -18,35 +17,28 @@ use crate::web::poll_write_pieces;
 pub(super) struct Held<I> {
     io: I,
     _place: HeldPlace,
-    stall: Stall,
+    stall: StallLimit,
 }
 
 impl<I> Held<I> {
     /// `limit` is how long the peer may take to accept the next byte.
     pub(super) fn new(io: I, place: HeldPlace, limit: Duration) -> Self {
-        Self { io, _place: place, stall: Stall { limit, since: None, timer: Deadline::default() } }
+        Self { io, _place: place, stall: StallLimit::new(limit) }
     }
 }
 
-/// How long nothing could be written.
-#[derive(Debug)]
-struct Stall {
-    limit: Duration,
-    since: Option<Instant>,
-    timer: Deadline,
-}
-
-impl Stall {
-    /// Tracks the outcome of a write.
-    fn follow(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        if written.is_ready() {
-            self.since = None;
-            return written;
-        }
-        let since = *self.since.get_or_insert_with(Instant::now);
-        ready!(self.timer.poll_until(since + self.limit, cx));
-        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+/// `written`, unless the peer has accepted nothing for too long.
+fn limited(
+    stall: &mut StallLimit,
+    cx: &mut Context<'_>,
+    written: Poll<io::Result<usize>>,
+) -> Poll<io::Result<usize>> {
+    if written.is_ready() {
+        stall.moved();
+        return written;
     }
+    ready!(stall.poll_stalled(cx));
+    Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Held<I> {
@@ -62,7 +54,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Held<I> {
 impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.io).poll_write(cx, buf);
-        self.stall.follow(cx, written)
+        limited(&mut self.stall, cx, written)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -79,7 +71,7 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Held<I> {
         bufs: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = poll_write_pieces(Pin::new(&mut self.io), cx, bufs);
-        self.stall.follow(cx, written)
+        limited(&mut self.stall, cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

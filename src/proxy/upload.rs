@@ -10,9 +10,8 @@ use http::{HeaderMap, HeaderValue, Request};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use thiserror::Error;
-use tokio::time::Instant;
 
-use crate::types::Deadline;
+use crate::types::StallLimit;
 
 /// A request on its way to Coder. Its body is streamed as it arrives, up to the permit's limit.
 #[derive(Debug)]
@@ -21,23 +20,8 @@ pub(super) struct Upload {
     request: Box<Request<Incoming>>,
     /// How many more bytes may come; `None` for no limit.
     left: Option<u64>,
-    patience: Patience,
-}
-
-/// How long the next bytes of a body may take to come.
-#[derive(Debug)]
-struct Patience {
-    limit: Duration,
-    /// Since when no bytes have come.
-    waiting: Option<Instant>,
-    timer: Deadline,
-}
-
-impl Patience {
-    fn poll_over(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let since = *self.waiting.get_or_insert_with(Instant::now);
-        self.timer.poll_until(since + self.limit, cx)
-    }
+    /// How long the next bytes of the body may take to come.
+    stall: StallLimit,
 }
 
 /// Why an upload broke off.
@@ -72,8 +56,7 @@ impl Upload {
         if !is_measured && !request.body().is_end_stream() {
             request.headers_mut().insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }
-        let patience = Patience { limit: stall, waiting: None, timer: Deadline::default() };
-        Ok(Self { request, left: limit, patience })
+        Ok(Self { request, left: limit, stall: StallLimit::new(stall) })
     }
 
     /// Its head, as it is sent.
@@ -97,9 +80,9 @@ impl http_body::Body for Upload {
     ) -> Poll<Option<Result<Frame<Bytes>, UploadError>>> {
         let polled = Pin::new(self.request.body_mut()).poll_frame(cx).map_err(UploadError::Broken);
         if polled.is_pending() {
-            return self.patience.poll_over(cx).map(|()| Some(Err(UploadError::Stalled)));
+            return self.stall.poll_stalled(cx).map(|()| Some(Err(UploadError::Stalled)));
         }
-        self.patience.waiting = None;
+        self.stall.moved();
         if let (Poll::Ready(Some(Ok(frame))), Some(left)) = (&polled, &mut self.left) {
             let length = frame.data_ref().map_or(0, |data| data.len() as u64);
             match left.checked_sub(length) {

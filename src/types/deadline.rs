@@ -2,6 +2,7 @@
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
@@ -26,10 +27,36 @@ impl Deadline {
     }
 }
 
+/// The time limit for a transfer that does not move on, in either direction.
+#[derive(Debug)]
+pub struct StallLimit {
+    limit: Duration,
+    /// Since when nothing has moved; `None` while bytes flow.
+    since: Option<Instant>,
+    timer: Deadline,
+}
+
+impl StallLimit {
+    /// Nothing may move for at most `limit` at a time.
+    pub fn new(limit: Duration) -> Self {
+        Self { limit, since: None, timer: Deadline::default() }
+    }
+
+    /// Notes that bytes have moved.
+    pub fn moved(&mut self) {
+        self.since = None;
+    }
+
+    /// To be called when nothing moves: ready once that has lasted for the limit.
+    pub fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let since = *self.since.get_or_insert_with(Instant::now);
+        self.timer.poll_until(since + self.limit, cx)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
-    use std::time::Duration;
 
     use futures_util::FutureExt as _;
 
@@ -48,6 +75,19 @@ mod tests {
         let until = begun + PERIOD * 2;
         poll_fn(|cx| deadline.poll_until(until, cx)).await;
         assert!((until..until + Duration::from_millis(10)).contains(&Instant::now()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_transfer_stalls_only_if_nothing_moves_for_the_whole_limit() {
+        let mut stall = StallLimit::new(PERIOD);
+        for _ in 0..3 {
+            assert_eq!(poll_fn(|cx| stall.poll_stalled(cx)).now_or_never(), None);
+            tokio::time::advance(PERIOD * 2 / 3).await;
+            stall.moved();
+        }
+        let begun = Instant::now();
+        poll_fn(|cx| stall.poll_stalled(cx)).await;
+        assert!((PERIOD..PERIOD * 2).contains(&begun.elapsed()));
     }
 
     #[tokio::test(start_paused = true)]

@@ -26,7 +26,7 @@ pub(crate) mod within;
 
 pub use backoff::{Backoff, jitter};
 pub use clock::{CLOCK_LEEWAY, Clock, ManualClock, Moment, Timestamp};
-pub use deadline::Deadline;
+pub use deadline::{Deadline, StallLimit};
 pub use email::{Email, EmailDomain, InvalidEmail};
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
 pub use ids::{CoderUserId, GrantId, InvalidId, is_uuid};
