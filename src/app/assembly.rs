@@ -155,7 +155,7 @@ impl App {
         };
         let background = background.spawn(&shutdown);
         let issuer = self.issuer;
-        let answer_coder = move |request: Request, _: ConnInfo| {
+        let answer_coder = move |request: Request, _: Arc<ConnInfo>| {
             let issuer = issuer.clone();
             async move { issuer.handle(request).await }
         };

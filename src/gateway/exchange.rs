@@ -14,7 +14,7 @@ use super::services::Gateway;
 use crate::coder::credential::{PresentedCredential, strip_credentials};
 use crate::coder::key_creation::app_session;
 use crate::grant::CredentialHandle;
-use crate::listen::ConnectionPlace;
+use crate::listen::ConnInfo;
 use crate::policy::{
     ClassName, CredentialHandling, Decision, DecisionInput, OwnAnswer, Permit, RouteClass, decide,
 };
@@ -37,7 +37,7 @@ pub(super) struct AccessRecord {
 pub(super) struct Exchange<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) upstream: &'a Upstream,
-    pub(super) place: &'a ConnectionPlace,
+    pub(super) connection: &'a ConnInfo,
     pub(super) context: &'a RequestContext,
     pub(super) class: RouteClass,
     pub(super) record: &'a mut AccessRecord,
@@ -79,7 +79,7 @@ impl Exchange<'_> {
     /// # Errors
     /// Why the request is not served.
     pub(super) async fn answer(self, mut request: Box<Request>) -> Result<Response, Refusal> {
-        let Self { gateway, context, class, .. } = self;
+        let Self { gateway, connection, context, class, .. } = self;
         let presented = gateway.judge.find(request.headers(), context.target.query(), class)?;
         if presented.is_none()
             && context.navigates()
@@ -88,7 +88,10 @@ impl Exchange<'_> {
         {
             return Ok(next_page);
         }
-        let bearer = gateway.judge.bearer(presented.as_ref(), class, request.headers(), context).await?;
+        let bearer = gateway
+            .judge
+            .bearer(presented.as_ref(), class, request.headers(), context, &connection.hashes)
+            .await?;
         let input = DecisionInput {
             class,
             bearer: &bearer,
@@ -104,7 +107,7 @@ impl Exchange<'_> {
                 let secret = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
                 Stripping::of(&permit, presented).apply(request.headers_mut());
                 let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
-                let room = RequestRoom::take(self.place, &permit, upgrade)?;
+                let room = RequestRoom::take(&self.connection.place, &permit, upgrade)?;
                 let response = self.forward(permit, request, secret).await?;
                 Ok(room.hold(response))
             }

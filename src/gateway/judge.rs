@@ -16,7 +16,7 @@ use crate::coder::api::{Api, TokenLookup};
 use crate::coder::credential::{Contradiction, Finder, PresentedCredential, PresentedKind};
 use crate::grant::{AskNext, Device, Grants, MadeFor, StoreError, TokenOwner, Verdict};
 use crate::policy::{Bearer, Judging, RouteClass, Rules};
-use crate::types::{CutOff, Secret, SingleFlight, TokenHash};
+use crate::types::{CutOff, HashMemo, Secret, SingleFlight, TokenHash};
 
 /// When to ask again after Coder could not be asked.
 const CODER_RETRY: Duration = Duration::from_secs(5);
@@ -84,7 +84,8 @@ impl CredentialJudge {
         }
     }
 
-    /// The bearer of a request. One hash and one look-up when the authorization is fresh.
+    /// The bearer of a request. One look-up when the authorization is fresh, and one hash when another credential was
+    /// presented before on the connection.
     ///
     /// # Errors
     /// When the credential cannot be judged: the store fails, the address has asked about too many unknown
@@ -95,12 +96,13 @@ impl CredentialJudge {
         class: RouteClass,
         headers: &HeaderMap,
         context: &RequestContext,
+        hashes: &HashMemo,
     ) -> Result<Bearer, RefusalCause> {
         let Some(presented) = presented else { return Ok(Bearer::Nobody) };
         if !presented.is_personal() || self.rules.judging(class) != Judging::Person {
             return Ok(presented.bearer(Verdict::NeedsAsking(AskNext::Grants)));
         }
-        let hash = presented.hash();
+        let hash = presented.hash_with(hashes);
         let mut verdict = self.grants.check(&hash);
         if matches!(verdict, Verdict::NeedsAsking(_)) {
             // Coder cannot be asked about the encrypted key of an app redirect.

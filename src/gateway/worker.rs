@@ -85,7 +85,7 @@ impl Worker {
         let exchange = Exchange {
             gateway,
             upstream: &self.upstream,
-            place: &connection.place,
+            connection,
             context: &context,
             class: route.class,
             record: &mut *record,
@@ -113,7 +113,7 @@ fn without_body(mut response: Response) -> Response {
 impl Service for Worker {
     /// The request and the work are boxed once: unboxed, both would be moved from step to step and on the way into
     /// hyper, some fifty times.
-    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send {
+    fn call(&self, request: Request, connection: Arc<ConnInfo>) -> impl Future<Output = Response> + Send {
         let request = Box::new(request);
         Box::pin(async move { self.handle(request, &connection).await })
     }

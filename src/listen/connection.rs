@@ -26,6 +26,7 @@ use super::shared::SharedState;
 use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
 use super::{ConnInfo, ListenerSettings, Scheme, Service, Shutdown};
+use crate::types::HashMemo;
 use crate::web::{GuardedBody, Request};
 
 /// The longest head of a request, in bytes, start line included: room for the largest cookie set that browsers keep.
@@ -140,7 +141,13 @@ impl<S: Service> Server<S> {
         let Some(tls) = &self.tls else {
             return Some((
                 Secured::Plain(io),
-                ConnInfo { peer, scheme: Scheme::Http, server_name: None, place },
+                ConnInfo {
+                    peer,
+                    scheme: Scheme::Http,
+                    server_name: None,
+                    place,
+                    hashes: HashMemo::default(),
+                },
             ));
         };
         let accepted = timeout(self.settings.handshake_timeout, tls.accept(io)).await.ok()?;
@@ -153,9 +160,10 @@ impl<S: Service> Server<S> {
             }
         };
         let session = io.get_ref().1;
-        let server_name = session.server_name().map(Arc::from);
+        let server_name = session.server_name().map(Box::from);
         let http2 = session.alpn_protocol() == Some(HTTP2);
-        let info = ConnInfo { peer, scheme: Scheme::Https, server_name, place };
+        let hashes = HashMemo::default();
+        let info = ConnInfo { peer, scheme: Scheme::Https, server_name, place, hashes };
         Some((if http2 { Secured::Http2(io) } else { Secured::Http1(io) }, info))
     }
 
@@ -163,10 +171,11 @@ impl<S: Service> Server<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let info = Arc::new(info);
         let answer = service_fn(|request: Request| {
             // Mapped, not awaited in a block, which would hold the future twice, and all of it is moved.
             let unproven = info.place.request();
-            let answer = self.service.call(request, info.clone());
+            let answer = self.service.call(request, Arc::clone(&info));
             answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, unproven))))
         });
         // Without a timer hyper ignores the time-out.
@@ -192,7 +201,7 @@ impl<S: Service> Server<S> {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let peer = info.peer;
+        let (peer, info) = (info.peer, Arc::new(info));
         let io = Gathered::new(io);
         let streams = Arc::new(Streams::default());
         let connection = {
@@ -200,7 +209,7 @@ impl<S: Service> Server<S> {
             http2_builder(StreamTasks).serve_connection(
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
-                    let (server, info, open) = (Arc::clone(&server), info.clone(), streams.open());
+                    let (server, info, open) = (Arc::clone(&server), Arc::clone(&info), streams.open());
                     let unproven = info.place.request();
                     async move {
                         let answer = server.service.call(request, info).await;

@@ -36,26 +36,27 @@ pub use shutdown::{LAST_WORDS, Shutdown};
 pub use tls::{CertificateError, Certificates};
 pub use workers::{WorkerError, Workers, run_workers};
 
+use crate::types::HashMemo;
 use crate::web::{Request, Response, TrustedProxies};
 
 /// Serves the requests of each connection. It has no error: every failure is a response.
 pub trait Service: Send + Sync + 'static {
     /// Responds to a request. Dropped when the client disconnects.
-    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send;
+    fn call(&self, request: Request, connection: Arc<ConnInfo>) -> impl Future<Output = Response> + Send;
 }
 
 impl<F, A> Service for F
 where
-    F: Fn(Request, ConnInfo) -> A + Send + Sync + 'static,
+    F: Fn(Request, Arc<ConnInfo>) -> A + Send + Sync + 'static,
     A: Future<Output = Response> + Send,
 {
-    fn call(&self, request: Request, connection: ConnInfo) -> impl Future<Output = Response> + Send {
+    fn call(&self, request: Request, connection: Arc<ConnInfo>) -> impl Future<Output = Response> + Send {
         self(request, connection)
     }
 }
 
-/// What is known of a connection before its first request.
-#[derive(Clone, Debug)]
+/// What is known of a connection, shared by its requests.
+#[derive(Debug)]
 pub struct ConnInfo {
     /// The client's address; with the PROXY protocol, the one that the trusted peer names. IPv4-mapped addresses are
     /// converted to IPv4.
@@ -63,9 +64,11 @@ pub struct ConnInfo {
     /// The scheme that the client uses.
     pub scheme: Scheme,
     /// The name that the client requested in the TLS handshake (SNI).
-    pub server_name: Option<Arc<str>>,
+    pub server_name: Option<Box<str>>,
     /// Its place among the open connections.
     pub place: ConnectionPlace,
+    /// The hash of the credential that it presented last.
+    pub hashes: HashMemo,
 }
 
 /// The scheme of a connection.

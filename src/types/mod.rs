@@ -10,6 +10,7 @@ mod email;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod hash_memo;
 mod identity;
 mod ids;
 mod lock;
@@ -28,6 +29,7 @@ pub use backoff::{Backoff, jitter};
 pub use clock::{CLOCK_LEEWAY, Clock, ManualClock, Moment, Timestamp};
 pub use deadline::{Deadline, StallLimit};
 pub use email::{Email, EmailDomain, InvalidEmail};
+pub use hash_memo::HashMemo;
 pub use identity::{IdentityKey, InvalidIssuer, Issuer, Subject, is_loopback};
 pub use ids::{CoderUserId, GrantId, InvalidId, is_uuid};
 pub use lock::lock;

@@ -18,7 +18,7 @@ use thiserror::Error;
 
 use crate::grant::Verdict;
 use crate::policy::{Bearer, MachineCredential};
-use crate::types::{Secret, TokenHash};
+use crate::types::{HashMemo, Secret, TokenHash};
 
 pub use find::Finder;
 pub(super) use format::is_person as is_person_token;
@@ -74,6 +74,11 @@ impl<'a> PresentedCredential<'a> {
     /// Its hash, the key in caches and stores.
     pub fn hash(&self) -> TokenHash {
         TokenHash::of(&self.text)
+    }
+
+    /// Its hash, from the memo of its connection if that has it.
+    pub fn hash_with(&self, memo: &HashMemo) -> TokenHash {
+        memo.hash(&self.text)
     }
 
     /// The credential itself, to ask Coder about it.

@@ -32,7 +32,7 @@ type HeldForwards = Arc<Mutex<Vec<ForwardPlace>>>;
 /// place among the forwarded requests.
 fn start_with(settings: ListenerSettings) -> Running {
     let held = HeldForwards::default();
-    start(settings, move |request: Request, connection: ConnInfo| {
+    start(settings, move |request: Request, connection: Arc<ConnInfo>| {
         let held = Arc::clone(&held);
         async move {
             let forward = |caller, upgrade| match connection.place.forward(caller, upgrade) {

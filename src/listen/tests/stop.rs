@@ -105,10 +105,11 @@ async fn a_worker_that_panics_is_reported_at_once() {
 
 #[tokio::test]
 async fn a_request_that_panics_ends_its_connection_only() {
-    let running = start(ListenerSettings::default(), |request: Request, connection: ConnInfo| async move {
-        assert_ne!(request.uri().path(), "/panic", "this panic is meant");
-        echo(request, connection).await
-    });
+    let running =
+        start(ListenerSettings::default(), |request: Request, connection: Arc<ConnInfo>| async move {
+            assert_ne!(request.uri().path(), "/panic", "this panic is meant");
+            echo(request, connection).await
+        });
     assert_eq!(exchange(running.address, "GET /panic HTTP/1.1\r\nHost: h\r\n\r\n").await, "");
     let close = "GET /a HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     assert!(exchange(running.address, close).await.ends_with("GET /a 127.0.0.1 http -"));

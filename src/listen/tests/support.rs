@@ -33,7 +33,7 @@ pub(super) fn start<S: Service>(settings: ListenerSettings, service: S) -> Runni
 }
 
 /// Responds with the request: method, path, peer's address, scheme and server name.
-pub(super) async fn echo(request: Request, connection: ConnInfo) -> Response {
+pub(super) async fn echo(request: Request, connection: Arc<ConnInfo>) -> Response {
     let name = connection.server_name.as_deref().unwrap_or("-");
     let text = format!(
         "{} {} {} {} {name}",
@@ -57,7 +57,7 @@ pub(super) fn by_hand() -> (mpsc::UnboundedSender<&'static str>, Body) {
 }
 
 /// Switches to a protocol that echoes everything.
-pub(super) async fn upgrade_to_echo(mut request: Request, _: ConnInfo) -> Response {
+pub(super) async fn upgrade_to_echo(mut request: Request, _: Arc<ConnInfo>) -> Response {
     let upgraded = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {
         let mut io = TokioIo::new(upgraded.await.unwrap());

@@ -61,7 +61,7 @@ fn settings() -> ListenerSettings {
 async fn an_http1_client_that_does_not_read_loses_its_connection() {
     let endless = Endless::default();
     let served = endless.clone();
-    let running = start(settings(), move |_: Request, _: ConnInfo| {
+    let running = start(settings(), move |_: Request, _: Arc<ConnInfo>| {
         let body = served.body();
         async { Response::new(body) }
     });
@@ -78,7 +78,7 @@ async fn an_http2_stream_that_is_not_read_ends_holds_little_and_leaves_the_other
     let quiet = std::sync::Mutex::new(Some(quiet));
     let served = endless.clone();
     let settings = ListenerSettings { tls: Some(pair.load()), ..settings() };
-    let running = start(settings, move |request: Request, _: ConnInfo| {
+    let running = start(settings, move |request: Request, _: Arc<ConnInfo>| {
         let body = match request.uri().path() {
             "/endless" => served.body(),
             "/quiet" => quiet.lock().unwrap().take().unwrap(),
