@@ -18,5 +18,6 @@ pub mod handoff;
 pub mod hosts;
 pub mod key_creation;
 pub mod names;
+pub mod node_keys;
 pub mod refusal;
 pub mod routes;
