@@ -4,6 +4,7 @@
 //! The top tier: each function is in the module that it examines.
 
 pub use crate::coder::fuzzing::{credentials, routes};
+pub use crate::coder::node_keys::fuzzing::node_keys;
 pub use crate::config::fuzzing::configuration;
 pub use crate::listen::fuzzing::proxy_protocol;
 pub use crate::oidc::fuzzing::{provider_documents, provider_tokens};
@@ -21,11 +22,12 @@ mod tests {
 
     type Property = fn(&[u8]);
 
-    const TARGETS: [(&str, Property); 11] = [
+    const TARGETS: [(&str, Property); 12] = [
         ("configuration", configuration),
         ("cookies", cookies),
         ("credentials", credentials),
         ("local_redirect", local_redirect),
+        ("node_keys", node_keys),
         ("provider_documents", provider_documents),
         ("provider_tokens", provider_tokens),
         ("proxy_protocol", proxy_protocol),

@@ -1,23 +1,17 @@
 //! The part of the WebSocket protocol needed to close a connection (RFC 6455 §5).
 
+use crate::web::websocket::{CLOSE, FrameHeaderReader};
+
 /// The policy no longer allows the connection (RFC 6455 §7.4.1).
 pub(super) const POLICY_VIOLATION: u16 = 1008;
 
 /// The endpoint goes away (RFC 6455 §7.4.1).
 pub(super) const GOING_AWAY: u16 = 1001;
 
-/// The opcode of a close frame.
-const CLOSE: u8 = 0x8;
-
-/// The longest header of a frame, in bytes: two, eight of length, four of mask.
-const MAX_HEADER: usize = 14;
-
 /// Follows the frames of one direction, to know where one ends.
 #[derive(Debug, Default)]
 pub(super) struct Frames {
-    header: [u8; MAX_HEADER],
-    /// How many header bytes have arrived.
-    filled: usize,
+    header: FrameHeaderReader,
     /// How many payload bytes are still to come.
     payload: u64,
     /// A close frame has passed: nothing may follow it.
@@ -33,7 +27,10 @@ impl Frames {
                 self.payload -= skipped as u64;
                 bytes = bytes.get(skipped..).unwrap_or_default();
             } else if let Some((byte, rest)) = bytes.split_first() {
-                self.header_byte(*byte);
+                if let Some(header) = self.header.push(*byte) {
+                    self.closed |= header.opcode() == CLOSE;
+                    self.payload = header.payload;
+                }
                 bytes = rest;
             }
         }
@@ -41,32 +38,8 @@ impl Frames {
 
     /// Whether a frame may be inserted now.
     pub(super) const fn between_frames(&self) -> bool {
-        self.filled == 0 && self.payload == 0 && !self.closed
+        self.header.is_empty() && self.payload == 0 && !self.closed
     }
-
-    fn header_byte(&mut self, byte: u8) {
-        if let Some(place) = self.header.get_mut(self.filled) {
-            *place = byte;
-            self.filled += 1;
-        }
-        if let Some(payload) = payload_length(self.header.get(..self.filled).unwrap_or_default()) {
-            self.closed |= self.header[0] & 0x0F == CLOSE;
-            self.payload = payload;
-            self.filled = 0;
-        }
-    }
-}
-
-/// The length of the payload, once the header is complete (RFC 6455 §5.2).
-fn payload_length(header: &[u8]) -> Option<u64> {
-    let [_, second, rest @ ..] = header else { return None };
-    let mask = if second & 0x80 == 0 { 0 } else { 4 };
-    let (length, extended) = match second & 0x7F {
-        126 => (u64::from(u16::from_be_bytes(*rest.first_chunk()?)), 2),
-        127 => (u64::from_be_bytes(*rest.first_chunk()?), 8),
-        length => (u64::from(length), 0),
-    };
-    (rest.len() >= extended + mask).then_some(length)
 }
 
 /// A server's close frame: a code, and a reason of at most 123 bytes (RFC 6455 §5.5).

@@ -23,6 +23,7 @@ mod target;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+pub mod websocket;
 
 pub use address::TrustedProxies;
 pub use body::{Body, BodyError, ReadError, read_limited};

@@ -1,5 +1,7 @@
 //! Why no node key can be read.
 
+use crate::types::NodeKey;
+
 /// Why a stream is not read any further.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum UnreadableCause {
@@ -52,3 +54,6 @@ impl UnreadableCause {
         }
     }
 }
+
+/// The key, if the bytes had it, or why there will be none.
+pub(super) type KeyResult = Result<Option<NodeKey>, UnreadableCause>;
