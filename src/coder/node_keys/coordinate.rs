@@ -31,7 +31,7 @@ const KEY_FIELD: usize = KEY_PREFIX.len() + NodeKey::LENGTH;
 pub(super) struct CoordinateMessage {
     /// How many bytes have passed.
     at: u32,
-    level: Level,
+    level: MessageLevel,
     /// Where `update_self` and `node` end, while the reader is within them.
     update_end: u32,
     node_end: u32,
@@ -45,7 +45,7 @@ pub(super) struct CoordinateMessage {
 
 /// The message to which the next field belongs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Level {
+enum MessageLevel {
     #[default]
     Request,
     UpdateSelf,
@@ -88,7 +88,7 @@ impl CoordinateMessage {
     /// The key in the message, which is complete. As everywhere in protocol buffers, the last value of a field counts.
     pub(super) fn end(&self) -> KeyResult {
         let between_fields = matches!(self.part, FieldPart::Tag) && self.varint.is_empty();
-        if !between_fields || self.level != Level::Request || self.is_update != self.has_key {
+        if !between_fields || self.level != MessageLevel::Request || self.is_update != self.has_key {
             return Err(UnreadableCause::Protobuf);
         }
         Ok(self.has_key.then(|| NodeKey::from(self.key)))
@@ -97,9 +97,9 @@ impl CoordinateMessage {
     /// Where the innermost message ends.
     const fn limit(&self) -> u32 {
         match self.level {
-            Level::Request => u32::MAX,
-            Level::UpdateSelf => self.update_end,
-            Level::Node => self.node_end,
+            MessageLevel::Request => u32::MAX,
+            MessageLevel::UpdateSelf => self.update_end,
+            MessageLevel::Node => self.node_end,
         }
     }
 
@@ -140,17 +140,17 @@ impl CoordinateMessage {
     fn begin_body(&mut self, field: u32, length: u64) -> Result<(), UnreadableCause> {
         let end = self.end_after(length)?;
         match (self.level, field) {
-            (Level::Request, UPDATE_SELF) => {
+            (MessageLevel::Request, UPDATE_SELF) => {
                 self.is_update = true;
-                (self.level, self.update_end) = (Level::UpdateSelf, end);
+                (self.level, self.update_end) = (MessageLevel::UpdateSelf, end);
                 self.next_field();
             }
-            (Level::UpdateSelf, NODE) => {
-                (self.level, self.node_end) = (Level::Node, end);
+            (MessageLevel::UpdateSelf, NODE) => {
+                (self.level, self.node_end) = (MessageLevel::Node, end);
                 self.next_field();
             }
-            (Level::Node, KEY) if length == KEY_FIELD as u64 => self.part = FieldPart::Key(0),
-            (Level::Node, KEY) => return Err(UnreadableCause::Protobuf),
+            (MessageLevel::Node, KEY) if length == KEY_FIELD as u64 => self.part = FieldPart::Key(0),
+            (MessageLevel::Node, KEY) => return Err(UnreadableCause::Protobuf),
             _ => self.begin_skipping(length)?,
         }
         Ok(())
@@ -210,11 +210,11 @@ impl CoordinateMessage {
     /// Goes on to the next field, of the message that is then the innermost.
     fn next_field(&mut self) {
         self.part = FieldPart::Tag;
-        if self.level == Level::Node && self.at == self.node_end {
-            self.level = Level::UpdateSelf;
+        if self.level == MessageLevel::Node && self.at == self.node_end {
+            self.level = MessageLevel::UpdateSelf;
         }
-        if self.level == Level::UpdateSelf && self.at == self.update_end {
-            self.level = Level::Request;
+        if self.level == MessageLevel::UpdateSelf && self.at == self.update_end {
+            self.level = MessageLevel::Request;
         }
     }
 }
