@@ -133,7 +133,7 @@ fn the_bodies_of_other_streams_are_skipped_however_long_they_are() {
     let mut bytes = Vec::new();
     for stream in (1..41).step_by(2) {
         let log =
-            [packet(1, 1, b"/coder.agent.v2.Agent/BatchCreateLogs"), packet(2, 2, &[0; 30_000])].concat();
+            [packet(1, 1, b"/coder.agent.v2.Agent/BatchCreateLogs"), packet(2, 2, &vec![0; 30_000])].concat();
         bytes
             .extend([open(stream), data(stream, &log), header(2, 1, 0, 7), header(0, 4, stream, 0)].concat());
     }
