@@ -13,7 +13,7 @@ use super::sessions_page::SessionsEndpoint;
 use super::sign_in_page::SignInEndpoint;
 use super::sign_out::SignOutFlow;
 use crate::coder::auth_methods::AuthMethods;
-use crate::policy::Rules;
+use crate::policy::{Rules, SignInMethod, is_open};
 use crate::web::{Request, Response};
 
 /// Serves the gateway's own endpoints.
@@ -61,8 +61,8 @@ impl OwnEndpoints {
     /// The sign-in methods that are open to the client, in Coder's format, for Coder's pages and tools.
     pub(super) fn auth_methods(&self, context: &RequestContext) -> Response {
         let methods = AuthMethods {
-            password: self.rules.password_sign_in.admits(context.client),
-            github: self.rules.github_sign_in.admits(context.client),
+            password: is_open(SignInMethod::Password, context.client, &self.rules),
+            github: is_open(SignInMethod::Github, context.client, &self.rules),
             sign_in_text: &self.sign_in_text,
             icon_url: &self.icon_url,
         };

@@ -9,14 +9,17 @@ use http::{HeaderMap, StatusCode};
 use super::context::RequestContext;
 use super::keys::KeyRequest;
 use super::refusals::{Refusal, RefusalCause};
+use super::responses::redirect_to;
 use super::room::RequestRoom;
 use super::services::Gateway;
 use crate::coder::credential::{PresentedCredential, strip_credentials};
+use crate::coder::first_user::first_user_by_sign_in;
 use crate::coder::key_creation::app_session;
 use crate::grant::CredentialHandle;
 use crate::listen::ConnInfo;
 use crate::policy::{
-    ClassName, CredentialHandling, Decision, DecisionInput, OwnAnswer, Permit, RouteClass, decide,
+    ClassName, CredentialHandling, Decision, DecisionInput, LoginPage, OwnAnswer, Permit, RouteClass,
+    SignInMethod, decide, is_open,
 };
 use crate::proxy::Upstream;
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
@@ -103,8 +106,8 @@ impl Exchange<'_> {
         match decide(input, &gateway.rules) {
             Decision::Forward(permit) => {
                 self.record.user = permit.credential().and_then(CredentialHandle::user);
-                let creates = matches!(class, RouteClass::CreatesKey(_));
-                let secret = presented.as_ref().filter(|_| creates).map(PresentedCredential::secret);
+                let wants_it = matches!(class, RouteClass::CreatesKey(_) | RouteClass::LoginPage(_));
+                let secret = presented.as_ref().filter(|_| wants_it).map(PresentedCredential::secret);
                 Stripping::of(&permit, presented).apply(request.headers_mut());
                 let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
                 let room = RequestRoom::take(&self.connection.place, &permit, upgrade)?;
@@ -131,7 +134,8 @@ impl Exchange<'_> {
         }
     }
 
-    /// Forwards the request to Coder. `secret` is the credential that a request for a new one presents.
+    /// Forwards the request to Coder. `secret` is the credential that a request for a new one, or for Coder's sign-in
+    /// page, presents.
     async fn forward(
         self,
         permit: Permit,
@@ -142,6 +146,12 @@ impl Exchange<'_> {
         let ended = match (class, permit.credential()) {
             (RouteClass::SignOut, Some(credential)) => {
                 Box::pin(gateway.sign_out.end_presented(credential, context)).await?
+            }
+            (RouteClass::LoginPage(LoginPage::SignIn), Some(_)) => {
+                if let Some(to_app) = Box::pin(redirect_to_app(gateway, context, secret.clone())).await {
+                    return Ok(to_app);
+                }
+                None
             }
             _ => None,
         };
@@ -171,6 +181,11 @@ impl Exchange<'_> {
                 let request = KeyRequest { requester: credential.clone(), presented: secret, path, client };
                 return Box::pin(gateway.keys.attribute_new(made, response, request)).await;
             }
+            (RouteClass::FirstUserQuery, _)
+                if !is_open(SignInMethod::FirstUser, context.client, &gateway.rules) =>
+            {
+                response = first_user_by_sign_in(response);
+            }
             (RouteClass::AppHost, Some(credential)) => {
                 let session = app_session(response.status(), response.headers());
                 Box::pin(gateway.keys.attribute_app_session(session, credential)).await?;
@@ -179,6 +194,18 @@ impl Exchange<'_> {
         }
         Ok(response)
     }
+}
+
+/// In place of Coder's sign-in page, the redirect to the workspace app that it was to lead to; `None` unless Coder
+/// accepts the session, because it would redirect back to its sign-in page.
+async fn redirect_to_app(
+    gateway: &Gateway,
+    context: &RequestContext,
+    session: Option<Secret>,
+) -> Option<Response> {
+    let (app, session) = (gateway.sign_in_redirect.app_behind_sign_in_page(context)?, session?);
+    let accepted = gateway.judge.coder_accepts(session, context.client).await;
+    accepted.then(|| redirect_to(StatusCode::SEE_OTHER, app.as_str()))
 }
 
 /// Serves a request for the gateway itself.

@@ -126,6 +126,13 @@ impl CredentialJudge {
         self.find_out(TokenHash::of(token), Some(token.into()), device).await.map(Some)
     }
 
+    /// Whether Coder accepts a token now. Nothing is kept of its answer.
+    pub(super) async fn coder_accepts(&self, token: Secret, client: IpAddr) -> bool {
+        let api = self.api.clone();
+        let asked = self.slow.spawn(async move { api.who(&token, client).await }).await;
+        matches!(asked, Ok(TokenLookup::Owner(_) | TokenLookup::Scoped))
+    }
+
     /// Runs on the slow runtime to the end, whether or not the client waits.
     async fn find_out(
         self: &Arc<Self>,

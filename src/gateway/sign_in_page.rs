@@ -16,7 +16,7 @@ use super::responses::redirect_to;
 use crate::coder::names::LOGIN_PAGE;
 use crate::grant::Verdict;
 use crate::pages::{Pages, SignInView};
-use crate::policy::Rules;
+use crate::policy::{Rules, SignInMethod, is_open};
 use crate::types::LocalRedirect;
 use crate::web::Response;
 
@@ -50,10 +50,10 @@ impl SignInEndpoint {
             Some((notice, shown_once)) => (Some(notice), Some(shown_once)),
             None => (stale.then(|| end_sentence(session.as_ref().and_then(Verdict::ended_by))), None),
         };
-        let password = self.rules.password_sign_in.admits(context.client);
+        let password = is_open(SignInMethod::Password, context.client, &self.rules);
         let view = SignInView {
             start: sign_in_link(&wanted),
-            password: password.then(|| link_to(LOGIN_PAGE)),
+            password: password.then(|| link_to(LOGIN_PAGE).with("redirect", wanted.as_str())),
             notice,
         };
         let mut response = self.pages.sign_in(&view, context.request);

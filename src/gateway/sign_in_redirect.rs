@@ -12,8 +12,10 @@ use super::responses::redirect_to;
 use super::settings::SignInMode;
 use crate::coder::credential::Finder;
 use crate::coder::names::{APP_REDIRECT, LOGIN_MESSAGE, LOGIN_PAGE};
+use crate::coder::routes::is_app_path;
 use crate::grant::EndReason;
 use crate::policy::Denial;
+use crate::types::LocalRedirect;
 use crate::web::Response;
 
 /// Redirects browsers to a sign-in.
@@ -62,6 +64,14 @@ impl SignInRedirect {
             self.access.delete_session_cookie(&mut response);
         }
         response
+    }
+
+    /// The workspace app that Coder's sign-in page is to lead to. Its script goes to pages of the dashboard only: a
+    /// browser that is already signed in would see that there is no such page (2.31.0, 2.36.0).
+    pub(super) fn app_behind_sign_in_page(&self, context: &RequestContext) -> Option<LocalRedirect> {
+        let wanted = self.access.redirect_parameter(context).filter(|_| context.navigates())?;
+        let path = wanted.as_str().split('?').next().unwrap_or_default();
+        is_app_path(path).then_some(wanted)
     }
 
     /// Redirects a browser without a session on an app's host to Coder's app redirect, as Coder itself

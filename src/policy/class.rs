@@ -24,6 +24,9 @@ pub enum RouteClass {
     GithubSignIn,
     /// Creates the first user, who owns the deployment.
     FirstUser,
+    /// Reports whether there is a user. Coder's pages and its CLI ask before a sign-in, and offer to create the first
+    /// user when there is none.
+    FirstUserQuery,
     /// For a machine; each kind has its own credential.
     Machine(Machine),
     /// For a person who may be served. The default.
@@ -36,8 +39,9 @@ pub enum RouteClass {
     CreatesKey(CreatesKey),
     /// A document of the dashboard.
     Page,
-    /// Coder's own sign-in page: public in sign-in mode `coder`, otherwise a [`Self::Page`].
-    LoginPage,
+    /// One of Coder's own sign-in pages: public in sign-in mode `coder` and where its sign-in method is open,
+    /// otherwise a [`Self::Page`].
+    LoginPage(LoginPage),
     /// A workspace app below a path of the dashboard's host.
     AppPath,
     /// A workspace app on its own host.
@@ -46,6 +50,53 @@ pub enum RouteClass {
     AppSandbox,
     /// Closed unless opened by name.
     Closed(ClosedRoute),
+}
+
+/// Coder's own sign-in pages.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum LoginPage {
+    /// The page with the password form and a button for each other sign-in method.
+    SignIn,
+    /// The page of GitHub's device flow.
+    Device,
+    /// The page that creates the first user.
+    Setup,
+    /// The pages for a forgotten password.
+    PasswordReset,
+}
+
+impl LoginPage {
+    /// The sign-in methods that the page serves.
+    pub(super) const fn methods(self) -> &'static [SignInMethod] {
+        match self {
+            Self::SignIn => &[SignInMethod::Password, SignInMethod::Github],
+            Self::Device => &[SignInMethod::Github],
+            Self::Setup => &[SignInMethod::FirstUser],
+            Self::PasswordReset => &[SignInMethod::Password],
+        }
+    }
+}
+
+/// Coder's own ways to sign in, each with a switch of its own. OpenID Connect has none: it is the gateway's purpose.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum SignInMethod {
+    /// By password: `policy.passwordSignIn`.
+    Password,
+    /// By GitHub: `policy.githubSignIn`.
+    Github,
+    /// Creation of the first user: `policy.firstUser`.
+    FirstUser,
+}
+
+impl SignInMethod {
+    /// The class of its routes.
+    pub(super) const fn class(self) -> ClassName {
+        match self {
+            Self::Password => ClassName::PasswordSignIn,
+            Self::Github => ClassName::GithubSignIn,
+            Self::FirstUser => ClassName::FirstUser,
+        }
+    }
 }
 
 /// The purpose of a public route.
@@ -138,7 +189,7 @@ impl RouteClass {
             | Self::SignOut
             | Self::CreatesKey(_)
             | Self::Page
-            | Self::LoginPage
+            | Self::LoginPage(_)
             | Self::PasswordCheck
             | Self::GithubSignIn
             | Self::AppPath
@@ -157,6 +208,7 @@ impl RouteClass {
             | Self::AuthMethods
             | Self::PasswordSignIn
             | Self::FirstUser
+            | Self::FirstUserQuery
             | Self::AppSandbox
             | Self::Machine(
                 Machine::InstanceIdentity | Machine::OAuth2Client | Machine::InitScript | Machine::Binaries,
@@ -168,7 +220,7 @@ impl RouteClass {
     pub const fn name(self) -> ClassName {
         match self {
             Self::Own => ClassName::Own,
-            Self::Public(_) => ClassName::Public,
+            Self::Public(_) | Self::FirstUserQuery => ClassName::Public,
             Self::SignIn => ClassName::SignIn,
             Self::AuthMethods => ClassName::AuthMethods,
             Self::PasswordSignIn | Self::PasswordCheck => ClassName::PasswordSignIn,
@@ -181,7 +233,7 @@ impl RouteClass {
             Self::SignOut => ClassName::SignOut,
             Self::CreatesKey(_) => ClassName::KeyCreation,
             Self::Page => ClassName::Page,
-            Self::LoginPage => ClassName::LoginPage,
+            Self::LoginPage(_) => ClassName::LoginPage,
             Self::AppPath => ClassName::PathApp,
             Self::AppHost => ClassName::AppHost,
             Self::AppSandbox => ClassName::AppSandbox,
@@ -249,7 +301,7 @@ class_names! {
     SignOut "sign-out" "Sign-out.",
     KeyCreation "key-creation" "Creation of keys and tokens.",
     Page "page" "The dashboard's documents.",
-    LoginPage "login-page" "Coder's own sign-in page.",
+    LoginPage "login-page" "Coder's own sign-in pages.",
     PathApp "path-app" "Workspace apps below a path.",
     AppHost "app-host" "Workspace apps on their own host.",
     AppSandbox "app-sandbox" "The sandbox on a reserved app host.",

@@ -6,7 +6,7 @@ use crate::grant::{CredentialHandle, Verdict};
 use crate::types::LoginType;
 
 use super::bearer::{Bearer, MachineCredential};
-use super::class::{ClassName, ClosedRoute, Machine, Public, RouteClass};
+use super::class::{ClassName, ClosedRoute, Machine, Public, RouteClass, SignInMethod};
 use super::decision::{ANONYMOUS_BODY_LIMIT, Decision, Denial, DeniedRequest, OwnAnswer, Permit};
 use super::rules::{RouteEffect, Rules, TokenRule};
 
@@ -121,25 +121,33 @@ fn refuse_or_sign_in(class: ClassName, cause: Denial, navigation: bool) -> Decis
 /// What a class requires.
 fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
     let DecisionInput { class, client, preflight, .. } = *question;
-    let switch = |open: bool| if open { Need::Nobody } else { Need::Closed(Denial::MethodOff) };
     match class {
         RouteClass::Own => Need::Answer(OwnAnswer::Endpoint),
         RouteClass::SignIn => Need::Answer(OwnAnswer::SignInCallback),
         RouteClass::AuthMethods => Need::Answer(OwnAnswer::AuthMethods),
         RouteClass::Public(Public::Embed) => Need::NobodyOrGood,
-        RouteClass::Public(_) | RouteClass::AppSandbox => Need::Nobody,
-        RouteClass::PasswordSignIn => switch(rules.password_sign_in.admits(client)),
-        RouteClass::PasswordCheck if rules.password_sign_in.admits(client) => Need::NobodyOrElseWithheld,
-        // The request has a session when a password account is converted to GitHub.
-        RouteClass::GithubSignIn if rules.github_sign_in.admits(client) => Need::NobodyOrElseWithheld,
-        RouteClass::GithubSignIn => Need::Closed(Denial::MethodOff),
-        RouteClass::FirstUser => switch(rules.first_user.admits(client)),
+        RouteClass::Public(_) | RouteClass::FirstUserQuery | RouteClass::AppSandbox => Need::Nobody,
+        RouteClass::PasswordSignIn => method_need(SignInMethod::Password, client, rules),
+        // The page that creates the first user checks the new password too.
+        RouteClass::PasswordCheck
+            if is_open(SignInMethod::Password, client, rules)
+                || is_open(SignInMethod::FirstUser, client, rules) =>
+        {
+            Need::NobodyOrElseWithheld
+        }
+        RouteClass::GithubSignIn => method_need(SignInMethod::Github, client, rules),
+        RouteClass::FirstUser => method_need(SignInMethod::FirstUser, client, rules),
         RouteClass::Machine(machine) => machine_need(machine),
         RouteClass::UserOr(machine) => match machine_need(machine) {
             Need::Machine(credential) => Need::PersonOr(credential),
             _ => Need::Person,
         },
-        RouteClass::LoginPage if rules.coder_sign_in_page => Need::NobodyOrElseWithheld,
+        RouteClass::LoginPage(page)
+            if rules.coder_sign_in_page
+                || page.methods().iter().any(|method| is_open(*method, client, rules)) =>
+        {
+            Need::NobodyOrElseWithheld
+        }
         RouteClass::AppPath | RouteClass::AppHost if rules.public_apps || preflight => {
             Need::NobodyOrElseWithheld
         }
@@ -149,10 +157,28 @@ fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
         | RouteClass::CreatesKey(_)
         | RouteClass::Page
         | RouteClass::PasswordCheck
-        | RouteClass::LoginPage
+        | RouteClass::LoginPage(_)
         | RouteClass::AppPath
         | RouteClass::AppHost => Need::Person,
     }
+}
+
+/// What the routes of one of Coder's own sign-in methods require, by its switch alone.
+fn method_need(method: SignInMethod, client: IpAddr, rules: &Rules) -> Need {
+    let (switch, open) = match method {
+        SignInMethod::Password => (&rules.password_sign_in, Need::Nobody),
+        // The request has a session when a password account is converted to GitHub.
+        SignInMethod::Github => (&rules.github_sign_in, Need::NobodyOrElseWithheld),
+        SignInMethod::FirstUser => (&rules.first_user, Need::Nobody),
+    };
+    if switch.admits(client) { open } else { Need::Closed(Denial::MethodOff(method)) }
+}
+
+/// Whether one of Coder's own sign-in methods is open to an address, with `policy.routes` applied: then Coder's page
+/// for it opens too, and the list of sign-in methods has it.
+pub fn is_open(method: SignInMethod, client: IpAddr, rules: &Rules) -> bool {
+    let need = narrowed(method.class(), method_need(method, client, rules), client, rules);
+    matches!(need, Ok(Need::Nobody | Need::NobodyOrElseWithheld))
 }
 
 /// What a machine's routes require.

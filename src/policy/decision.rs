@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::types::LoginType;
 
-use super::ClassName;
+use super::class::{ClassName, SignInMethod};
 use super::rules::TunnelLimits;
 use crate::grant::CredentialHandle;
 
@@ -174,7 +174,7 @@ pub enum Denial {
     /// Coder does not report the token's owner.
     Unattributed,
     /// This sign-in method is disabled, or not allowed from the client's address.
-    MethodOff,
+    MethodOff(SignInMethod),
     /// The class is closed.
     Closed,
     /// The class is closed for the client's address.
@@ -200,9 +200,11 @@ impl Denial {
             | Self::Malformed
             | Self::WrongKind
             | Self::WithoutGrant(LoginType::Oidc) => 401,
-            Self::WithoutGrant(_) | Self::Unattributed | Self::MethodOff | Self::Closed | Self::Address => {
-                403
-            }
+            Self::WithoutGrant(_)
+            | Self::Unattributed
+            | Self::MethodOff(_)
+            | Self::Closed
+            | Self::Address => 403,
             Self::Unreachable { .. } => 503,
         }
     }
@@ -217,7 +219,7 @@ impl Denial {
             Self::WrongKind => "wrong_kind",
             Self::WithoutGrant(_) => "without_grant",
             Self::Unattributed => "unattributed",
-            Self::MethodOff => "method_off",
+            Self::MethodOff(_) => "method_off",
             Self::Closed => "closed",
             Self::Address => "address",
             Self::Unreachable { answers: false, .. } => "unreachable",

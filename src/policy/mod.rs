@@ -14,8 +14,11 @@ mod rules;
 mod tests;
 
 pub use bearer::{Bearer, MachineCredential};
-pub use class::{ClassName, ClosedRoute, CreatesKey, Judging, Machine, Public, RouteClass, UnknownClass};
-pub use decide::{DecisionInput, decide};
+pub use class::{
+    ClassName, ClosedRoute, CreatesKey, Judging, LoginPage, Machine, Public, RouteClass, SignInMethod,
+    UnknownClass,
+};
+pub use decide::{DecisionInput, decide, is_open};
 pub use decision::{
     ANONYMOUS_BODY_LIMIT, Caller, CredentialHandling, Decision, Denial, DeniedRequest, OwnAnswer, Permit,
 };

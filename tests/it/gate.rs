@@ -106,6 +106,35 @@ async fn a_browser_is_shown_the_sign_in_page_and_comes_back_to_where_it_was() {
     assert_eq!((landed.status, landed.location()), (307, "/workspaces?filter=owner%3Ame"));
 }
 
+/// Coder lets only owners see its health report; its dashboard asks for it on every page of an owner's (2.36.0).
+#[tokio::test]
+async fn coders_health_report_is_for_people_and_the_rest_of_its_debugging_stays_closed() {
+    let world = World::start().await;
+    let browser = world.sign_in("alice").await;
+    let session = world.session(&browser);
+    let person = [("coder-session-token", session.as_str())];
+    let settings = "/api/v2/debug/health/settings";
+    for (method, path) in [("GET", "/api/v2/debug/health"), ("GET", settings), ("PUT", settings)] {
+        assert!(world.arrives(method, path, &person).await, "{method} {path}");
+        assert!(!world.arrives(method, path, &[]).await, "{method} {path}");
+    }
+    for (method, path) in [
+        ("GET", "/api/v2/debug/pprof/heap"),
+        ("GET", "/api/v2/debug/metrics"),
+        ("GET", "/api/v2/debug/expvar"),
+        ("GET", "/api/v2/debug/coordinator"),
+        ("GET", "/api/v2/debug/ws"),
+        ("POST", "/api/v2/debug/profile"),
+        ("POST", "/api/v2/debug/health"),
+        ("DELETE", settings),
+        ("GET", "/api/v2/debug/health/x"),
+        ("GET", "/api/v2/debug/healthy"),
+    ] {
+        let refused = world.ask(method, path, &person).await;
+        assert_eq!(refused.status, 403, "{method} {path}");
+    }
+}
+
 #[tokio::test]
 async fn a_host_that_is_not_ours_is_misdirected() {
     let world = World::start().await;

@@ -101,7 +101,8 @@ impl Rule {
             | RouteClass::PasswordCheck
             | RouteClass::GithubSignIn
             | RouteClass::FirstUser
-            | RouteClass::LoginPage
+            | RouteClass::FirstUserQuery
+            | RouteClass::LoginPage(_)
             | RouteClass::Machine(
                 Machine::InstanceIdentity | Machine::OAuth2Client | Machine::InitScript | Machine::Binaries,
             ) => Upgrade::NotCovered,
@@ -114,7 +115,9 @@ impl Rule {
     const fn tolerates_slash(&self) -> bool {
         !matches!(
             self.class,
-            RouteClass::Public(_) | RouteClass::Machine(Machine::InstanceIdentity | Machine::InitScript)
+            RouteClass::Public(_)
+                | RouteClass::FirstUserQuery
+                | RouteClass::Machine(Machine::InstanceIdentity | Machine::InitScript)
         )
     }
 

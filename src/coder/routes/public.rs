@@ -3,11 +3,13 @@
 //! The list of public routes is complete: a test compares it with its own copy.
 
 use super::matching::{MethodSet, Rule, rules};
-use crate::policy::{ClosedRoute, Public, RouteClass};
+use crate::policy::{ClosedRoute, LoginPage, Public, RouteClass};
 
 use ClosedRoute::{Debug, Swagger};
 use Public::{Asset, Embed, Facts, Metadata, Preflight, Probe, Report, SelfProven};
-use RouteClass::{AuthMethods, FirstUser, GithubSignIn, LoginPage, PasswordCheck, PasswordSignIn, SignIn};
+use RouteClass::{
+    AuthMethods, FirstUser, FirstUserQuery, GithubSignIn, PasswordCheck, PasswordSignIn, SignIn, User,
+};
 
 rules! {
     // Probes.
@@ -22,7 +24,7 @@ rules! {
     GET "/api/v2/updatecheck" RouteClass::Public(Facts), "2025-07", "Whether a newer release of Coder exists.";
     GET "/api/v2/auth/scopes" RouteClass::Public(Facts), "2026-02", "The fixed list of a token's scopes.";
     GET "/api/v2/entitlements" RouteClass::Public(Facts), "2025-07", "UI and CLI ask which features are licensed.";
-    GET "/api/v2/users/first" RouteClass::Public(Facts), "2025-07", "The CLI's login asks whether there is a user.";
+    GET "/api/v2/users/first" FirstUserQuery, "2025-07", "Coder's pages and the CLI ask whether there is a user.";
     POST "/api/v2/csp/reports" RouteClass::Public(Report), "2025-07", "Browsers report without a credential.";
     GET "/.well-known/oauth-authorization-server" RouteClass::Public(Metadata), "2025-07", "RFC 8414.";
     GET "/.well-known/oauth-authorization-server/*" RouteClass::Public(Metadata), "2025-07", "RFC 8414.";
@@ -37,11 +39,18 @@ rules! {
 
     // Files without user data. Documents of the dashboard do not count.
     FILE "/assets/*" RouteClass::Public(Asset), "2025-07", "Scripts and styles with hashed names.";
-    FILE "/icon/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
-    FILE "/emojis/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
-    FILE "/favicons/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
-    FILE "/featured/*" RouteClass::Public(Asset), "2025-07", "Pictures.";
+    FILE "/icon/{file}" RouteClass::Public(Asset), "2025-07", "Pictures.";
+    FILE "/emojis/{file}" RouteClass::Public(Asset), "2025-07", "Pictures.";
+    FILE "/favicons/{file}" RouteClass::Public(Asset), "2025-07", "Pictures.";
+    FILE "/featured/{file}" RouteClass::Public(Asset), "2025-07", "Pictures.";
     FILE "/favicon.ico" RouteClass::Public(Asset), "2025-07", "Fetched by browsers on their own.";
+    FILE "/apple-touch-icon.png" RouteClass::Public(Asset), "2026-07", "Fetched by browsers on their own.";
+    FILE "/pwa-icon-192.png" RouteClass::Public(Asset), "2026-07", "Named in the manifest.";
+    FILE "/pwa-icon-512.png" RouteClass::Public(Asset), "2026-07", "Named in the manifest.";
+    FILE "/seti.woff" RouteClass::Public(Asset), "2026-07", "A font that the style sheet names.";
+    FILE "/chime.mp3" RouteClass::Public(Asset), "2026-07", "A sound.";
+    FILE "/external-auth.mp4" RouteClass::Public(Asset), "2025-07", "A film that explains external authentication.";
+    FILE "/kirby.gif" RouteClass::Public(Asset), "2026-02", "A picture.";
     FILE "/manifest.json" RouteClass::Public(Asset), "2025-07", "Browsers fetch it without cookies.";
     FILE "/serviceWorker.js" RouteClass::Public(Asset), "2025-07", "The dashboard's service worker.";
     FILE "/open-in-coder.svg" RouteClass::Public(Asset), "2025-07", "The badge in the documents of repositories.";
@@ -64,11 +73,16 @@ rules! {
     GET "/api/v2/users/oauth2/github/callback" GithubSignIn, "2025-07", "Begins and ends a sign-in by GitHub.";
     GET "/api/v2/users/oauth2/github/device" GithubSignIn, "2025-07", "Begins a sign-in by GitHub's device flow.";
     POST "/api/v2/users/first" FirstUser, "2025-07", "Makes the owner while there is no user.";
-    FILE "/login" LoginPage, "2025-07", "Coder's own sign-in page.";
-    FILE "/login/*" LoginPage, "2025-07", "Coder's page for GitHub's device flow.";
-    FILE "/setup" LoginPage, "2025-07", "Coder's page for the first user.";
-    FILE "/reset-password" LoginPage, "2025-07", "Coder's page for a forgotten password.";
-    FILE "/reset-password/*" LoginPage, "2025-07", "Coder's page for a forgotten password.";
+    FILE "/login" RouteClass::LoginPage(LoginPage::SignIn), "2025-07", "Coder's own sign-in page.";
+    FILE "/login/*" RouteClass::LoginPage(LoginPage::Device), "2025-07", "Coder's page for GitHub's device flow.";
+    FILE "/setup" RouteClass::LoginPage(LoginPage::Setup), "2025-07", "Coder's page for the first user.";
+    FILE "/reset-password" RouteClass::LoginPage(LoginPage::PasswordReset), "2025-07", "Coder's page for a forgotten password.";
+    FILE "/reset-password/*" RouteClass::LoginPage(LoginPage::PasswordReset), "2025-07", "Coder's page for a forgotten password.";
+
+    // Coder lets only owners see these, and asks for the first on every page of an owner's dashboard.
+    GET "/api/v2/debug/health" User, "2025-07", "The dashboard's report on the deployment's health.";
+    GET "/api/v2/debug/health/settings" User, "2025-07", "The dashboard's health page.";
+    PUT "/api/v2/debug/health/settings" User, "2025-07", "The dashboard's health page.";
 
     // Closed unless opened by name.
     ANY "/swagger" RouteClass::Closed(Swagger), "2025-07", "Describes the whole API to anybody.";

@@ -9,17 +9,24 @@ use crate::policy::{Machine, Public};
 /// The complete list of routes that are public without a judged credential. A rule that opens
 /// anything else fails the test, and so does an entry without a rule.
 const OPEN: &[(&str, &str)] = &[
+    ("FILE", "/apple-touch-icon.png"),
     ("FILE", "/assets/*"),
     ("FILE", "/bin/*"),
-    ("FILE", "/emojis/*"),
+    ("FILE", "/chime.mp3"),
+    ("FILE", "/emojis/{file}"),
+    ("FILE", "/external-auth.mp4"),
     ("FILE", "/favicon.ico"),
-    ("FILE", "/favicons/*"),
-    ("FILE", "/featured/*"),
-    ("FILE", "/icon/*"),
+    ("FILE", "/favicons/{file}"),
+    ("FILE", "/featured/{file}"),
+    ("FILE", "/icon/{file}"),
     ("FILE", "/install.sh"),
+    ("FILE", "/kirby.gif"),
     ("FILE", "/manifest.json"),
     ("FILE", "/open-in-coder.svg"),
+    ("FILE", "/pwa-icon-192.png"),
+    ("FILE", "/pwa-icon-512.png"),
     ("FILE", "/serviceWorker.js"),
+    ("FILE", "/seti.woff"),
     ("GET", "/.well-known/oauth-authorization-server"),
     ("GET", "/.well-known/oauth-authorization-server/*"),
     ("GET", "/.well-known/oauth-protected-resource"),
@@ -64,6 +71,7 @@ fn is_open(class: RouteClass) -> bool {
     matches!(
         class,
         RouteClass::Public(_)
+            | RouteClass::FirstUserQuery
             | RouteClass::AppSandbox
             | RouteClass::Machine(
                 Machine::Derp
@@ -148,6 +156,57 @@ fn a_route_that_no_description_has_gets_its_class() {
     let text = include_str!("../../../tests/vectors/coder-routes-beyond.json");
     for (method, path, class) in serde_json::from_str::<Beyond>(text).expect("a vector file").routes {
         assert_eq!(class_of(&method, &path).class_name().label(), class, "{method} {path}");
+    }
+}
+
+#[derive(Deserialize)]
+struct FrontEnd {
+    coder: String,
+    /// What the build serves to everybody.
+    public: Vec<String>,
+    /// Templates, and a file of its tests that is built in under a path of the API.
+    other: Vec<String>,
+}
+
+#[derive(Deserialize)]
+struct FrontEnds {
+    versions: Vec<FrontEnd>,
+}
+
+fn front_ends() -> Vec<FrontEnd> {
+    let text = include_str!("../../../tests/vectors/coder-files.json");
+    serde_json::from_str::<FrontEnds>(text).expect("a vector file").versions
+}
+
+#[test]
+fn every_file_of_coders_front_end_is_public_and_its_templates_are_not() {
+    for FrontEnd { coder, public, other } in front_ends() {
+        assert!(public.len() > 150, "{coder}: only {} files", public.len());
+        for file in public {
+            for method in ["GET", "HEAD"] {
+                let class = class_of(method, &file).class;
+                assert_eq!(class, RouteClass::Public(Public::Asset), "{coder}: {method} {file}");
+            }
+            assert!(!is_open(class_of("POST", &file).class), "{coder}: {file}");
+            assert!(!is_open(classify(&Method::GET, &file, Some("websocket")).class), "{coder}: {file}");
+        }
+        for file in other {
+            assert!(!is_open(class_of("GET", &file).class), "{coder}: {file}");
+        }
+    }
+}
+
+/// A file is public by its own name or in a folder of files, and no such path can be one of the API's.
+#[test]
+fn a_rule_for_files_names_files_that_coder_has_and_nothing_of_its_api() {
+    let known: BTreeSet<_> = front_ends().into_iter().flat_map(|version| version.public).collect();
+    for rule in rules().filter(|rule| rule.class == RouteClass::Public(Public::Asset)) {
+        assert!(known.iter().any(|file| rule.matches(file)), "{} is no file of Coder's", rule.pattern);
+        let folder = rule.pattern.split('/').nth(1).expect("a path");
+        assert!(!folder.contains(['{', '*']), "{}", rule.pattern);
+        for area in ["api", "oauth2", "scim", "derp", "swagger", ".well-known", "login", "setup"] {
+            assert_ne!(folder, area, "{}", rule.pattern);
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use crate::grant::{BindError, EndReason, StoreError};
 use crate::listen::NoForwardPlace;
 use crate::oidc::{BadAnswer, IdentityRefusal, LoginError};
 use crate::pages::{PageSettings, Pages};
-use crate::policy::Denial;
+use crate::policy::{Denial, SignInMethod};
 use crate::proxy::ForwardError;
 use crate::types::{Clock, LoginType, RequestId, Timestamp};
 use crate::web::cookies::OwnCookies;
@@ -67,7 +67,9 @@ fn denials() -> Vec<Denial> {
         Denial::WithoutGrant(LoginType::Oidc),
         Denial::WithoutGrant(LoginType::Password),
         Denial::Unattributed,
-        Denial::MethodOff,
+        Denial::MethodOff(SignInMethod::Password),
+        Denial::MethodOff(SignInMethod::Github),
+        Denial::MethodOff(SignInMethod::FirstUser),
         Denial::Closed,
         Denial::Address,
         Denial::Unreachable { answers: false, retry_after },
@@ -184,6 +186,18 @@ fn the_rows_of_denials_have_the_policys_label_and_its_status_for_programs() {
             _ => row.status,
         };
         assert_eq!(status.as_u16(), denial.status(), "{}", row.label);
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_method_that_is_off_names_its_own_setting() {
+    let keys = ["policy.passwordSignIn", "policy.githubSignIn", "policy.firstUser"];
+    let methods = [SignInMethod::Password, SignInMethod::Github, SignInMethod::FirstUser];
+    for (method, own) in methods.into_iter().zip(keys) {
+        let (_, json) = json(RefusalCause::Policy(Denial::MethodOff(method))).await;
+        let detail = json["detail"].as_str().unwrap();
+        let named: Vec<_> = keys.into_iter().filter(|key| detail.contains(key)).collect();
+        assert_eq!(named, [own], "{detail}");
     }
 }
 

@@ -84,12 +84,16 @@ fn classes() -> Vec<RouteClass> {
         C::PasswordCheck,
         C::GithubSignIn,
         C::FirstUser,
+        C::FirstUserQuery,
         C::User,
         C::SignOut,
         C::CreatesKey(CreatesKey::Token),
         C::CreatesKey(CreatesKey::AppRedirect),
         C::Page,
-        C::LoginPage,
+        C::LoginPage(LoginPage::SignIn),
+        C::LoginPage(LoginPage::Device),
+        C::LoginPage(LoginPage::Setup),
+        C::LoginPage(LoginPage::PasswordReset),
         C::AppPath,
         C::AppHost,
         C::AppSandbox,
@@ -158,7 +162,7 @@ fn a_route_for_people_takes_only_a_person_who_is_welcome() {
         RouteClass::CreatesKey(CreatesKey::Token),
         RouteClass::CreatesKey(CreatesKey::AppRedirect),
         RouteClass::Page,
-        RouteClass::LoginPage,
+        RouteClass::LoginPage(LoginPage::SignIn),
         RouteClass::PasswordCheck,
         RouteClass::Machine(Machine::Mcp),
         RouteClass::Machine(Machine::AiGateway),
@@ -172,7 +176,7 @@ fn a_route_for_people_takes_only_a_person_who_is_welcome() {
 /// A browser signs in instead of being refused, except where no credential can be judged.
 #[test]
 fn a_navigation_signs_in_where_a_program_is_refused() {
-    for class in [RouteClass::User, RouteClass::Page, RouteClass::LoginPage] {
+    for class in [RouteClass::User, RouteClass::Page, RouteClass::LoginPage(LoginPage::SignIn)] {
         for (name, bearer) in bearers() {
             let expected = match name {
                 "served" | "none" => "person",
@@ -271,7 +275,7 @@ fn an_app_is_shown_to_everybody_unless_public_apps_are_off() {
 #[test]
 fn a_bad_credential_in_the_url_is_refused_and_not_forwarded() {
     let rules = Rules { coder_sign_in_page: true, ..Rules::default() };
-    for class in [RouteClass::AppPath, RouteClass::AppHost, RouteClass::LoginPage] {
+    for class in [RouteClass::AppPath, RouteClass::AppHost, RouteClass::LoginPage(LoginPage::SignIn)] {
         for name in ["ended", "unknown_token", "oidc", "unattributed", "unreachable", "malformed", "agent"] {
             let bearer = bearer(name);
             let question = DecisionInput {

@@ -29,6 +29,67 @@ fn other_ways_to_sign_in_are_off_until_switched_on() {
     }
 }
 
+/// Otherwise the link to the password form would lead back to the sign-in page.
+#[test]
+fn coders_sign_in_pages_are_open_exactly_where_a_method_of_theirs_is() {
+    use LoginPage::{Device, PasswordReset, Setup, SignIn};
+    let switch = |net: &str| Switch::new(true, vec![net.parse().expect("a network")]);
+    let (here, elsewhere) = (|| switch("203.0.113.0/24"), switch("10.0.0.0/8"));
+    let deny = RouteRule { class: ClassName::PasswordSignIn, effect: RouteEffect::Deny };
+    let cases = [
+        (Rules::default(), &[][..]),
+        (Rules { password_sign_in: here(), ..Rules::default() }, &[SignIn, PasswordReset]),
+        (Rules { github_sign_in: here(), ..Rules::default() }, &[SignIn, Device]),
+        (Rules { first_user: here(), ..Rules::default() }, &[Setup]),
+        (Rules { password_sign_in: elsewhere, ..Rules::default() }, &[]),
+        (Rules { password_sign_in: here(), routes: vec![deny], ..Rules::default() }, &[]),
+        (rules_with(ClassName::PasswordSignIn, RouteEffect::DangerAllow), &[SignIn, PasswordReset]),
+        (rules_with(ClassName::FirstUser, RouteEffect::DangerAllow), &[Setup]),
+        (Rules { coder_sign_in_page: true, ..Rules::default() }, &[SignIn, Device, Setup, PasswordReset]),
+    ];
+    for (rules, open) in cases {
+        for page in [SignIn, Device, Setup, PasswordReset] {
+            let class = RouteClass::LoginPage(page);
+            let is_open = open.contains(&page);
+            for name in ["nobody", "ended", "unknown_token"] {
+                let expected = if is_open { "anonymous" } else { "sign in" };
+                assert_eq!(ask(class, &bearer(name), true, &rules), expected, "{page:?} {name} {rules:?}");
+            }
+            let expected = if is_open { "anonymous" } else { "503 unreachable" };
+            assert_eq!(ask(class, &bearer("unreachable"), true, &rules), expected, "{page:?} {rules:?}");
+            assert_eq!(ask(class, &bearer("served"), true, &rules), "person", "{page:?} {rules:?}");
+        }
+    }
+}
+
+#[test]
+fn a_method_is_said_to_be_open_exactly_where_its_routes_are() {
+    let methods = [SignInMethod::Password, SignInMethod::Github, SignInMethod::FirstUser];
+    let classes = [RouteClass::PasswordSignIn, RouteClass::GithubSignIn, RouteClass::FirstUser];
+    let effects = [
+        RouteEffect::Deny,
+        RouteEffect::RequireSignIn,
+        RouteEffect::From(networks(&["203.0.113.0/24"])),
+        RouteEffect::From(networks(&["10.0.0.0/8"])),
+        RouteEffect::DangerAllow,
+        RouteEffect::DangerPublic,
+    ];
+    for (method, class) in methods.into_iter().zip(classes) {
+        for switch in [Switch::Off, Switch::On] {
+            for effect in &effects {
+                let rules = Rules {
+                    password_sign_in: switch.clone(),
+                    github_sign_in: switch.clone(),
+                    first_user: switch.clone(),
+                    ..rules_with(class.name(), effect.clone())
+                };
+                let forwarded = ask(class, &Bearer::Nobody, false, &rules) == "anonymous";
+                assert_eq!(is_open(method, CLIENT, &rules), forwarded, "{class:?} {switch:?} {effect:?}");
+            }
+        }
+    }
+}
+
 /// Break-glass: a password user's token is served exactly where the password sign-in would be.
 #[test]
 fn a_password_user_is_served_where_the_password_sign_in_is_open() {

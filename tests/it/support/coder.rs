@@ -206,6 +206,11 @@ impl Coder {
         state.users.iter_mut().find(|user| user.username == username).unwrap().status = "suspended";
     }
 
+    /// Deletes a key, as its user or an administrator does elsewhere.
+    pub fn delete_key(&self, key: &str) {
+        self.shared.state().keys.remove(key).expect("a key of this Coder");
+    }
+
     /// Creates a key for a user, as `coder tokens create` or an administrator does elsewhere.
     pub fn make_key(&self, user: &str, login_type: &'static str, scope: &str) -> String {
         self.shared.state().make_key(user, login_type, scope)

@@ -42,9 +42,6 @@ pub fn anonymous(
                 "oidc": {"enabled": true, "signInText": "Log in with authentik", "iconUrl": ""},
             }),
         ),
-        "/api/v2/users/login" if *method == Method::POST => {
-            message(401, "Incorrect email or password.", None)
-        }
         "/api/v2/updatecheck" if get => {
             api(200, &json!({"current": true, "version": "v0.0.0-devel", "url": ""}))
         }
@@ -92,6 +89,20 @@ pub fn recorded(coder: &Shared, request: &Request<Incoming>) -> Option<Response<
         headers.insert(header::WWW_AUTHENTICATE, "Bearer realm=\"coder\"".parse().unwrap());
     }
     Some(response)
+}
+
+/// Whether a path is of an app that only its owner may see: `/@user/workspace/apps/owned` and everything below.
+pub fn is_owned_app(path: &str) -> bool {
+    path.starts_with("/@") && path.split('/').skip(3).take(2).eq(["apps", "owned"])
+}
+
+/// Coder's redirect from an app to its sign-in page: the path as its router sees it, decoded, and the query.
+pub fn redirect_to_login(coder: &Shared, uri: &http::Uri) -> Response<Body> {
+    let path = percent_encoding::percent_decode_str(uri.path()).decode_utf8_lossy();
+    let wanted = uri.query().map_or_else(|| path.to_string(), |query| format!("{path}?{query}"));
+    let mut to = url::Url::parse(&coder.setup().access_url).unwrap().join("/login").unwrap();
+    to.query_pairs_mut().append_pair("message", super::coder::SIGNED_OUT).append_pair("redirect", &wanted);
+    redirect(303, to.as_str())
 }
 
 /// The dashboard: one page for every path that is not the API.

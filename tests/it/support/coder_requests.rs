@@ -93,6 +93,12 @@ impl Shared {
             return Ok(answer);
         }
         match path {
+            "/api/v2/users/login" if method == Method::POST => {
+                return Ok(users::sign_in_by_password(&self, request).await);
+            }
+            "/api/v2/users/first" if method == Method::POST => {
+                return Ok(users::create_first(&self, request).await);
+            }
             "/api/v2/users/oidc/callback" => return Ok(self.callback(request).await),
             "/derp" => return Ok(tunnels::derp(request)),
             "/api/v2/workspaceagents/me/rpc" => return Ok(tunnels::agent(&self, request)),
@@ -100,6 +106,10 @@ impl Shared {
                 return Ok(tunnels::completion(&self, &request));
             }
             _ => {}
+        }
+        let is_known = |token: String| self.state().keys.contains_key(&token);
+        if pages::is_owned_app(path) && !self.presented(&request).is_some_and(is_known) {
+            return Ok(pages::redirect_to_login(&self, request.uri()));
         }
         if self.presented(&request).is_none()
             && let Some(answer) = pages::recorded(&self, &request)

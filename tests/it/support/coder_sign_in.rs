@@ -27,6 +27,12 @@ pub enum Authentication {
     Body,
 }
 
+/// What a conversion of a password account is recognized by: its state, and the session of the account.
+struct Merge<'a> {
+    state: &'a str,
+    old_key: Option<&'a str>,
+}
+
 impl Shared {
     pub async fn callback(&self, request: Request<Incoming>) -> Response<Body> {
         let query = fields(request.uri().query().unwrap_or_default());
@@ -104,7 +110,8 @@ impl Shared {
             Err(refusal) => return *refusal,
         };
         let redirect_to = cookie(headers, "oauth_redirect").filter(|to| !to.is_empty()).unwrap_or("/");
-        self.sign_in(&setup, state, &tokens, &claims, redirect_to)
+        let old_key = cookie(headers, self.session_cookie());
+        self.sign_in(&setup, Merge { state, old_key }, &tokens, &claims, redirect_to)
     }
 
     /// Merges claims as Coder does, and checks them as Coder does.
@@ -132,7 +139,7 @@ impl Shared {
     fn sign_in(
         &self,
         setup: &Setup,
-        merge: &str,
+        merge: Merge<'_>,
         tokens: &Value,
         claims: &Value,
         to: &str,
@@ -146,7 +153,7 @@ impl Shared {
             expiry: self.clock.now().as_seconds() + tokens["expires_in"].as_i64().unwrap_or(0),
         };
         let mut state = self.state();
-        let converting = state.converting.remove(merge);
+        let converting = state.converting.remove(merge.state);
         let known = state.users.iter().position(|user| {
             let linked = user.link.as_ref().map(|link| &link.linked_id) == Some(&linked_id);
             linked || user.email == email || converting.as_ref() == Some(&user.id)
@@ -173,12 +180,24 @@ impl Shared {
         user.login_type = "oidc";
         user.link = Some(link);
         let id = user.id.clone();
+        if converting.is_some() && merge.old_key.is_some_and(|key| state.keys.remove(key).is_some()) {
+            return self.converted(to);
+        }
         let token = state.make_key(&id, "oidc", "all");
         drop(state);
         let mut response = redirect(307, to);
         decorate(response.headers_mut());
         let secure = if setup.host_prefix_cookie { "; Secure" } else { "" };
         let line = format!("{}={token}; Path=/; HttpOnly{secure}; SameSite=Lax", self.session_cookie());
+        response.headers_mut().append(header::SET_COOKIE, line.parse().unwrap());
+        response
+    }
+
+    /// A conversion ends the session with which it was asked for: a second sign-in follows.
+    fn converted(&self, to: &str) -> Response<Body> {
+        let mut response = redirect(307, to);
+        decorate(response.headers_mut());
+        let line = format!("{}=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax", self.session_cookie());
         response.headers_mut().append(header::SET_COOKIE, line.parse().unwrap());
         response
     }

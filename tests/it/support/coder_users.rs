@@ -1,11 +1,53 @@
 //! Users as Coder's API names them, by `me`, id or name, and the keys created for them.
 
-use http::{Method, Request, Response};
+use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::coder::{Key, Shared, User, api, message};
+use super::coder::{Key, Shared, User, api, message, uuid};
 use super::server::{Body, body_text};
+
+/// The password of every user of the stand-in that has one.
+pub const PASSWORD: &str = "SomeSecurePassword!";
+
+/// Coder's sign-in by password.
+pub async fn sign_in_by_password(coder: &Shared, request: Request<Incoming>) -> Response<Body> {
+    let body: Value = serde_json::from_str(&body_text(request).await).unwrap_or_default();
+    let mut state = coder.state();
+    let known = state.users.iter().find(|user| user.login_type == "password" && user.email == body["email"]);
+    let Some(id) = known.filter(|_| body["password"] == PASSWORD).map(|user| user.id.clone()) else {
+        return message(401, "Incorrect email or password.", None);
+    };
+    let token = state.make_key(&id, "password", "all");
+    drop(state);
+    let mut response = api(201, &json!({"session_token": token}));
+    let line = format!("{}={token}; Path=/; HttpOnly; SameSite=Lax", coder.session_cookie());
+    response.headers_mut().append(header::SET_COOKIE, line.parse().unwrap());
+    response
+}
+
+/// Creates the first user, while there is none.
+pub async fn create_first(coder: &Shared, request: Request<Incoming>) -> Response<Body> {
+    let body: Value = serde_json::from_str(&body_text(request).await).unwrap_or_default();
+    let (Some(email), Some(username)) = (body["email"].as_str(), body["username"].as_str()) else {
+        return message(400, "Request body must be valid JSON.", None);
+    };
+    let mut state = coder.state();
+    if !state.users.is_empty() {
+        return message(400, "The initial user has already been created.", None);
+    }
+    let id = uuid();
+    state.users.push(User {
+        id: id.clone(),
+        username: username.to_owned(),
+        email: email.to_owned(),
+        login_type: "password",
+        owner: true,
+        status: "active",
+        link: None,
+    });
+    api(201, &json!({"user_id": id}))
+}
 
 /// A user named by a path, and the rest of the path.
 pub struct Named {

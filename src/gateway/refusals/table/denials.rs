@@ -12,7 +12,7 @@ use super::super::row::TextPart::Words;
 use super::super::row::{RefusalRow, RefusalText};
 use super::shared::{TRY_SOON_OR_REPORT, provider_outage};
 use crate::coder::answer::{API_KEY_INVALID, NO_CREDENTIAL};
-use crate::policy::Denial;
+use crate::policy::{Denial, SignInMethod};
 use crate::types::LoginType;
 
 const NOT_OPEN: RefusalText = &[Words("This is not open to you.")];
@@ -25,6 +25,24 @@ const ENDED_DETAIL: &str = "Your sign-in has ended. Sign in again in a browser, 
 /// The details of all 401s.
 pub(in crate::gateway::refusals) const CHALLENGE_DETAILS: [&str; 3] =
     [NO_CREDENTIAL, ENDED_DETAIL, API_KEY_INVALID];
+
+/// What to do instead, and the setting that opens the sign-in method.
+const fn method_off_detail(method: SignInMethod) -> RefusalText {
+    match method {
+        SignInMethod::Password => &[Words(
+            "Sign in with OpenID Connect. An administrator can allow passwords with policy.passwordSignIn in \
+             Vestibule's configuration.",
+        )],
+        SignInMethod::Github => &[Words(
+            "Sign in with OpenID Connect. An administrator can allow GitHub with policy.githubSignIn in \
+             Vestibule's configuration.",
+        )],
+        SignInMethod::FirstUser => &[Words(
+            "Sign in with OpenID Connect: the first person who does becomes the first user, and the owner. An \
+             administrator can allow the form with policy.firstUser in Vestibule's configuration.",
+        )],
+    }
+}
 
 /// Looks a denial up.
 pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
@@ -60,12 +78,9 @@ pub(super) fn row_of_denial(denial: Denial) -> RefusalRow {
                  Vestibule's configuration.",
             )])
             .program(Detail),
-        Denial::MethodOff => forbidden
+        Denial::MethodOff(method) => forbidden
             .happened(&[Words("This way to sign in is switched off here.")])
-            .detail(&[Words(
-                "Sign in with OpenID Connect. An administrator can allow other ways with policy.passwordSignIn in \
-                 Vestibule's configuration.",
-            )])
+            .detail(method_off_detail(method))
             .program(Detail),
         Denial::Closed => forbidden
             .happened(&[Words("This part of Coder is closed here.")])
