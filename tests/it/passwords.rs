@@ -6,10 +6,12 @@ use http::{Method, Request};
 use serde_json::{Value, json};
 
 use crate::support::client::{Answer, Browser};
-use crate::support::coder_users::PASSWORD;
+use crate::support::coder::PASSWORD;
 use crate::support::world::{Options, World};
 
 const MODES: [&str; 3] = ["page", "redirect", "coder"];
+
+const CALLBACK: &str = "/api/v2/users/oidc/callback?";
 
 /// What Coder's sign-in pages load before a sign-in.
 const LOADED: [&str; 6] = [
@@ -194,7 +196,7 @@ async fn a_password_account_is_converted_from_coders_account_page() {
         assert_eq!(begun.status, 201, "{mode}: {}", begun.text());
         let state = begun.json()["state_string"].as_str().unwrap().to_owned();
         world.provider.sign_in_as("alice");
-        let start = url::form_urlencoded::Serializer::new("/api/v2/users/oidc/callback?".to_owned())
+        let start = url::form_urlencoded::Serializer::for_suffix(CALLBACK.to_owned(), CALLBACK.len())
             .append_pair("oidc_merge_state", &state)
             .append_pair("redirect", "/login?message=Login type has been changed. Log in again.")
             .finish();

@@ -66,7 +66,7 @@ async fn a_closed_class_opens_by_name_alone_and_an_open_one_may_ask_for_a_person
     let person = [("coder-session-token", session.as_str())];
     assert!(!world.arrives("GET", "/swagger/index.html", &[]).await);
     assert!(world.arrives("GET", "/swagger/index.html", &person).await);
-    assert!(world.arrives("GET", "/api/v2/debug/health", &[]).await);
+    assert!(world.arrives("GET", "/api/v2/debug/coordinator", &[]).await);
     assert!(!world.arrives("GET", "/derp/latency-check", &[]).await);
     assert!(world.arrives("GET", "/derp/latency-check", &person).await);
 }

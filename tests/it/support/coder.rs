@@ -281,6 +281,9 @@ pub(super) fn message(status: u16, message: &str, detail: Option<&str>) -> Respo
     api(status, &body)
 }
 
+/// The password of every user of the stand-in that has one.
+pub const PASSWORD: &str = "SomeSecurePassword!";
+
 /// The scope of a session at a workspace app.
 pub(super) const APP_SCOPE: &str = "coder:application_connect";
 

@@ -4,11 +4,8 @@ use http::{Method, Request, Response, header};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
-use super::coder::{Key, Shared, User, api, message, uuid};
+use super::coder::{Key, PASSWORD, Shared, User, api, message, uuid};
 use super::server::{Body, body_text};
-
-/// The password of every user of the stand-in that has one.
-pub const PASSWORD: &str = "SomeSecurePassword!";
 
 /// Coder's sign-in by password.
 pub async fn sign_in_by_password(coder: &Shared, request: Request<Incoming>) -> Response<Body> {

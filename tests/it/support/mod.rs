@@ -6,7 +6,7 @@ mod coder_pages;
 mod coder_requests;
 mod coder_sign_in;
 mod coder_tunnels;
-pub mod coder_users;
+mod coder_users;
 pub mod coder_verify;
 pub mod keys;
 pub mod process;

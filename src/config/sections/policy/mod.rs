@@ -20,7 +20,7 @@ const TOKEN_RULES: Words<TokenRule> = Words::new(&["allow", "deny"], &[TokenRule
 keys! { KEYS;
     PASSWORD_SIGN_IN_ALLOW: Key<bool> = Key::switch(
         "policy.passwordSignIn.allow", "VESTIBULE_POLICY_PASSWORD_SIGN_IN_ALLOW", "false",
-        "Allows Coder's sign-in by password, for emergencies. Every use is written to the audit log.",
+        "Allows Coder's sign-in by password, for emergencies, and opens Coder's page `/login`. Every use is written to the audit log.",
     );
     PASSWORD_SIGN_IN_FROM: ListKey<IpNet> = ListKey::new(
         "policy.passwordSignIn.from", "VESTIBULE_POLICY_PASSWORD_SIGN_IN_FROM", ValueKind::Networks, "", parse::network,
@@ -28,7 +28,7 @@ keys! { KEYS;
     );
     GITHUB_SIGN_IN_ALLOW: Key<bool> = Key::switch(
         "policy.githubSignIn.allow", "VESTIBULE_POLICY_GITHUB_SIGN_IN_ALLOW", "false",
-        "Allows Coder's own sign-in by GitHub.",
+        "Allows Coder's own sign-in by GitHub, and opens Coder's page `/login`.",
     );
     GITHUB_SIGN_IN_FROM: ListKey<IpNet> = ListKey::new(
         "policy.githubSignIn.from", "VESTIBULE_POLICY_GITHUB_SIGN_IN_FROM", ValueKind::Networks, "", parse::network,
@@ -36,7 +36,7 @@ keys! { KEYS;
     );
     FIRST_USER_ALLOW: Key<bool> = Key::switch(
         "policy.firstUser.allow", "VESTIBULE_POLICY_FIRST_USER_ALLOW", "false",
-        "Allows the creation of the first user, the owner of the deployment, by password. Not needed: the first user to sign in through the gateway becomes the owner.",
+        "Allows the creation of the first user, the owner of the deployment, by password, at Coder's page `/setup`. Not needed: the first user to sign in through the gateway becomes the owner. A user who is created there signs in where `policy.passwordSignIn` allows it.",
     );
     FIRST_USER_FROM: ListKey<IpNet> = ListKey::new(
         "policy.firstUser.from", "VESTIBULE_POLICY_FIRST_USER_FROM", ValueKind::Networks, "", parse::network,
