@@ -111,7 +111,7 @@ impl Shared {
         };
         let redirect_to = cookie(headers, "oauth_redirect").filter(|to| !to.is_empty()).unwrap_or("/");
         let old_key = cookie(headers, self.session_cookie());
-        self.sign_in(&setup, Merge { state, old_key }, &tokens, &claims, redirect_to)
+        self.sign_in(&setup, &Merge { state, old_key }, &tokens, &claims, redirect_to)
     }
 
     /// Merges claims as Coder does, and checks them as Coder does.
@@ -139,7 +139,7 @@ impl Shared {
     fn sign_in(
         &self,
         setup: &Setup,
-        merge: Merge<'_>,
+        merge: &Merge<'_>,
         tokens: &Value,
         claims: &Value,
         to: &str,
