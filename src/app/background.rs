@@ -24,7 +24,7 @@ pub(super) struct BackgroundWork {
     pub(super) provider: Arc<Provider>,
     /// The grants, which have tasks of their own.
     pub(super) grants: Arc<Grants>,
-    /// The gateway, which forgets idle addresses.
+    /// The gateway, which forgets idle addresses, and cuts relay connections.
     pub(super) gateway: Arc<Gateway>,
     /// Coder's API, for the readiness probe.
     pub(super) coder: Api,
@@ -47,6 +47,7 @@ impl BackgroundWork {
         tasks.spawn(keep_documents(Arc::clone(&provider), Arc::clone(&grants), stop.clone()));
         tasks.spawn(Arc::clone(&grants).run_background(stop.clone()));
         tasks.spawn(tidy(Arc::clone(&gateway), stop.clone()));
+        tasks.spawn(Arc::clone(&gateway).keep_relay(stop.clone()));
         let sessions = SessionAdmin::new(Arc::clone(&grants));
         tasks.spawn(admin::serve_socket(admin.socket, Arc::new(sessions), stop.clone()));
         if let Some(listener) = admin.probes {

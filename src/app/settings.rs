@@ -105,6 +105,7 @@ pub(super) fn gateway(config: &Config) -> GatewaySettings {
         sign_out_at_provider: config.sign_out.at_provider,
         sign_out_ends_tokens: config.sign_out.ends_tokens,
         trusted_proxies: trusted_proxies(config),
+        relay: config.relay.access,
     }
 }
 

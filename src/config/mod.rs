@@ -44,6 +44,7 @@ pub use sections::admin::AdminConfig;
 pub use sections::coder::{CoderConfig, IssuerListenerConfig};
 pub use sections::listen::{PublicListenerConfig, TlsFiles};
 pub use sections::oidc::{CoderSetting, CoderSettings, SignInButtonConfig};
+pub use sections::relay::RelayConfig;
 pub use sections::sign_in_out::SignOutConfig;
 pub use sections::store::EmbeddedStoreConfig;
 pub use source::{DEFAULT_FILES, Environment, FILE_VARIABLE};
@@ -54,7 +55,9 @@ use crate::oidc::ProviderSettings;
 use crate::policy::Rules;
 use crate::telemetry::LogSettings;
 use reader::SettingsReader;
-use sections::{TABLE, admin, coder, listen, log, oidc, policy, session, sign_in_out, store, together};
+use sections::{
+    TABLE, admin, coder, listen, log, oidc, policy, relay, session, sign_in_out, store, together,
+};
 
 /// The name of [`Config::from_text`]'s text in errors.
 const TEXT_NAME: &str = "vestibule.yaml";
@@ -84,6 +87,8 @@ pub struct Config {
     pub sign_out: SignOutConfig,
     /// The policy.
     pub rules: Rules,
+    /// Coder's relay.
+    pub relay: RelayConfig,
     /// Where grants are kept.
     pub store: EmbeddedStoreConfig,
     /// What is logged, and how.
@@ -143,6 +148,8 @@ impl Config {
         let sign_in = sign_in_out::read_sign_in(r);
         let sign_out = sign_in_out::read_sign_out(r);
         let rules = policy::read(r, session.as_ref(), sign_in);
+        let relay_policy = policy::read_relay(r);
+        let relay = relay::read(r, relay_policy);
         let grace = session::grace(r);
         let log = log::read(r);
         together::check(r, listen.as_ref(), admin.as_ref(), coder.as_ref());
@@ -165,6 +172,7 @@ impl Config {
             sign_in: sign_in?,
             sign_out: sign_out?,
             rules: rules?,
+            relay: relay?,
             store: store?,
             log: log?,
             warnings: Vec::new(),

@@ -21,7 +21,7 @@ use crate::policy::{
     ClassName, CredentialHandling, Decision, DecisionInput, LoginPage, OwnAnswer, Permit, RouteClass,
     SignInMethod, decide, is_open,
 };
-use crate::proxy::Upstream;
+use crate::proxy::{TunnelWatcher, Upstream};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Secret};
 use crate::web::cookies::OwnCookies;
@@ -108,10 +108,11 @@ impl Exchange<'_> {
                 self.record.user = permit.credential().and_then(CredentialHandle::user);
                 let wants_it = matches!(class, RouteClass::CreatesKey(_) | RouteClass::LoginPage(_));
                 let secret = presented.as_ref().filter(|_| wants_it).map(PresentedCredential::secret);
+                let watcher = gateway.relay.watcher(context, &permit, presented.as_ref());
                 Stripping::of(&permit, presented).apply(request.headers_mut());
                 let upgrade = matches!(context.request_kind, RequestKind::Upgrade(_));
                 let room = RequestRoom::take(&self.connection.place, &permit, upgrade)?;
-                let response = self.forward(permit, request, secret).await?;
+                let response = self.forward(permit, request, secret, watcher).await?;
                 Ok(room.hold(response))
             }
             Decision::Answer(answer) => Box::pin(answer_here(answer, request, gateway, context)).await,
@@ -135,12 +136,13 @@ impl Exchange<'_> {
     }
 
     /// Forwards the request to Coder. `secret` is the credential that a request for a new one, or for Coder's sign-in
-    /// page, presents.
+    /// page, presents; `watcher` watches the tunnel that it asks for.
     async fn forward(
         self,
         permit: Permit,
         mut request: Box<Request>,
         secret: Option<Secret>,
+        watcher: Option<Box<dyn TunnelWatcher>>,
     ) -> Result<Response, RefusalCause> {
         let Self { gateway, context, class, .. } = self;
         let ended = match (class, permit.credential()) {
@@ -161,7 +163,7 @@ impl Exchange<'_> {
         }
         let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
         let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
-        let forwarded = self.upstream.forward(&permit, request).await;
+        let forwarded = self.upstream.forward(&permit, request, watcher).await;
         if matches!(class, RouteClass::PasswordSignIn) {
             let accepted = forwarded.as_ref().map(|response| response.status().is_success());
             let outcome = accepted

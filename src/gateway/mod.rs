@@ -22,6 +22,7 @@
 //! | back-channel logout | `backchannel_logout.rs` |
 //! | new credentials, attributed to their user | `keys.rs` |
 //! | refusals, and their table | `refusals/` |
+//! | the relay and its clients | `relay/` |
 //! | limits by client address | `limits/` |
 //! | counts of responses, for metrics | `counts.rs` |
 //! | the access URL, own paths, queries, small responses | `access_url.rs`, `links.rs`, `query.rs`, `responses.rs` |
@@ -46,6 +47,7 @@ mod notice;
 mod pending_logins;
 mod query;
 mod refusals;
+mod relay;
 mod responses;
 mod room;
 mod services;
@@ -58,6 +60,7 @@ mod sign_out;
 mod worker;
 
 pub use links::{BACKCHANNEL_LOGOUT, SIGNED_OUT};
+pub use relay::{RelayMetrics, RelayPolicy, RelaySettings};
 pub use services::{Gateway, Parts};
 pub use settings::{GatewaySettings, SignInMode};
 pub use worker::Worker;

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
+use tokio_util::sync::CancellationToken;
 
 use super::access_url::AccessUrl;
 use super::backchannel_logout::BackchannelLogout;
@@ -16,6 +17,7 @@ use super::login_loop::LoginLoopGuard;
 use super::notice::EndNotice;
 use super::pending_logins::PendingLogins;
 use super::refusals::Refusals;
+use super::relay::{Relay, RelayMetrics};
 use super::sessions_page::SessionsEndpoint;
 use super::settings::GatewaySettings;
 use super::sign_in::SignInFlow;
@@ -69,6 +71,8 @@ pub struct Gateway {
     pub(super) endpoints: OwnEndpoints,
     pub(super) keys: Arc<KeyAttribution>,
     pub(super) counts: RequestCounts,
+    pub(super) relay: Relay,
+    grants: Arc<Grants>,
     limits: Arc<Limits>,
 }
 
@@ -140,7 +144,7 @@ impl Gateway {
             grants: Arc::clone(&grants),
             pages: pages.clone(),
             keyring,
-            clock,
+            clock: clock.clone(),
         };
         let endpoints = OwnEndpoints {
             sign_in_page,
@@ -160,8 +164,10 @@ impl Gateway {
             sign_in: Arc::new(sign_in),
             sign_out,
             endpoints,
-            keys: Arc::new(KeyAttribution { grants, api, slow }),
+            keys: Arc::new(KeyAttribution { grants: Arc::clone(&grants), api, slow }),
             counts: RequestCounts::default(),
+            relay: Relay::new(settings.relay, clock),
+            grants,
             limits,
         })
     }
@@ -170,6 +176,16 @@ impl Gateway {
     /// read, and by class of status (1 to 5).
     pub fn requests(&self) -> Vec<(Option<ClassName>, usize, u64)> {
         self.counts.sum()
+    }
+
+    /// What is known of the relay's clients.
+    pub fn relay(&self) -> RelayMetrics {
+        self.relay.metrics()
+    }
+
+    /// Cuts relay connections when the owners of their node keys end, until `stop` fires.
+    pub async fn keep_relay(self: Arc<Self>, stop: CancellationToken) {
+        self.relay.keep(&self.grants, stop).await;
     }
 
     /// Forgets what limits no longer need. Call it regularly.

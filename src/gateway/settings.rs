@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::relay::RelaySettings;
 use crate::coder::hosts::Wildcard;
 use crate::web::TrustedProxies;
 
@@ -24,6 +25,8 @@ pub struct GatewaySettings {
     pub sign_out_ends_tokens: bool,
     /// The proxies in front of the gateway that are trusted to name the client's address.
     pub trusted_proxies: TrustedProxies,
+    /// Who may use the relay.
+    pub relay: RelaySettings,
 }
 
 /// Where a browser is sent to sign in.

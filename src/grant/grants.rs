@@ -349,6 +349,12 @@ impl Grants {
         self.services.store.set_note("probe", Vec::new()).await
     }
 
+    /// Completes when some credential that is in use has ended since this last completed
+    /// ([`super::CredentialHandle::has_ended`]), also when that happened while nobody waited. For one task.
+    pub async fn next_end(&self) {
+        self.services.memory.next_end().await;
+    }
+
     /// How much is in memory.
     pub fn sizes(&self) -> MemorySizes {
         self.services.memory.sizes()

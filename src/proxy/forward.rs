@@ -20,6 +20,7 @@ use super::tunnel::Tunnel;
 use super::upgrade::UpgradeRequest;
 use super::upload::Upload;
 use super::upstream_connection::{ExchangeError, UpstreamConnection};
+use super::watcher::{TunnelWatcher, Watch};
 use crate::policy::Permit;
 use crate::types::Clock;
 use crate::web::{Body, Response, Sanitized, remove_hop_by_hop, response};
@@ -70,7 +71,8 @@ impl Upstream {
 
     /// Forwards a request and streams the response back. Redirects are not followed. Only a `GET` or `HEAD` without a
     /// body is sent twice, if a reused connection gave no byte of a response. When the permit's authorization ends,
-    /// so does the wait for a response, its body or the tunnel (WebSockets with close code 1008).
+    /// so does the wait for a response, its body or the tunnel (WebSockets with close code 1008). If Coder switches
+    /// protocols, `watcher` watches the tunnel.
     ///
     /// # Errors
     /// [`ForwardError`]: there is no response from Coder.
@@ -78,6 +80,7 @@ impl Upstream {
         &self,
         permit: &Permit,
         request: Sanitized<Incoming>,
+        watcher: Option<Box<dyn TunnelWatcher>>,
     ) -> Result<Response, ForwardError> {
         let termination = Termination::new(permit, &self.clock);
         let most = if request.is_multiplexed() { MOST_OF_MANY } else { MOST };
@@ -88,7 +91,7 @@ impl Upstream {
             () = termination.authorization_ended() => return Err(ForwardError::Ended),
         };
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
-            self.switch(answer, upgrade_request, termination)
+            self.switch(answer, upgrade_request, termination, Watch::new(watcher))
         } else {
             self.relay(answer, termination)
         }
@@ -141,6 +144,7 @@ impl Upstream {
         answer: UpstreamAnswer,
         upgrade_request: Option<UpgradeRequest>,
         termination: Termination,
+        watch: Watch,
     ) -> Result<Response, ForwardError> {
         let UpstreamAnswer { connection, status, mut headers } = answer;
         let upgrade_request = upgrade_request
@@ -153,7 +157,8 @@ impl Upstream {
         self.tunnels.spawn(async move {
             // A client that never got its 101 has nothing to send.
             if let Ok(client) = upgrade_request.client.await {
-                Tunnel::new(TokioIo::new(client), coder, &early, websocket).run(termination, stop).await;
+                let tunnel = Tunnel::new(TokioIo::new(client), coder, &early, websocket).watched(watch);
+                tunnel.run(termination, stop).await;
             }
         });
         Ok(response(status, headers, Body::empty()))

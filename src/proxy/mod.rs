@@ -24,6 +24,7 @@ mod tunnel;
 mod upgrade;
 mod upload;
 mod upstream_connection;
+mod watcher;
 mod websocket;
 
 pub use error::ForwardError;
@@ -33,6 +34,7 @@ pub use forward::Upstream;
 pub use upstream_connection::fuzzing;
 
 pub use origin::{CONNECT_TIMEOUT, Origin, OriginError, UpstreamSettings};
+pub use watcher::{Seen, TunnelWatcher};
 
 #[cfg(test)]
 mod tests;

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use super::termination::Termination;
+use super::watcher::Watch;
 use super::websocket::{Frames, GOING_AWAY, POLICY_VIOLATION, close_frame};
 
 /// How long a tunnel that is ended may take to close properly, so that it is closed within a second.
@@ -38,6 +39,17 @@ pub(super) struct Tunnel<C, U> {
     down: Direction,
     /// For a WebSocket: the position within the frames sent to the client.
     frames: Option<Frames>,
+    watch: Watch,
+}
+
+/// Why a tunnel ends.
+enum TunnelEnd {
+    /// One side has ended, and the other has everything; or a connection broke off.
+    Carried(io::Result<()>),
+    /// A WebSocket client gets this close frame first.
+    Close(u16, &'static str),
+    /// Its watcher has it cut: both connections are dropped.
+    Cut,
 }
 
 /// One of the two directions.
@@ -70,7 +82,13 @@ where
             up: Direction::default(),
             down: Direction { waiting, ..Direction::default() },
             frames,
+            watch: Watch::default(),
         }
+    }
+
+    /// The same tunnel, watched.
+    pub(super) fn watched(self, watch: Watch) -> Self {
+        Self { watch, ..self }
     }
 
     /// Carries bytes until either side ends, `termination` asks for it, or the hard stage begins.
@@ -78,39 +96,53 @@ where
         let ended = {
             let mut stopped = pin!(stop.cancelled());
             let carried = poll_fn(|cx| {
-                if let Poll::Ready(carried) = self.poll_carry(cx, &mut termination) {
-                    return Poll::Ready(Err(carried));
+                if self.watch.poll_cut(cx).is_ready() {
+                    return Poll::Ready(TunnelEnd::Cut);
+                }
+                if let Poll::Ready(end) = self.poll_carry(cx, &mut termination) {
+                    return Poll::Ready(end);
                 }
                 if let Poll::Ready(cause) = termination.poll(cx) {
                     tracing::debug!(?cause, "tunnel ended");
-                    return Poll::Ready(Ok((POLICY_VIOLATION, cause.reason())));
+                    return Poll::Ready(TunnelEnd::Close(POLICY_VIOLATION, cause.reason()));
                 }
-                stopped.as_mut().poll(cx).map(|()| Ok((GOING_AWAY, "the gateway is restarting")))
+                stopped.as_mut().poll(cx).map(|()| TunnelEnd::Close(GOING_AWAY, "the gateway is restarting"))
             });
             carried.await
         };
         let outcome = match ended {
-            Ok((code, reason)) => timeout(GOODBYE, self.say_goodbye(&close_frame(code, reason))).await,
-            Err(Ok(())) => timeout(LAST_BYTES, self.close()).await,
-            Err(Err(error)) => Ok(Err(error)),
+            TunnelEnd::Close(code, reason) => {
+                timeout(GOODBYE, self.say_goodbye(&close_frame(code, reason))).await
+            }
+            TunnelEnd::Carried(Ok(())) => timeout(LAST_BYTES, self.close()).await,
+            TunnelEnd::Carried(Err(error)) => Ok(Err(error)),
+            TunnelEnd::Cut => return,
         };
         if let Ok(Err(error)) = outcome {
             tracing::debug!(%error, "tunnel broke off");
         }
     }
 
-    /// Ready when one side has ended and the other has everything.
-    fn poll_carry(&mut self, cx: &mut Context<'_>, termination: &mut Termination) -> Poll<io::Result<()>> {
-        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |_| termination.active());
+    /// Ready when one side has ended and the other has everything, or the watcher has the tunnel cut.
+    fn poll_carry(&mut self, cx: &mut Context<'_>, termination: &mut Termination) -> Poll<TunnelEnd> {
+        let watch = &mut self.watch;
+        let up = self.up.poll(cx, &mut self.client, &mut self.coder, |bytes| {
+            termination.active();
+            watch.may_pass(bytes)
+        });
         let frames = &mut self.frames;
         let down = self.down.poll(cx, &mut self.coder, &mut self.client, |bytes| {
             termination.active();
             if let Some(frames) = frames {
                 frames.pass(bytes);
             }
+            true
         });
         match (up, down) {
-            (Poll::Ready(ended), _) | (_, Poll::Ready(ended)) => Poll::Ready(ended),
+            (Poll::Ready(Ok(Passage::Cut)), _) => Poll::Ready(TunnelEnd::Cut),
+            (Poll::Ready(ended), _) | (_, Poll::Ready(ended)) => {
+                Poll::Ready(TunnelEnd::Carried(ended.map(|_| ())))
+            }
             (Poll::Pending, Poll::Pending) => Poll::Pending,
         }
     }
@@ -138,15 +170,24 @@ where
     }
 }
 
+/// How the bytes of one direction ended.
+enum Passage {
+    /// `to` has everything.
+    Whole,
+    /// What was read last may not go on.
+    Cut,
+}
+
 impl Direction {
-    /// Carries bytes. Ready when `from` has ended and `to` has everything.
+    /// Carries bytes that `may_pass`. Ready when `from` has ended and `to` has everything, or when something may not
+    /// pass.
     fn poll<F, T>(
         &mut self,
         cx: &mut Context<'_>,
         from: &mut F,
         to: &mut T,
-        mut passing: impl FnMut(&[u8]),
-    ) -> Poll<io::Result<()>>
+        mut may_pass: impl FnMut(&[u8]) -> bool,
+    ) -> Poll<io::Result<Passage>>
     where
         F: AsyncRead + Unpin,
         T: AsyncWrite + Unpin,
@@ -160,23 +201,29 @@ impl Direction {
             // Not a slice of the old buffer: that would keep it.
             self.waiting = Bytes::new();
             if self.at_end {
-                return Pin::new(to).poll_flush(cx);
+                return Pin::new(to).poll_flush(cx).map_ok(|()| Passage::Whole);
             }
             let read = SCRATCH.with_borrow_mut(|scratch| {
                 let mut buffer = ReadBuf::new(scratch);
                 ready!(Pin::new(&mut *from).poll_read(cx, &mut buffer))?;
                 let bytes = buffer.filled();
-                passing(bytes);
                 self.at_end = bytes.is_empty();
-                self.pass_on(cx, to, bytes)?;
-                Poll::Ready(io::Result::Ok(()))
-            });
-            if read?.is_pending() {
-                if self.unsent {
-                    ready!(Pin::new(to).poll_flush(cx))?;
-                    self.unsent = false;
+                let passes = may_pass(bytes);
+                if passes {
+                    self.pass_on(cx, to, bytes)?;
                 }
-                return Poll::Pending;
+                Poll::Ready(io::Result::Ok(passes))
+            });
+            match read? {
+                Poll::Ready(true) => {}
+                Poll::Ready(false) => return Poll::Ready(Ok(Passage::Cut)),
+                Poll::Pending => {
+                    if self.unsent {
+                        ready!(Pin::new(to).poll_flush(cx))?;
+                        self.unsent = false;
+                    }
+                    return Poll::Pending;
+                }
             }
         }
     }

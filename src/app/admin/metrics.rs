@@ -10,7 +10,7 @@ use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
 
-use crate::gateway::Gateway;
+use crate::gateway::{Gateway, RelayMetrics};
 use crate::grant::Grants;
 use crate::oidc::Provider;
 use crate::policy::ClassName;
@@ -59,12 +59,16 @@ impl Collector for GatewayCollector {
             let labels = [("action", action), ("outcome", &outcome)];
             ConstCounter::new(count).encode(events.encode_family(&labels)?)?;
         }
+        let relay = self.gateway.relay();
+        encode_relay(&mut encoder, &relay)?;
         let sizes = self.grants.sizes();
         let provider_known = usize::from(self.provider.ready());
         for (name, help, value) in [
             ("credentials", "Sessions and tokens in memory.", sizes.credentials),
             ("grants", "Grants in memory.", sizes.grants),
             ("tunnels", "Open tunnels, and answers under way.", sizes.tunnels),
+            ("relay_keys", "Node keys of clients and agents that may use the relay.", relay.keys),
+            ("relay_connections", "Open relay connections.", relay.connections),
             ("provider_known", "1 when somebody can be sent to the provider.", provider_known),
         ] {
             let gauge = encoder.encode_descriptor(name, help, None, MetricType::Gauge)?;
@@ -72,6 +76,26 @@ impl Collector for GatewayCollector {
         }
         Ok(())
     }
+}
+
+/// What happened at the relay.
+fn encode_relay(encoder: &mut DescriptorEncoder<'_>, relay: &RelayMetrics) -> fmt::Result {
+    let help = "Relay connections cut, by cause: the access of the key's owners has ended, nobody has announced the key, \
+                or the client has not said one.";
+    let mut cuts = encoder.encode_descriptor("relay_cuts", help, None, MetricType::Counter)?;
+    for (cause, count) in &relay.cuts {
+        ConstCounter::new(*count).encode(cuts.encode_family(&[("cause", *cause)])?)?;
+    }
+    let help = "Announced node keys for which there was no room.";
+    let lost = encoder.encode_descriptor("relay_not_remembered", help, None, MetricType::Counter)?;
+    ConstCounter::new(relay.not_remembered).encode(lost)?;
+    let help = "Tunnels in which the client's node key cannot be read.";
+    let mut unreadable = encoder.encode_descriptor("unreadable_tunnels", help, None, MetricType::Counter)?;
+    for (tunnel, cause, count) in &relay.unreadable {
+        let labels = [("tunnel", *tunnel), ("cause", *cause)];
+        ConstCounter::new(*count).encode(unreadable.encode_family(&labels)?)?;
+    }
+    Ok(())
 }
 
 impl fmt::Debug for GatewayCollector {

@@ -97,6 +97,10 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         let why = "Otherwise a new deployment offers sign-in with GitHub, which the gateway does not allow.";
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
+    if config.relay.block_direct {
+        let why = "A direct connection between client and agent would go on after its user's access has ended.";
+        all.push(switch("CODER_BLOCK_DIRECT", true, why));
+    }
     all
 }
 

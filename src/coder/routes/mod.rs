@@ -5,6 +5,7 @@
 
 mod machines;
 mod matching;
+mod node_keys;
 mod people;
 mod public;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use crate::policy::{ClassName, RouteClass};
 
 use matching::Index;
 pub use matching::{MethodSet, Rule, Upgrade};
+pub use node_keys::NodeKeyTunnel;
 
 /// The table's entry for a request.
 #[derive(Clone, Copy, Debug)]

@@ -8,6 +8,7 @@ pub(super) mod listen;
 pub(super) mod log;
 pub(super) mod oidc;
 pub(super) mod policy;
+pub(super) mod relay;
 pub(super) mod session;
 pub(super) mod sign_in_out;
 pub(super) mod store;
@@ -37,6 +38,7 @@ static SETTINGS: &[&[&KeyEntry]] = &[
     session::SESSION_KEYS,
     sign_in_out::KEYS,
     policy::KEYS,
+    relay::KEYS,
     session::UNREACHABLE_KEYS,
     store::KEYS,
     log::KEYS,

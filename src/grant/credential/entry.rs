@@ -25,6 +25,8 @@ pub(in crate::grant) struct CredentialLinks {
     seen: UnboundedSender<Arc<CredentialEntry>>,
     /// The open tunnels and responses of each.
     pub(super) tunnels: StripedSlab<Arc<CredentialEntry>>,
+    /// Wakes the one task that waits for the next credential to end.
+    ends: Notify,
     /// `session.idle`.
     idle: Option<Duration>,
 }
@@ -35,7 +37,13 @@ impl CredentialLinks {
         idle: Option<Duration>,
     ) -> (Arc<Self>, UnboundedReceiver<Arc<CredentialEntry>>) {
         let (sender, seen) = unbounded_channel();
-        (Arc::new(Self { seen: sender, tunnels: StripedSlab::default(), idle }), seen)
+        let links = Self { seen: sender, tunnels: StripedSlab::default(), ends: Notify::new(), idle };
+        (Arc::new(links), seen)
+    }
+
+    /// Completes when a credential in memory has ended, or is looked up again, since this last completed. For one task.
+    pub(in crate::grant) async fn next_end(&self) {
+        self.ends.notified().await;
     }
 
     /// How many tunnels and responses are open.
@@ -236,13 +244,18 @@ impl CredentialEntry {
     pub(in crate::grant) fn end(&self, reason: &EndReason) {
         let _ = self.reason.set(reason.clone());
         self.life.store(LIFE_ENDED, Ordering::Release);
-        self.waiting.notify_waiters();
+        self.wake();
     }
 
     /// Has it looked up again. Its open tunnels end.
     pub(in crate::grant) fn retire(&self) {
         let _ = self.life.compare_exchange(LIFE_LIVE, LIFE_RETIRED, Ordering::Release, Ordering::Relaxed);
+        self.wake();
+    }
+
+    fn wake(&self) {
         self.waiting.notify_waiters();
+        self.links.ends.notify_one();
     }
 
     /// Whether it has neither ended nor been retired.

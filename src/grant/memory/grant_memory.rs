@@ -239,6 +239,11 @@ impl GrantMemory {
         JudgeLease::take(&self.links, |entry| entry.needs_judging(now))
     }
 
+    /// Completes when a credential has ended, or is looked up again, since this last completed. For one task.
+    pub(in crate::grant) async fn next_end(&self) {
+        self.links.next_end().await;
+    }
+
     /// How much there is.
     pub(in crate::grant) fn sizes(&self) -> MemorySizes {
         let (credentials, grants) = self.register().sizes();

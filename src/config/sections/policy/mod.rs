@@ -9,13 +9,17 @@ use crate::config::key::{Key, ListKey, keys};
 use crate::config::parse;
 use crate::config::reader::SettingsReader;
 use crate::config::words::Words;
-use crate::gateway::SignInMode;
+use crate::gateway::{RelayPolicy, SignInMode};
 use crate::policy::{Rules, Switch, TokenRule, TunnelLimits, WithoutGrant};
 
 use super::session::SessionSection;
 
 /// The effect on a kind of token.
 const TOKEN_RULES: Words<TokenRule> = Words::new(&["allow", "deny"], &[TokenRule::Allow, TokenRule::Deny]);
+
+/// Who may use the relay.
+const RELAY_POLICIES: Words<RelayPolicy> =
+    Words::new(&["known", "open"], &[RelayPolicy::Known, RelayPolicy::Open]);
 
 keys! { KEYS;
     PASSWORD_SIGN_IN_ALLOW: Key<bool> = Key::switch(
@@ -66,6 +70,10 @@ keys! { KEYS;
         "policy.apps.public", "VESTIBULE_POLICY_APPS_PUBLIC", "true",
         "Workspace apps that Coder shares publicly are reachable without a sign-in, as with Coder alone. `false`: they need a sign-in; only preflights, which browsers send without cookies, still reach apps.",
     );
+    RELAY: Key<RelayPolicy> = Key::word(
+        "policy.relay", "VESTIBULE_POLICY_RELAY", RELAY_POLICIES, WhenAbsent::Default("known"),
+        "Who may use Coder's relay (DERP), for which Coder asks for no credential. `known`: clients and agents that have announced their node key on a judged tunnel, as all of Coder's do. `open`: everybody, apart from clients of users whose access has ended.",
+    );
     ROUTES: KeyEntry = KeyEntry::new(
         "policy.routes", "VESTIBULE_POLICY_ROUTES", ValueKind::Rules, WhenAbsent::Default("[]"),
         "Rules for single classes of routes; docs/configuration.md lists the classes. They restrict access; an effect that widens it begins with `danger`.",
@@ -98,6 +106,11 @@ pub(crate) fn read(
         routes: routes?,
         tunnels: TunnelLimits { max_age: session.max_age, idle: session.idle },
     })
+}
+
+/// Reads who may use the relay.
+pub(crate) fn read_relay(r: &mut SettingsReader) -> Option<RelayPolicy> {
+    r.get(&RELAY)
 }
 
 fn switch(
