@@ -48,6 +48,7 @@ mod provider_quirks;
 mod reach_provider;
 mod refresh;
 mod refusals;
+mod relay;
 mod route_rules;
 mod scan;
 mod security_cases;

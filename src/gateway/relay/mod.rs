@@ -70,6 +70,8 @@ impl Relay {
         }
         let registry = Arc::clone(&self.registry);
         match NodeKeyTunnel::at(context.target.path())? {
+            // It was judged, and ends with its authorization.
+            NodeKeyTunnel::Relay if permit.caller() == Caller::Person => None,
             NodeKeyTunnel::Relay => {
                 let reader = if protocol.eq_ignore_ascii_case("websocket") {
                     RelayClientReader::websocket()

@@ -91,8 +91,7 @@ impl KeyOwners {
         if self.owners.len() >= MAX_OWNERS {
             return false;
         }
-        let watched = if self.watched { owner.watch() } else { None };
-        self.owners.push(HeldOwner { owner, watched });
+        self.owners.push(HeldOwner::new(owner, self.watched));
         true
     }
 

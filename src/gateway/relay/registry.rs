@@ -14,8 +14,7 @@ use super::counts::{RelayCounters, RelayCut};
 use super::key_entry::{CutSender, KeyEntry, RelayConnectionId};
 use super::owners::KeyOwner;
 use super::settings::{RelayPolicy, RelaySettings};
-use crate::coder::node_keys::NodeKey;
-use crate::types::{Clock, Moment, lock};
+use crate::types::{Clock, Moment, NodeKey, lock};
 
 /// The most keys with owners or relay connections. Each has at least one open connection, or had one in the last
 /// minutes; few machines may have that many open files.
@@ -191,6 +190,12 @@ impl KeyRegistry {
         if let Some(entry) = lock(&self.state).keys.get_mut(&key) {
             entry.tunnel_closed(now);
         }
+    }
+
+    /// How many keys are in memory, with or without an owner.
+    #[cfg(test)]
+    pub(super) fn known(&self) -> usize {
+        lock(&self.state).keys.len()
     }
 
     /// How much there is.

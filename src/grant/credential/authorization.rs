@@ -13,7 +13,7 @@ use super::user_state::UserState;
 #[cfg(test)]
 use crate::grant::EndReason;
 #[cfg(test)]
-use crate::types::GrantId;
+use crate::types::{GrantId, random_token};
 use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 
 /// What a credential is.
@@ -132,12 +132,12 @@ macro_rules! judged {
                 &self.0
             }
 
-            /// An instance for the tests of other modules.
+            /// An instance for the tests of other modules, each with a credential of its own.
             #[cfg(test)]
             pub(crate) fn for_test(user: Option<CoderUserId>, login_type: LoginType) -> Self {
                 let user = user.map(|id| Arc::new(UserState::new(id)));
                 let part = CredentialPart::Token(TokenPart::new(user, login_type, Timestamp::MAX));
-                let (hash, (links, _)) = (TokenHash::of("test"), CredentialLinks::new(None));
+                let (hash, (links, _)) = (TokenHash::of(&random_token()), CredentialLinks::new(None));
                 Self::new(Arc::new(CredentialEntry::new(hash, part, Timestamp::EPOCH, links)))
             }
         }

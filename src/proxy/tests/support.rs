@@ -158,7 +158,8 @@ impl Front {
 async fn forward(upstream: &Upstream, permit: &Permit, request: Request) -> Response {
     let target = Target::parse(request.uri(), |_| false).unwrap();
     let hop = Hop { client: "192.0.2.7".parse().unwrap(), scheme: "https", host: "coder.company" };
-    match upstream.forward(permit, sanitize(Box::new(request), &target, &hop, OwnCookies::is_own)).await {
+    let request = sanitize(Box::new(request), &target, &hop, OwnCookies::is_own);
+    match upstream.forward(permit, request, None).await {
         Ok(answer) => answer,
         Err(error) => {
             let mut answer = Response::new(Body::full(format!("{error:?}")));

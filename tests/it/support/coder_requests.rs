@@ -102,6 +102,7 @@ impl Shared {
             "/api/v2/users/oidc/callback" => return Ok(self.callback(request).await),
             "/derp" => return Ok(tunnels::derp(request)),
             "/api/v2/workspaceagents/me/rpc" => return Ok(tunnels::agent(&self, request)),
+            "/api/v2/workspaceproxies/me/coordinate" => return Ok(tunnels::websocket(request)),
             "/api/v2/ai-gateway/openai/v1/chat/completions" => {
                 return Ok(tunnels::completion(&self, &request));
             }
@@ -155,7 +156,8 @@ impl Shared {
                 response.headers_mut().append(header::SET_COOKIE, gone.parse().unwrap());
                 response
             }
-            ("GET", "/api/v2/notifications/inbox/watch") => tunnels::websocket(request),
+            ("GET", "/api/v2/notifications/inbox/watch" | "/api/v2/tailnet") => tunnels::websocket(request),
+            ("GET", path) if tunnels::coordinates(path) => tunnels::websocket(request),
             ("GET", "/api/v2/workspaces/w/watch") => tunnels::events(),
             ("POST" | "PUT", "/api/v2/files") => pages::echo(request).await,
             ("GET", path) if path.starts_with("/api/v2/workspaces") => {

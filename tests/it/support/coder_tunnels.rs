@@ -68,6 +68,11 @@ pub fn agent(coder: &Shared, request: Request<Incoming>) -> Response<Body> {
     }
 }
 
+/// Whether a client announces its node key at a path, to reach an agent.
+pub fn coordinates(path: &str) -> bool {
+    path.starts_with("/api/v2/workspaceagents/") && path.ends_with("/coordinate")
+}
+
 /// A stream of server-sent events: one at once, then silence.
 pub fn events() -> Response<Body> {
     let first = futures_util::stream::once(async {

@@ -13,6 +13,7 @@ pub mod process;
 pub mod provider;
 mod provider_endpoints;
 pub mod provider_knobs;
+pub mod relay;
 pub mod server;
 pub mod store;
 pub mod wire;
