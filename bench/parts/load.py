@@ -18,8 +18,11 @@ BIG = 100 << 20  # bytes of the big file
 PEOPLE = 500  # users who sign in
 WRK = Path(__file__).resolve().parents[1] / "wrk.lua"
 WATCH = "/api/v2/notifications/inbox/watch"
+RELAY = "/derp"
 WRK_THREADS = 2
 FRAME = b"\x82\xc0" + bytes(4) + b"x" * 64  # a masked message of 64 bytes
+BIG_MESSAGE = 16 << 10  # bytes of a message of packets
+BIG_FRAME = b"\x82\xfe" + BIG_MESSAGE.to_bytes(2, "big") + bytes(4) + b"x" * BIG_MESSAGE
 
 
 def wrk(target, path, seconds, connections=64, headers=None, allow_failures=False, **environment):
@@ -111,18 +114,45 @@ def in_threads(work, count):
     return time.monotonic() - started
 
 
-def websockets(target, count):
-    """Opens websockets that echo."""
+def websockets(target, count, path=WATCH):
+    """Opens websockets that echo. Those of the relay say a key of their own, and wait for the echo."""
     key = base64.b64encode(os.urandom(16)).decode()
     upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}"]
-    head = request(target, "GET", WATCH, upgrade)
+    head = request(target, "GET", path, upgrade)
     streams = []
     for _ in range(count):
         stream = connect(target)
         stream.sendall(head)
         expect(stream, 101)
+        if path == RELAY:
+            info = b"\x02" + (104).to_bytes(4, "big") + os.urandom(32) + bytes(72)
+            stream.sendall(b"\x82" + bytes([0x80 | len(info)]) + bytes(4) + info)
+            receive(stream, 2 + len(info))
         streams.append(stream)
     return streams
+
+
+def receive(stream, size):
+    """Reads so many bytes and drops them."""
+    while size:
+        read = len(stream.recv(min(size, 1 << 20)))
+        if not read:
+            raise SystemExit("a websocket ended")
+        size -= read
+
+
+def echo_big(streams, seconds):
+    """Keeps one big message in flight on every websocket, and counts the bytes of both directions."""
+    counts, until = [0] * len(streams), time.monotonic() + seconds
+
+    def pass_through(which):
+        while time.monotonic() < until:
+            streams[which].sendall(BIG_FRAME)
+            receive(streams[which], 4 + BIG_MESSAGE)
+            counts[which] += 1
+
+    seconds = in_threads(pass_through, len(streams))
+    return {"requests": sum(counts), "seconds": seconds, "bytes": sum(counts) * 2 * BIG_MESSAGE}
 
 
 def echo(streams, seconds):

@@ -95,6 +95,29 @@ def websockets(stage, target, plan):
     return figures
 
 
+def passing(path):
+    def scene(stage, target, plan):
+        port, issuer = free_ports(2)
+        plan.turn += 1
+        process = fresh(stage, target, f"passing-{plan.turn}", port, issuer).until_open(port)
+        # A relay connection with a credential would be judged like any other tunnel.
+        alone = Target(target.name, port, process, headers=[] if path == load.RELAY else target.headers)
+        warm = load.websockets(alone, 4, path)
+        time.sleep(0.2)
+        before = process.rss()
+        streams = load.websockets(alone, plan.websockets, path)
+        time.sleep(0.5)
+        figures = {"bytes_each": (process.rss() - before) / plan.websockets}
+        figures.update(counted(alone, lambda: load.echo_big(warm, plan.seconds)))
+        for stream in (*warm, *streams):
+            stream.close()
+        process.stop()
+        return figures
+
+    scene.__doc__ = f"Idle websockets at {path}, and messages of 16 KiB over 4 of them. In a new process."
+    return scene
+
+
 def misses(stage, target, plan):
     """Every request with a new token: the gateway reads the store, and asks Coder whose token it is."""
     global TOKENS
@@ -202,6 +225,8 @@ SCENES = {
     "refused": (refused, PLAIN, True),
     "sign-ins": (sign_ins, ["vestibule"], True),
     "start": (start, PLAIN, True),
+    "tunnel": (passing(load.WATCH), PLAIN, False),
+    "relay": (passing(load.RELAY), PLAIN, False),
     **{f"connections-{count}": (connections(count), PLAIN, False) for count in (10, 100, 1000, 4000, 10_000)},
     **{f"tokens-{count}": (tokens(count), PLAIN, False) for count in (1, 1000, 100_000, 1_000_000)},
 }

@@ -60,6 +60,17 @@ async fn where_all_is_well_nothing_is_wrong_and_about_a_dozen_questions_were_ask
     assert!(world.coder.users().is_empty() && world.provider.every_token().is_empty(), "nothing came of it");
 }
 
+#[tokio::test]
+async fn it_says_whether_direct_connections_end_with_their_users_access() {
+    let world = World::start().await;
+    let findings = found(&world).await;
+    let found = about(&findings, "direct connections");
+    assert!(found.level == Level::Ok && found.what.contains("go on unless Coder forbids them"), "{found:?}");
+    let findings = found_with(&world, "store:", "relay: {blockDirect: true}\nstore:").await;
+    let found = about(&findings, "relay.blockDirect is set");
+    assert!(found.level == Level::Ok && found.what.contains("CODER_BLOCK_DIRECT=true"), "{found:?}");
+}
+
 /// coder#5274: only a user who opened a terminal noticed that websockets did not get through.
 #[tokio::test]
 async fn a_websocket_is_opened_through_everything_in_front_of_coder() {

@@ -20,7 +20,7 @@ use crate::support::world::{Options, World};
 
 const AGENT: &str = "b7e2a8f0-3c1d-4f5a-9b6c-7d8e9f0a1b2c";
 const OPEN: &str = "policy: {relay: open}\n";
-const ADMIN: &str = "admin:\n  address: 127.0.0.1:0\n";
+const ADMIN: &str = "admin:\n  listen: 127.0.0.1:0\n";
 
 const HERS: [u8; 32] = [0xa1; 32];
 const HIS: [u8; 32] = [0xb0; 32];
@@ -158,7 +158,7 @@ async fn a_revoked_users_relay_connection_is_cut_within_a_second_and_nobody_else
     relays(&mut again).await;
 }
 
-/// The judged tunnel is closed meanwhile, as while Coder restarts: nothing but the relay connection is left.
+/// The judged stream is closed meanwhile, as while Coder restarts: nothing but the relay connection is left.
 #[tokio::test]
 async fn a_user_disabled_at_the_provider_loses_the_relay_at_the_next_recheck() {
     let world = World::start().await;

@@ -10,6 +10,7 @@
 //! | client id, secret, redirect URI, grants, clock | `client.rs`; `told.rs` asks |
 //! | Coder: its version, where it sends sign-ins, its secret | `coder.rs` |
 //! | the way from clients to the gateway | `access.rs` |
+//! | what ends with a user's access | `relay.rs` |
 //! | the limit on open files | `open_files.rs` |
 //! | the server certificate | `certificate_chain.rs` |
 //!
@@ -24,6 +25,7 @@ mod coder;
 mod documents;
 mod finding;
 mod open_files;
+mod relay;
 mod told;
 
 use std::sync::Arc;
@@ -76,6 +78,7 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
     };
     let mut findings = provider(&config, client.clone(), clock).await;
     findings.extend(coder::look(&config, client.clone()).await);
+    findings.push(relay::look(&config));
     findings.push(access::look(&config, client).await);
     findings
 }

@@ -158,6 +158,13 @@ fn https_makes_coders_session_cookie_secure() {
 }
 
 #[test]
+fn direct_connections_are_forbidden_only_where_the_operator_wants_it() {
+    let yaml = format!("{MINIMAL}relay:\n  blockDirect: true\n");
+    assert_eq!(block(&config(&yaml))["CODER_BLOCK_DIRECT"], "true");
+    assert!(!block(&config(MINIMAL)).contains_key("CODER_BLOCK_DIRECT"));
+}
+
+#[test]
 fn providers_own_secret_is_never_printed() {
     let yaml = MINIMAL.replace("clientSecret: sec", "clientSecret: canary");
     for format in [EnvFormat::Shell, EnvFormat::Yaml, EnvFormat::Helm] {

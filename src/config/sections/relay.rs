@@ -12,7 +12,7 @@ use crate::gateway::{RelayPolicy, RelaySettings};
 keys! { KEYS;
     SETTLE: Key<Duration> = Key::new(
         "relay.settle", "VESTIBULE_RELAY_SETTLE", ValueKind::Duration, WhenAbsent::Default("30s"), settle,
-        "How long a client may use the relay before its node key is announced on a judged tunnel; with `policy.relay: known` its connections are cut then. Also how long a relay connection may take to say its key. From 15 seconds to an hour.",
+        "How long a client may use the relay before its node key is announced on a judged stream; with `policy.relay: known` its connections are cut then. Also how long a relay connection may take to say its key. From 15 seconds to an hour.",
     );
     BLOCK_DIRECT: Key<bool> = Key::switch(
         "relay.blockDirect", "VESTIBULE_RELAY_BLOCK_DIRECT", "false",
@@ -21,7 +21,7 @@ keys! { KEYS;
 }
 
 /// The shortest `relay.settle`. After an outage, clients announce their keys up to about 11 seconds after they have
-/// reached the relay: they redial their judged tunnels every 10 seconds.
+/// reached the relay: they redial their judged streams every 10 seconds.
 const MIN_SETTLE: Duration = Duration::from_secs(15);
 
 /// The longest `relay.settle`.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::gateway::RelayPolicy;
 use crate::oidc::Algorithm;
 use crate::policy::{
     ClassName, Networks, RouteEffect, RouteRule, Switch, TokenRule, TunnelLimits, WithoutGrant,
@@ -118,6 +119,26 @@ fn an_icon_may_be_one_of_coders_own() {
     let errors =
         variables(&[("CODER_OIDC_ICON_URL", "/icon/x.svg"), ("CODER_ACCESS_URL", "coder")]).unwrap_err();
     assert!(errors.iter().all(|problem| problem.key == "coder.accessURL"), "{errors}");
+}
+
+#[test]
+fn the_relay_knows_its_clients_unless_it_is_open_and_they_settle_in_time() {
+    let config = Config::from_text(MINIMAL).unwrap().relay;
+    assert_eq!((config.access.policy, config.access.settle), (RelayPolicy::Known, Duration::from_secs(30)));
+    assert!(!config.block_direct);
+    let open = minimal_with("policy", "relay: open").unwrap().relay;
+    assert_eq!(open.access.policy, RelayPolicy::Open);
+    for settle in ["15s", "1h"] {
+        assert!(minimal_with("relay", &format!("settle: {settle}")).is_ok(), "{settle}");
+    }
+    for (section, line, key) in [
+        ("relay", "settle: 14s", "relay.settle"),
+        ("relay", "settle: 61m", "relay.settle"),
+        ("relay", "settle: '0'", "relay.settle"),
+        ("policy", "relay: closed", "policy.relay"),
+    ] {
+        assert_eq!(only(minimal_with(section, line)).key, key, "{line}");
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::sync::oneshot;
 use super::owners::{KeyOwner, KeyOwners};
 use crate::types::Moment;
 
-/// How long an announced key without a relay connection and without an open judged tunnel is remembered: a machine may
+/// How long an announced key without a relay connection and without an open judged stream is remembered: a machine may
 /// sleep, or Coder's database be away.
 const FORGET_AFTER: Duration = Duration::from_mins(10);
 
@@ -21,12 +21,12 @@ pub(super) type CutSender = oneshot::Sender<()>;
 #[derive(Debug)]
 pub(super) struct KeyEntry {
     owners: KeyOwners,
-    /// The open judged tunnels on which it was announced.
+    /// The open judged streams on which it was announced.
     tunnels: usize,
     connections: Vec<(RelayConnectionId, CutSender)>,
     /// How long its relay connections may last while nobody owns the key.
     settles_at: Moment,
-    /// Since when it has had neither a judged tunnel nor a relay connection.
+    /// Since when it has had neither a judged stream nor a relay connection.
     quiet_since: Moment,
 }
 
@@ -47,7 +47,7 @@ impl KeyEntry {
         !self.owners.is_empty()
     }
 
-    /// It was announced on a judged tunnel of `owner`. Returns false when it has too many owners.
+    /// It was announced on a judged stream of `owner`. Returns false when it has too many owners.
     pub(super) fn announced(&mut self, owner: KeyOwner) -> bool {
         self.tunnels += 1;
         self.owners.add(owner)
@@ -97,7 +97,7 @@ impl KeyEntry {
         self.connections.len()
     }
 
-    /// Whether it has neither a judged tunnel nor a relay connection.
+    /// Whether it has neither a judged stream nor a relay connection.
     pub(super) fn is_quiet(&self) -> bool {
         self.tunnels == 0 && self.connections.is_empty()
     }

@@ -9,7 +9,7 @@ const MAX_OWNERS: usize = 64;
 /// The most credentials of one user among them, so that nobody can keep others out with many tokens.
 const MAX_OWNERS_OF_A_USER: usize = 8;
 
-/// On whose judged tunnel a node key was announced.
+/// On whose judged stream a node key was announced.
 #[derive(Clone, Debug)]
 pub(in crate::gateway) enum KeyOwner {
     /// A person's session or token.
@@ -53,7 +53,7 @@ impl KeyOwner {
 #[derive(Debug, Default)]
 pub(super) struct KeyOwners {
     owners: Vec<HeldOwner>,
-    /// Whether the owners are rechecked although none of their judged tunnels may be open.
+    /// Whether the owners are rechecked although none of their judged streams may be open.
     watched: bool,
 }
 

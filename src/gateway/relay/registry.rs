@@ -85,7 +85,7 @@ impl KeyRegistry {
         RelayConnection { registry: Arc::clone(self), id, key: None, is_cut: Some(is_cut) }
     }
 
-    /// A key is announced on a judged tunnel. It never takes the key from another owner: an announcement does not prove
+    /// A key is announced on a judged stream. It never takes the key from another owner: an announcement does not prove
     /// that the client has the key. `None` when the owner has ended, or there is no room.
     pub(super) fn announce(self: &Arc<Self>, key: NodeKey, owner: KeyOwner) -> Option<AnnouncedKey> {
         if owner.has_ended() {
@@ -247,7 +247,7 @@ impl Drop for RelayConnection {
     }
 }
 
-/// A key that was announced on a judged tunnel which is open until this is dropped.
+/// A key that was announced on a judged stream which is open until this is dropped.
 pub(super) struct AnnouncedKey {
     registry: Arc<KeyRegistry>,
     key: NodeKey,

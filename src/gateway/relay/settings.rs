@@ -15,7 +15,7 @@ pub struct RelaySettings {
 /// Who may use the relay.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RelayPolicy {
-    /// Clients whose node key was announced on a judged tunnel.
+    /// Clients whose node key was announced on a judged stream.
     Known,
     /// Everybody, apart from the clients of owners that have ended.
     Open,

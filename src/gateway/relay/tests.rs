@@ -54,7 +54,7 @@ fn an_announced_key_stays_at_the_relay_for_as_long_as_it_likes() {
         hand.advance(MINUTE);
         registry.look();
     }
-    assert!(!is_cut(&mut connection), "its judged tunnel has closed, but nobody has ended");
+    assert!(!is_cut(&mut connection), "its judged stream has closed, but nobody has ended");
     drop(connection);
     assert!(connected(&registry, key(1)).is_some());
 }
@@ -185,7 +185,7 @@ fn a_quiet_key_is_forgotten_after_ten_minutes_and_not_before() {
     let tunnel = registry.announce(key(1), hers).unwrap();
     hand.advance(100 * MINUTE);
     registry.look();
-    assert_eq!(registry.sizes().keys, 1, "its judged tunnel is open");
+    assert_eq!(registry.sizes().keys, 1, "its judged stream is open");
     drop(tunnel);
     hand.advance(9 * MINUTE);
     registry.look();

@@ -9,7 +9,7 @@ use super::registry::{AnnouncedKey, KeyRegistry, RelayConnection};
 use crate::coder::node_keys::{Announcement, AnnouncementReader, RelayClient, RelayClientReader};
 use crate::proxy::{Seen, TunnelWatcher};
 
-/// Reads a judged tunnel until its client has announced a node key, and remembers the key's owner.
+/// Reads a judged stream until its client has announced a node key, and remembers the key's owner.
 pub(super) struct AnnouncementWatcher {
     registry: Arc<KeyRegistry>,
     owner: KeyOwner,
@@ -17,7 +17,7 @@ pub(super) struct AnnouncementWatcher {
 }
 
 enum AnnouncementStage {
-    Reading(Box<AnnouncementReader>),
+    Reading(AnnouncementReader),
     /// Held as long as the tunnel.
     Announced {
         _key: Option<AnnouncedKey>,
@@ -29,7 +29,7 @@ enum AnnouncementStage {
 impl AnnouncementWatcher {
     /// For a tunnel of `owner`.
     pub(super) fn new(registry: Arc<KeyRegistry>, owner: KeyOwner) -> Self {
-        let stage = AnnouncementStage::Reading(Box::new(AnnouncementReader::new()));
+        let stage = AnnouncementStage::Reading(AnnouncementReader::new());
         Self { registry, owner, stage }
     }
 }
@@ -61,13 +61,13 @@ pub(super) struct RelayWatcher {
     registry: Arc<KeyRegistry>,
     connection: RelayConnection,
     /// Until the key is known.
-    reader: Option<Box<RelayClientReader>>,
+    reader: Option<RelayClientReader>,
 }
 
 impl RelayWatcher {
     /// For a new relay connection.
     pub(super) fn new(registry: Arc<KeyRegistry>, reader: RelayClientReader) -> Self {
-        Self { connection: registry.connect(), registry, reader: Some(Box::new(reader)) }
+        Self { connection: registry.connect(), registry, reader: Some(reader) }
     }
 }
 

@@ -58,7 +58,7 @@ pub fn client_info(key: [u8; 32]) -> Vec<u8> {
     bytes
 }
 
-/// Opens a judged tunnel and announces a key on it. When this returns, the gateway has seen the announcement.
+/// Opens a judged stream and announces a key on it. When this returns, the gateway has seen the announcement.
 pub async fn announce(world: &World, path: &str, token: &str, key: [u8; 32]) -> Socket {
     let mut socket = websocket(&world.host, path, &[("coder-session-token", token)]).await.unwrap();
     for message in announcement(key) {

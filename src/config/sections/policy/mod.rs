@@ -72,7 +72,7 @@ keys! { KEYS;
     );
     RELAY: Key<RelayPolicy> = Key::word(
         "policy.relay", "VESTIBULE_POLICY_RELAY", RELAY_POLICIES, WhenAbsent::Default("known"),
-        "Who may use Coder's relay (DERP), for which Coder asks for no credential. `known`: clients and agents that have announced their node key on a judged tunnel, as all of Coder's do. `open`: everybody, apart from clients of users whose access has ended.",
+        "Who may use Coder's relay (DERP), for which Coder asks for no credential. `known`: clients and agents that have announced their node key on a judged stream, as all of Coder's do. `open`: everybody, apart from clients of users whose access has ended.",
     );
     ROUTES: KeyEntry = KeyEntry::new(
         "policy.routes", "VESTIBULE_POLICY_ROUTES", ValueKind::Rules, WhenAbsent::Default("[]"),
