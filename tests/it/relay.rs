@@ -103,7 +103,7 @@ async fn clients_agents_and_proxies_that_announce_their_keys_stay_at_the_relay()
         (RPC, AGENT),
         (COORDINATE, &token),
         ("/api/v2/tailnet?version=2.0", &token),
-        ("/api/v2//workspaceagents/%37c3a/coordinate", &token),
+        ("/api/v2/workspaceagents/%37c3a/coordinate", &token),
     ]
     .into_iter()
     .enumerate()

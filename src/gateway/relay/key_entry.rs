@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::owners::{KeyOwner, KeyOwners};
+use super::owners::{NodeKeyOwner, NodeKeyOwners};
 use crate::types::Moment;
 
 /// How long an announced key without a relay connection and without an open judged stream is remembered: a machine may
@@ -19,8 +19,8 @@ pub(super) type CutSender = oneshot::Sender<()>;
 
 /// One node key in use.
 #[derive(Debug)]
-pub(super) struct KeyEntry {
-    owners: KeyOwners,
+pub(super) struct NodeKeyEntry {
+    owners: NodeKeyOwners,
     /// The open judged streams on which it was announced.
     tunnels: usize,
     connections: Vec<(RelayConnectionId, CutSender)>,
@@ -30,11 +30,11 @@ pub(super) struct KeyEntry {
     quiet_since: Moment,
 }
 
-impl KeyEntry {
+impl NodeKeyEntry {
     /// A key that nobody has announced yet.
     pub(super) fn new(settles_at: Moment, now: Moment) -> Self {
         Self {
-            owners: KeyOwners::default(),
+            owners: NodeKeyOwners::default(),
             tunnels: 0,
             connections: Vec::new(),
             settles_at,
@@ -48,7 +48,7 @@ impl KeyEntry {
     }
 
     /// It was announced on a judged stream of `owner`. Returns false when it has too many owners.
-    pub(super) fn announced(&mut self, owner: KeyOwner) -> bool {
+    pub(super) fn announced(&mut self, owner: NodeKeyOwner) -> bool {
         self.tunnels += 1;
         self.owners.add(owner)
     }

@@ -34,8 +34,8 @@ use crate::proxy::TunnelWatcher;
 use crate::types::Clock;
 use crate::web::RequestKind;
 
-use owners::KeyOwner;
-use registry::KeyRegistry;
+use owners::NodeKeyOwner;
+use registry::NodeKeyRegistry;
 use watchers::{AnnouncementWatcher, RelayWatcher};
 
 pub use settings::{RelayPolicy, RelaySettings};
@@ -48,13 +48,13 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// The relay of one deployment.
 pub(super) struct Relay {
-    registry: Arc<KeyRegistry>,
+    registry: Arc<NodeKeyRegistry>,
 }
 
 impl Relay {
     /// A relay of which nothing is known yet.
     pub(super) fn new(settings: RelaySettings, clock: Clock) -> Self {
-        Self { registry: KeyRegistry::new(settings, clock) }
+        Self { registry: NodeKeyRegistry::new(settings, clock) }
     }
 
     /// What watches the tunnel that a request asks for, if it is one in which clients say their node keys.
@@ -82,8 +82,8 @@ impl Relay {
             }
             NodeKeyTunnel::Announcing => {
                 let owner = match permit.caller() {
-                    Caller::Person => KeyOwner::Person(permit.credential()?.clone()),
-                    Caller::Machine => KeyOwner::Machine(presented?.hash()),
+                    Caller::Person => NodeKeyOwner::Person(permit.credential()?.clone()),
+                    Caller::Machine => NodeKeyOwner::Machine(presented?.hash()),
                     // Coder refuses it.
                     Caller::Anybody => return None,
                 };

@@ -11,14 +11,14 @@ const MAX_OWNERS_OF_A_USER: usize = 8;
 
 /// On whose judged stream a node key was announced.
 #[derive(Clone, Debug)]
-pub(in crate::gateway) enum KeyOwner {
+pub(in crate::gateway) enum NodeKeyOwner {
     /// A person's session or token.
     Person(CredentialHandle),
     /// A machine whose credential Coder has accepted: an agent or a workspace proxy.
     Machine(TokenHash),
 }
 
-impl KeyOwner {
+impl NodeKeyOwner {
     fn hash(&self) -> TokenHash {
         match self {
             Self::Person(credential) => credential.hash(),
@@ -51,7 +51,7 @@ impl KeyOwner {
 
 /// The live owners of one key, oldest first.
 #[derive(Debug, Default)]
-pub(super) struct KeyOwners {
+pub(super) struct NodeKeyOwners {
     owners: Vec<HeldOwner>,
     /// Whether the owners are rechecked although none of their judged streams may be open.
     watched: bool,
@@ -59,25 +59,25 @@ pub(super) struct KeyOwners {
 
 #[derive(Debug)]
 struct HeldOwner {
-    owner: KeyOwner,
+    owner: NodeKeyOwner,
     /// While held, the authorization is rechecked as that of an open tunnel.
     _watched: Option<TunnelGuard>,
 }
 
 impl HeldOwner {
-    fn new(owner: KeyOwner, watched: bool) -> Self {
+    fn new(owner: NodeKeyOwner, watched: bool) -> Self {
         Self { _watched: if watched { owner.watch() } else { None }, owner }
     }
 }
 
-impl KeyOwners {
+impl NodeKeyOwners {
     /// Whether nobody owns the key.
     pub(super) fn is_empty(&self) -> bool {
         self.owners.is_empty()
     }
 
     /// Adds an owner; the others stay. Returns false when there are too many already.
-    pub(super) fn add(&mut self, owner: KeyOwner) -> bool {
+    pub(super) fn add(&mut self, owner: NodeKeyOwner) -> bool {
         let (hash, user) = (owner.hash(), owner.user());
         self.owners.retain(|held| held.owner.hash() != hash);
         if user.is_some() {

@@ -11,8 +11,8 @@ use std::task::{Context, Poll};
 use tokio::sync::oneshot;
 
 use super::counts::{RelayCounters, RelayCut};
-use super::key_entry::{CutSender, KeyEntry, RelayConnectionId};
-use super::owners::KeyOwner;
+use super::key_entry::{CutSender, NodeKeyEntry, RelayConnectionId};
+use super::owners::NodeKeyOwner;
 use super::settings::{RelayPolicy, RelaySettings};
 use crate::types::{Clock, Moment, NodeKey, lock};
 
@@ -36,7 +36,7 @@ pub(super) struct RelaySizes {
 }
 
 /// The node keys of a deployment.
-pub(in crate::gateway) struct KeyRegistry {
+pub(in crate::gateway) struct NodeKeyRegistry {
     settings: RelaySettings,
     clock: Clock,
     pub(super) counters: RelayCounters,
@@ -50,7 +50,7 @@ pub(in crate::gateway) struct KeyRegistry {
 
 #[derive(Default)]
 struct RegistryState {
-    keys: HashMap<NodeKey, KeyEntry>,
+    keys: HashMap<NodeKey, NodeKeyEntry>,
     /// Relay connections that have not said their key.
     nameless: HashMap<RelayConnectionId, NamelessConnection>,
     next: RelayConnectionId,
@@ -61,7 +61,7 @@ struct NamelessConnection {
     cut: CutSender,
 }
 
-impl KeyRegistry {
+impl NodeKeyRegistry {
     /// An empty registry.
     pub(in crate::gateway) fn new(settings: RelaySettings, clock: Clock) -> Arc<Self> {
         Arc::new(Self {
@@ -87,7 +87,7 @@ impl KeyRegistry {
 
     /// A key is announced on a judged stream. It never takes the key from another owner: an announcement does not prove
     /// that the client has the key. `None` when the owner has ended, or there is no room.
-    pub(super) fn announce(self: &Arc<Self>, key: NodeKey, owner: KeyOwner) -> Option<AnnouncedKey> {
+    pub(super) fn announce(self: &Arc<Self>, key: NodeKey, owner: NodeKeyOwner) -> Option<AnnouncedKey> {
         if owner.has_ended() {
             return None;
         }
@@ -100,7 +100,7 @@ impl KeyRegistry {
                 return None;
             }
         }
-        let entry = state.keys.entry(key).or_insert_with(|| KeyEntry::new(now, now));
+        let entry = state.keys.entry(key).or_insert_with(|| NodeKeyEntry::new(now, now));
         if !entry.announced(owner) {
             self.counters.not_remembered();
         }
@@ -126,7 +126,7 @@ impl KeyRegistry {
     }
 
     /// Cuts the relay connections of a key that may not stay.
-    fn judge(&self, key: NodeKey, entry: &mut KeyEntry, now: Moment) {
+    fn judge(&self, key: NodeKey, entry: &mut NodeKeyEntry, now: Moment) {
         if let Some(cut) = entry.drop_ended_owners() {
             self.ended.insert(key, ());
             if cut > 0 {
@@ -163,7 +163,7 @@ impl KeyRegistry {
             self.counters.cut(RelayCut::Unknown, 1);
             return false;
         }
-        state.keys.entry(key).or_insert_with(|| KeyEntry::new(settles_at, now)).connected(id, cut);
+        state.keys.entry(key).or_insert_with(|| NodeKeyEntry::new(settles_at, now)).connected(id, cut);
         true
     }
 
@@ -201,7 +201,7 @@ impl KeyRegistry {
     /// How much there is.
     pub(super) fn sizes(&self) -> RelaySizes {
         let state = lock(&self.state);
-        let named: usize = state.keys.values().map(KeyEntry::connections).sum();
+        let named: usize = state.keys.values().map(NodeKeyEntry::connections).sum();
         RelaySizes {
             keys: state.keys.values().filter(|entry| entry.is_owned()).count(),
             connections: named + state.nameless.len(),
@@ -211,7 +211,7 @@ impl KeyRegistry {
 
 /// A relay connection, until this is dropped.
 pub(super) struct RelayConnection {
-    registry: Arc<KeyRegistry>,
+    registry: Arc<NodeKeyRegistry>,
     id: RelayConnectionId,
     key: Option<NodeKey>,
     /// `None` for a connection that is never cut.
@@ -249,7 +249,7 @@ impl Drop for RelayConnection {
 
 /// A key that was announced on a judged stream which is open until this is dropped.
 pub(super) struct AnnouncedKey {
-    registry: Arc<KeyRegistry>,
+    registry: Arc<NodeKeyRegistry>,
     key: NodeKey,
 }
 

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use super::owners::KeyOwner;
-use super::registry::{KeyRegistry, RelayConnection};
+use super::owners::NodeKeyOwner;
+use super::registry::{NodeKeyRegistry, RelayConnection};
 use super::{RelayPolicy, RelaySettings};
 use crate::grant::Authorization;
 use crate::types::{Clock, LoginType, ManualClock, NodeKey, Timestamp, TokenHash};
@@ -19,19 +19,19 @@ fn key(byte: u8) -> NodeKey {
     NodeKey::from([byte; NodeKey::LENGTH])
 }
 
-fn registry(policy: RelayPolicy) -> (Arc<KeyRegistry>, ManualClock) {
+fn registry(policy: RelayPolicy) -> (Arc<NodeKeyRegistry>, ManualClock) {
     let (clock, hand) = Clock::manual(Timestamp::from_seconds(1_000_000));
-    (KeyRegistry::new(RelaySettings { policy, settle: SETTLE }, clock), hand)
+    (NodeKeyRegistry::new(RelaySettings { policy, settle: SETTLE }, clock), hand)
 }
 
-fn person() -> (Authorization, KeyOwner) {
+fn person() -> (Authorization, NodeKeyOwner) {
     let authorization = Authorization::for_test(None, LoginType::Oidc);
-    let owner = KeyOwner::Person(authorization.credential().clone());
+    let owner = NodeKeyOwner::Person(authorization.credential().clone());
     (authorization, owner)
 }
 
-fn machine(name: &str) -> KeyOwner {
-    KeyOwner::Machine(TokenHash::of(name))
+fn machine(name: &str) -> NodeKeyOwner {
+    NodeKeyOwner::Machine(TokenHash::of(name))
 }
 
 fn is_cut(connection: &mut RelayConnection) -> bool {
@@ -39,7 +39,7 @@ fn is_cut(connection: &mut RelayConnection) -> bool {
 }
 
 /// A relay connection that has said its key, if it may stay.
-fn connected(registry: &Arc<KeyRegistry>, key: NodeKey) -> Option<RelayConnection> {
+fn connected(registry: &Arc<NodeKeyRegistry>, key: NodeKey) -> Option<RelayConnection> {
     let mut connection = registry.connect();
     connection.name(key).then_some(connection)
 }
@@ -220,7 +220,7 @@ fn a_user_with_many_tokens_keeps_others_in_the_set_of_owners() {
     let tokens: Vec<_> = (0..200).map(|_| Authorization::for_test(user, LoginType::Oidc)).collect();
     let _tunnels: Vec<_> = tokens
         .iter()
-        .map(|token| registry.announce(key(1), KeyOwner::Person(token.credential().clone())))
+        .map(|token| registry.announce(key(1), NodeKeyOwner::Person(token.credential().clone())))
         .collect();
     let (alice, hers) = person();
     let _hers = registry.announce(key(1), hers).unwrap();

@@ -4,15 +4,15 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use super::counts::ReadTunnel;
-use super::owners::KeyOwner;
-use super::registry::{AnnouncedKey, KeyRegistry, RelayConnection};
+use super::owners::NodeKeyOwner;
+use super::registry::{AnnouncedKey, NodeKeyRegistry, RelayConnection};
 use crate::coder::node_keys::{Announcement, AnnouncementReader, RelayClient, RelayClientReader};
 use crate::proxy::{Seen, TunnelWatcher};
 
 /// Reads a judged stream until its client has announced a node key, and remembers the key's owner.
 pub(super) struct AnnouncementWatcher {
-    registry: Arc<KeyRegistry>,
-    owner: KeyOwner,
+    registry: Arc<NodeKeyRegistry>,
+    owner: NodeKeyOwner,
     stage: AnnouncementStage,
 }
 
@@ -28,7 +28,7 @@ enum AnnouncementStage {
 
 impl AnnouncementWatcher {
     /// For a tunnel of `owner`.
-    pub(super) fn new(registry: Arc<KeyRegistry>, owner: KeyOwner) -> Self {
+    pub(super) fn new(registry: Arc<NodeKeyRegistry>, owner: NodeKeyOwner) -> Self {
         let stage = AnnouncementStage::Reading(AnnouncementReader::new());
         Self { registry, owner, stage }
     }
@@ -58,7 +58,7 @@ impl TunnelWatcher for AnnouncementWatcher {
 
 /// Reads a relay connection until its client has said its node key, and has it cut when its owners have ended.
 pub(super) struct RelayWatcher {
-    registry: Arc<KeyRegistry>,
+    registry: Arc<NodeKeyRegistry>,
     connection: RelayConnection,
     /// Until the key is known.
     reader: Option<RelayClientReader>,
@@ -66,7 +66,7 @@ pub(super) struct RelayWatcher {
 
 impl RelayWatcher {
     /// For a new relay connection.
-    pub(super) fn new(registry: Arc<KeyRegistry>, reader: RelayClientReader) -> Self {
+    pub(super) fn new(registry: Arc<NodeKeyRegistry>, reader: RelayClientReader) -> Self {
         Self { connection: registry.connect(), registry, reader: Some(reader) }
     }
 }
