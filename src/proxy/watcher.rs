@@ -41,7 +41,9 @@ impl Watch {
 
     /// Shows the watcher the client's next bytes. Returns whether they may go on.
     pub(super) fn may_pass(&mut self, bytes: &[u8]) -> bool {
-        let Some(watcher) = self.watcher.as_mut().filter(|_| self.sees && !bytes.is_empty()) else { return true };
+        let Some(watcher) = self.watcher.as_mut().filter(|_| self.sees && !bytes.is_empty()) else {
+            return true;
+        };
         let seen = watcher.sees(bytes);
         self.sees = seen == Seen::More;
         seen != Seen::Cut

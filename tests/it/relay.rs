@@ -112,8 +112,7 @@ async fn clients_agents_and_proxies_that_announce_their_keys_stay_at_the_relay()
         open.push((announce(&world, path, token, key).await, connected(&world, key).await));
     }
     let path = "/api/v2/workspaceproxies/me/coordinate";
-    let mut socket =
-        websocket(&world.host, path, &[("coder-external-proxy-token", &proxy)]).await.unwrap();
+    let mut socket = websocket(&world.host, path, &[("coder-external-proxy-token", &proxy)]).await.unwrap();
     for message in crate::support::relay::announcement(HIS) {
         socket.send(Message::binary(message)).await.unwrap();
         within(socket.next()).await.unwrap().unwrap();
@@ -200,10 +199,8 @@ async fn a_sign_out_ends_the_relay_connections_of_tokens_only_with_the_tokens() 
 async fn an_announcement_takes_no_key_over_and_the_last_owners_end_cuts_it() {
     let world = World::start().await;
     let ((_alice, token), (_bob, others)) = (cli(&world, "alice").await, cli(&world, "bob").await);
-    let _tunnels = [
-        announce(&world, COORDINATE, &token, HERS).await,
-        announce(&world, COORDINATE, &others, HERS).await,
-    ];
+    let _tunnels =
+        [announce(&world, COORDINATE, &token, HERS).await, announce(&world, COORDINATE, &others, HERS).await];
     let mut hers = connected(&world, HERS).await;
     revoke(&world, &["--user", "bob@acme.company"]).await;
     pass(&world, SETTLED).await;

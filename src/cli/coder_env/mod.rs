@@ -98,7 +98,8 @@ fn addresses(config: &Config, gateway: &[IpNet]) -> Vec<Variable> {
         all.push(switch("CODER_OAUTH2_GITHUB_DEFAULT_PROVIDER_ENABLE", false, why));
     }
     if config.relay.block_direct {
-        let why = "A direct connection between client and agent would go on after its user's access has ended.";
+        let why =
+            "A direct connection between client and agent would go on after its user's access has ended.";
         all.push(switch("CODER_BLOCK_DIRECT", true, why));
     }
     all

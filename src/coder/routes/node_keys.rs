@@ -15,7 +15,9 @@ impl NodeKeyTunnel {
         let path = path.strip_suffix('/').unwrap_or(path);
         match path {
             "/derp" => return Some(Self::Relay),
-            "/api/v2/tailnet" | "/api/v2/workspaceagents/me/rpc" | "/api/v2/workspaceproxies/me/coordinate" => {
+            "/api/v2/tailnet"
+            | "/api/v2/workspaceagents/me/rpc"
+            | "/api/v2/workspaceproxies/me/coordinate" => {
                 return Some(Self::Announcing);
             }
             _ => {}

@@ -66,7 +66,12 @@ struct Unreadable {
 
 impl RelayCounters {
     pub(super) fn new(clock: Clock) -> Self {
-        Self { cut: Default::default(), not_remembered: AtomicU64::new(0), unreadable: Mutex::default(), clock }
+        Self {
+            cut: Default::default(),
+            not_remembered: AtomicU64::new(0),
+            unreadable: Mutex::default(),
+            clock,
+        }
     }
 
     /// Counts relay connections that were cut.
@@ -99,7 +104,9 @@ impl RelayCounters {
         }
         unreadable.warned.insert(tunnel, now);
         let consequence = match tunnel {
-            ReadTunnel::Announcing => "their relay connections are cut after relay.settle, unless policy.relay is open",
+            ReadTunnel::Announcing => {
+                "their relay connections are cut after relay.settle, unless policy.relay is open"
+            }
             ReadTunnel::Relay => "these relay connections cannot be matched with users",
         };
         tracing::warn!(

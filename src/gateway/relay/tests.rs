@@ -202,7 +202,8 @@ fn a_quiet_key_is_forgotten_after_ten_minutes_and_not_before() {
 #[test]
 fn connections_that_close_leave_nothing_behind() {
     let (registry, _hand) = registry(RelayPolicy::Known);
-    let open = [registry.connect(), connected(&registry, key(1)).unwrap(), connected(&registry, key(1)).unwrap()];
+    let open =
+        [registry.connect(), connected(&registry, key(1)).unwrap(), connected(&registry, key(1)).unwrap()];
     assert_eq!(registry.sizes().connections, 3);
     drop(open);
     assert_eq!(registry.sizes().connections, 0);

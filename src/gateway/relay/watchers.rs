@@ -77,7 +77,11 @@ impl TunnelWatcher for RelayWatcher {
         let seen = match reader.push(bytes) {
             RelayClient::Pending => return Seen::More,
             RelayClient::Key(key) => {
-                if self.connection.name(key) { Seen::Enough } else { Seen::Cut }
+                if self.connection.name(key) {
+                    Seen::Enough
+                } else {
+                    Seen::Cut
+                }
             }
             RelayClient::Unreadable(cause) => {
                 self.registry.counters.unreadable(ReadTunnel::Relay, cause);

@@ -12,9 +12,9 @@ use super::tunnels::TunnelGuard;
 use super::user_state::UserState;
 #[cfg(test)]
 use crate::grant::EndReason;
+use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 #[cfg(test)]
 use crate::types::{GrantId, random_token};
-use crate::types::{CoderUserId, LoginType, Timestamp, TokenHash};
 
 /// What a credential is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

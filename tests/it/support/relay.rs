@@ -13,7 +13,8 @@ use super::world::World;
 pub type Relay = TokioIo<Upgraded>;
 
 /// The route on which the CLI announces its key.
-pub const COORDINATE: &str = "/api/v2/workspaceagents/7c3a1e52-9f4b-4d8e-a6c0-2b5d7f9e1a30/coordinate?version=2.0";
+pub const COORDINATE: &str =
+    "/api/v2/workspaceagents/7c3a1e52-9f4b-4d8e-a6c0-2b5d7f9e1a30/coordinate?version=2.0";
 
 /// The route on which an agent announces its key.
 pub const RPC: &str = "/api/v2/workspaceagents/me/rpc?role=agent&version=2.10";
