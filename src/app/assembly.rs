@@ -23,8 +23,8 @@ use crate::listen::{self, Certificates, ConnInfo, Listeners, Shutdown};
 use crate::oidc::Provider;
 use crate::pages::Pages;
 use crate::proxy::{Upstream, UpstreamSettings};
-use crate::types::{Clock, Keyring};
-use crate::web::{Client, ClientSettings, Request, client_tls};
+use crate::types::{Clock, FromFiles, Keyring};
+use crate::web::{Client, Request};
 
 /// The addresses that the gateway listens on: the real ones, also for port 0.
 #[derive(Clone, Copy, Debug)]
@@ -45,6 +45,7 @@ pub struct App {
     issuer_listeners: Listeners,
     admin: AdminListeners,
     certificates: Option<Arc<Certificates>>,
+    watched: Vec<Arc<dyn FromFiles>>,
     gateway: Arc<Gateway>,
     issuer: IssuerEndpoint<Arc<Grants>>,
     grants: Arc<Grants>,
@@ -83,24 +84,26 @@ impl App {
         let (store, keyring) = files::open_store(&config).await?;
         let admin = AdminListeners::bind(&config.admin)?;
         let provider =
-            Provider::new(config.oidc.clone(), Client::new(&ClientSettings::default())?, clock.clone());
+            Provider::new(config.oidc.clone(), Client::new(&settings::provider_client(&config))?, clock.clone());
 
         let refresher = Arc::clone(&provider);
         let grants =
             Grants::open(config.grants.clone(), around(store), &keyring, refresher, clock.clone()).await?;
         background::restore_documents(&grants, &provider).await?;
-        let client = Client::new(&settings::coder_client())?;
+        let client = Client::new(&settings::coder_client(&config))?;
         let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
+        let watched = files::watched(&config, certificates.as_ref(), &keyring)?;
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client));
         let issuer =
             IssuerEndpoint::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
-        let upstream = settings::upstream(&config.coder.url, Arc::new(client_tls(&[])?), clock)?;
+        let upstream = settings::upstream(&config.coder, clock)?;
         Ok(Self {
             config,
             public,
             issuer_listeners,
             admin,
             certificates,
+            watched,
             gateway,
             issuer,
             grants,
@@ -128,9 +131,9 @@ impl App {
         }
     }
 
-    /// The server certificate, if the gateway itself terminates TLS.
-    pub(super) fn certificates(&self) -> Option<Arc<Certificates>> {
-        self.certificates.clone()
+    /// What is read again when its files change.
+    pub(super) fn watched(&self) -> Vec<Arc<dyn FromFiles>> {
+        self.watched.clone()
     }
 
     /// Runs until `shutdown` begins and all requests and tunnels have ended, or until a part fails.
@@ -150,7 +153,7 @@ impl App {
             gateway: Arc::clone(&self.gateway),
             coder: self.coder,
             admin: self.admin,
-            certificates: self.certificates.clone(),
+            watched: self.watched,
             hints: check::hints_at_start(&self.config),
         };
         let background = background.spawn(&shutdown);

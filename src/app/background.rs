@@ -12,8 +12,9 @@ use super::error::BuildError;
 use crate::coder::api::Api;
 use crate::gateway::Gateway;
 use crate::grant::{Grants, StoreError};
-use crate::listen::{Certificates, Shutdown};
+use crate::listen::Shutdown;
 use crate::oidc::Provider;
+use crate::types::{FromFiles, watch_files};
 
 /// How often the limits forget idle addresses.
 const TIDY: Duration = Duration::from_mins(1);
@@ -30,8 +31,8 @@ pub(super) struct BackgroundWork {
     pub(super) coder: Api,
     /// The operator's listeners.
     pub(super) admin: AdminListeners,
-    /// The certificate, whose file is watched.
-    pub(super) certificates: Option<Arc<Certificates>>,
+    /// What is read again when its files change.
+    pub(super) watched: Vec<Arc<dyn FromFiles>>,
     /// The hints that are logged once.
     pub(super) hints: HintsAtStart,
 }
@@ -39,7 +40,7 @@ pub(super) struct BackgroundWork {
 impl BackgroundWork {
     /// Starts the tasks that run until the hard stage of the stop.
     pub(super) fn spawn(self, shutdown: &Shutdown) -> TaskTracker {
-        let Self { provider, grants, gateway, coder, admin, certificates, hints } = self;
+        let Self { provider, grants, gateway, coder, admin, watched, hints } = self;
         let tasks = TaskTracker::new();
         let stop = shutdown.hard().clone();
         tasks.spawn(Arc::clone(&provider).keep_discovered(stop.clone()));
@@ -54,9 +55,7 @@ impl BackgroundWork {
             let probes = Probes::new(grants, provider, gateway, coder);
             tasks.spawn(admin::serve_probes(listener, Arc::new(probes), stop.clone()));
         }
-        if let Some(certificates) = certificates {
-            tasks.spawn(certificates.watch(stop));
-        }
+        tasks.spawn(watch_files(watched, stop));
         tasks
     }
 }

@@ -8,9 +8,9 @@ use thiserror::Error;
 
 use crate::grant::store::KeyFileError;
 use crate::grant::{OpenError, StoreError};
-use crate::listen::{CertificateError, WorkerError};
+use crate::listen::WorkerError;
 use crate::proxy::OriginError;
-use crate::web::ClientSetupError;
+use crate::web::{CertificateError, ClientSetupError};
 
 /// Why the gateway cannot start.
 #[derive(Debug, Error)]

@@ -1,13 +1,15 @@
-//! Files that are opened at the start: the certificate, the store, the key file.
+//! Files that are opened at the start, and what has to be read again when they change: the certificate, the key file,
+//! the files of secrets.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::error::BuildError;
 use crate::config::{Config, TlsFiles};
 use crate::grant::Store;
-use crate::grant::store::{Embedded, key_file};
+use crate::grant::store::{Embedded, key_file, watch_key_file};
 use crate::listen::Certificates;
-use crate::types::Keyring;
+use crate::types::{FromFiles, Keyring};
 
 /// The server certificate, if the gateway itself terminates TLS.
 ///
@@ -23,8 +25,33 @@ pub(super) fn certificates(config: &Config) -> Result<Option<Arc<Certificates>>,
 /// # Errors
 /// [`BuildError::Open`] and [`BuildError::KeyFile`].
 pub(super) async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Keyring), BuildError> {
-    let folder = &config.store.folder;
-    let store = Embedded::open(folder).await?;
-    let keyring = key_file(config.store.key_file.as_deref().unwrap_or(&folder.join("keys")))?;
+    let store = Embedded::open(&config.store.folder).await?;
+    let keyring = key_file(&key_file_path(config))?;
     Ok((Arc::new(store), keyring))
+}
+
+/// Everything that was read from files and can change while the gateway runs.
+///
+/// # Errors
+/// [`BuildError::KeyFile`].
+pub(super) fn watched(
+    config: &Config,
+    certificates: Option<&Arc<Certificates>>,
+    keyring: &Keyring,
+) -> Result<Vec<Arc<dyn FromFiles>>, BuildError> {
+    let mut all: Vec<Arc<dyn FromFiles>> = vec![watch_key_file(key_file_path(config), keyring.clone())?];
+    all.extend(certificates.map(|certificates| Arc::clone(certificates) as Arc<dyn FromFiles>));
+    all.extend(config.oidc.credential.from_files());
+    for secret in config.coder.issuer.client_secrets() {
+        all.push(Arc::clone(secret) as Arc<dyn FromFiles>);
+    }
+    for tls in [&config.oidc_tls, &config.coder.tls] {
+        all.extend(tls.loaded.iter().map(|loaded| Arc::clone(loaded) as Arc<dyn FromFiles>));
+    }
+    Ok(all)
+}
+
+/// The key file: the configured one, or `keys` in the store's folder.
+fn key_file_path(config: &Config) -> PathBuf {
+    config.store.key_file.clone().unwrap_or_else(|| config.store.folder.join("keys"))
 }

@@ -11,14 +11,14 @@ use super::error::RunError;
 use super::open_files::OpenFiles;
 use super::settings::cores;
 use crate::config::Config;
-use crate::listen::{Certificates, Shutdown};
-use crate::types::Clock;
+use crate::listen::Shutdown;
+use crate::types::{Clock, FromFiles};
 
 /// How long responses in progress and tunnels may continue after the first signal to stop.
 pub const DRAIN: Duration = Duration::from_secs(30);
 
 /// Runs the gateway until the process gets SIGINT or SIGTERM. The first signal drains, a second one or the end of
-/// [`DRAIN`] stops at once; SIGHUP reads the certificate again. Raises the soft limit on open files to the hard limit first.
+/// [`DRAIN`] stops at once; SIGHUP reads certificates and the files of secrets again. Raises the soft limit on open files to the hard limit first.
 ///
 /// # Errors
 /// [`RunError`] when it cannot start, or when a part fails while it runs.
@@ -37,7 +37,7 @@ pub fn run(config: Config) -> Result<(), RunError> {
         let signals = Signals::listen().map_err(RunError::Runtime)?;
         let app = App::build(config, Clock::system()).await?;
         let shutdown = Shutdown::new();
-        let signals = tokio::spawn(signals.follow(shutdown.clone(), app.certificates()));
+        let signals = tokio::spawn(signals.follow(shutdown.clone(), app.watched()));
         let outcome = app.run(shutdown).await;
         signals.abort();
         outcome
@@ -61,11 +61,11 @@ impl Signals {
         })
     }
 
-    /// The first SIGINT or SIGTERM drains, the second one stops at once; SIGHUP reads the certificate again.
-    async fn follow(mut self, shutdown: Shutdown, certificates: Option<Arc<Certificates>>) {
+    /// The first SIGINT or SIGTERM drains, the second one stops at once; SIGHUP reads certificates and the files of secrets again.
+    async fn follow(mut self, shutdown: Shutdown, watched: Vec<Arc<dyn FromFiles>>) {
         loop {
             tokio::select! {
-                _ = self.hangup.recv() => if let Some(certificates) = &certificates { certificates.reload_and_log() },
+                _ = self.hangup.recv() => watched.iter().for_each(|one| one.reload_and_log()),
                 _ = self.interrupt.recv() => break,
                 _ = self.terminate.recv() => break,
             }

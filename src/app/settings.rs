@@ -3,19 +3,17 @@
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
-use url::Url;
-
 use super::error::BuildError;
 use super::open_files::{ConnectionBudget, ISSUER_CONNECTIONS};
 use crate::coder::handoff::{self, HandoffSettings};
-use crate::config::Config;
+use crate::config::{CoderConfig, Config};
 use crate::gateway::GatewaySettings;
 use crate::issuer::{Endpoints, IssuerSettings};
 use crate::listen::{Certificates, ListenerSettings};
 use crate::pages::PageSettings;
 use crate::proxy::{self, Origin, UpstreamSettings};
 use crate::types::Clock;
-use crate::web::{ClientSettings, TrustedProxies};
+use crate::web::{ClientSettings, TrustedProxies, system_tls};
 
 /// One worker thread for each core that the process may use.
 pub(super) fn cores() -> usize {
@@ -39,7 +37,7 @@ pub(super) fn issuer(config: &Config) -> IssuerSettings {
     IssuerSettings {
         url: config.coder.issuer.url.as_str().to_owned(),
         client_id: config.oidc.client_id.clone(),
-        client_secret: config.coder.issuer.client_secret.clone(),
+        client_secrets: config.coder.issuer.client_secrets().cloned().collect(),
     }
 }
 
@@ -52,22 +50,31 @@ pub(super) fn handoff(config: &Config) -> HandoffSettings {
     }
 }
 
+/// The HTTP client for the provider.
+pub(super) fn provider_client(config: &Config) -> ClientSettings {
+    ClientSettings { tls: config.oidc_tls.loaded.clone(), ..ClientSettings::default() }
+}
+
 /// The HTTP client for Coder, with room for Coder's pages.
-pub(super) fn coder_client() -> ClientSettings {
-    ClientSettings { max_response: handoff::MAX_ANSWER, ..ClientSettings::default() }
+pub(super) fn coder_client(config: &Config) -> ClientSettings {
+    let tls = config.coder.tls.loaded.clone();
+    ClientSettings { max_response: handoff::MAX_ANSWER, tls, ..ClientSettings::default() }
 }
 
 /// Connections to Coder. The limit on open files determines how many idle ones a worker keeps ([`ConnectionBudget`]).
 ///
 /// # Errors
-/// [`BuildError::CoderUrl`].
+/// [`BuildError::CoderUrl`], or TLS cannot be set up.
 pub(super) fn upstream(
-    url: &Url,
-    tls: Arc<rustls::ClientConfig>,
+    coder: &CoderConfig,
     clock: Clock,
 ) -> Result<UpstreamSettings, BuildError> {
+    let tls = match &coder.tls.loaded {
+        Some(tls) => Arc::clone(tls),
+        None => system_tls()?,
+    };
     Ok(UpstreamSettings {
-        origin: Origin::new(url, tls).map_err(BuildError::CoderUrl)?,
+        origin: Origin::new(&coder.url, tls).map_err(BuildError::CoderUrl)?,
         connect_timeout: proxy::CONNECT_TIMEOUT,
         max_idle: 1024,
         idle_timeout: std::time::Duration::from_mins(1),

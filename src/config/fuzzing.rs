@@ -3,7 +3,6 @@
 #![expect(clippy::unwrap_used, reason = "a panic is what a fuzzer looks for")]
 
 use super::{Config, ConfigProblem, SettingPlace};
-use crate::types::Secret;
 
 /// The secret's placeholder in the corpus.
 const SECRET: &str = "canary";
@@ -21,9 +20,9 @@ pub fn configuration(bytes: &[u8]) {
     let known = text.matches(SECRET).count();
     match Config::from_text(text) {
         Ok(config) => {
-            let secrets = [&config.oidc.client_secret, &config.coder.issuer.client_secret];
-            let secret: usize =
-                secrets.into_iter().map(Secret::expose).map(|text| text.matches(SECRET).count()).sum();
+            let own = config.coder.issuer.client_secrets().map(|secret| secret.current());
+            let secrets = own.chain(config.oidc.credential.secret());
+            let secret: usize = secrets.map(|secret| secret.expose().matches(SECRET).count()).sum();
             let printed = format!("{config:?}\n{config:#?}");
             assert!(secret != known || !printed.contains(SECRET), "{printed}");
         }

@@ -44,6 +44,7 @@ pub use sections::admin::AdminConfig;
 pub use sections::coder::{CoderConfig, IssuerListenerConfig};
 pub use sections::listen::{PublicListenerConfig, TlsFiles};
 pub use sections::oidc::{CoderSetting, CoderSettings, SignInButtonConfig};
+pub use sections::outbound_tls::OutboundTlsConfig;
 pub use sections::relay::RelayConfig;
 pub use sections::sign_in_out::SignOutConfig;
 pub use sections::store::EmbeddedStoreConfig;
@@ -75,6 +76,8 @@ pub struct Config {
     pub coder: CoderConfig,
     /// The provider, and who may sign in.
     pub oidc: ProviderSettings,
+    /// TLS towards the provider.
+    pub oidc_tls: OutboundTlsConfig,
     /// The sign-in button.
     pub button: SignInButtonConfig,
     /// What `vestibule coder-env` passes on of the section `oidc`.
@@ -159,6 +162,7 @@ impl Config {
             admin: admin?,
             coder: coder?,
             oidc: oidc.provider,
+            oidc_tls: oidc.tls,
             button: oidc.button,
             for_coder: oidc.for_coder,
             grants: GrantSettings {

@@ -1,8 +1,9 @@
 //! Reads settings by key, from whichever source wins, and notes every fault.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::types::Secret;
+use crate::types::{Watched, WatchedSecret, read_secret};
 
 use super::csv;
 use super::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
@@ -24,9 +25,6 @@ pub(super) struct SettingsReader {
     given: GivenSettings,
     notes: ReadingNotes,
 }
-
-/// A secret, and the file that it was read from, if any.
-pub(super) type SecretAndFile = (Secret, Option<PathBuf>);
 
 impl SettingsReader {
     /// A reader of the settings in a table.
@@ -152,7 +150,7 @@ impl SettingsReader {
     }
 
     /// A secret given as text or as a file. `None` when it is missing or wrong.
-    pub(super) fn secret(&mut self, key: &'static SecretFileKey) -> Option<SecretAndFile> {
+    pub(super) fn secret(&mut self, key: &'static SecretFileKey) -> Option<Arc<WatchedSecret>> {
         let (secret, file) = (key.secret(), key.file());
         match (self.given(secret.entry()).is_some(), self.given(file.entry()).is_some()) {
             (true, true) => {
@@ -162,15 +160,20 @@ impl SettingsReader {
             }
             (false, true) => {
                 let path = self.get(file)?;
-                match source::read_secret(&path) {
-                    Ok(secret) => Some((secret, Some(path))),
-                    Err(fault) => {
+                let read = {
+                    let path = path.clone();
+                    move || read_secret(&path)
+                };
+                match Watched::load(file.entry().path, vec![path], read) {
+                    Ok(secret) => Some(secret),
+                    Err(error) => {
+                        let fault = source::secret_fault(error);
                         self.wrong(file.entry(), fault.what, fault.remedy);
                         None
                     }
                 }
             }
-            (_, false) => self.get(secret).map(|secret| (secret, None)),
+            (_, false) => self.get(secret).map(Watched::fixed),
         }
     }
 

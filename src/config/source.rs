@@ -1,13 +1,11 @@
 //! The sources of settings: one file and the environment.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use zeroize::Zeroizing;
 
-use crate::types::Secret;
+use crate::types::{SecretFileError, TextFileError, read_text};
 
 use super::fault::ValueFault;
 
@@ -19,9 +17,6 @@ pub const FILE_VARIABLE: &str = "VESTIBULE_CONFIG";
 
 /// The most that is read of a configuration file, in bytes.
 const MAX_CONFIG_FILE: u64 = 1024 * 1024;
-
-/// The most that is read of a secret's file, in bytes.
-const MAX_SECRET_FILE: u64 = 64 * 1024;
 
 /// The variables of a process, passed in so that only `main` reads the real ones.
 #[derive(Clone, Default)]
@@ -62,59 +57,37 @@ pub(super) fn file(named: Option<&Path>, environment: &Environment) -> Option<Pa
 
 /// Reads a configuration file.
 pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, ValueFault> {
-    read(path, MAX_CONFIG_FILE).map_err(|fault| match fault {
-        FileFault::Io(error) => {
+    read_text(path, MAX_CONFIG_FILE).map_err(|error| match error {
+        TextFileError::Io(error) => {
             let remedy = "Name a file that the gateway's user may read";
             ValueFault::new(format!("cannot be read: {error}"), remedy)
         }
-        FileFault::NotText => ValueFault::new("is not UTF-8 text", "Name a YAML file"),
-        FileFault::TooLarge => ValueFault::new("is larger than 1 MiB", "Name a YAML file of a few kilobytes"),
+        TextFileError::NotText => ValueFault::new("is not UTF-8 text", "Name a YAML file"),
+        TextFileError::TooLarge => ValueFault::new("is larger than 1 MiB", "Name a YAML file of a few kilobytes"),
     })
 }
 
-/// Reads a file with one secret, without the trailing line break.
-pub(super) fn read_secret(path: &Path) -> Result<Secret, ValueFault> {
+/// Why the file of a secret cannot be used.
+pub(super) fn secret_fault(error: SecretFileError) -> ValueFault {
     const ALONE: &str = "Put only the secret into the file";
-    let text = read(path, MAX_SECRET_FILE).map_err(|fault| match fault {
-        FileFault::Io(error) => ValueFault::new(
+    match error {
+        SecretFileError::Io(path, error) => ValueFault::new(
             format!("names a file that cannot be read ({}: {error})", path.display()),
             "Name a file that the gateway's user may read; relative paths begin at the working folder",
         ),
-        FileFault::NotText => ValueFault::new("names a file that is not UTF-8 text", ALONE),
-        FileFault::TooLarge => ValueFault::new("names a file larger than 64 KiB", ALONE),
-    })?;
-    let line = text.strip_suffix('\n').unwrap_or(&text);
-    let line = line.strip_suffix('\r').unwrap_or(line);
-    if line.is_empty() {
-        return Err(ValueFault::new("names an empty file", ALONE));
-    }
-    if line.chars().any(char::is_control) {
-        let what = "names a file with more than one line, or with control characters";
-        return Err(ValueFault::new(what, ALONE));
-    }
-    Ok(Secret::new(line))
-}
-
-/// Why a file could not be read.
-enum FileFault {
-    Io(io::Error),
-    NotText,
-    TooLarge,
-}
-
-fn read(path: &Path, limit: u64) -> Result<Zeroizing<String>, FileFault> {
-    let mut text = Zeroizing::new(String::new());
-    match File::open(path).and_then(|file| file.take(limit + 1).read_to_string(&mut text)) {
-        Ok(read) if u64::try_from(read).is_ok_and(|read| read <= limit) => Ok(text),
-        Ok(_) => Err(FileFault::TooLarge),
-        Err(error) if error.kind() == io::ErrorKind::InvalidData => Err(FileFault::NotText),
-        Err(error) => Err(FileFault::Io(error)),
+        SecretFileError::NotText(_) => ValueFault::new("names a file that is not UTF-8 text", ALONE),
+        SecretFileError::TooLarge(_) => ValueFault::new("names a file larger than 64 KiB", ALONE),
+        SecretFileError::Empty(_) => ValueFault::new("names an empty file", ALONE),
+        SecretFileError::NotALine(_) => {
+            ValueFault::new("names a file with more than one line, or with control characters", ALONE)
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::types::read_secret;
 
     fn file_with(content: &[u8]) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().unwrap();
@@ -123,24 +96,14 @@ mod tests {
     }
 
     #[test]
-    fn one_line_break_at_the_end_of_a_secret_is_dropped() {
-        for (content, secret) in [("s", "s"), ("s\n", "s"), ("s\r\n", "s"), (" s ", " s "), ("s\\n", "s\\n")]
-        {
-            assert_eq!(read_secret(file_with(content.as_bytes()).path()).unwrap(), Secret::new(secret));
-        }
-    }
-
-    #[test]
     fn a_secret_file_that_cannot_be_meant_is_refused_without_its_text() {
         let long = "canary".repeat(20_000);
-        for content in
-            [b"".as_slice(), b"\n", b"canary\n\n", b"canary\ncanary", b"canary\xff", long.as_bytes()]
-        {
-            let fault = read_secret(file_with(content).path()).unwrap_err();
+        for content in [b"".as_slice(), b"canary\ncanary", b"canary\xff", long.as_bytes()] {
+            let fault = secret_fault(read_secret(file_with(content).path()).unwrap_err());
             assert!(!fault.what.contains("canary"), "{}", fault.what);
         }
-        assert!(read_secret(Path::new("/nonexistent/secret")).is_err());
-        assert!(read_secret(Path::new("/")).is_err());
+        let missing = secret_fault(read_secret(Path::new("/nonexistent/secret")).unwrap_err());
+        assert!(missing.what.contains("/nonexistent/secret"), "{}", missing.what);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 //! Coder's OAuth library does not ask which style is right. It tries `client_secret_basic`, and after any failure
 //! sends the same code or refresh token again with `client_secret_post`.
 
+use std::sync::Arc;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
@@ -11,14 +13,24 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::oauth_error;
 use super::form::Form;
-use crate::types::Secret;
+use crate::types::{Secret, WatchedSecret};
 use crate::web::Response;
 
 /// The expected credentials.
 #[derive(Debug)]
 pub(super) struct ClientCredentials {
     id: Secret,
-    secret: Secret,
+    /// The accepted secrets, the present one first.
+    secrets: Vec<Arc<WatchedSecret>>,
+}
+
+/// Which of the accepted secrets the client presented.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum MatchedSecret {
+    /// The present one.
+    Present,
+    /// The one that is being replaced.
+    Previous,
 }
 
 /// Why the client is not Coder.
@@ -33,12 +45,12 @@ pub(super) enum NotTheClient {
 }
 
 impl ClientCredentials {
-    pub(super) fn new(id: String, secret: Secret) -> Self {
-        Self { id: Secret::new(id), secret }
+    pub(super) fn new(id: String, secrets: Vec<Arc<WatchedSecret>>) -> Self {
+        Self { id: Secret::new(id), secrets }
     }
 
     /// Compares credentials in constant time.
-    pub(super) fn check(&self, headers: &HeaderMap, form: &Form) -> Result<(), NotTheClient> {
+    pub(super) fn check(&self, headers: &HeaderMap, form: &Form) -> Result<MatchedSecret, NotTheClient> {
         let mut lines = headers.get_all(AUTHORIZATION).iter();
         let header = lines.next();
         let in_form = form.get("client_secret");
@@ -50,20 +62,25 @@ impl ClientCredentials {
                 let (id, secret) = decode(encoded).ok_or(NotTheClient::Basic)?;
                 // A client_id next to the header is allowed if it is the same.
                 let same = form.get("client_id").is_none_or(|named| *named == id);
-                if same && self.are(&id, &secret) { Ok(()) } else { Err(NotTheClient::Basic) }
+                self.matched(&id, &secret).filter(|_| same).ok_or(NotTheClient::Basic)
             }
-            (None, Some(secret)) => match form.get("client_id") {
-                Some(id) if self.are(id, secret) => Ok(()),
-                _ => Err(NotTheClient::Post),
-            },
+            (None, Some(secret)) => {
+                let id = form.get("client_id").ok_or(NotTheClient::Post)?;
+                self.matched(id, secret).ok_or(NotTheClient::Post)
+            }
             (None, None) => Err(NotTheClient::Post),
         }
     }
 
-    fn are(&self, id: &Secret, secret: &Secret) -> bool {
-        // Both are compared, whatever the first comparison gives. An empty secret is never right.
-        let (id, right) = (*id == self.id, *secret == self.secret);
-        id & right & !secret.is_empty()
+    fn matched(&self, id: &Secret, secret: &Secret) -> Option<MatchedSecret> {
+        // Everything is compared, whatever the comparisons before gave. An empty secret is never right.
+        let known = *id == self.id;
+        let right = self.secrets.iter().map(|own| *secret == *own.current());
+        let right: Vec<bool> = right.map(|right| right & known & !secret.is_empty()).collect();
+        match right.iter().position(|right| *right)? {
+            0 => Some(MatchedSecret::Present),
+            _ => Some(MatchedSecret::Previous),
+        }
     }
 }
 

@@ -30,7 +30,7 @@ use bytes::Bytes;
 use http::{Request, StatusCode, header};
 
 use crate::oidc::{Documents, Provider};
-use crate::types::Secret;
+use crate::types::WatchedSecret;
 use crate::web::Response;
 use answer::{empty, json, text};
 use client::ClientCredentials;
@@ -47,8 +47,9 @@ pub struct IssuerSettings {
     /// The client id that Coder presents: the provider's own (`oidc.clientID`), because Coder expects it as the `aud`
     /// of the ID token.
     pub client_id: String,
-    /// The secret that Coder presents (`coder.issuer.clientSecret`): Coder's own, not the provider's.
-    pub client_secret: Secret,
+    /// The secrets that Coder may present, the present one first (`coder.issuer.clientSecret`): Coder's own, not the
+    /// provider's.
+    pub client_secrets: Vec<Arc<WatchedSecret>>,
 }
 
 /// The issuer for Coder. `T` is the grants, as `Arc<Grants>`; clones share everything.
@@ -63,10 +64,10 @@ pub struct IssuerEndpoint<T> {
 impl<T: TokenSource> IssuerEndpoint<T> {
     /// An issuer that serves `tokens` and the documents of `provider`.
     pub fn new(settings: IssuerSettings, tokens: T, provider: Arc<Provider>) -> Self {
-        let IssuerSettings { url, client_id, client_secret } = settings;
+        let IssuerSettings { url, client_id, client_secrets } = settings;
         Self {
             endpoints: Arc::new(Endpoints::of(&url)),
-            credentials: Arc::new(ClientCredentials::new(client_id, client_secret)),
+            credentials: Arc::new(ClientCredentials::new(client_id, client_secrets)),
             tokens,
             provider,
         }

@@ -85,7 +85,7 @@ fn provider(discovery: Option<&Value>, jwks: &str) -> Arc<Provider> {
         internal_url: None,
         client_id: "cid".to_owned(),
         client_authentication: None,
-        client_secret: Secret::new("authentik's own secret"),
+        credential: Secret::new("authentik's own secret").into(),
         redirect_uri: CALLBACK.parse().expect("a URL"),
         scopes: vec!["openid".to_owned()],
         auth_url_params: Vec::new(),
@@ -149,7 +149,7 @@ fn issuer_of<T: TokenSource>(tokens: T, provider: Arc<Provider>) -> IssuerEndpoi
     let settings = IssuerSettings {
         url: "http://127.0.0.1:3001/".to_owned(),
         client_id: "cid".to_owned(),
-        client_secret: Secret::new("sec"),
+        client_secrets: vec![WatchedSecret::fixed(Secret::new("sec"))],
     };
     IssuerEndpoint::new(settings, tokens, provider)
 }

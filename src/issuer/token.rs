@@ -5,7 +5,7 @@ use http::{HeaderMap, StatusCode};
 use serde_json::json as object;
 
 use super::answer::{json, oauth_error, unavailable};
-use super::client::ClientCredentials;
+use super::client::{ClientCredentials, MatchedSecret};
 use super::form::Form;
 use super::tokens::{TokenRefusal, TokenSource};
 use crate::grant::TokenReply;
@@ -28,13 +28,19 @@ where
         Ok(form) => form,
         Err(bad) => return bad.answer(),
     };
-    if let Err(not) = client.check(headers, &form) {
-        tracing::warn!(
-            reason = ?not,
-            "a token request with wrong client authentication: does Coder run with the client id and secret \
-             that `vestibule coder-env` prints?"
-        );
-        return not.answer();
+    match client.check(headers, &form) {
+        Ok(MatchedSecret::Present) => {}
+        Ok(MatchedSecret::Previous) => tracing::info!(
+            "Coder still has the secret of coder.issuer.previousClientSecret: restart it with the present one"
+        ),
+        Err(not) => {
+            tracing::warn!(
+                reason = ?not,
+                "a token request with wrong client authentication: does Coder run with the client id and secret \
+                 that `vestibule coder-env` prints?"
+            );
+            return not.answer();
+        }
     }
     match form.get("grant_type").map(Secret::expose) {
         Some("authorization_code") => by_code(tokens, &form).await,

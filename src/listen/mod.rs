@@ -33,7 +33,7 @@ pub use accept::serve;
 pub use bind::Listeners;
 pub use places::{ConnectionPlace, ForwardPlace, NoForwardPlace, UnprovenCaller};
 pub use shutdown::{LAST_WORDS, Shutdown};
-pub use tls::{CertificateError, Certificates};
+pub use tls::Certificates;
 pub use workers::{WorkerError, Workers, run_workers};
 
 use crate::types::HashMemo;

@@ -1,4 +1,4 @@
-//! Client authentication (RFC 6749 §2.3.1).
+//! How the client secret is sent (RFC 6749 §2.3.1).
 //!
 //! With `auto` the gateway does what Coder's library (golang.org/x/oauth2) does: it tries HTTP Basic, then the request
 //! body when the provider refuses the client, and from then on the method that worked. A client is often registered for
@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU8, Ordering};
 
-/// One method of client authentication.
+/// One way to send the client secret.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u8)]
 pub enum ClientAuthentication {
@@ -27,14 +27,14 @@ impl ClientAuthentication {
 
 /// The methods to try, in order: one or two.
 #[derive(Clone, Copy, Debug)]
-struct AuthenticationMethods {
-    first: ClientAuthentication,
+pub(super) struct AuthenticationMethods {
+    pub(super) first: ClientAuthentication,
     then: Option<ClientAuthentication>,
 }
 
 impl AuthenticationMethods {
     /// The methods that remain after the first one was refused.
-    fn rest(self) -> Option<Self> {
+    pub(super) fn rest(self) -> Option<Self> {
         self.then.map(|first| Self { first, then: None })
     }
 }
@@ -50,55 +50,27 @@ pub(super) enum ClientVerdict {
     Unclear,
 }
 
-/// The method of client authentication: the configured one, or with `auto` the one that worked last.
+/// How a client secret is sent: the configured method, or with `auto` the one that worked last.
 #[derive(Debug)]
-pub(super) struct ClientAuthenticator {
+pub(super) struct SecretMethods {
     configured: Option<ClientAuthentication>,
     /// The discriminant of the method that worked last; 0 before one did.
     worked: AtomicU8,
 }
 
-impl ClientAuthenticator {
+impl SecretMethods {
     /// `configured` is none for `auto`.
     pub(super) const fn new(configured: Option<ClientAuthentication>) -> Self {
         Self { configured, worked: AtomicU8::new(0) }
     }
 
-    /// Sends a request by the method that is likely to work. With `auto`, sends it once more by the other method when
-    /// the provider refuses the client. `announced` is the method that discovery suggests.
-    ///
-    /// # Errors
-    ///
-    /// The error of the last request.
-    pub(super) async fn authenticate<T, E, F>(
-        &self,
-        announced: ClientAuthentication,
-        send: impl Fn(ClientAuthentication) -> F,
-        verdict: impl Fn(&Result<T, E>) -> ClientVerdict,
-    ) -> Result<T, E>
-    where
-        F: Future<Output = Result<T, E>>,
-    {
-        let mut methods = self.methods(announced);
-        loop {
-            let answer = send(methods.first).await;
-            match (verdict(&answer), methods.rest()) {
-                (ClientVerdict::Refused, Some(rest)) => methods = rest,
-                (ClientVerdict::Accepted, _) => {
-                    self.remember(methods.first);
-                    return answer;
-                }
-                (ClientVerdict::Refused | ClientVerdict::Unclear, _) => return answer,
-            }
-        }
-    }
-
     /// The method to try first; `announced` is the one that discovery suggests.
     pub(super) fn first(&self, announced: ClientAuthentication) -> ClientAuthentication {
-        self.methods(announced).first
+        self.all(announced).first
     }
 
-    fn methods(&self, announced: ClientAuthentication) -> AuthenticationMethods {
+    /// The methods to try; `announced` is the one that discovery suggests.
+    pub(super) fn all(&self, announced: ClientAuthentication) -> AuthenticationMethods {
         if let Some(first) = self.configured {
             return AuthenticationMethods { first, then: None };
         }
@@ -110,7 +82,8 @@ impl ClientAuthenticator {
         AuthenticationMethods { first, then: Some(first.other()) }
     }
 
-    fn remember(&self, method: ClientAuthentication) {
+    /// Remembers a method that worked.
+    pub(super) fn remember(&self, method: ClientAuthentication) {
         if self.worked.swap(method as u8, Ordering::Relaxed) != method as u8 {
             tracing::debug!(?method, "the provider accepts this method of client authentication");
         }
@@ -128,17 +101,17 @@ mod tests {
 
     #[test]
     fn auto_tries_both_and_begins_with_the_one_that_worked() {
-        let auto = ClientAuthenticator::new(None);
-        assert_eq!(order(auto.methods(Basic)), [Basic, Post]);
-        assert_eq!(order(auto.methods(Post)), [Post, Basic]);
+        let auto = SecretMethods::new(None);
+        assert_eq!(order(auto.all(Basic)), [Basic, Post]);
+        assert_eq!(order(auto.all(Post)), [Post, Basic]);
         auto.remember(Post);
-        assert_eq!(order(auto.methods(Basic)), [Post, Basic]);
+        assert_eq!(order(auto.all(Basic)), [Post, Basic]);
     }
 
     #[test]
     fn a_configured_method_is_the_only_one() {
-        let fixed = ClientAuthenticator::new(Some(Post));
+        let fixed = SecretMethods::new(Some(Post));
         fixed.remember(Basic);
-        assert_eq!(order(fixed.methods(Basic)), [Post]);
+        assert_eq!(order(fixed.all(Basic)), [Post]);
     }
 }

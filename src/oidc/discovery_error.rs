@@ -61,6 +61,17 @@ pub enum DiscoveryError {
     /// The provider supports neither method of sending a client secret.
     #[error("the provider accepts neither client_secret_basic nor client_secret_post")]
     ClientAuthentication,
+    /// The provider lists methods of client authentication, and the configured one is not among them.
+    #[error(
+        "the provider does not offer {0}: it is not among the token_endpoint_auth_methods_supported of the discovery \
+         document"
+    )]
+    ClientMethod(&'static str),
+    /// The provider accepts client assertions signed by other kinds of keys only.
+    #[error(
+        "the provider accepts client assertions with {0} only, and the key of oidc.oidcClientKeyFile is of another kind"
+    )]
+    AssertionAlgorithms(String),
     /// The provider signs ID tokens with the client secret only.
     #[error(
         "the provider signs with the client secret ({0}), which is never accepted: choose a certificate in the \
@@ -99,6 +110,13 @@ impl DiscoveryError {
                  X-Forwarded-Proto."
             }
             Self::CodeFlow | Self::Pkce | Self::ClientAuthentication => "Enable it at the provider.",
+            Self::ClientMethod(_) => {
+                "Enable the method for this client at the provider, or set oidc.clientSecret in place of key or certificate."
+            }
+            Self::AssertionAlgorithms(_) => {
+                "Use a key of a kind that the provider accepts: RSA for RS256 and PS256, P-256 for ES256, P-384 for ES384, \
+                 Ed25519 for EdDSA."
+            }
             Self::PkceNotAnnounced => {
                 "Configure the provider to announce S256, or set oidc.pkce to \"auto\" if you know that it checks S256."
             }

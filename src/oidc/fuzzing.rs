@@ -160,7 +160,7 @@ fn settings(issuer: &str, danger_allow_http: bool) -> ProviderSettings {
         internal_url: None,
         client_id: CLIENT_ID.to_owned(),
         client_authentication: None,
-        client_secret: Secret::new("secret"),
+        credential: Secret::new("secret").into(),
         redirect_uri: Url::parse("https://coder.example/callback").expect("it is a URL"),
         scopes: vec!["openid".to_owned()],
         auth_url_params: Vec::new(),

@@ -123,7 +123,7 @@ impl Jwk {
 }
 
 /// The algorithm as `jsonwebtoken` names it; none for ES512, which it does not know.
-const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
+pub(super) const fn known(algorithm: Algorithm) -> Option<jsonwebtoken::Algorithm> {
     use jsonwebtoken::Algorithm as Theirs;
     Some(match algorithm {
         Algorithm::Rs256 => Theirs::RS256,

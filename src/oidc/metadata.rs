@@ -9,6 +9,7 @@ use url::Url;
 
 use super::algorithm::Algorithm;
 use super::client_authentication::ClientAuthentication;
+use super::client_credential::ClientCredential;
 use super::discovery_error::DiscoveryError;
 use super::settings::{Pkce, ProviderSettings};
 use crate::types::{is_loopback, printable};
@@ -81,6 +82,17 @@ impl Document {
         let plain = url.fragment().is_none() && url.username().is_empty() && url.password().is_none();
         if scheme && plain { Ok(Some((text, url))) } else { Err(DiscoveryError::Endpoint(name)) }
     }
+
+    /// The endpoints for clients that authenticate with a certificate (`mtls_endpoint_aliases`, RFC 8705 §5). Empty for
+    /// other credentials.
+    fn aliases(&self, settings: &ProviderSettings) -> Result<Self, DiscoveryError> {
+        let name = "mtls_endpoint_aliases";
+        match (&settings.credential, self.get(name)) {
+            (ClientCredential::Certificate, Some(Value::Object(aliases))) => Ok(Self(aliases.clone())),
+            (ClientCredential::Certificate, Some(_)) => Err(DiscoveryError::Member(name)),
+            _ => Ok(Self(Map::new())),
+        }
+    }
 }
 
 /// The checked members of a discovery document that are needed here.
@@ -98,8 +110,10 @@ pub(super) struct Metadata {
     pub(super) revocation: Option<Url>,
     /// `end_session_endpoint` (RP-Initiated Logout 1.0).
     pub(super) end_session: Option<Url>,
-    /// The method of client authentication that the document suggests.
+    /// How to send a client secret, as the document suggests.
     pub(super) authentication: ClientAuthentication,
+    /// The algorithms with which a client assertion may be signed; none without such a list.
+    pub(super) assertion_algorithms: Option<Vec<Algorithm>>,
     /// The listed algorithms of ID tokens, known here or not; none without such a list.
     algorithms: Option<Vec<String>>,
     /// Whether the document lists methods of PKCE; S256 is then among them.
@@ -139,7 +153,12 @@ impl Metadata {
         let optional = |name| document.endpoint(name, settings).map(|found| found.map(|(_, url)| url));
         let required = |name| document.endpoint(name, settings)?.ok_or(DiscoveryError::Endpoint(name));
         let (authorization, _) = required("authorization_endpoint")?;
-        let (token, _) = required("token_endpoint")?;
+        let aliases = document.aliases(settings)?;
+        let aliased = |name| match aliases.endpoint(name, settings)? {
+            Some(found) => Ok(Some(found)),
+            None => document.endpoint(name, settings),
+        };
+        let (token, _) = aliased("token_endpoint")?.ok_or(DiscoveryError::Endpoint("token_endpoint"))?;
         let (_, jwks) = required("jwks_uri")?;
         let authentication_methods = document.list("token_endpoint_auth_methods_supported")?;
         // The next two lists are advisory: a malformed one is ignored.
@@ -149,10 +168,11 @@ impl Metadata {
                 .map_err(|_| DiscoveryError::Endpoint("authorization_endpoint"))?,
             token: TokenUrl::new(token.to_owned()).map_err(|_| DiscoveryError::Endpoint("token_endpoint"))?,
             jwks,
-            user_info: optional("userinfo_endpoint")?,
-            revocation: optional("revocation_endpoint")?,
+            user_info: aliased("userinfo_endpoint")?.map(|(_, url)| url),
+            revocation: aliased("revocation_endpoint")?.map(|(_, url)| url),
             end_session: optional("end_session_endpoint")?,
             authentication: authentication(authentication_methods.as_deref(), settings)?,
+            assertion_algorithms: assertion_algorithms(&document, settings)?,
             algorithms,
             announces_pkce,
             response_has_issuer: document.switch("authorization_response_iss_parameter_supported")?,
@@ -204,9 +224,11 @@ fn check_algorithms(names: Option<&[String]>, settings: &ProviderSettings) -> Re
     Err(if shared { DiscoveryError::SharedSecret(listed) } else { DiscoveryError::Algorithms(listed) })
 }
 
-/// `client_secret_basic` when listed (and when nothing is: Discovery §3), else `client_secret_post`.
+/// How to send a client secret: `client_secret_basic` when listed (and when nothing is: Discovery §3), else `client_secret_post`.
 ///
 /// Casdoor 3.158.0 lists none. A method that the operator configured needs no announcement.
+///
+/// For a key or a certificate, a list must have its method; what is returned has no meaning then.
 ///
 /// One exception: RFC 6749 §2.3.1 form-encodes id and secret for Basic, and authentik before 2026.2.2 does not decode
 /// them. When encoding changes them and `client_secret_post` is listed too, that method is chosen, which has no such
@@ -215,17 +237,45 @@ fn authentication(
     listed: Option<&[String]>,
     settings: &ProviderSettings,
 ) -> Result<ClientAuthentication, DiscoveryError> {
+    let lists = |method: &str| listed.is_some_and(|all| all.iter().any(|one| one == method));
+    let secret = match &settings.credential {
+        ClientCredential::Secret(secret) => secret.current(),
+        ClientCredential::Key(_) if listed.is_some() && !lists("private_key_jwt") => {
+            return Err(DiscoveryError::ClientMethod("private_key_jwt"));
+        }
+        ClientCredential::Certificate
+            if listed.is_some() && !lists("tls_client_auth") && !lists("self_signed_tls_client_auth") =>
+        {
+            return Err(DiscoveryError::ClientMethod("tls_client_auth"));
+        }
+        ClientCredential::Key(_) | ClientCredential::Certificate => return Ok(ClientAuthentication::Post),
+    };
     if let Some(configured) = settings.client_authentication {
         return Ok(configured);
     }
-    let lists = |method: &str| listed.is_some_and(|all| all.iter().any(|one| one == method));
     let (basic, post) = (listed.is_none() || lists("client_secret_basic"), lists("client_secret_post"));
     let same = |text: &str| text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"*-._".contains(&byte));
-    let plain = same(&settings.client_id) && same(settings.client_secret.expose());
+    let plain = same(&settings.client_id) && same(secret.expose());
     match (basic, post) {
         (true, true) if !plain => Ok(ClientAuthentication::Post),
         (true, _) => Ok(ClientAuthentication::Basic),
         (false, true) => Ok(ClientAuthentication::Post),
         (false, false) => Err(DiscoveryError::ClientAuthentication),
+    }
+}
+
+/// The algorithms with which a client assertion may be signed (Discovery §3). One that the key can sign with must be
+/// among them. A document without a list, or with an empty one, allows every algorithm.
+fn assertion_algorithms(
+    document: &Document,
+    settings: &ProviderSettings,
+) -> Result<Option<Vec<Algorithm>>, DiscoveryError> {
+    let ClientCredential::Key(key) = &settings.credential else { return Ok(None) };
+    let listed = document.list("token_endpoint_auth_signing_alg_values_supported")?;
+    let Some(names) = listed.filter(|names| !names.is_empty()) else { return Ok(None) };
+    let algorithms: Vec<Algorithm> = names.iter().filter_map(|name| name.parse().ok()).collect();
+    match key.current().algorithm(Some(&algorithms)) {
+        Some(_) => Ok(Some(algorithms)),
+        None => Err(DiscoveryError::AssertionAlgorithms(printable(&names.join(", "), 100))),
     }
 }

@@ -13,7 +13,8 @@
 //! | `AuthorizationRequests` | begins sign-ins | `authorization_request.rs`; `pending_login.rs`, `scopes.rs` |
 //! | `LoginFlow` | completes sign-ins, to a [`VerifiedIdentity`] | `login_flow.rs`; `authorization_response.rs`, `login_error.rs`, `identity.rs` |
 //! | `RefreshFlow` | refreshes grants and judges the person again | `refresh.rs` |
-//! | `TokenEndpoint` | presents codes and refresh tokens | `token_endpoint.rs`; `relying_party.rs`, `token_answer.rs`, `client_authentication.rs` |
+//! | `TokenEndpoint` | presents codes and refresh tokens | `token_endpoint.rs`; `relying_party.rs`, `token_answer.rs` |
+//! | `ClientAuthenticator` | authenticates the gateway there | `client_authenticator.rs`; `client_credential.rs`, `client_key.rs`, `client_authentication.rs` |
 //! | `UserInfoEndpoint` | requests claims | `user_info.rs` |
 //! | `RevocationEndpoint` | revokes tokens | `revocation.rs` |
 //! | `TokenVerifier` | verifies every signature of the provider | `verifier.rs`; `jws.rs`, `jwk.rs`, `raw_jwk.rs`, `algorithm.rs`; rules in `id_token.rs`, `backchannel.rs` |
@@ -31,6 +32,7 @@
 //! | --- | --- | --- |
 //! | authorization URL, PKCE challenge | `openidconnect` (`relying_party.rs`) | |
 //! | requests of codes and refresh tokens, client authentication, errors | `openidconnect` (`relying_party.rs`) | |
+//! | client assertions | `jsonwebtoken` (`client_key.rs`) | |
 //! | members of a token answer | `token_answer.rs` | `openidconnect_loses_the_refresh_token_of_an_answer_with_one_malformed_member` |
 //! | discovery document | `metadata.rs`, with `openidconnect`'s URL types | `openidconnect_refuses_discovery_documents_that_can_be_used` |
 //! | keys and their renewal | `discovery.rs`, `keys.rs` | `openidconnect` never renews them; `a_changed_key_is_found_by_reading_the_keys_once` |
@@ -47,7 +49,10 @@ mod authorization_request;
 mod authorization_response;
 mod backchannel;
 mod client_authentication;
+mod client_authenticator;
 mod client_check;
+mod client_credential;
+mod client_key;
 mod discovery;
 mod discovery_error;
 mod error_log;
@@ -97,6 +102,8 @@ pub use authorization_response::{AuthorizationResponse, BadAnswer};
 pub use backchannel::{LogoutToken, LogoutTokenError};
 pub use client_authentication::ClientAuthentication;
 pub use client_check::ClientCheck;
+pub use client_credential::ClientCredential;
+pub use client_key::{ClientKey, ClientKeyError, WatchedClientKey};
 pub use discovery::{Documents, NotReady};
 pub use discovery_error::DiscoveryError;
 pub use id_token_error::IdTokenError;

@@ -33,12 +33,12 @@ pub struct Announced {
     pub lists_encryption: bool,
 }
 
-/// The client secret of a probe.
+/// The client authentication of a probe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProbeSecret {
-    /// The configured one (`oidc.clientSecret`).
+    /// With the configured credential.
     Configured,
-    /// A secret made up for the probe.
+    /// With a secret, or the signature of an assertion, that was made up for the probe.
     MadeUp,
 }
 
@@ -118,7 +118,7 @@ impl ProviderProbe {
         let known = self.discovery.ready()?;
         Ok(Probed::of(match secret {
             ProbeSecret::Configured => self.tokens.present(&known, grant).await,
-            ProbeSecret::MadeUp => self.tokens.present_with(&known, made_up(), grant).await,
+            ProbeSecret::MadeUp => self.tokens.present_as_stranger(&known, grant).await,
         }))
     }
 

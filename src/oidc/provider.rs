@@ -10,7 +10,7 @@ use url::Url;
 use super::authorization_request::AuthorizationRequests;
 use super::authorization_response::AuthorizationResponse;
 use super::backchannel::{LogoutToken, LogoutTokenError};
-use super::client_authentication::ClientAuthenticator;
+use super::client_authenticator::ClientAuthenticator;
 use super::client_check::ClientCheck;
 use super::discovery::{Discovery, Documents, NotReady};
 use super::discovery_error::DiscoveryError;
@@ -53,7 +53,7 @@ impl Provider {
     pub fn new(settings: ProviderSettings, client: Client, clock: Clock) -> Arc<Self> {
         let settings = Arc::new(settings);
         let http = Arc::new(ProviderClient::new(client, &settings));
-        let authenticator = Arc::new(ClientAuthenticator::new(settings.client_authentication));
+        let authenticator = Arc::new(ClientAuthenticator::new(settings.clone(), clock.clone()));
         let discovery = Arc::new(Discovery::new(settings.clone(), http.clone(), clock.clone()));
         let reachability = Reachability::new(http.clone(), settings.issuer.clone(), clock.clone());
         let requests =

@@ -21,7 +21,7 @@ use openidconnect::{
 };
 use url::Url;
 
-use super::client_authentication::ClientAuthentication;
+use super::client_authenticator::ClientProof;
 use super::discovery_error::DiscoveryError;
 use super::error_log::Confidential;
 use super::metadata::Metadata;
@@ -65,6 +65,12 @@ pub(super) enum TokenError {
     Fault(ProviderFault),
 }
 
+impl From<Unreachable> for TokenError {
+    fn from(unreachable: Unreachable) -> Self {
+        Self::Unreachable(unreachable)
+    }
+}
+
 /// What the gateway presents to the token endpoint.
 #[derive(Clone, Copy)]
 pub(super) enum PresentedGrant<'a> {
@@ -78,7 +84,6 @@ pub(super) enum PresentedGrant<'a> {
 /// The relying party at a discovered provider (OpenID Connect Core 1.0 §1.2).
 pub(super) struct RelyingParty {
     client: OpenIdConnectClient,
-    client_secret: Secret,
 }
 
 impl RelyingParty {
@@ -92,19 +97,11 @@ impl RelyingParty {
         let issuer = issuer.map_err(|error| DiscoveryError::Document(error.to_string()))?;
         let id = ClientId::new(settings.client_id.clone());
         let client = openidconnect::Client::new(id, issuer, JsonWebKeySet::default())
-            .set_client_secret(ClientSecret::new(settings.client_secret.expose().to_owned()))
             .set_auth_uri(metadata.authorization.clone())
             .set_token_uri(metadata.token.clone())
             .set_redirect_uri(RedirectUrl::from_url(settings.redirect_uri.clone()))
             .disable_openid_scope();
-        Ok(Self { client, client_secret: settings.client_secret.clone() })
-    }
-
-    /// The same relying party with another client secret.
-    pub(super) fn with_secret(&self, client_secret: Secret) -> Self {
-        let client =
-            self.client.clone().set_client_secret(ClientSecret::new(client_secret.expose().to_owned()));
-        Self { client, client_secret }
+        Ok(Self { client })
     }
 
     /// The address of an authorization request (OpenID Connect Core 1.0 §3.1.2.1) with PKCE's S256 challenge of
@@ -130,7 +127,7 @@ impl RelyingParty {
         request.url().0
     }
 
-    /// Presents a code or a refresh token by one method of client authentication.
+    /// Presents a code or a refresh token with one client authentication.
     ///
     /// # Errors
     ///
@@ -138,35 +135,48 @@ impl RelyingParty {
     pub(super) async fn present(
         &self,
         http: &ProviderClient,
-        method: ClientAuthentication,
+        proof: ClientProof,
         grant: PresentedGrant<'_>,
     ) -> Result<TokenEndpointResponse, TokenError> {
-        let client = self.client.clone().set_auth_type(match method {
-            ClientAuthentication::Basic => AuthType::BasicAuth,
-            ClientAuthentication::Post => AuthType::RequestBody,
-        });
-        let adapter = HttpAdapter { http, secrets: self.secrets(grant), status: AtomicU16::new(0) };
+        let (client, secret) =
+            (self.client.clone(), |secret: &Secret| ClientSecret::new(secret.expose().to_owned()));
+        // Without a secret the library sends the client id in the body.
+        let client = match &proof {
+            ClientProof::Basic(own) => client.set_client_secret(secret(own)).set_auth_type(AuthType::BasicAuth),
+            ClientProof::Post(own) => client.set_client_secret(secret(own)).set_auth_type(AuthType::RequestBody),
+            ClientProof::Assertion(_) | ClientProof::Certificate => client.set_auth_type(AuthType::RequestBody),
+        };
+        let adapter = HttpAdapter { http, secrets: secrets(grant, &proof), status: AtomicU16::new(0) };
+        let parameters = proof.assertion_parameters();
         let answer = match grant {
             PresentedGrant::Code(code, verifier) => {
                 let verifier = PkceCodeVerifier::new(verifier.expose().to_owned());
-                let request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
+                let mut request = client.exchange_code(AuthorizationCode::new(code.expose().to_owned()));
+                for (name, value) in parameters {
+                    request = request.add_extra_param(name, value);
+                }
                 request.set_pkce_verifier(verifier).request_async(&adapter).await
             }
             PresentedGrant::RefreshToken(token) => {
                 let token = RefreshToken::new(token.expose().to_owned());
-                client.exchange_refresh_token(&token).request_async(&adapter).await
+                let mut request = client.exchange_refresh_token(&token);
+                for (name, value) in parameters {
+                    request = request.add_extra_param(name, value);
+                }
+                request.request_async(&adapter).await
             }
         };
         answer.map_err(|error| classify(error, &adapter))
     }
+}
 
-    /// The secrets of a request, which must not appear in a log line.
-    fn secrets<'a>(&'a self, grant: PresentedGrant<'a>) -> Vec<&'a Secret> {
-        match grant {
-            PresentedGrant::Code(code, verifier) => vec![code, verifier, &self.client_secret],
-            PresentedGrant::RefreshToken(token) => vec![token, &self.client_secret],
-        }
-    }
+/// The secrets of a request, which must not appear in a log line.
+fn secrets<'a>(grant: PresentedGrant<'a>, proof: &'a ClientProof) -> Vec<&'a Secret> {
+    let presented = match grant {
+        PresentedGrant::Code(code, verifier) => vec![code, verifier],
+        PresentedGrant::RefreshToken(token) => vec![token],
+    };
+    presented.into_iter().chain(proof.secret()).collect()
 }
 
 /// Statuses with which a provider refuses (RFC 6749 §5.2; some providers also use 403, which it does not list).

@@ -11,7 +11,8 @@ use thiserror::Error;
 use tracing::debug;
 use url::{Url, form_urlencoded};
 
-use super::client_authentication::{ClientAuthentication, ClientAuthenticator, ClientVerdict};
+use super::client_authentication::ClientVerdict;
+use super::client_authenticator::{ClientAuthenticator, ClientProof};
 use super::discovery::Discovery;
 use super::error_log::Confidential;
 use super::oauth_error::OAuthError;
@@ -53,8 +54,8 @@ pub(super) struct RevocationEndpoint {
 }
 
 impl RevocationEndpoint {
-    /// Requests go through `http` to the endpoint that `discovery` knows; `authenticator` chooses the method of client
-    /// authentication.
+    /// Requests go through `http` to the endpoint that `discovery` knows; `authenticator` authenticates the
+    /// client.
     pub(super) fn new(
         settings: Arc<ProviderSettings>,
         discovery: Arc<Discovery>,
@@ -73,14 +74,14 @@ impl RevocationEndpoint {
     pub(super) async fn revoke(&self, token: &Secret, kind: TokenKind) -> Result<(), RevokeError> {
         let known = self.discovery.reachable()?;
         let endpoint = known.metadata.revocation.as_ref().ok_or(RevokeError::Unsupported)?;
-        let send = |method| self.revoke_by(endpoint, method, token, kind);
-        self.authenticator.authenticate(known.metadata.authentication, send, client_verdict).await
+        let send = |proof| self.revoke_by(endpoint, proof, token, kind);
+        self.authenticator.authenticate(&known.metadata, send, client_verdict).await
     }
 
     async fn revoke_by(
         &self,
         endpoint: &Url,
-        method: ClientAuthentication,
+        proof: ClientProof,
         token: &Secret,
         kind: TokenKind,
     ) -> Result<(), RevokeError> {
@@ -89,9 +90,10 @@ impl RevocationEndpoint {
             TokenKind::Refresh => "refresh_token",
         };
         let fields = [("token", token.expose()), ("token_type_hint", hint)];
-        let request = self.authenticated_form(endpoint, method, &fields);
+        let request = self.authenticated_form(endpoint, &proof, &fields);
         let request = request.map_err(|_| RevokeError::Unsupported)?;
-        let sent = Confidential::of(&[token, &self.settings.client_secret], request.headers());
+        let secrets: Vec<&Secret> = std::iter::once(token).chain(proof.secret()).collect();
+        let sent = Confidential::of(&secrets, request.headers());
         let answer = self.http.send_logged("revocation endpoint", request, &sent).await?;
         if answer.status() == StatusCode::OK {
             return Ok(());
@@ -124,25 +126,28 @@ impl RevocationEndpoint {
     fn authenticated_form(
         &self,
         endpoint: &Url,
-        method: ClientAuthentication,
+        proof: &ClientProof,
         fields: &[(&str, &str)],
     ) -> Result<Request<Bytes>, http::Error> {
-        let (id, secret) = (self.settings.client_id.as_str(), self.settings.client_secret.expose());
+        let id = self.settings.client_id.as_str();
         let mut form = form_urlencoded::Serializer::new(String::new());
         form.extend_pairs(fields);
         let mut request = Request::post(endpoint.as_str())
             .header(header::ACCEPT, "application/json")
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
-        match method {
-            ClientAuthentication::Basic => {
+        match proof {
+            ClientProof::Basic(secret) => {
                 // RFC 6749 §2.3.1: both halves are form-encoded first.
                 let encode =
                     |text: &str| form_urlencoded::byte_serialize(text.as_bytes()).collect::<String>();
-                let credentials = STANDARD.encode(format!("{}:{}", encode(id), encode(secret)));
+                let credentials = STANDARD.encode(format!("{}:{}", encode(id), encode(secret.expose())));
                 request = request.header(header::AUTHORIZATION, format!("Basic {credentials}"));
             }
-            ClientAuthentication::Post => {
-                form.append_pair("client_id", id).append_pair("client_secret", secret);
+            ClientProof::Post(secret) => {
+                form.append_pair("client_id", id).append_pair("client_secret", secret.expose());
+            }
+            ClientProof::Assertion(_) | ClientProof::Certificate => {
+                form.append_pair("client_id", id).extend_pairs(proof.assertion_parameters());
             }
         }
         request.body(Bytes::from(form.finish()))

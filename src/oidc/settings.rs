@@ -6,18 +6,21 @@ use url::Url;
 
 use super::algorithm::Algorithm;
 use super::client_authentication::ClientAuthentication;
-use crate::types::{EmailDomain, Issuer, Secret};
+use super::client_credential::ClientCredential;
+use crate::types::{EmailDomain, Issuer};
 
 /// The claim that shows whether the address is verified (OpenID Connect Core §5.1).
 pub(super) const EMAIL_VERIFIED: &str = "email_verified";
 
 /// The parameters of an authorization request that the relying party sets itself, or that have no place in one:
 /// [`ProviderSettings::auth_url_params`] cannot change them.
-pub const RESERVED_PARAMETERS: [&str; 12] = [
+pub const RESERVED_PARAMETERS: [&str; 14] = [
     "response_type",
     "response_mode",
     "client_id",
     "client_secret",
+    "client_assertion",
+    "client_assertion_type",
     "redirect_uri",
     "scope",
     "state",
@@ -49,10 +52,10 @@ pub struct ProviderSettings {
     pub internal_url: Option<Url>,
     /// Our client identifier at the provider (`oidc.clientID`).
     pub client_id: String,
-    /// Our client secret at the provider (`oidc.clientSecret`).
-    pub client_secret: Secret,
-    /// The method of client authentication (`oidc.clientAuthentication`). None: the one that the provider accepts,
-    /// Basic first.
+    /// What we authenticate with at the provider.
+    pub credential: ClientCredential,
+    /// How a client secret is sent (`oidc.clientAuthentication`). None: as the provider accepts it, Basic first. Without
+    /// a meaning for other credentials.
     pub client_authentication: Option<ClientAuthentication>,
     /// Where the provider sends the browser back to; registered there as *Strict*.
     pub redirect_uri: Url,

@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use super::client_authentication::{ClientAuthenticator, ClientVerdict};
+use super::client_authentication::ClientVerdict;
+use super::client_authenticator::ClientAuthenticator;
 use super::discovery::KnownProvider;
 use super::oauth_error::INVALID_GRANT;
 use super::provider_client::ProviderClient;
 use super::provider_fault::ProviderFault;
 use super::relying_party::{PresentedGrant, TokenError};
 use super::token_answer::TokenEndpointResponse;
-use crate::types::Secret;
 
 /// The provider's token endpoint.
 pub(super) struct TokenEndpoint {
@@ -18,7 +18,7 @@ pub(super) struct TokenEndpoint {
 }
 
 impl TokenEndpoint {
-    /// Requests go through `http`; `authenticator` chooses the method of client authentication.
+    /// Requests go through `http`; `authenticator` authenticates the client.
     pub(super) fn new(http: Arc<ProviderClient>, authenticator: Arc<ClientAuthenticator>) -> Self {
         Self { http, authenticator }
     }
@@ -34,23 +34,22 @@ impl TokenEndpoint {
         known: &KnownProvider,
         grant: PresentedGrant<'_>,
     ) -> Result<TokenEndpointResponse, TokenError> {
-        let send = |method| known.relying_party.present(&self.http, method, grant);
-        self.authenticator.authenticate(known.metadata.authentication, send, client_verdict).await
+        let send = |proof| known.relying_party.present(&self.http, proof, grant);
+        self.authenticator.authenticate(&known.metadata, send, client_verdict).await
     }
 
-    /// Presents a grant with another client secret, by one method: a made-up secret is refused by either.
+    /// Presents a grant with client authentication that was made up, by one method: it is refused by either.
     ///
     /// # Errors
     ///
     /// As [`Self::present`].
-    pub(super) async fn present_with(
+    pub(super) async fn present_as_stranger(
         &self,
         known: &KnownProvider,
-        client_secret: Secret,
         grant: PresentedGrant<'_>,
     ) -> Result<TokenEndpointResponse, TokenError> {
-        let method = self.authenticator.first(known.metadata.authentication);
-        known.relying_party.with_secret(client_secret).present(&self.http, method, grant).await
+        let proof = self.authenticator.made_up(&known.metadata)?;
+        known.relying_party.present(&self.http, proof, grant).await
     }
 }
 

@@ -36,6 +36,8 @@ pub enum OutageCause {
     Status(u16),
     /// The discovery document has not been read yet.
     NotDiscovered,
+    /// No client assertion can be signed: the provider lists no algorithm for the key.
+    ClientKey,
 }
 
 impl Unreachable {
@@ -66,7 +68,10 @@ impl Unreachable {
         match self.cause {
             OutageCause::Status(status) => !matches!(status, 408 | 429 | 502..=504),
             OutageCause::Timeout | OutageCause::Broken => true,
-            OutageCause::Connect | OutageCause::TooLarge | OutageCause::NotDiscovered => false,
+            OutageCause::Connect
+            | OutageCause::TooLarge
+            | OutageCause::NotDiscovered
+            | OutageCause::ClientKey => false,
         }
     }
 }
@@ -97,6 +102,9 @@ impl fmt::Display for Unreachable {
             OutageCause::NotDiscovered => {
                 f.write_str("the provider's discovery document has not been read yet")
             }
+            OutageCause::ClientKey => f.write_str(
+                "the key of oidc.oidcClientKeyFile cannot sign with any algorithm that the provider lists",
+            ),
         }
     }
 }

@@ -69,7 +69,9 @@ impl UserInfoEndpoint {
             .header(header::AUTHORIZATION, format!("Bearer {}", access_token.expose()))
             .body(Bytes::new())
             .map_err(|_| UserInfoError::NotAnObject)?;
-        let sent = Confidential::of(&[access_token, &self.settings.client_secret], request.headers());
+        let client_secret = self.settings.credential.secret();
+        let secrets: Vec<&Secret> = std::iter::once(access_token).chain(client_secret.as_deref()).collect();
+        let sent = Confidential::of(&secrets, request.headers());
         let answer = self.http.send_logged("userinfo endpoint", request, &sent).await;
         let (parts, body) = answer.map_err(UserInfoRequestError::Unreachable)?.into_parts();
         if parts.status != StatusCode::OK {

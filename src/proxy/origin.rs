@@ -14,7 +14,7 @@ use url::{Host, Url};
 use super::error::ForwardError;
 use super::io::Io;
 use crate::types::Clock;
-use crate::web::{Dialer, KEEPALIVE};
+use crate::web::{Dialer, KEEPALIVE, OutboundTls};
 
 /// How long connecting to Coder may take by default.
 pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
@@ -42,7 +42,7 @@ pub struct UpstreamSettings {
 pub struct Origin {
     host: String,
     port: u16,
-    tls: Option<(TlsConnector, ServerName<'static>)>,
+    tls: Option<(Arc<OutboundTls>, ServerName<'static>)>,
     dialer: Dialer,
 }
 
@@ -52,12 +52,11 @@ pub struct Origin {
 pub struct OriginError;
 
 impl Origin {
-    /// From `coder.url`. For https the certificate is checked with `tls`, and HTTP/1.1 is spoken, whichever protocols
-    /// `tls` offers.
+    /// From `coder.url`. For https each connection begins with the settings that `tls` has at that moment.
     ///
     /// # Errors
     /// [`OriginError`] also for a path, a query or a user: they would have no effect.
-    pub fn new(url: &Url, tls: Arc<rustls::ClientConfig>) -> Result<Self, OriginError> {
+    pub fn new(url: &Url, tls: Arc<OutboundTls>) -> Result<Self, OriginError> {
         let host = match url.host().ok_or(OriginError)? {
             Host::Domain(name) => name.to_owned(),
             Host::Ipv4(address) => address.to_string(),
@@ -71,9 +70,7 @@ impl Origin {
             "http" => None,
             "https" => {
                 let name = ServerName::try_from(host.clone()).map_err(|_| OriginError)?;
-                let mut config = Arc::unwrap_or_clone(tls);
-                config.alpn_protocols = vec![b"http/1.1".to_vec()];
-                Some((TlsConnector::from(Arc::new(config)), name))
+                Some((tls, name))
             }
             _ => return Err(OriginError),
         };
@@ -97,7 +94,10 @@ impl Origin {
         SockRef::from(&stream).set_tcp_keepalive(&KEEPALIVE)?;
         match &self.tls {
             None => Ok(Io::Plain(stream)),
-            Some((connector, name)) => Ok(Io::Tls(Box::new(connector.connect(name.clone(), stream).await?))),
+            Some((tls, name)) => {
+                let connector = TlsConnector::from(tls.current());
+                Ok(Io::Tls(Box::new(connector.connect(name.clone(), stream).await?)))
+            }
         }
     }
 }

@@ -22,7 +22,9 @@ mod seal;
 mod secret;
 mod single_flight;
 mod text;
+mod text_file;
 mod token_hash;
+mod watched;
 #[cfg(test)]
 pub(crate) mod within;
 
@@ -38,8 +40,10 @@ pub use login_type::LoginType;
 pub use node_key::NodeKey;
 pub use random::{RequestId, random_bytes, random_token};
 pub use redirect::LocalRedirect;
-pub use seal::{KEY_BYTES, Keyring, Purpose, Sealer, UnsealError};
+pub use seal::{KEY_BYTES, Keyring, LostKey, Purpose, Sealer, UnsealError};
 pub use secret::Secret;
 pub use single_flight::{CutOff, InFlight, SingleFlight};
 pub use text::{is_printable, printable};
+pub use text_file::{SecretFileError, TextFileError, WatchedSecret, read_secret, read_text};
 pub use token_hash::{TokenHash, TokenHashState};
+pub use watched::{FromFiles, Watched, watch_files};

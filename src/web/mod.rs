@@ -13,6 +13,7 @@ mod dial;
 #[doc(hidden)]
 pub mod fuzzing;
 mod guarded_body;
+mod key_pair;
 mod list;
 mod message;
 mod request_kind;
@@ -27,9 +28,12 @@ pub mod websocket;
 
 pub use address::TrustedProxies;
 pub use body::{Body, BodyError, ReadError, read_limited};
-pub use client::{Client, ClientError, ClientSettings, ClientSetupError, client_tls};
+pub use client::{
+    Client, ClientError, ClientSettings, ClientSetupError, OutboundTls, OutboundTlsFiles, system_tls,
+};
 pub use dial::Dialer;
 pub use guarded_body::GuardedBody;
+pub use key_pair::{CertificateError, read_certificates, read_key_pair, read_private_key};
 pub use list::items;
 pub use message::{BadRequest, Host, check_message};
 pub use request_kind::{RequestKind, is_preflight, request_kind, shows_pages};

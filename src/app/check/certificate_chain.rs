@@ -14,7 +14,8 @@ use super::Finding;
 use crate::coder::hosts::Wildcard;
 use crate::config::{Config, TlsFiles};
 use crate::types::{Clock, Timestamp};
-use chain::{Certificate, Chain, Issuance};
+use chain::{Certificate, Issuance};
+pub(super) use chain::Chain;
 
 /// How long before its end a certificate is worth a hint: longer than the time left when it should have been renewed.
 const RENEW_BEFORE: Duration = Duration::from_hours(21 * 24);
@@ -62,7 +63,7 @@ pub(super) fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
 }
 
 /// At most [`MAX_CERTIFICATE_FILE`] bytes of a file.
-fn read(file: &Path) -> Option<Vec<u8>> {
+pub(super) fn read(file: &Path) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(file).ok()?.take(MAX_CERTIFICATE_FILE).read_to_end(&mut bytes).ok()?;
     Some(bytes)
@@ -102,7 +103,7 @@ fn version(certificate: &Certificate, file: &str) -> Option<Finding> {
 }
 
 /// Whether the certificate is valid now, and for how long.
-fn validity(certificate: &Certificate, file: &str, now: Timestamp) -> Option<Finding> {
+pub(super) fn validity(certificate: &Certificate, file: &str, now: Timestamp) -> Option<Finding> {
     let subject = certificate.subject();
     let (from, until) = (certificate.valid_from(), certificate.valid_until());
     if now < from.0 {

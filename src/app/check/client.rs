@@ -23,11 +23,12 @@ const CLOCK_WRONG: u64 = 60;
 const CLOCK_ODD: u64 = 20;
 
 /// Turns the provider's responses into findings.
-pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str) -> Vec<Finding> {
+/// `credential` is what the gateway authenticates with, in words.
+pub(super) fn judge(told: &Told, is_authentik: bool, redirect_uri: &str, credential: &str) -> Vec<Finding> {
     let mut findings = if is_authentik {
         authentik::judge(told, redirect_uri)
     } else {
-        let mut findings = vec![secret(told)];
+        let mut findings = vec![accepts(told, credential)];
         findings.extend(may_not_refresh(told));
         findings.push(authorization(told, redirect_uri));
         findings
@@ -43,36 +44,55 @@ fn is_about_client(error: &OAuthError) -> bool {
     error.code == "invalid_client" || text.contains("client credentials") || text.contains("client secret")
 }
 
-fn secret(told: &Told) -> Finding {
+fn accepts(told: &Told, credential: &str) -> Finding {
     let unknown = |cause: String| {
         Finding::hint(
-            "Cannot tell whether client id and client secret are right.",
+            format!("Cannot tell whether client id and {credential} are right."),
             cause,
-            "Sign in once: if the secret is wrong, the error page and the log say so.",
+            "Sign in once: if the provider does not accept the client, the error page and the log say so.",
         )
     };
     let Probed::Error(ours) = &told.refresh else {
         return unknown(format!("Asked with a made-up refresh token, {}.", told.refresh));
     };
     if is_about_client(ours) {
-        return Finding::wrong(
-            "The provider does not accept the client id or the client secret.",
-            format!(
-                "{}. oidc.clientID or oidc.clientSecret is wrong, or the client is registered for another \
-                     method of client authentication (client_secret_basic, client_secret_post).",
-                told.refresh
-            ),
-            "Compare both with the client at the provider, and oidc.clientAuthentication with its authentication method.",
-        );
+        return refused(told, credential);
     }
     match &told.refresh_as_stranger {
         Probed::Error(stranger) if stranger.code != ours.code || is_about_client(stranger) => {
-            Finding::ok("The provider accepts the client id and the client secret.")
+            Finding::ok(format!("The provider accepts the client id and the {credential}."))
         }
         stranger => unknown(format!(
-            "The provider gives the same answer to the configured secret and to a made-up one: {stranger}."
+            "The provider gives the same answer to the configured {credential} and to a made-up one: {stranger}."
         )),
     }
+}
+
+fn refused(told: &Told, credential: &str) -> Finding {
+    let (cause, remedy) = match credential {
+        "client secret" => (
+            "oidc.clientID or oidc.clientSecret is wrong, or the client is registered for another method of client \
+             authentication (client_secret_basic, client_secret_post).",
+            "Compare both with the client at the provider, and oidc.clientAuthentication with its authentication method.",
+        ),
+        "client assertion" => (
+            "oidc.clientID is wrong, the provider does not know the key of oidc.oidcClientKeyFile, or the client is \
+             registered for another method than private_key_jwt.",
+            "Register the certificate or the public key for this client at the provider (openssl rsa -in KEY -pubout), \
+             with the method private_key_jwt. Microsoft Entra ID also needs oidc.oidcClientCertFile. Compare the clocks.",
+        ),
+        _ => (
+            "oidc.clientID is wrong, the provider does not know the certificate of oidc.tlsClientCertFile, or a proxy in \
+             front of it does not pass the certificate on.",
+            "Register the certificate or its subject for this client at the provider, with the method tls_client_auth or \
+             self_signed_tls_client_auth.",
+        ),
+    };
+    Finding::wrong(
+        format!("The provider does not accept the client id or the {credential}."),
+        format!("{}. {cause}", told.refresh),
+        remedy,
+    )
 }
 
 /// RFC 6749 §5.2: `unauthorized_client` is for a known client that may not use this grant. Gitea also uses it for a dead

@@ -13,6 +13,7 @@
 //! | what ends with a user's access | `relay.rs` |
 //! | the limit on open files | `open_files.rs` |
 //! | the server certificate | `certificate_chain.rs` |
+//! | the gateway's certificates as a client, and its authorities | `client_certificates.rs` |
 //!
 //! All checks together send about a dozen requests, each bounded by the client's time-out. None carries a real
 //! token. They leave failed attempts in the logs of the provider and Coder.
@@ -21,6 +22,7 @@ mod access;
 mod authentik;
 mod certificate_chain;
 mod client;
+mod client_certificates;
 mod coder;
 mod documents;
 mod finding;
@@ -42,7 +44,7 @@ use crate::web::{Client, ClientSettings};
 use super::error::BuildError;
 use super::files;
 use super::open_files::OpenFiles;
-use super::settings::workers;
+use super::settings::{coder_client, provider_client, workers};
 
 /// Reads the certificate and its key as the gateway does when it starts.
 ///
@@ -61,14 +63,16 @@ pub fn hints(config: &Config) -> Vec<Finding> {
 pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
     let mut findings = vec![open_files::look(OpenFiles::current(), workers(config))];
     findings.extend(certificate_chain::look(config, clock));
+    findings.extend(client_certificates::look(config, clock));
     findings
 }
 
 /// Checks the provider, Coder and, through the access URL, the gateway.
 pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
-    let client = match Client::new(&ClientSettings::default()) {
-        Ok(client) => client,
-        Err(error) => {
+    let clients = [provider_client(&config), coder_client(&config), ClientSettings::default()];
+    let [to_provider, to_coder, to_access_url] = match clients.map(|settings| Client::new(&settings)) {
+        [Ok(provider), Ok(coder), Ok(access_url)] => [provider, coder, access_url],
+        [Err(error), ..] | [_, Err(error), _] | [.., Err(error)] => {
             return vec![Finding::wrong(
                 "The HTTP client cannot be created.",
                 error.to_string(),
@@ -76,10 +80,10 @@ pub async fn check_online(config: Config, clock: Clock) -> Vec<Finding> {
             )];
         }
     };
-    let mut findings = provider(&config, client.clone(), clock).await;
-    findings.extend(coder::look(&config, client.clone()).await);
+    let mut findings = provider(&config, to_provider, clock).await;
+    findings.extend(coder::look(&config, to_coder).await);
     findings.push(relay::look(&config));
-    findings.push(access::look(&config, client).await);
+    findings.push(access::look(&config, to_access_url).await);
     findings
 }
 
@@ -94,7 +98,7 @@ async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding>
         findings.extend(authentik::hints(config));
     }
     if let Ok(told) = told::ask(&provider, announced.is_authentik).await {
-        findings.extend(client::judge(&told, announced.is_authentik, &redirect_uri));
+        findings.extend(client::judge(&told, announced.is_authentik, &redirect_uri, config.oidc.credential.described()));
     }
     findings
 }

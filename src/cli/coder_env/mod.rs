@@ -124,9 +124,9 @@ fn origins(config: &Config, gateway: &[IpNet]) -> EnvValue {
 /// The issuer listener, which replaces the provider for Coder.
 fn issuer(config: &Config) -> Vec<Variable> {
     let issuer = &config.coder.issuer;
-    let secret = match &issuer.client_secret_file {
+    let secret = match issuer.client_secret.files().first() {
         Some(file) => EnvValue::SecretIn(file.clone()),
-        None => EnvValue::Secret(issuer.client_secret.clone()),
+        None => EnvValue::Secret((*issuer.client_secret.current()).clone()),
     };
     vec![
         text(

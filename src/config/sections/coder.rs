@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use url::Url;
 
@@ -12,7 +13,9 @@ use crate::config::fault::ValueFault;
 use crate::config::key::{Key, SecretFileKey, keys};
 use crate::config::parse;
 use crate::config::reader::SettingsReader;
-use crate::types::{Secret, is_loopback};
+use crate::types::{Secret, WatchedSecret, is_loopback};
+
+use super::outbound_tls::{OutboundTlsConfig, OutboundTlsKeys};
 
 keys! { KEYS;
     URL: Key<Url> = Key::new(
@@ -31,6 +34,18 @@ keys! { KEYS;
         "coder.dangerAllowHTTP", "VESTIBULE_CODER_DANGER_ALLOW_HTTP", "false",
         "Accepts an access URL with plain `http` outside loopback. Anyone on the network can then read session cookies.",
     );
+    TLS_CA_FILE: Key<PathBuf> = Key::new(
+        "coder.tlsCAFile", "VESTIBULE_CODER_TLS_CA_FILE", ValueKind::Path, WhenAbsent::Nothing, parse::path,
+        "PEM file with the certification authorities that are trusted for Coder, and no others, when `coder.url` is `https`. Not set: those of the machine. A changed file is read again without a restart, as are the next two.",
+    );
+    TLS_CLIENT_CERT_FILE: Key<PathBuf> = Key::new(
+        "coder.tlsClientCertFile", "VESTIBULE_CODER_TLS_CLIENT_CERT_FILE", ValueKind::Path, WhenAbsent::Nothing, parse::path,
+        "PEM file with the certificate, and its chain, that the gateway shows to Coder if Coder asks for one (`CODER_TLS_CLIENT_AUTH`).",
+    );
+    TLS_CLIENT_KEY_FILE: Key<PathBuf> = Key::new(
+        "coder.tlsClientKeyFile", "VESTIBULE_CODER_TLS_CLIENT_KEY_FILE", ValueKind::Path, WhenAbsent::Nothing, parse::path,
+        "PEM file with the private key of that certificate.",
+    );
     ISSUER_LISTEN: Key<SocketAddr> = Key::new(
         "coder.issuer.listen", "VESTIBULE_CODER_ISSUER_LISTEN", ValueKind::Address, WhenAbsent::Default("127.0.0.1:3001"), parse::address,
         "The issuer listener: the second socket, which only Coder calls.",
@@ -45,7 +60,15 @@ keys! { KEYS;
     );
     ISSUER_CLIENT_SECRET_FILE: SecretFileKey = SecretFileKey::new(
         "coder.issuer.clientSecretFile", "VESTIBULE_CODER_ISSUER_CLIENT_SECRET_FILE", &ISSUER_CLIENT_SECRET,
-        "A file that holds this secret, in place of `coder.issuer.clientSecret`.",
+        "A file that holds this secret, in place of `coder.issuer.clientSecret`. A changed file is read again without a restart.",
+    );
+    ISSUER_PREVIOUS_CLIENT_SECRET: Key<Secret> = Key::new(
+        "coder.issuer.previousClientSecret", "VESTIBULE_CODER_ISSUER_PREVIOUS_CLIENT_SECRET", ValueKind::Secret, WhenAbsent::Nothing, parse::secret,
+        "A second secret that is accepted too, while `coder.issuer.clientSecret` is being changed: the one that Coder still has.",
+    );
+    ISSUER_PREVIOUS_CLIENT_SECRET_FILE: SecretFileKey = SecretFileKey::new(
+        "coder.issuer.previousClientSecretFile", "VESTIBULE_CODER_ISSUER_PREVIOUS_CLIENT_SECRET_FILE", &ISSUER_PREVIOUS_CLIENT_SECRET,
+        "A file that holds that second secret. A changed file is read again without a restart.",
     );
 }
 
@@ -58,6 +81,8 @@ pub struct CoderConfig {
     pub access_url: Url,
     /// Coder's pattern for the hosts of workspace apps, in lower case. Default: none.
     pub wildcard: Option<Wildcard>,
+    /// TLS towards Coder.
+    pub tls: OutboundTlsConfig,
     /// The listener that only Coder calls.
     pub issuer: IssuerListenerConfig,
 }
@@ -70,9 +95,16 @@ pub struct IssuerListenerConfig {
     /// The URL under which Coder reaches it (Coder's `CODER_OIDC_ISSUER_URL`).
     pub url: Url,
     /// The secret with which Coder authenticates there (Coder's `CODER_OIDC_CLIENT_SECRET`).
-    pub client_secret: Secret,
-    /// The file that the secret was read from, if any.
-    pub client_secret_file: Option<PathBuf>,
+    pub client_secret: Arc<WatchedSecret>,
+    /// The secret that Coder had before, while it is being changed. Default: none.
+    pub previous_client_secret: Option<Arc<WatchedSecret>>,
+}
+
+impl IssuerListenerConfig {
+    /// The accepted secrets, the present one first.
+    pub fn client_secrets(&self) -> impl Iterator<Item = &Arc<WatchedSecret>> {
+        std::iter::once(&self.client_secret).chain(&self.previous_client_secret)
+    }
 }
 
 impl CoderConfig {
@@ -90,11 +122,29 @@ pub(crate) fn read(r: &mut SettingsReader) -> Option<CoderConfig> {
     let access_url = r.get(&ACCESS_URL);
     let wildcard = r.get(&WILDCARD_ACCESS_URL);
     let danger_allow_http = r.get(&DANGER_ALLOW_HTTP);
+    let tls = OutboundTlsConfig::read(
+        r,
+        &OutboundTlsKeys {
+            setting: "coder.tls*",
+            authorities: &TLS_CA_FILE,
+            certificate: &TLS_CLIENT_CERT_FILE,
+            key: &TLS_CLIENT_KEY_FILE,
+        },
+    );
     let issuer = issuer(r);
+    if let Some(url) = &url
+        && url.scheme() == "http"
+    {
+        for key in [&TLS_CA_FILE, &TLS_CLIENT_CERT_FILE] {
+            if r.given(key.entry()).is_some() {
+                r.warn(key.entry(), "has no effect, because coder.url is http", "Write https in coder.url, or remove it");
+            }
+        }
+    }
     if let (Some(access_url), Some(danger)) = (&access_url, danger_allow_http) {
         check_access_url(r, access_url, danger);
     }
-    Some(CoderConfig { url: url?, access_url: access_url?, wildcard, issuer: issuer? })
+    Some(CoderConfig { url: url?, access_url: access_url?, wildcard, tls: tls?, issuer: issuer? })
 }
 
 fn check_access_url(r: &mut SettingsReader, access_url: &Url, danger: bool) {
@@ -120,6 +170,7 @@ fn issuer(r: &mut SettingsReader) -> Option<IssuerListenerConfig> {
     let listen = r.get(&ISSUER_LISTEN);
     let url = r.get(&ISSUER_URL);
     let secret = r.secret(&ISSUER_CLIENT_SECRET_FILE);
+    let previous_client_secret = r.secret(&ISSUER_PREVIOUS_CLIENT_SECRET_FILE);
     if let Some(url) = &url
         && url.scheme() == "http"
         && !is_loopback(url)
@@ -130,8 +181,7 @@ fn issuer(r: &mut SettingsReader) -> Option<IssuerListenerConfig> {
             "Keep both on one machine or in one protected network, or put TLS between them",
         );
     }
-    let (client_secret, client_secret_file) = secret?;
-    Some(IssuerListenerConfig { listen: listen?, url: url?, client_secret, client_secret_file })
+    Some(IssuerListenerConfig { listen: listen?, url: url?, client_secret: secret?, previous_client_secret })
 }
 
 fn issuer_url(text: &str) -> Result<Url, ValueFault> {

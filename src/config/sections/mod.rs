@@ -7,6 +7,7 @@ pub(super) mod coder;
 pub(super) mod listen;
 pub(super) mod log;
 pub(super) mod oidc;
+pub(super) mod outbound_tls;
 pub(super) mod policy;
 pub(super) mod relay;
 pub(super) mod session;

@@ -80,7 +80,7 @@ fn what_yaml_would_read_as_a_number_or_a_truth_value_is_the_text_that_was_writte
             .replace("clientID: cid", &format!("clientID: {text}"))
             .replace("scopes: [", &format!("groupField: {text}\n  groupAllowed: [{text}, x]\n  scopes: ["));
         let oidc = Config::from_text(&yaml).unwrap().oidc;
-        assert_eq!(oidc.client_secret.expose(), text);
+        assert_eq!(oidc.credential.secret().unwrap().expose(), text);
         assert_eq!((oidc.client_id.as_str(), oidc.group_field.as_deref()), (text, Some(text)));
         assert_eq!(oidc.groups_allowed, [text, "x"]);
     }

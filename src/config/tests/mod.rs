@@ -62,10 +62,10 @@ fn expect_minimal(config: &Config) {
     assert_eq!(config.coder.access_url.as_str(), "http://127.0.0.1:3000/");
     assert_eq!(config.coder.issuer.listen.to_string(), "127.0.0.1:3001");
     assert_eq!(config.coder.issuer.url.as_str(), "http://127.0.0.1:3001/");
-    assert_eq!(config.coder.issuer.client_secret.expose(), "coder-secret");
+    assert_eq!(config.coder.issuer.client_secret.current().expose(), "coder-secret");
     assert_eq!(config.oidc.issuer.as_str(), "http://127.0.0.1:9100/application/o/coder/");
     assert_eq!(config.oidc.client_id, "cid");
-    assert_eq!(config.oidc.client_secret.expose(), "sec");
+    assert_eq!(config.oidc.credential.secret().unwrap().expose(), "sec");
     assert_eq!(config.oidc.scopes, ["openid", "profile", "email", "offline_access"]);
     assert_eq!(config.button.text, "Log in with authentik");
     let icon = config.button.icon_url.as_ref().map(url::Url::as_str);

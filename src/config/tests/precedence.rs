@@ -43,10 +43,10 @@ fn a_secret_may_stand_in_a_file() {
     let file = file_with("from-file\n");
     let path = file.path().to_str().unwrap();
     let yaml = MINIMAL.replace("clientSecret: sec", &format!("clientSecretFile: {path}"));
-    assert_eq!(Config::from_text(&yaml).unwrap().oidc.client_secret.expose(), "from-file");
+    assert_eq!(Config::from_text(&yaml).unwrap().oidc.credential.secret().unwrap().expose(), "from-file");
     let yaml = MINIMAL.replace("clientSecret: coder-secret", &format!("clientSecretFile: {path}"));
     let config = Config::from_text(&yaml).unwrap();
-    assert_eq!(config.coder.issuer.client_secret.expose(), "from-file");
+    assert_eq!(config.coder.issuer.client_secret.current().expose(), "from-file");
     assert_eq!(config.coder.issuer.client_secret_file.as_deref(), Some(file.path()));
 }
 
@@ -55,10 +55,10 @@ fn a_secrets_variable_wins_over_both_forms_in_the_file() {
     let file = file_with("from-file");
     let path = file.path().to_str().unwrap();
     let with_value = both(MINIMAL, &[("CODER_OIDC_CLIENT_SECRET_FILE", path)]).unwrap();
-    assert_eq!(with_value.oidc.client_secret.expose(), "from-file");
+    assert_eq!(with_value.oidc.credential.secret().unwrap().expose(), "from-file");
     let yaml = MINIMAL.replace("clientSecret: sec", &format!("clientSecretFile: {path}"));
     let with_file = both(&yaml, &[("CODER_OIDC_CLIENT_SECRET", "by-variable")]).unwrap();
-    assert_eq!(with_file.oidc.client_secret.expose(), "by-variable");
+    assert_eq!(with_file.oidc.credential.secret().unwrap().expose(), "by-variable");
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn a_secret_is_taken_as_it_is_written() {
     for secret in ["0123", "1e9", "yes", "~x", "a b", "'null'", "ü"] {
         let yaml = MINIMAL.replace("clientSecret: sec", &format!("clientSecret: {secret}"));
         let config = Config::from_text(&yaml).unwrap();
-        assert_eq!(config.oidc.client_secret.expose(), secret.trim_matches('\''));
+        assert_eq!(config.oidc.credential.secret().unwrap().expose(), secret.trim_matches('\''));
     }
 }
 

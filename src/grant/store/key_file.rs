@@ -1,20 +1,20 @@
 //! The key file: the master keys for everything sealed.
 //!
 //! One key per line, 32 bytes as base64; the first seals, all open. Empty lines and lines that begin with `#` are
-//! ignored. To replace the key, insert a new line at the top; once every grant has been refreshed since (within a day
-//! for those in use), the old line can be removed.
+//! ignored. To replace the key, insert a new line at the top, run `vestibule store reseal`, and remove the old line.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use thiserror::Error;
 use zeroize::Zeroizing;
 
-use crate::types::{KEY_BYTES, Keyring, random_bytes, random_token};
+use crate::types::{KEY_BYTES, Keyring, LostKey, Watched, random_bytes, random_token};
 
 /// The most bytes read of a key file: room for some eighty keys.
 const MAX_KEY_FILE: u64 = 4096;
@@ -41,6 +41,14 @@ pub enum KeyFileError {
     /// It holds no key.
     #[error("the key file {0} holds no key: one line of base64 for 32 bytes (openssl rand -base64 32)")]
     Empty(PathBuf),
+    /// The changed file lacks the key that seals at present.
+    #[error("the key file {path} cannot be taken over: {source}")]
+    Lost {
+        /// The file.
+        path: PathBuf,
+        /// The reason.
+        source: LostKey,
+    },
     /// A line is not a key.
     #[error("line {line} of the key file {path} is not base64 for 32 bytes (openssl rand -base64 32)")]
     NotAKey {
@@ -66,6 +74,18 @@ pub fn key_file(path: &Path) -> Result<Keyring, KeyFileError> {
     }
     make(path).map_err(failed)?;
     read(path)
+}
+
+/// Keeps `ring` at what the key file holds, when the file changes. A file that cannot be used, or without the key that
+/// seals at present, changes nothing.
+///
+/// # Errors
+/// [`KeyFileError`]: the file cannot be read now, or has no usable keys.
+pub fn watch_key_file(path: PathBuf, ring: Keyring) -> Result<Arc<Watched<(), KeyFileError>>, KeyFileError> {
+    Watched::load("store.embedded.keyFile", vec![path.clone()], move || {
+        let lost = |source| KeyFileError::Lost { path: path.clone(), source };
+        ring.replace(&read(&path)?).map_err(lost)
+    })
 }
 
 fn read(path: &Path) -> Result<Keyring, KeyFileError> {
@@ -162,6 +182,30 @@ mod tests {
         let both = key_file(&path).unwrap();
         assert!(seals_for(&old, &both));
         assert!(!seals_for(&both, &old));
+    }
+
+    #[test]
+    fn a_changed_file_is_taken_over_unless_it_lacks_the_key_that_seals() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("key");
+        let ring = key_file(&path).unwrap();
+        let old = fs::read_to_string(&path).unwrap();
+        let watched = watch_key_file(path.clone(), ring.clone()).unwrap();
+        let new = STANDARD.encode([7; 32]);
+        for bad in [new.clone(), "canary".to_owned()] {
+            write(&path, &bad, 0o600);
+            let error = watched.reload().unwrap_err();
+            assert!(!error.to_string().contains("canary"), "{error}");
+            assert_eq!(ring.count(), 1, "{error}");
+        }
+        write(&path, &format!("{new}\n{old}"), 0o644);
+        assert!(matches!(watched.reload(), Err(KeyFileError::OpenToOthers { .. })));
+        write(&path, &format!("{new}\n{old}"), 0o600);
+        watched.reload().unwrap();
+        assert!(seals_for(&ring, &Keyring::new([7; 32], [])));
+        write(&path, &new, 0o600);
+        watched.reload().unwrap();
+        assert_eq!(ring.count(), 1, "the old key may go now");
     }
 
     #[test]

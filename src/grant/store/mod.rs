@@ -14,7 +14,7 @@ use futures_util::future::BoxFuture;
 
 pub use embedded::Embedded;
 pub use error::{OpenError, StoreError};
-pub use key_file::{KeyFileError, key_file};
+pub use key_file::{KeyFileError, key_file, watch_key_file};
 pub use rows::{
     Bind, Bound, Device, Ended, Filter, GrantHead, GrantRow, Listed, ListedKind, MadeFor, Replacement,
     Revocation, Scope, SessionRow, Spent, TokenRow, Touch, UserRow,

@@ -29,7 +29,7 @@ async fn what_stands_in_a_basic_header_is_form_encoded() {
     let odd = IssuerSettings {
         url: "http://127.0.0.1:3001".to_owned(),
         client_id: "id with:colon".to_owned(),
-        client_secret: Secret::new("s+c r%t/é"),
+        client_secrets: vec![WatchedSecret::fixed(Secret::new("s+c r%t/é"))],
     };
     let issuer = IssuerEndpoint::new(odd, Arc::new(Fake::default()), provider(None, ""));
     // base64("id+with%3Acolon:s%2Bc+r%25t%2F%C3%A9")
@@ -74,7 +74,7 @@ async fn an_empty_configured_secret_lets_nobody_in() {
     let open = IssuerSettings {
         url: "http://127.0.0.1:3001".to_owned(),
         client_id: "cid".to_owned(),
-        client_secret: Secret::new(""),
+        client_secrets: vec![WatchedSecret::fixed(Secret::new(""))],
     };
     let issuer = IssuerEndpoint::new(open, Arc::new(Fake::default()), provider(None, ""));
     let response = ask(&issuer, ("POST", "/token", &[FORM, ("authorization", "Basic Y2lkOg==")], GOOD)).await;

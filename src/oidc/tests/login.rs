@@ -332,7 +332,7 @@ async fn the_client_secret_is_sent_as_discovery_says() {
     };
     let odd = |settings: &mut ProviderSettings| {
         settings.client_id = "id:1".to_owned();
-        settings.client_secret = Secret::new("s e+c/r:et");
+        settings.credential = Secret::new("s e+c/r:et").into();
     };
     let scene = Scene::with(odd, basic).await;
     scene.sign_in(scene.claims(), Scene::user_info()).await.map(drop).unwrap_err();

@@ -45,7 +45,7 @@ fn settings(issuer: &str) -> ProviderSettings {
         internal_url: None,
         client_id: "coder-client-id".to_owned(),
         client_authentication: None,
-        client_secret: Secret::new(CLIENT_SECRET),
+        credential: Secret::new(CLIENT_SECRET).into(),
         redirect_uri: Url::parse("http://127.0.0.1:3000/api/v2/users/oidc/callback").unwrap(),
         scopes: ["openid", "profile", "email", "offline_access"].map(str::to_owned).to_vec(),
         auth_url_params: vec![("access_type".to_owned(), "offline".to_owned())],

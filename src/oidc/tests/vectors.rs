@@ -133,7 +133,7 @@ fn a_discovery_document_is_taken_only_to_the_letter() {
             settings.pkce = Pkce::Require;
         }
         if let Some(secret) = case["secret"].as_str() {
-            settings.client_secret = Secret::new(secret);
+            settings.credential = Secret::new(secret).into();
         }
         let found = Metadata::read(&changed(&table["document"], case).to_string(), &settings);
         if let (Ok(metadata), Some(way)) = (&found, case["authentication"].as_str()) {

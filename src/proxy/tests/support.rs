@@ -23,21 +23,22 @@ use crate::policy::{
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
 use crate::types::within::within;
 use crate::types::{Clock, LoginType};
-use crate::web::{Body, Hop, Request, Response, Target, cookies::OwnCookies, sanitize};
+use crate::web::{Body, Hop, OutboundTls, Request, Response, Target, cookies::OwnCookies, sanitize};
 
 /// Trust in these certificates only.
-pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<rustls::ClientConfig> {
+pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<OutboundTls> {
     let mut roots = rustls::RootCertStore::empty();
     for certificate in trusted {
         roots.add(certificate.clone()).unwrap();
     }
     let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let mut config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .unwrap()
         .with_root_certificates(roots)
         .with_no_client_auth();
-    Arc::new(config)
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    OutboundTls::fixed(config)
 }
 
 /// A permit for a person with this authorization, or for anybody.

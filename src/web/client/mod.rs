@@ -2,23 +2,26 @@
 
 #[cfg(test)]
 mod tests;
+mod tls;
 
 use std::error::Error as _;
 use std::fmt::Write as _;
+use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{HeaderValue, USER_AGENT};
-use http::{Request, Response};
+use http::{Request, Response, Uri};
 use http_body_util::Full;
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_rustls::HttpsConnector;
 use hyper_util::client::legacy::Client as Pooled;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use rustls::pki_types::CertificateDer;
 use thiserror::Error;
 
 use super::body::{ReadError, read_whole};
 use super::dial::Dialer;
+pub use tls::{OutboundTls, OutboundTlsFiles, system_tls};
 
 /// The client's settings.
 #[derive(Clone, Debug)]
@@ -29,8 +32,9 @@ pub struct ClientSettings {
     pub timeout: Duration,
     /// The longest body accepted, in bytes. Default: 1 MiB.
     pub max_response: usize,
-    /// Certification authorities to trust in addition to the system's.
-    pub extra_roots: Vec<CertificateDer<'static>>,
+    /// TLS settings of their own. Default: none; the system's certification authorities are trusted, and no certificate
+    /// is shown.
+    pub tls: Option<Arc<OutboundTls>>,
 }
 
 impl Default for ClientSettings {
@@ -39,21 +43,15 @@ impl Default for ClientSettings {
             connect_timeout: Duration::from_secs(5),
             timeout: Duration::from_secs(15),
             max_response: 1024 * 1024,
-            extra_roots: Vec::new(),
+            tls: None,
         }
     }
 }
 
-/// The client could not be created.
+/// The client could not be created: the TLS library refuses its own defaults.
 #[derive(Debug, Error)]
-pub enum ClientSetupError {
-    /// A configured certificate is invalid.
-    #[error("a certification authority's certificate cannot be used: {0}")]
-    Certificate(#[source] rustls::Error),
-    /// The TLS library refuses its own defaults.
-    #[error("TLS cannot be set up: {0}")]
-    Tls(#[source] rustls::Error),
-}
+#[error("TLS cannot be set up: {0}")]
+pub struct ClientSetupError(#[source] rustls::Error);
 
 /// An exchange failed. Contains neither URL nor body: both may hold secrets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
@@ -88,23 +86,22 @@ const AGENT: &str = concat!("vestibule/", env!("CARGO_PKG_VERSION"));
 /// names is the one that arrives.
 #[derive(Clone, Debug)]
 pub struct Client {
-    pool: Pooled<HttpsConnector<Dialer>, Full<Bytes>>,
+    pool: Pooled<TlsDialer, Full<Bytes>>,
     timeout: Duration,
     max_response: usize,
 }
 
 impl Client {
-    /// Creates a client. Certificates are checked against the system's roots and the configured ones.
+    /// Creates a client.
     ///
     /// # Errors
-    /// [`ClientSetupError`]: TLS cannot be set up with these authorities.
+    /// [`ClientSetupError`]: TLS cannot be set up.
     pub fn new(settings: &ClientSettings) -> Result<Self, ClientSetupError> {
-        let tls = client_tls(&settings.extra_roots)?;
-        let connector = HttpsConnectorBuilder::new()
-            .with_tls_config(tls)
-            .https_or_http()
-            .enable_http1()
-            .wrap_connector(Dialer::new(settings.connect_timeout));
+        let tls = match &settings.tls {
+            Some(tls) => Arc::clone(tls),
+            None => system_tls()?,
+        };
+        let connector = TlsDialer { dialer: Dialer::new(settings.connect_timeout), tls };
         let pool = Pooled::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE)
@@ -142,32 +139,25 @@ impl Client {
     }
 }
 
-/// TLS settings for outbound connections: the system's certification authorities and `extra`, no client certificate.
-///
-/// # Errors
-/// [`ClientSetupError`]: a certificate in `extra` is invalid, or TLS cannot be set up.
-pub fn client_tls(extra: &[CertificateDer<'static>]) -> Result<rustls::ClientConfig, ClientSetupError> {
-    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
-    Ok(rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(ClientSetupError::Tls)?
-        .with_root_certificates(roots(extra)?)
-        .with_no_client_auth())
+/// The connector of hyper's client: each connection begins with the TLS settings of that moment.
+#[derive(Clone, Debug)]
+struct TlsDialer {
+    dialer: Dialer,
+    tls: Arc<OutboundTls>,
 }
 
-/// The certification authorities to trust.
-fn roots(extra: &[CertificateDer<'static>]) -> Result<rustls::RootCertStore, ClientSetupError> {
-    let mut roots = rustls::RootCertStore::empty();
-    // An unreadable system certificate is one authority less, not a failure.
-    let system = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(system.certs);
-    for certificate in extra {
-        roots.add(certificate.clone()).map_err(ClientSetupError::Certificate)?;
+impl tower_service::Service<Uri> for TlsDialer {
+    type Response = <HttpsConnector<Dialer> as tower_service::Service<Uri>>::Response;
+    type Error = <HttpsConnector<Dialer> as tower_service::Service<Uri>>::Error;
+    type Future = <HttpsConnector<Dialer> as tower_service::Service<Uri>>::Future;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        Poll::Ready(Ok(()))
     }
-    if roots.is_empty() {
-        tracing::warn!("this system has no certification authorities: no https connection can be made");
+
+    fn call(&mut self, uri: Uri) -> Self::Future {
+        HttpsConnector::from((self.dialer.clone(), self.tls.current())).call(uri)
     }
-    Ok(roots)
 }
 
 /// Why a connection failed, down to the error of the system or the TLS library. Contains hosts and addresses; no

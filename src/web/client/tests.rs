@@ -1,12 +1,15 @@
+use std::path::Path;
 use std::sync::Arc;
 
+use base64::Engine as _;
 use rcgen::{CertificateParams, CertifiedKey, KeyPair, SanType, generate_simple_self_signed};
-use rustls::pki_types::PrivatePkcs8KeyDer;
+use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio_rustls::TlsAcceptor;
 
 use super::*;
+use crate::web::CertificateError;
 
 const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nhello";
 
@@ -135,10 +138,23 @@ async fn no_error_says_what_was_asked() {
     assert!(!format!("{error} {error:?}").contains("canary"));
 }
 
+/// TLS settings that trust these authorities, from a file in this folder.
+fn trusting(folder: &Path, known: &[CertificateDer<'static>]) -> Arc<OutboundTls> {
+    let file = folder.join("ca.pem");
+    std::fs::write(&file, known.iter().map(|der| pem("CERTIFICATE", der)).collect::<String>()).unwrap();
+    OutboundTlsFiles { authorities: Some(file), client: None }.load("test.tls").unwrap()
+}
+
+/// The PEM form of some DER.
+fn pem(label: &str, der: &[u8]) -> String {
+    let body = base64::engine::general_purpose::STANDARD.encode(der);
+    format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n")
+}
+
 /// Answers one request over TLS with this certificate, and returns the client's result.
 async fn over_tls(
     server: &CertifiedKey<KeyPair>,
-    extra_roots: Vec<CertificateDer<'static>>,
+    known: Vec<CertificateDer<'static>>,
     host: &str,
 ) -> Result<Response<Bytes>, ClientError> {
     let key = PrivatePkcs8KeyDer::from(server.signing_key.serialize_der());
@@ -157,7 +173,9 @@ async fn over_tls(
             serve(stream, HELLO).await;
         }
     });
-    let client = Client::new(&ClientSettings { extra_roots, ..ClientSettings::default() }).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let tls = (!known.is_empty()).then(|| trusting(folder.path(), &known));
+    let client = Client::new(&ClientSettings { tls, ..ClientSettings::default() }).unwrap();
     let result = client.send(Request::get(url).body(Bytes::new()).unwrap()).await;
     server.abort();
     result
@@ -213,7 +231,13 @@ async fn a_name_with_a_nul_in_a_certificate_is_the_name_of_nobody() {
 
 #[test]
 fn an_authority_that_is_no_certificate_is_refused() {
-    let extra_roots = vec![CertificateDer::from(b"no certificate".to_vec())];
-    let client = Client::new(&ClientSettings { extra_roots, ..ClientSettings::default() });
-    assert!(matches!(client, Err(ClientSetupError::Certificate(_))));
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("ca.pem");
+    let load = || OutboundTlsFiles { authorities: Some(file.clone()), client: None }.load("test.tls");
+    std::fs::write(&file, pem("CERTIFICATE", b"no certificate")).unwrap();
+    assert!(matches!(load(), Err(CertificateError::Unusable(_))));
+    std::fs::write(&file, "").unwrap();
+    assert!(matches!(load(), Err(CertificateError::NoCertificate(_))));
+    std::fs::remove_file(&file).unwrap();
+    assert!(matches!(load(), Err(CertificateError::Read { .. })));
 }

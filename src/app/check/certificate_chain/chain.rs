@@ -15,7 +15,7 @@ use crate::types::Timestamp;
 
 /// A moment of a certificate's validity. It is displayed as in HTTP: `Tue, 01 Dec 2026 10:00:00 GMT`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct CertificateTime(pub(super) Timestamp);
+pub(in crate::app::check) struct CertificateTime(pub(super) Timestamp);
 
 impl CertificateTime {
     fn new(time: ASN1Time) -> Self {
@@ -31,7 +31,7 @@ impl fmt::Display for CertificateTime {
 
 /// One parsed certificate.
 #[derive(Debug)]
-pub(super) struct Certificate {
+pub(in crate::app::check) struct Certificate {
     der: CertificateDer<'static>,
     version: u32,
     subject: String,
@@ -80,7 +80,7 @@ impl Certificate {
     }
 
     /// The distinguished name of its owner.
-    pub(super) fn subject(&self) -> &str {
+    pub(in crate::app::check) fn subject(&self) -> &str {
         &self.subject
     }
 
@@ -95,7 +95,7 @@ impl Certificate {
     }
 
     /// The last moment at which it is valid.
-    pub(super) fn valid_until(&self) -> CertificateTime {
+    pub(in crate::app::check) fn valid_until(&self) -> CertificateTime {
         self.valid_until
     }
 
@@ -147,14 +147,14 @@ fn address(bytes: &[u8]) -> Option<IpAddr> {
 
 /// The certificates of a file, in their order.
 #[derive(Debug)]
-pub(super) struct Chain(Vec<Certificate>);
+pub(in crate::app::check) struct Chain(Vec<Certificate>);
 
 impl Chain {
     /// Reads all certificates of a PEM file. Other entries are skipped.
     ///
     /// # Errors
     /// The number of the first certificate that cannot be read; the first one is number 1.
-    pub(super) fn from_pem(text: &[u8]) -> Result<Self, usize> {
+    pub(in crate::app::check) fn from_pem(text: &[u8]) -> Result<Self, usize> {
         let mut certificates = Vec::new();
         for der in CertificateDer::pem_slice_iter(text) {
             let certificate = der.ok().and_then(Certificate::parse);
@@ -164,12 +164,12 @@ impl Chain {
     }
 
     /// All of them.
-    pub(super) fn certificates(&self) -> &[Certificate] {
+    pub(in crate::app::check) fn certificates(&self) -> &[Certificate] {
         &self.0
     }
 
     /// The first one: the server's own.
-    pub(super) fn leaf(&self) -> Option<&Certificate> {
+    pub(in crate::app::check) fn leaf(&self) -> Option<&Certificate> {
         self.0.first()
     }
 

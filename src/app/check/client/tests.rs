@@ -37,7 +37,7 @@ fn told(refresh: [Probed; 2], code: [Probed; 2]) -> Told {
 
 /// All findings but the one about the clock.
 fn found(told: &Told, is_authentik: bool) -> Vec<Finding> {
-    let mut findings = judge(told, is_authentik, REDIRECT_URI);
+    let mut findings = judge(told, is_authentik, REDIRECT_URI, "client secret");
     assert_eq!(findings.pop().map(|finding| finding.level), Some(Level::Ok), "the clock");
     findings
 }

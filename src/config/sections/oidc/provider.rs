@@ -1,13 +1,13 @@
 //! The complete section: the parts for the relying party, the sign-in button and Coder.
 
 use crate::config::reader::SettingsReader;
-use crate::oidc::ProviderSettings;
-use crate::types::Secret;
+use crate::oidc::{ClientCredential, ProviderSettings};
 
 use super::super::coder::{self, CoderConfig};
+use super::super::outbound_tls::OutboundTlsConfig;
 use super::addresses;
 use super::button::{self, SignInButtonConfig};
-use super::client;
+use super::client::{self, ProviderClientConfig};
 use super::coder_only;
 use super::coder_setting::{self, CoderSettings};
 use super::parameters;
@@ -19,6 +19,8 @@ use super::tokens;
 pub(crate) struct OidcSection {
     /// For the relying party.
     pub(crate) provider: ProviderSettings,
+    /// TLS towards the provider.
+    pub(crate) tls: OutboundTlsConfig,
     /// The sign-in button.
     pub(crate) button: SignInButtonConfig,
     /// For Coder.
@@ -30,8 +32,7 @@ pub(crate) fn read(r: &mut SettingsReader, coder: Option<&CoderConfig>) -> Optio
     let danger_allow_http = r.get(&tokens::DANGER_ALLOW_HTTP);
     let issuer = addresses::issuer_url(r, danger_allow_http == Some(true));
     let client_id = r.get(&client::CLIENT_ID);
-    let client_secret = r.secret(&client::CLIENT_SECRET_FILE).map(|(secret, _)| secret);
-    let client_authentication = r.get(&client::CLIENT_AUTHENTICATION);
+    let client = client::read(r);
     let scopes = scopes::read(r);
     let parameters = parameters::read(r);
     let internal_url = addresses::internal_url(r, danger_allow_http == Some(true));
@@ -42,15 +43,16 @@ pub(crate) fn read(r: &mut SettingsReader, coder: Option<&CoderConfig>) -> Optio
     let pkce = r.get(&tokens::PKCE);
     let danger_access_token_as_id_token = r.get(&tokens::DANGER_ACCESS_TOKEN_AS_ID_TOKEN);
     let only_for_coder = coder_only::read(r);
-    warn_of_a_shared_secret(r, client_secret.as_ref(), coder);
+    warn_of_a_shared_secret(r, client.as_ref().map(|client| &client.credential), coder);
     warn_of_dangers(r, danger_allow_http, danger_access_token_as_id_token);
     people.warn_of_an_open_door(r);
+    let ProviderClientConfig { credential, method, tls } = client?;
     let provider = ProviderSettings {
         issuer: issuer?,
         internal_url,
         client_id: client_id?,
-        client_secret: client_secret?,
-        client_authentication: client_authentication?,
+        credential,
+        client_authentication: method,
         redirect_uri: coder?.callback(),
         scopes: scopes?,
         auth_url_params: parameters?.rest,
@@ -71,12 +73,16 @@ pub(crate) fn read(r: &mut SettingsReader, coder: Option<&CoderConfig>) -> Optio
     let button = button?;
     let for_coder =
         CoderSettings { shared: coder_setting::shared(&provider, &button), only: only_for_coder? };
-    Some(OidcSection { provider, button, for_coder })
+    Some(OidcSection { provider, tls, button, for_coder })
 }
 
-fn warn_of_a_shared_secret(r: &mut SettingsReader, secret: Option<&Secret>, coder: Option<&CoderConfig>) {
-    if let (Some(secret), Some(coder)) = (secret, coder)
-        && *secret == coder.issuer.client_secret
+fn warn_of_a_shared_secret(
+    r: &mut SettingsReader,
+    credential: Option<&ClientCredential>,
+    coder: Option<&CoderConfig>,
+) {
+    if let (Some(secret), Some(coder)) = (credential.and_then(ClientCredential::secret), coder)
+        && coder.issuer.client_secrets().any(|own| own.current() == secret)
     {
         r.warn(
             coder::ISSUER_CLIENT_SECRET.entry(),

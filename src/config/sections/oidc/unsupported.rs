@@ -3,11 +3,6 @@
 use crate::config::entry::{KeyEntry, KeyRole, ValueKind, WhenAbsent};
 use crate::config::key::keys;
 
-/// Why no client certificate can be set.
-const CLIENT_SECRET_ONLY: KeyRole = KeyRole::Refused(
-    "The gateway authenticates with a client secret. Remove the line and set oidc.clientSecret or oidc.clientSecretFile",
-);
-
 keys! { KEYS;
     SKIP_ISSUER_CHECKS: KeyEntry = KeyEntry::new(
         "oidc.dangerousSkipIssuerChecks", "CODER_DANGEROUS_OIDC_SKIP_ISSUER_CHECKS", ValueKind::Bool, WhenAbsent::Default("false"),
@@ -21,14 +16,6 @@ keys! { KEYS;
     ).with_role(KeyRole::Refused(
         "An access token is never a source of claims. Remove the line and map the claims into the ID token or the userinfo answer at the provider",
     ));
-    CLIENT_KEY_FILE: KeyEntry = KeyEntry::new(
-        "oidc.oidcClientKeyFile", "CODER_OIDC_CLIENT_KEY_FILE", ValueKind::Path, WhenAbsent::Nothing,
-        "Not supported: the gateway authenticates with a client secret.",
-    ).with_role(CLIENT_SECRET_ONLY);
-    CLIENT_CERT_FILE: KeyEntry = KeyEntry::new(
-        "oidc.oidcClientCertFile", "CODER_OIDC_CLIENT_CERT_FILE", ValueKind::Path, WhenAbsent::Nothing,
-        "Not supported: the gateway authenticates with a client secret.",
-    ).with_role(CLIENT_SECRET_ONLY);
     REDIRECT_URL: KeyEntry = KeyEntry::new(
         "oidc.oidc-redirect-url", "CODER_OIDC_REDIRECT_URL", ValueKind::Url, WhenAbsent::Nothing,
         "Not supported: users always return to the access URL.",
