@@ -17,6 +17,7 @@ use crate::coder::api::Api;
 use crate::coder::handoff::Handoff;
 use crate::config::Config;
 use crate::gateway::{Gateway, Parts, Worker};
+use crate::grant::store::WatchedKeyFile;
 use crate::grant::{Grants, Store};
 use crate::issuer::IssuerEndpoint;
 use crate::listen::{self, Certificates, ConnInfo, Listeners, Shutdown};
@@ -46,6 +47,7 @@ pub struct App {
     admin: AdminListeners,
     certificates: Option<Arc<Certificates>>,
     watched: Vec<Arc<dyn FromFiles>>,
+    key_file: Arc<WatchedKeyFile>,
     gateway: Arc<Gateway>,
     issuer: IssuerEndpoint<Arc<Grants>>,
     grants: Arc<Grants>,
@@ -83,8 +85,11 @@ impl App {
         let certificates = files::certificates(&config)?;
         let (store, keyring) = files::open_store(&config).await?;
         let admin = AdminListeners::bind(&config.admin)?;
-        let provider =
-            Provider::new(config.oidc.clone(), Client::new(&settings::provider_client(&config))?, clock.clone());
+        let provider = Provider::new(
+            config.oidc.clone(),
+            Client::new(&settings::provider_client(&config))?,
+            clock.clone(),
+        );
 
         let refresher = Arc::clone(&provider);
         let grants =
@@ -92,7 +97,10 @@ impl App {
         background::restore_documents(&grants, &provider).await?;
         let client = Client::new(&settings::coder_client(&config))?;
         let coder = Api::new(&config.coder.url, &config.coder.access_url, client.clone());
-        let watched = files::watched(&config, certificates.as_ref(), &keyring)?;
+        let key_file = files::watched_key_file(&config, &keyring)?;
+        let mut watched = files::watched(&config);
+        watched.push(Arc::clone(&key_file) as Arc<dyn FromFiles>);
+        watched.extend(certificates.iter().map(|pair| Arc::clone(pair) as Arc<dyn FromFiles>));
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client));
         let issuer =
             IssuerEndpoint::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
@@ -104,6 +112,7 @@ impl App {
             admin,
             certificates,
             watched,
+            key_file,
             gateway,
             issuer,
             grants,
@@ -154,6 +163,7 @@ impl App {
             coder: self.coder,
             admin: self.admin,
             watched: self.watched,
+            key_file: self.key_file,
             hints: check::hints_at_start(&self.config),
         };
         let background = background.spawn(&shutdown);

@@ -6,11 +6,12 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::admin::{self, AdminListeners, Probes, SessionAdmin};
+use super::admin::{self, AdminListeners, Probes, SessionAdmin, StoreAdmin};
 use super::check::{self, HintsAtStart};
 use super::error::BuildError;
 use crate::coder::api::Api;
 use crate::gateway::Gateway;
+use crate::grant::store::WatchedKeyFile;
 use crate::grant::{Grants, StoreError};
 use crate::listen::Shutdown;
 use crate::oidc::Provider;
@@ -33,6 +34,8 @@ pub(super) struct BackgroundWork {
     pub(super) admin: AdminListeners,
     /// What is read again when its files change.
     pub(super) watched: Vec<Arc<dyn FromFiles>>,
+    /// The key file, for a resealing.
+    pub(super) key_file: Arc<WatchedKeyFile>,
     /// The hints that are logged once.
     pub(super) hints: HintsAtStart,
 }
@@ -40,7 +43,7 @@ pub(super) struct BackgroundWork {
 impl BackgroundWork {
     /// Starts the tasks that run until the hard stage of the stop.
     pub(super) fn spawn(self, shutdown: &Shutdown) -> TaskTracker {
-        let Self { provider, grants, gateway, coder, admin, watched, hints } = self;
+        let Self { provider, grants, gateway, coder, admin, watched, key_file, hints } = self;
         let tasks = TaskTracker::new();
         let stop = shutdown.hard().clone();
         tasks.spawn(Arc::clone(&provider).keep_discovered(stop.clone()));
@@ -50,7 +53,8 @@ impl BackgroundWork {
         tasks.spawn(tidy(Arc::clone(&gateway), stop.clone()));
         tasks.spawn(Arc::clone(&gateway).keep_relay(stop.clone()));
         let sessions = SessionAdmin::new(Arc::clone(&grants));
-        tasks.spawn(admin::serve_socket(admin.socket, Arc::new(sessions), stop.clone()));
+        let store = Arc::new(StoreAdmin::new(Arc::clone(&grants), key_file));
+        tasks.spawn(admin::serve_socket(admin.socket, Arc::new(sessions), store, stop.clone()));
         if let Some(listener) = admin.probes {
             let probes = Probes::new(grants, provider, gateway, coder);
             tasks.spawn(admin::serve_probes(listener, Arc::new(probes), stop.clone()));

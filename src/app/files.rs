@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use super::error::BuildError;
 use crate::config::{Config, TlsFiles};
-use crate::grant::Store;
-use crate::grant::store::{Embedded, key_file, watch_key_file};
+use crate::grant::store::{Embedded, WatchedKeyFile, key_file, watch_key_file};
+use crate::grant::{Resealed, Store, reseal};
 use crate::listen::Certificates;
 use crate::types::{FromFiles, Keyring};
 
@@ -30,25 +30,38 @@ pub(super) async fn open_store(config: &Config) -> Result<(Arc<dyn Store>, Keyri
     Ok((Arc::new(store), keyring))
 }
 
-/// Everything that was read from files and can change while the gateway runs.
+/// The key file, which is read again when it changes.
 ///
 /// # Errors
 /// [`BuildError::KeyFile`].
-pub(super) fn watched(
+pub(super) fn watched_key_file(
     config: &Config,
-    certificates: Option<&Arc<Certificates>>,
     keyring: &Keyring,
-) -> Result<Vec<Arc<dyn FromFiles>>, BuildError> {
-    let mut all: Vec<Arc<dyn FromFiles>> = vec![watch_key_file(key_file_path(config), keyring.clone())?];
-    all.extend(certificates.map(|certificates| Arc::clone(certificates) as Arc<dyn FromFiles>));
-    all.extend(config.oidc.credential.from_files());
+) -> Result<Arc<WatchedKeyFile>, BuildError> {
+    Ok(watch_key_file(key_file_path(config), keyring.clone())?)
+}
+
+/// Everything of the configuration that was read from files and can change while the gateway runs.
+pub(super) fn watched(config: &Config) -> Vec<Arc<dyn FromFiles>> {
+    let mut all: Vec<Arc<dyn FromFiles>> = config.oidc.credential.from_files().into_iter().collect();
     for secret in config.coder.issuer.client_secrets() {
         all.push(Arc::clone(secret) as Arc<dyn FromFiles>);
     }
     for tls in [&config.oidc_tls, &config.coder.tls] {
         all.extend(tls.loaded.iter().map(|loaded| Arc::clone(loaded) as Arc<dyn FromFiles>));
     }
-    Ok(all)
+    all
+}
+
+/// Seals everything in the store with the newest key of the key file, while no gateway uses the store.
+///
+/// # Errors
+/// [`BuildError::Open`] and [`BuildError::KeyFile`].
+pub async fn reseal_store(config: &Config) -> Result<Resealed, BuildError> {
+    let store = Embedded::open(&config.store.folder).await?;
+    let done = reseal(&store, &key_file(&key_file_path(config))?).await?;
+    store.close().await;
+    Ok(done)
 }
 
 /// The key file: the configured one, or `keys` in the store's folder.

@@ -6,7 +6,7 @@
 //! | the process: runtime and signals | `process.rs` |
 //! | what runs in addition to requests | `background.rs` |
 //! | the settings of each module, from the configuration | `settings.rs` |
-//! | files that are opened at the start | `files.rs` |
+//! | files that are opened at the start, or read again when they change | `files.rs` |
 //! | the limit on open files, and the connections that fit into it | `open_files.rs` |
 //! | the operator's listeners | `admin/` |
 //! | `vestibule check` | `check/` |
@@ -24,4 +24,5 @@ mod settings;
 pub use assembly::{Addresses, App};
 pub use check::{Finding, Level, check_files, check_machine, check_online, hints};
 pub use error::{BuildError, RunError};
+pub use files::reseal_store;
 pub use process::{DRAIN, run};

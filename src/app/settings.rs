@@ -65,10 +65,7 @@ pub(super) fn coder_client(config: &Config) -> ClientSettings {
 ///
 /// # Errors
 /// [`BuildError::CoderUrl`], or TLS cannot be set up.
-pub(super) fn upstream(
-    coder: &CoderConfig,
-    clock: Clock,
-) -> Result<UpstreamSettings, BuildError> {
+pub(super) fn upstream(coder: &CoderConfig, clock: Clock) -> Result<UpstreamSettings, BuildError> {
     let tls = match &coder.tls.loaded {
         Some(tls) => Arc::clone(tls),
         None => system_tls()?,

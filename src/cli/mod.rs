@@ -7,6 +7,7 @@ mod check;
 mod coder_env;
 mod exit;
 mod sessions;
+mod store;
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -67,6 +68,11 @@ enum Command {
         #[command(subcommand)]
         action: sessions::SessionsCommand,
     },
+    /// Look after the store
+    Store {
+        #[command(subcommand)]
+        action: store::StoreCommand,
+    },
 }
 
 /// Runs the command in `arguments`, whose first is the program's name. Output goes to `out`, errors go to `err`.
@@ -94,6 +100,7 @@ pub fn run(
             after_writing(coder_env::write(&config, format, &gateway, out), Exit::Done)
         }
         Command::Sessions { action } => sessions::run(&action, &config.admin.socket, out, err),
+        Command::Store { action } => store::run(&action, &config, out, err),
     }
 }
 

@@ -63,7 +63,9 @@ pub(super) fn read_file(path: &Path) -> Result<Zeroizing<String>, ValueFault> {
             ValueFault::new(format!("cannot be read: {error}"), remedy)
         }
         TextFileError::NotText => ValueFault::new("is not UTF-8 text", "Name a YAML file"),
-        TextFileError::TooLarge => ValueFault::new("is larger than 1 MiB", "Name a YAML file of a few kilobytes"),
+        TextFileError::TooLarge => {
+            ValueFault::new("is larger than 1 MiB", "Name a YAML file of a few kilobytes")
+        }
     })
 }
 

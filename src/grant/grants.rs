@@ -15,7 +15,7 @@ use super::settings::GrantSettings;
 use super::sign_in::{AnswerError, BindError, TakenState, TokenReply};
 use super::store::{Device, Filter, Listed, OpenError, Scope, Store, StoreError};
 use super::terminator::{EndedSession, EndedThere};
-use super::vault::Vault;
+use super::vault::{Resealed, Vault};
 use crate::oidc::{ClaimMap, VerifiedIdentity};
 use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Keyring, Secret, Timestamp, TokenHash};
 
@@ -258,6 +258,15 @@ impl Grants {
     /// The store failed: nothing has ended.
     pub async fn end_user(&self, user: CoderUserId, reason: EndReason) -> Result<usize, StoreError> {
         self.end(Scope::User(user), reason).await
+    }
+
+    /// Seals everything in the store with the current key, so that older keys can be removed from the key file.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: some of it may still be sealed with an older key.
+    pub async fn reseal(&self) -> Result<Resealed, StoreError> {
+        self.services.vault.reseal(&*self.services.store).await
     }
 
     /// Ends everything of everybody. Returns how many.

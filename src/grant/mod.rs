@@ -60,3 +60,4 @@ pub use settings::GrantSettings;
 pub use sign_in::{AnswerError, BindError, TakenState, TokenReply};
 pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError};
 pub use terminator::{EndedSession, EndedThere};
+pub use vault::{Resealed, reseal};

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
-use super::store::{OpenError, Store, StoreError};
+use super::store::{OpenError, SealedExchange, Store, StoreError};
 use crate::oidc::ClaimMap;
 use crate::types::{GrantId, IdentityKey, Keyring, Purpose, Sealer, Secret};
 
@@ -12,6 +12,20 @@ const KEY_CHECK: &str = "key_check";
 
 /// The note with the provider's last known documents.
 const DOCUMENTS: &str = "documents";
+
+/// How many grants are resealed between two reads of the store.
+const RESEAL_PAGE: u32 = 500;
+
+/// The result of a resealing, in grants.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resealed {
+    /// Those that an older key had sealed, and that the current key seals now.
+    pub resealed: u64,
+    /// Those that the current key had sealed already.
+    pub current: u64,
+    /// Those that none of the keys opens.
+    pub unreadable: u64,
+}
 
 /// Tokens and claims of a grant.
 #[derive(Clone, Deserialize)]
@@ -104,6 +118,41 @@ impl Vault {
         Ok(store.set_note(KEY_CHECK, mark).await?)
     }
 
+    /// Seals everything in the store with the current key that an older key sealed. Contents that no key opens stay as
+    /// they are, and are counted. It may run while the gateway works, and may be repeated.
+    pub(super) async fn reseal(&self, store: &dyn Store) -> Result<Resealed, StoreError> {
+        let mut done = Resealed::default();
+        let mut after = None;
+        loop {
+            let page = store.sealed_after(after, RESEAL_PAGE).await?;
+            let Some((last, _)) = page.last() else { break };
+            after = Some(*last);
+            let mut anew = Vec::new();
+            for (id, from) in page {
+                match self.rows.reseal(&row(id), &from) {
+                    Ok(None) => done.current += 1,
+                    Ok(Some(to)) => anew.push(SealedExchange { id, from, to }),
+                    Err(_) => done.unreadable += 1,
+                }
+            }
+            if anew.is_empty() {
+                continue;
+            }
+            let count = u64::try_from(anew.len()).unwrap_or(u64::MAX);
+            let written = store.exchange_sealed(anew).await?;
+            done.resealed += written;
+            // A refresh has written the others meanwhile, with the current key.
+            done.current += count.saturating_sub(written);
+        }
+        for name in [KEY_CHECK, DOCUMENTS] {
+            let Some(sealed) = store.note(name).await? else { continue };
+            if let Ok(Some(anew)) = self.rows.reseal(name.as_bytes(), &sealed) {
+                store.set_note(name, anew).await?;
+            }
+        }
+        Ok(done)
+    }
+
     /// The provider's last known discovery document and keys. Sealed not for secrecy, but so that write access to the
     /// store is not enough to give Coder other keys.
     pub(super) async fn documents(&self, store: &dyn Store) -> Result<Option<(String, String)>, StoreError> {
@@ -131,4 +180,15 @@ fn row(id: GrantId) -> Vec<u8> {
 
 fn unreadable() -> StoreError {
     StoreError::Damaged("sealed contents cannot be read".to_owned())
+}
+
+/// Seals everything in a store that no gateway uses with the current key, as [`Vault::reseal`].
+///
+/// # Errors
+///
+/// The store failed, or was made with other keys.
+pub async fn reseal(store: &dyn Store, keyring: &Keyring) -> Result<Resealed, OpenError> {
+    let vault = Vault::new(keyring);
+    vault.check(store).await?;
+    Ok(vault.reseal(store).await?)
 }

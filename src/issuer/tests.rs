@@ -14,6 +14,7 @@ use serde_json::{Map, Value, json as object};
 use super::*;
 use crate::grant::TokenReply;
 use crate::oidc::{self, Algorithm};
+use crate::types::Secret;
 use crate::types::{Clock, Issuer as IssuerId};
 use crate::web::{Client, ClientSettings};
 

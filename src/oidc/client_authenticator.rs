@@ -158,7 +158,10 @@ impl ClientAuthenticator {
             .algorithm(metadata.assertion_algorithms.as_deref())
             .and_then(|algorithm| key.sign(algorithm, &claims));
         signed.map(ClientProof::Assertion).ok_or_else(|| {
-            warn!(?key, "the provider lists no algorithm that the key of oidc.oidcClientKeyFile can sign with");
+            warn!(
+                ?key,
+                "the provider lists no algorithm that the key of oidc.oidcClientKeyFile can sign with"
+            );
             Unreachable::because(OutageCause::ClientKey)
         })
     }
@@ -188,6 +191,7 @@ fn by_method(method: ClientAuthentication, secret: Secret) -> ClientProof {
 fn with_signature_of(assertion: &ClientProof, other: &ClientProof) -> ClientProof {
     let [jwt, other] = [assertion, other].map(|proof| proof.secret().map_or("", Secret::expose));
     let (signed, signature) = (jwt.rsplit_once('.'), other.rsplit_once('.'));
-    let [signed, signature] = [signed.map_or("", |(signed, _)| signed), signature.map_or("", |(_, last)| last)];
+    let [signed, signature] =
+        [signed.map_or("", |(signed, _)| signed), signature.map_or("", |(_, last)| last)];
     ClientProof::Assertion(Secret::new(format!("{signed}.{signature}")))
 }

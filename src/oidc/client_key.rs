@@ -34,7 +34,9 @@ pub enum ClientKeyError {
     #[error(transparent)]
     File(#[from] CertificateError),
     /// Another kind of key.
-    #[error("{0}: client assertions are signed with RSA of at least 2048 bits, ECDSA on P-256 or P-384, or Ed25519")]
+    #[error(
+        "{0}: client assertions are signed with RSA of at least 2048 bits, ECDSA on P-256 or P-384, or Ed25519"
+    )]
     Kind(PathBuf),
 }
 

@@ -142,9 +142,15 @@ impl RelyingParty {
             (self.client.clone(), |secret: &Secret| ClientSecret::new(secret.expose().to_owned()));
         // Without a secret the library sends the client id in the body.
         let client = match &proof {
-            ClientProof::Basic(own) => client.set_client_secret(secret(own)).set_auth_type(AuthType::BasicAuth),
-            ClientProof::Post(own) => client.set_client_secret(secret(own)).set_auth_type(AuthType::RequestBody),
-            ClientProof::Assertion(_) | ClientProof::Certificate => client.set_auth_type(AuthType::RequestBody),
+            ClientProof::Basic(own) => {
+                client.set_client_secret(secret(own)).set_auth_type(AuthType::BasicAuth)
+            }
+            ClientProof::Post(own) => {
+                client.set_client_secret(secret(own)).set_auth_type(AuthType::RequestBody)
+            }
+            ClientProof::Assertion(_) | ClientProof::Certificate => {
+                client.set_auth_type(AuthType::RequestBody)
+            }
         };
         let adapter = HttpAdapter { http, secrets: secrets(grant, &proof), status: AtomicU16::new(0) };
         let parameters = proof.assertion_parameters();

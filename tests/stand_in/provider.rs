@@ -17,6 +17,8 @@
 mod keys;
 #[path = "../it/support/provider.rs"]
 mod provider;
+#[path = "../it/support/provider_clients.rs"]
+mod provider_clients;
 #[path = "../it/support/provider_endpoints.rs"]
 mod provider_endpoints;
 #[path = "../it/support/provider_knobs.rs"]

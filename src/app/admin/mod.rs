@@ -1,4 +1,4 @@
-//! The operator's interface: probes and metrics over TCP, sessions over a local socket.
+//! The operator's interface: probes and metrics over TCP, sessions and the store over a local socket.
 //!
 //! Anyone who can open the socket can end every session: only the mode of the file protects it.
 
@@ -8,9 +8,12 @@ mod probes;
 mod serve;
 mod sessions;
 mod socket;
+mod store;
 
 pub use sessions::{SessionAdmin, SessionEntry};
 pub use socket::{AdminError, ask};
+pub use store::RESEAL;
 
 pub(super) use probes::Probes;
 pub(super) use serve::{AdminListeners, serve_probes, serve_socket};
+pub(super) use store::StoreAdmin;

@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::probes::Probes;
 use super::sessions::SessionAdmin;
 use super::socket;
+use super::store::{RESEAL, StoreAdmin};
 use crate::app::error::BuildError;
 use crate::config::AdminConfig;
 use crate::web::Response;
@@ -60,11 +61,17 @@ impl AdminListeners {
 pub(in crate::app) async fn serve_socket(
     listener: UnixListener,
     sessions: Arc<SessionAdmin>,
+    store: Arc<StoreAdmin>,
     stop: CancellationToken,
 ) {
-    let handle = move |request| {
-        let sessions = Arc::clone(&sessions);
-        async move { sessions.handle(request).await }
+    let handle = move |request: http::Request<Incoming>| {
+        let (sessions, store) = (Arc::clone(&sessions), Arc::clone(&store));
+        async move {
+            match request.uri().path() {
+                RESEAL => store.handle(&request).await,
+                _ => sessions.handle(request).await,
+            }
+        }
     };
     serve(listener, handle, stop).await;
 }

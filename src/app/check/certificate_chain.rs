@@ -14,8 +14,8 @@ use super::Finding;
 use crate::coder::hosts::Wildcard;
 use crate::config::{Config, TlsFiles};
 use crate::types::{Clock, Timestamp};
-use chain::{Certificate, Issuance};
 pub(super) use chain::Chain;
+use chain::{Certificate, Issuance};
 
 /// How long before its end a certificate is worth a hint: longer than the time left when it should have been renewed.
 const RENEW_BEFORE: Duration = Duration::from_hours(21 * 24);

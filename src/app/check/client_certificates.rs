@@ -10,7 +10,8 @@ use crate::types::Clock;
 
 /// Whether each certificate is valid now, and for how long.
 pub(super) fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
-    let shown = [("oidc.tlsClientCertFile", &config.oidc_tls), ("coder.tlsClientCertFile", &config.coder.tls)];
+    let shown =
+        [("oidc.tlsClientCertFile", &config.oidc_tls), ("coder.tlsClientCertFile", &config.coder.tls)];
     let shown = shown.into_iter().filter_map(|(key, tls)| {
         tls.files.client.as_ref().map(|(certificate, _)| (key, certificate.as_path()))
     });

@@ -98,7 +98,12 @@ async fn provider(config: &Config, client: Client, clock: Clock) -> Vec<Finding>
         findings.extend(authentik::hints(config));
     }
     if let Ok(told) = told::ask(&provider, announced.is_authentik).await {
-        findings.extend(client::judge(&told, announced.is_authentik, &redirect_uri, config.oidc.credential.described()));
+        findings.extend(client::judge(
+            &told,
+            announced.is_authentik,
+            &redirect_uri,
+            config.oidc.credential.described(),
+        ));
     }
     findings
 }

@@ -137,7 +137,11 @@ pub(crate) fn read(r: &mut SettingsReader) -> Option<CoderConfig> {
     {
         for key in [&TLS_CA_FILE, &TLS_CLIENT_CERT_FILE] {
             if r.given(key.entry()).is_some() {
-                r.warn(key.entry(), "has no effect, because coder.url is http", "Write https in coder.url, or remove it");
+                r.warn(
+                    key.entry(),
+                    "has no effect, because coder.url is http",
+                    "Write https in coder.url, or remove it",
+                );
             }
         }
     }

@@ -47,7 +47,7 @@ fn a_secret_may_stand_in_a_file() {
     let yaml = MINIMAL.replace("clientSecret: coder-secret", &format!("clientSecretFile: {path}"));
     let config = Config::from_text(&yaml).unwrap();
     assert_eq!(config.coder.issuer.client_secret.current().expose(), "from-file");
-    assert_eq!(config.coder.issuer.client_secret_file.as_deref(), Some(file.path()));
+    assert_eq!(config.coder.issuer.client_secret.files(), [file.path()]);
 }
 
 #[test]

@@ -59,6 +59,9 @@ pub enum KeyFileError {
     },
 }
 
+/// The key file of a running gateway.
+pub type WatchedKeyFile = Watched<(), KeyFileError>;
+
 /// Reads the keys at `path`; creates a file with one fresh key (mode 0600) when there is none.
 ///
 /// A file that group or others may read is refused. A new file appears complete and on the disk, or not at all: a crash
@@ -81,7 +84,7 @@ pub fn key_file(path: &Path) -> Result<Keyring, KeyFileError> {
 ///
 /// # Errors
 /// [`KeyFileError`]: the file cannot be read now, or has no usable keys.
-pub fn watch_key_file(path: PathBuf, ring: Keyring) -> Result<Arc<Watched<(), KeyFileError>>, KeyFileError> {
+pub fn watch_key_file(path: PathBuf, ring: Keyring) -> Result<Arc<WatchedKeyFile>, KeyFileError> {
     Watched::load("store.embedded.keyFile", vec![path.clone()], move || {
         let lost = |source| KeyFileError::Lost { path: path.clone(), source };
         ring.replace(&read(&path)?).map_err(lost)

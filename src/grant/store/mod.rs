@@ -14,10 +14,10 @@ use futures_util::future::BoxFuture;
 
 pub use embedded::Embedded;
 pub use error::{OpenError, StoreError};
-pub use key_file::{KeyFileError, key_file, watch_key_file};
+pub use key_file::{KeyFileError, WatchedKeyFile, key_file, watch_key_file};
 pub use rows::{
     Bind, Bound, Device, Ended, Filter, GrantHead, GrantRow, Listed, ListedKind, MadeFor, Replacement,
-    Revocation, Scope, SessionRow, Spent, TokenRow, Touch, UserRow,
+    Revocation, Scope, SealedExchange, SessionRow, Spent, TokenRow, Touch, UserRow,
 };
 
 use super::EndReason;
@@ -54,6 +54,14 @@ pub trait Store: Send + Sync + 'static {
 
     /// Writes only newly sealed contents, under the same fence. False: fenced off.
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool>;
+
+    /// The sealed contents of at most `limit` grants, live or ended, in the order of their ids: those after `after`, or
+    /// the first ones. Wiped contents are left out.
+    fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> StoreFuture<'_, Vec<(GrantId, Vec<u8>)>>;
+
+    /// Writes the same contents sealed anew, each if `from` is still what is stored; otherwise something newer is. Keeps
+    /// the generations, so a refresh in progress is not fenced off. Returns how many were written.
+    fn exchange_sealed(&self, all: Vec<SealedExchange>) -> StoreFuture<'_, u64>;
 
     /// Binds the live sessions of a grant to another live one. Returns those moved: none when the other grant has
     /// ended.

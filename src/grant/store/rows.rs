@@ -101,6 +101,17 @@ pub struct Replacement {
     pub end_sessions: Option<EndReason>,
 }
 
+/// The contents of a grant sealed anew.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SealedExchange {
+    /// The grant.
+    pub id: GrantId,
+    /// What is stored.
+    pub from: Vec<u8>,
+    /// The same, sealed with the current key.
+    pub to: Vec<u8>,
+}
+
 /// A sign-in to finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bind {

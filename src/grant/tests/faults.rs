@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::scripted::{Fate, Scripted};
 use super::support::*;
+use crate::grant::Resealed;
 use crate::grant::store::{Embedded, OpenError, StoreError};
 use crate::grant::{EndReason, GrantSettings, Grants, Verdict};
 use crate::types::{Keyring, LoginType};
@@ -126,6 +127,29 @@ async fn no_token_can_be_read_from_the_files_and_another_key_does_not_open_them(
     renewed.by_handle(&handle).await.unwrap();
     let refused = open_with(&world, Keyring::new([7; 32], [])).await;
     assert!(matches!(refused, Err(OpenError::WrongKey)), "the newest key is needed from now on");
+}
+
+/// A rotation of the key: the former one can be removed once everything is resealed, and not before.
+#[tokio::test]
+async fn after_a_resealing_the_former_key_is_not_needed_and_nobody_is_signed_out() {
+    let world = World::new().await;
+    let (_, session) = world.sign_in("alice").await;
+    let (_, ended) = world.sign_in("bob").await;
+    world.grants.end_session(&ended, EndReason::Revoked).await.unwrap();
+    world.grants.keep_documents("{}", "{}").await.unwrap();
+    let rotated = Keyring::new([8; 32], [[7; 32]]);
+    let during = open_with(&world, rotated.clone()).await.unwrap();
+    let early = open_with(&world, Keyring::new([8; 32], [])).await.unwrap();
+    assert!(matches!(early.judge(&session).await, Err(StoreError::Sealed)), "too early");
+    assert_eq!(early.reseal().await.unwrap(), Resealed { unreadable: 2, ..Resealed::default() });
+    let done = during.reseal().await.unwrap();
+    assert_eq!(done, Resealed { resealed: 2, ..Resealed::default() }, "the ended one has tokens to revoke");
+    assert_eq!(during.reseal().await.unwrap(), Resealed { current: 2, ..Resealed::default() });
+    let after = open_with(&world, Keyring::new([8; 32], [])).await.unwrap();
+    assert!(matches!(after.judge(&session).await, Ok(Verdict::Authorized(_))));
+    assert_eq!(after.documents().await, Ok(Some(("{}".into(), "{}".into()))));
+    after.services.upkeep.revoke_due().await;
+    assert_eq!(world.provider.revoked().len(), 2, "of the ended one");
 }
 
 async fn open_with(world: &World, keyring: Keyring) -> Result<Arc<Grants>, OpenError> {

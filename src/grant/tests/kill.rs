@@ -22,12 +22,13 @@ const ORDERS: [&str; 3] = ["VESTIBULE_TEST_FOLDER", "VESTIBULE_TEST_WRITE", "VES
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
 
 /// The steps of a life, in this order.
-const STEPS: [&str; 14] = [
+const STEPS: [&str; 15] = [
     "documents",
     "spend",
     "bob",
     "alice",
     "key",
+    "rotate",
     "seen",
     "refresh",
     "halfway",
@@ -100,6 +101,12 @@ async fn live_through(world: &World, step: &str) {
         "spend" => assert_eq!(grants.spend("state", "once", crate::types::Timestamp::MAX).await, Ok(true)),
         "bob" | "alice" | "carol" => sign_in(step).await,
         "key" => grants.attribute(hash("key"), owner("alice", LoginType::Oidc)).await.unwrap(),
+        "rotate" => {
+            let old = crate::types::Keyring::new(OLD_KEY, [[7; 32]]);
+            let before = crate::grant::reseal(&*world.store, &old).await.unwrap();
+            let after = grants.reseal().await.unwrap();
+            assert_eq!((before.resealed, after.resealed, after.unreadable), (2, 2, 0));
+        }
         "seen" => {
             world.hand.advance(SECOND * 2);
             world.served(&hash("alice")).await;

@@ -78,11 +78,12 @@ impl Scripted {
 }
 
 /// The methods that only read. Every other one is a write, also one added later.
-const READS: [&str; 9] = [
+const READS: [&str; 10] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
     "user",
+    "sealed_after",
     "session",
     "token",
     "due_revocations",
@@ -117,6 +118,8 @@ scripted! {
     fn user(&self, user: CoderUserId) -> UserRow;
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;
+    fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> Vec<(GrantId, Vec<u8>)>;
+    fn exchange_sealed(&self, all: Vec<SealedExchange>) -> u64;
     fn move_sessions(&self, from: GrantId, to: GrantId) -> Vec<TokenHash>;
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
     fn bind(&self, bind: Bind) -> Bound;

@@ -11,6 +11,7 @@ pub mod coder_verify;
 pub mod keys;
 pub mod process;
 pub mod provider;
+pub mod provider_clients;
 mod provider_endpoints;
 pub mod provider_knobs;
 pub mod relay;

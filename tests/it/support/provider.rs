@@ -1,7 +1,7 @@
 //! A scriptable OpenID provider in authentik's shape: its URLs, its claims, its error responses,
 //! and every way in which one can be slow, broken or dishonest.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use serde_json::{Map, Value, json};
@@ -58,6 +58,8 @@ pub(super) struct State {
     pub(super) counts: HashMap<String, u32>,
     pub(super) forms: Vec<(String, Vec<(String, String)>)>,
     pub(super) given: Vec<String>,
+    /// The `jti` of every client assertion.
+    pub(super) assertions: HashSet<String>,
     pub(super) knobs: Knobs,
 }
 
@@ -109,6 +111,7 @@ impl Provider {
             counts: HashMap::new(),
             forms: Vec::new(),
             given: Vec::new(),
+            assertions: HashSet::new(),
             knobs: Knobs::default(),
         };
         let shared = Arc::new(Shared {
@@ -154,6 +157,10 @@ impl Provider {
             knobs.discovery = serde_json::from_str(&document).unwrap();
             knobs.id_token.insert("iss".to_owned(), json!(issuer));
         });
+    }
+
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use vestibule::types::random_token;
 
 use super::keys::{SigningKey, at_hash};
-use super::provider::{CLIENT_ID, CLIENT_SECRET, Code, Shared, SsoSession, State};
-use super::provider_knobs::{Fault, Refusal, UserInfoAs, overlay};
+use super::provider::{CLIENT_ID, Code, Shared, SsoSession, State};
+use super::provider_clients::ShownCertificate;
+use super::provider_knobs::{Fault, Knobs, Refusal, UserInfoAs, overlay};
 use super::server::{Answer, Body, HangUp, body_text, field, fields, json, redirect, text};
 
 fn oauth_error(status: u16, error: &str) -> Response<Body> {
@@ -154,28 +155,47 @@ impl Shared {
 
     async fn token(&self, request: Request<Incoming>) -> Response<Body> {
         let basic = basic_credentials(request.headers());
+        let shown = request.extensions().get::<ShownCertificate>().cloned();
         let form = fields(&body_text(request).await);
         self.state.lock().unwrap().forms.push(("token".to_owned(), form.clone()));
-        let posted = field(&form, "client_id").zip(field(&form, "client_secret"));
-        let given = basic.as_ref().map(|(id, secret)| (id.as_str(), secret.as_str())).or(posted);
         let knobs = self.state.lock().unwrap().knobs.clone();
         let grant_type = field(&form, "grant_type").unwrap_or_default();
         if !knobs.grant_types.contains(&grant_type) {
             return oauth_error(400, "invalid_grant");
         }
-        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
-        if knobs.client_uses.is_some_and(|only| only != method) {
-            return refused(knobs.refusals.client);
-        }
-        let known =
-            given.is_some_and(|(id, secret)| id == CLIENT_ID && (knobs.public || secret == CLIENT_SECRET));
-        if !known {
+        if !self.knows_client(&knobs, basic.as_ref(), &form, shown.as_ref()) {
             return refused(knobs.refusals.client);
         }
         match grant_type {
             "authorization_code" => self.redeem(&form),
             _ => self.refresh(&form),
         }
+    }
+
+    /// Whether a request comes from the client: by the method that it is registered for.
+    fn knows_client(
+        &self,
+        knobs: &Knobs,
+        basic: Option<&(String, String)>,
+        form: &[(String, String)],
+        shown: Option<&ShownCertificate>,
+    ) -> bool {
+        if let Some(key) = &knobs.client_key {
+            let endpoint = format!("{}/application/o/token/", self.base);
+            let mut state = self.state.lock().unwrap();
+            return basic.is_none() && key.accepts(form, &endpoint, &self.clock, &mut state.assertions);
+        }
+        let posted = field(form, "client_id").zip(field(form, "client_secret"));
+        if let Some(certificate) = &knobs.client_certificate {
+            let is_named = field(form, "client_id") == Some(CLIENT_ID) && posted.is_none() && basic.is_none();
+            return is_named && shown.is_some_and(|shown| certificate.is(shown));
+        }
+        let method = if basic.is_some() { "client_secret_basic" } else { "client_secret_post" };
+        let given = basic.map(|(id, secret)| (id.as_str(), secret.as_str())).or(posted);
+        knobs.client_uses.is_none_or(|only| only == method)
+            && given.is_some_and(|(id, secret)| {
+                id == CLIENT_ID && (knobs.public || secret == knobs.client_secret)
+            })
     }
 
     fn redeem(&self, form: &[(String, String)]) -> Response<Body> {
@@ -300,7 +320,13 @@ impl Shared {
     }
 
     async fn revoke(&self, request: Request<Incoming>) -> Response<Body> {
+        let shown = request.extensions().get::<ShownCertificate>().cloned();
         let form = fields(&body_text(request).await);
+        let knobs = self.state.lock().unwrap().knobs.clone();
+        let by_secret = knobs.client_key.is_none() && knobs.client_certificate.is_none();
+        if !by_secret && !self.knows_client(&knobs, None, &form, shown.as_ref()) {
+            return refused(knobs.refusals.client);
+        }
         let mut state = self.state.lock().unwrap();
         state.forms.push(("revoke".to_owned(), form.clone()));
         let token = field(&form, "token").unwrap_or_default();

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::provider_clients::RegisteredKey;
+
 /// What an endpoint does instead of responding properly.
 #[derive(Clone, Debug)]
 pub enum Fault {
@@ -90,6 +92,12 @@ pub struct Knobs {
     pub auth_methods: Vec<&'static str>,
     /// The one method of client authentication that this client may use, whatever is announced.
     pub client_uses: Option<&'static str>,
+    /// The client secret.
+    pub client_secret: &'static str,
+    /// The client has no secret, but this key, and signs assertions.
+    pub client_key: Option<RegisteredKey>,
+    /// The client has no secret, but this certificate, and shows it in TLS.
+    pub client_certificate: Option<RegisteredKey>,
     /// The response to a user's refreshes instead of tokens: status and body.
     pub no_refresh_for: BTreeMap<&'static str, (u16, &'static str)>,
     /// One refresh token for each user: a new sign-in replaces the previous one.
@@ -142,6 +150,9 @@ impl Default for Knobs {
             claims_in_id_token: true,
             auth_methods: vec!["client_secret_post", "client_secret_basic"],
             client_uses: None,
+            client_secret: super::provider::CLIENT_SECRET,
+            client_key: None,
+            client_certificate: None,
             no_refresh_for: BTreeMap::new(),
             one_refresh_token: false,
             refresh_token_prefix: "refresh-",

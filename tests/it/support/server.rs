@@ -12,7 +12,7 @@ use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::within::within;
@@ -50,24 +50,37 @@ impl Server {
         H: Fn(Request<Incoming>, SocketAddr) -> F + Send + Sync + 'static,
         F: Future<Output = Answer> + Send + 'static,
     {
+        let handle = Arc::new(handle);
+        Self::accept(listener, move |stream| {
+            let handle = Arc::clone(&handle);
+            async move {
+                let Ok(peer) = stream.peer_addr() else { return };
+                let service = service_fn(move |request| handle(request, peer));
+                let connection = hyper::server::conn::http1::Builder::new()
+                    .serve_connection(TokioIo::new(stream), service)
+                    .with_upgrades();
+                let _ = connection.await;
+            }
+        })
+    }
+
+    /// Serves each connection to `listener` with `serve` until dropped.
+    pub fn accept<F>(listener: TcpListener, serve: impl Fn(TcpStream) -> F + Send + Sync + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let stopped = stop.clone();
-        let handle = Arc::new(handle);
         tokio::spawn(async move {
             loop {
-                let (stream, peer) = tokio::select! {
+                let stream = tokio::select! {
                     () = stopped.cancelled() => return,
-                    accepted = listener.accept() => match accepted { Ok(accepted) => accepted, Err(_) => continue },
+                    accepted = listener.accept() => match accepted { Ok((stream, _)) => stream, Err(_) => continue },
                 };
-                let handle = Arc::clone(&handle);
-                let stopped = stopped.clone();
+                let (served, stopped) = (serve(stream), stopped.clone());
                 tokio::spawn(async move {
-                    let service = service_fn(move |request| handle(request, peer));
-                    let connection = hyper::server::conn::http1::Builder::new()
-                        .serve_connection(TokioIo::new(stream), service)
-                        .with_upgrades();
-                    tokio::select! { () = stopped.cancelled() => {}, _ = connection => {} }
+                    tokio::select! { () = stopped.cancelled() => {}, () = served => {} }
                 });
             }
         });

@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use vestibule::grant::EndReason;
 use vestibule::grant::store::{
-    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope, SessionRow,
-    Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
+    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope, SealedExchange,
+    SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
 use vestibule::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -23,11 +23,12 @@ pub enum StoreFault {
 /// Whether and how the store fails: shared with the test.
 pub type Switch = Arc<Mutex<Option<StoreFault>>>;
 
-const READS: [&str; 9] = [
+const READS: [&str; 10] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
     "user",
+    "sealed_after",
     "session",
     "token",
     "due_revocations",
@@ -75,6 +76,8 @@ passed_on! {
     fn user(&self, user: CoderUserId) -> UserRow;
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;
+    fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> Vec<(GrantId, Vec<u8>)>;
+    fn exchange_sealed(&self, all: Vec<SealedExchange>) -> u64;
     fn move_sessions(&self, from: GrantId, to: GrantId) -> Vec<TokenHash>;
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
     fn bind(&self, bind: Bind) -> Bound;

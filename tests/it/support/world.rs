@@ -87,6 +87,14 @@ pub struct Options {
     pub sections: &'static str,
     /// More lines of the section `oidc`.
     pub oidc: &'static str,
+    /// The line of the client's credential at the provider, in place of its secret.
+    pub credential: Option<String>,
+    /// The line of the secret that Coder presents, in place of its secret.
+    pub coder_credential: Option<String>,
+    /// `coder.url`, if it is not the stand-in's own address.
+    pub coder_url: Option<String>,
+    /// More lines of the section `coder`.
+    pub coder: String,
     /// The public address of the provider, which the gateway reaches only internally (`oidc.internalURL`).
     pub public_provider: Option<&'static str>,
     /// Email domains that Coder itself allows (its own check follows the gateway's).
@@ -105,6 +113,10 @@ impl Default for Options {
             tls: false,
             sections: "",
             oidc: "",
+            credential: None,
+            coder_credential: None,
+            coder_url: None,
+            coder: String::new(),
             public_provider: None,
             coder_domain: "acme.company",
             open_files: None,
@@ -384,16 +396,16 @@ fn yaml(
   address: {host}
   workers: 1{listen}
 coder:
-  url: http://{coder}
-  accessURL: {scheme}://{host}{wildcard}
+  url: {coder}
+  accessURL: {scheme}://{host}{wildcard}{coder_lines}
   issuer:
     listen: {issuer_host}
     url: http://{issuer_host}/
-    clientSecret: coder-secret
+    {coder_secret}
 oidc:
   issuerURL: {issuer}
   clientID: cid
-  clientSecret: {secret}
+  {secret}
   emailDomain: [acme.company]
   scopes: [openid, profile, email, offline_access]
   signInText: Log in with authentik
@@ -402,10 +414,15 @@ store:
   embedded:
     path: {store}
 {sections}",
-        coder = coder.address,
+        coder = options.coder_url.clone().unwrap_or_else(|| format!("http://{}", coder.address)),
+        coder_lines = lines(&options.coder),
+        coder_secret = options.coder_credential.as_deref().unwrap_or("clientSecret: coder-secret"),
         scheme = scheme(options),
         issuer = provider.issuer().replace(inside, options.public_provider.unwrap_or(inside)),
-        secret = super::provider::CLIENT_SECRET,
+        secret = options
+            .credential
+            .clone()
+            .unwrap_or_else(|| format!("clientSecret: {}", super::provider::CLIENT_SECRET)),
         store = dir.join("store").display(),
         sections = options.sections,
     )

@@ -35,6 +35,7 @@ macro_rules! conformance {
             a_refresh_is_fenced_by_generation_and_end
             of_two_refreshes_of_one_generation_one_is_written
             resealing_changes_nothing_else_and_is_fenced
+            sealed_contents_are_read_in_pages_and_exchanged_only_while_they_are_stored
             sessions_move_to_a_live_grant_and_end_with_it
             late_tokens_are_taken_for_ended_grants_only
             binding_makes_a_session_and_ends_what_it_replaces

@@ -109,6 +109,42 @@ pub(crate) async fn resealing_changes_nothing_else_and_is_fenced(store: &Arc<dyn
     assert!(!store.reseal(id, 2, b"y".to_vec()).await.unwrap());
 }
 
+pub(crate) async fn sealed_contents_are_read_in_pages_and_exchanged_only_while_they_are_stored(
+    store: &Arc<dyn Store>,
+) {
+    let (alice, bob, gone) = (grant("alice", "a"), grant("bob", "b"), grant("carol", "c"));
+    for row in [&alice, &bob, &gone] {
+        store.insert_grant(row.clone(), None).await.unwrap();
+    }
+    for ended in [&bob, &gone] {
+        store.end(Scope::Grant(ended.head.id), NOW, EndReason::Revoked).await.unwrap();
+    }
+    store.revoked(gone.head.id).await.unwrap();
+    let mut pages = Vec::new();
+    while let Some(found) = store.sealed_after(pages.last().copied(), 1).await.unwrap().pop() {
+        pages.push(found.0);
+    }
+    let mut wanted = [alice.head.id, bob.head.id];
+    wanted.sort_by(|one, other| one.as_bytes().cmp(other.as_bytes()));
+    assert_eq!(pages, wanted, "without wiped contents");
+    let exchange = |row: &GrantRow, from: &[u8], to: &[u8]| SealedExchange {
+        id: row.head.id,
+        from: from.to_vec(),
+        to: to.to_vec(),
+    };
+    let both = vec![exchange(&alice, b"something else", b"x"), exchange(&bob, &bob.sealed, b"x")];
+    assert_eq!(store.exchange_sealed(both).await, Ok(1), "the other one was newer");
+    let twice = vec![exchange(&alice, &alice.sealed, b"x"), exchange(&alice, &alice.sealed, b"y")];
+    assert_eq!(store.exchange_sealed(twice).await, Ok(1));
+    let wanted = GrantRow { sealed: b"x".to_vec(), ..alice.clone() };
+    assert_eq!(
+        store.grant(alice.head.id).await.unwrap(),
+        Some(wanted),
+        "and nothing else, not the generation"
+    );
+    assert!(store.reseal(alice.head.id, 0, b"z".to_vec()).await.unwrap(), "a refresh is not fenced off");
+}
+
 pub(crate) async fn late_tokens_are_taken_for_ended_grants_only(store: &Arc<dyn Store>) {
     let row = sign_in(&**store, "alice", "session").await;
     let id = row.head.id;

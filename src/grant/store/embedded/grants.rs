@@ -1,10 +1,14 @@
 //! Inserts, finds and refreshes grants.
 
+use sqlx::Row as _;
+
 use super::connections::{Connections, begin};
 use super::end::{APPS_OF_USER, Arg, EndRecord, SESSIONS_OF_GRANT};
 use super::errors::{damaged, failed};
 use super::read::{self, grant_columns, head_columns};
-use crate::grant::store::{Ended, GrantHead, GrantRow, Replacement, Spent, StoreError, UserRow};
+use crate::grant::store::{
+    Ended, GrantHead, GrantRow, Replacement, SealedExchange, Spent, StoreError, UserRow,
+};
 use crate::types::{CoderUserId, GrantId, TokenHash};
 
 macro_rules! insert {
@@ -165,6 +169,34 @@ pub(super) async fn write_sealed(
          WHERE id = $1 AND generation = $2 AND ended_at IS NULL";
     let row = sqlx::query(sql).bind(id.as_bytes()).bind(fence(generation)?).bind(sealed);
     Ok(row.execute(&mut *writer.turn().await?).await.map_err(failed)?.rows_affected() == 1)
+}
+
+pub(super) async fn find_sealed(
+    readers: &Connections,
+    after: Option<GrantId>,
+    limit: u32,
+) -> Result<Vec<(GrantId, Vec<u8>)>, StoreError> {
+    let sql = "SELECT id, sealed FROM grants WHERE id > $1 AND length(sealed) > 0 ORDER BY id LIMIT $2";
+    let after = after.as_ref().map_or(&[][..], GrantId::as_bytes);
+    let rows = sqlx::query(sql).bind(after).bind(limit);
+    let rows = rows.fetch_all(&mut *readers.turn().await?).await.map_err(failed)?;
+    rows.iter().map(|row| Ok((read::grant_id(row, "id")?, row.try_get("sealed").map_err(failed)?))).collect()
+}
+
+/// One transaction for all: each would otherwise wait for the disk.
+pub(super) async fn exchange_sealed(
+    writer: &Connections,
+    all: Vec<SealedExchange>,
+) -> Result<u64, StoreError> {
+    let mut transaction = writer.begin().await?;
+    let mut written = 0;
+    for SealedExchange { id, from, to } in all {
+        let sql = "UPDATE grants SET sealed = $3 WHERE id = $1 AND sealed = $2";
+        let row = sqlx::query(sql).bind(id.as_bytes()).bind(from).bind(to);
+        written += row.execute(&mut *transaction).await.map_err(failed)?.rows_affected();
+    }
+    transaction.commit().await?;
+    Ok(written)
 }
 
 /// One statement, so the other grant cannot end in between.

@@ -24,7 +24,7 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 
 use super::{
     Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, OpenError, Replacement, Revocation, Scope,
-    SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
+    SealedExchange, SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
 use crate::grant::EndReason;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
@@ -113,6 +113,14 @@ impl Store for Embedded {
 
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool> {
         answer(grants::write_sealed(&self.writer, id, generation, sealed))
+    }
+
+    fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> StoreFuture<'_, Vec<(GrantId, Vec<u8>)>> {
+        answer(grants::find_sealed(&self.readers, after, limit))
+    }
+
+    fn exchange_sealed(&self, all: Vec<SealedExchange>) -> StoreFuture<'_, u64> {
+        answer(grants::exchange_sealed(&self.writer, all))
     }
 
     fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>> {

@@ -117,7 +117,7 @@ pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<TokenHash> {
     TokenHash::from_bytes(bytes(row, column)?).ok_or_else(|| damaged(column))
 }
 
-fn grant_id(row: &SqliteRow, column: &str) -> Read<GrantId> {
+pub(super) fn grant_id(row: &SqliteRow, column: &str) -> Read<GrantId> {
     GrantId::from_bytes(bytes(row, column)?).ok_or_else(|| damaged(column))
 }
 
