@@ -100,7 +100,12 @@ async fn the_sealing_key_is_replaced_without_signing_anybody_out() {
     fs::write(&keys, format!("{new}\n{old}")).unwrap();
     let (exit, text) = command(&world, &["store", "reseal"]).await;
     assert_eq!(exit, Exit::Done, "{text}");
-    assert!(text.starts_with("Grants sealed again with the first key of the key file: 1. Sealed with it before: 0."), "{text}");
+    assert!(
+        text.starts_with(
+            "Grants sealed again with the first key of the key file: 1. Sealed with it before: 0."
+        ),
+        "{text}"
+    );
     assert!(!text.contains(&new), "{text}");
     fs::write(&keys, format!("{new}\n")).unwrap();
     world.advance(LATER);

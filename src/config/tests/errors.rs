@@ -136,8 +136,6 @@ fn what_has_no_place_behind_the_gateway_is_refused_unless_it_is_off() {
     for (line, refused) in [
         ("accessTokenClaims: true", true),
         ("accessTokenClaims: false", false),
-        ("oidcClientKeyFile: /key.pem", true),
-        ("oidcClientKeyFile: ''", false),
         ("oidc-redirect-url: https://other.acme.company", true),
         ("oidc-redirect-url:", false),
         ("oidcRedirectAllowedHosts: [other.acme.company]", true),

@@ -1,5 +1,6 @@
 //! Whole configurations, as operators write them.
 
+mod credentials;
 mod errors;
 mod leftovers;
 mod oidc;

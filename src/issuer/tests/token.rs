@@ -38,6 +38,28 @@ async fn what_stands_in_a_basic_header_is_form_encoded() {
     assert_eq!(response.status(), StatusCode::OK);
 }
 
+/// Coder's secret is changed while Coder runs.
+#[tokio::test]
+async fn either_of_two_secrets_is_accepted_and_no_third_one() {
+    let both = IssuerSettings {
+        url: "http://127.0.0.1:3001".to_owned(),
+        client_id: "cid".to_owned(),
+        client_secrets: ["new", "old"].map(|secret| WatchedSecret::fixed(Secret::new(secret))).to_vec(),
+    };
+    let issuer = IssuerEndpoint::new(both, Arc::new(Fake::default()), provider(None, ""));
+    for (id, secret, status) in [
+        ("cid", "new", 200),
+        ("cid", "old", 200),
+        ("cid", "ne", 400),
+        ("cid", "", 400),
+        ("other", "old", 400),
+    ] {
+        let form = format!("{GOOD}&client_id={id}&client_secret={secret}");
+        let response = ask(&issuer, ("POST", "/token", &[FORM], &form)).await;
+        assert_eq!(response.status().as_u16(), status, "{id} {secret}");
+    }
+}
+
 /// Coder tries the other style with the same code: a wrong first attempt must not spend it.
 #[tokio::test]
 async fn a_client_that_is_not_coder_is_refused_before_the_code_is_looked_at() {

@@ -2,6 +2,7 @@
 //! scripted provider over real sockets.
 
 mod afresh;
+mod client;
 mod exchange;
 mod inside;
 mod keys;

@@ -1,4 +1,4 @@
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use base64::Engine as _;
@@ -240,4 +240,62 @@ fn an_authority_that_is_no_certificate_is_refused() {
     assert!(matches!(load(), Err(CertificateError::NoCertificate(_))));
     std::fs::remove_file(&file).unwrap();
     assert!(matches!(load(), Err(CertificateError::Read { .. })));
+}
+
+/// A pair for a server or a client on this machine, in files: certificate and key.
+fn pair_in(folder: &Path, name: &str) -> (CertificateDer<'static>, [PathBuf; 2]) {
+    let made = certificate("127.0.0.1");
+    let files = ["crt", "key"].map(|kind| folder.join(format!("{name}.{kind}")));
+    std::fs::write(&files[0], made.cert.pem()).unwrap();
+    std::fs::write(&files[1], made.signing_key.serialize_pem()).unwrap();
+    (made.cert.der().clone(), files)
+}
+
+/// The certificate that the server sees, on each of its connections.
+#[tokio::test]
+async fn the_certificate_is_shown_and_a_changed_one_on_the_next_connection() {
+    let folder = tempfile::tempdir().unwrap();
+    let (_, server) = pair_in(folder.path(), "server");
+    let (first, shown) = pair_in(folder.path(), "client");
+    let (second, other) = pair_in(folder.path(), "other");
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates([first.clone(), second.clone()]);
+    let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let verifier =
+        rustls::server::WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider.clone());
+    let own = crate::web::read_key_pair(&server[0], &server[1]).unwrap();
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_client_cert_verifier(verifier.build().unwrap())
+        .with_cert_resolver(Arc::new(rustls::sign::SingleCertAndKey::from(own)));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("https://{}/", listener.local_addr().unwrap());
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let files = OutboundTlsFiles { authorities: Some(server[0].clone()), client: Some(shown.clone().into()) };
+    let tls = files.load("test.tls").unwrap();
+    let client =
+        Client::new(&ClientSettings { tls: Some(Arc::clone(&tls)), ..ClientSettings::default() }).unwrap();
+    let exchange = async || {
+        let accept = async {
+            let stream = acceptor.accept(listener.accept().await.unwrap().0).await.unwrap();
+            let certificates = stream.get_ref().1.peer_certificates().unwrap().to_vec();
+            serve(stream, b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n").await;
+            certificates
+        };
+        let send = client.send(Request::get(&url).body(Bytes::new()).unwrap());
+        let (certificates, answer) = tokio::join!(accept, send);
+        answer.unwrap();
+        certificates
+    };
+    assert_eq!(exchange().await, [first.clone()]);
+    std::fs::copy(&other[0], &shown[0]).unwrap();
+    assert!(
+        matches!(tls.reload(), Err(CertificateError::Mismatch { .. })),
+        "the key is still the first one's"
+    );
+    assert_eq!(exchange().await, [first]);
+    std::fs::copy(&other[1], &shown[1]).unwrap();
+    tls.reload().unwrap();
+    assert_eq!(exchange().await, [second]);
 }

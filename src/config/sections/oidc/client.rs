@@ -130,13 +130,17 @@ fn credential(r: &mut SettingsReader, method: Option<ClientMethod>) -> Option<Cl
             );
             return None;
         }
-        (true, _) => "oidc.oidcClientKeyFile",
-        (false, Some(ClientMethod::Certificate)) => "oidc.clientAuthentication: tls",
+        (true, _) => CLIENT_KEY_FILE.entry(),
+        (false, Some(ClientMethod::Certificate)) => CLIENT_AUTHENTICATION.entry(),
         (false, _) => return r.secret(&CLIENT_SECRET_FILE).map(ClientCredential::Secret),
     };
     for secret in [CLIENT_SECRET.entry(), CLIENT_SECRET_FILE.entry()] {
         if r.given(secret).is_some() {
-            r.wrong(secret, format!("is set, and so is {other}, which takes its place"), "Keep one of them");
+            r.wrong(
+                other,
+                format!("takes the place of {}, which is set too", secret.path),
+                "Keep one of them",
+            );
             return None;
         }
     }
