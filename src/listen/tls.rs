@@ -55,6 +55,10 @@ impl FromFiles for Certificates {
         self.pair.changed()
     }
 
+    fn generation(&self) -> u64 {
+        self.pair.generation()
+    }
+
     fn reload_and_log(&self) {
         self.pair.reload_and_log();
     }

@@ -85,8 +85,9 @@ impl ClientAuthenticator {
         F: Future<Output = Result<T, E>>,
         E: From<Unreachable>,
     {
+        let used = self.settings.credential.generation();
         let answer = self.attempt(metadata, &send, &verdict).await;
-        if verdict(&answer) == ClientVerdict::Refused && self.has_newer_credential().await {
+        if verdict(&answer) == ClientVerdict::Refused && self.has_newer_credential(used).await {
             return self.attempt(metadata, &send, &verdict).await;
         }
         answer
@@ -166,15 +167,14 @@ impl ClientAuthenticator {
         })
     }
 
-    /// Reads the credential again if its file has changed; false if it has not.
-    async fn has_newer_credential(&self) -> bool {
+    /// Reads the credential again if its file has changed. Whether it is newer than the `used` one then, whoever read it.
+    async fn has_newer_credential(&self, used: u64) -> bool {
         let Some(credential) = self.settings.credential.from_files() else { return false };
         let read = move || {
-            let changed = credential.changed();
-            if changed {
+            if credential.changed() {
                 credential.reload_and_log();
             }
-            changed
+            credential.generation() != used
         };
         tokio::task::spawn_blocking(read).await.unwrap_or(false)
     }

@@ -43,6 +43,11 @@ impl ClientCredential {
         }
     }
 
+    /// How often it has been replaced.
+    pub(super) fn generation(&self) -> u64 {
+        self.from_files().map_or(0, |files| files.generation())
+    }
+
     /// What it is, for an operator.
     pub const fn described(&self) -> &'static str {
         match self {

@@ -4,6 +4,7 @@ use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -19,6 +20,9 @@ const POLL: Duration = Duration::from_secs(10);
 pub trait FromFiles: Send + Sync {
     /// Whether a file has changed since it was last read. Blocks on the file system.
     fn changed(&self) -> bool;
+
+    /// How often the content has been replaced.
+    fn generation(&self) -> u64;
 
     /// Reads the files, even if they look unchanged, and logs the outcome. If they cannot be used, the old content
     /// stays in use. Blocks on the file system.
@@ -40,6 +44,8 @@ pub struct Watched<T, E> {
     /// None for a value that does not come from files.
     read: Option<ReadFiles<T, E>>,
     current: ArcSwap<T>,
+    /// How often the value has been replaced.
+    generation: AtomicU64,
     /// The state of the files when they were last read.
     seen: Mutex<Vec<FileStamp>>,
 }
@@ -52,6 +58,7 @@ impl<T, E> Watched<T, E> {
             files: Vec::new(),
             read: None,
             current: ArcSwap::from_pointee(value),
+            generation: AtomicU64::new(0),
             seen: Mutex::default(),
         })
     }
@@ -68,7 +75,9 @@ impl<T, E> Watched<T, E> {
         // Stamped before reading: if a file changes meanwhile, the next check sees the change.
         let seen = stamps(&files);
         let current = ArcSwap::from_pointee(read()?);
-        Ok(Arc::new(Self { setting, files, read: Some(Box::new(read)), current, seen: Mutex::new(seen) }))
+        let (read, generation, seen): (ReadFiles<T, E>, _, _) =
+            (Box::new(read), AtomicU64::new(0), Mutex::new(seen));
+        Ok(Arc::new(Self { setting, files, read: Some(read), current, generation, seen }))
     }
 
     /// The current value.
@@ -89,6 +98,7 @@ impl<T, E> Watched<T, E> {
         let Some(read) = &self.read else { return Ok(()) };
         *lock(&self.seen) = stamps(&self.files);
         self.current.store(Arc::new(read()?));
+        self.generation.fetch_add(1, Ordering::Release);
         Ok(())
     }
 }
@@ -96,6 +106,10 @@ impl<T, E> Watched<T, E> {
 impl<T: Send + Sync, E: fmt::Display> FromFiles for Watched<T, E> {
     fn changed(&self) -> bool {
         self.read.is_some() && stamps(&self.files) != *lock(&self.seen)
+    }
+
+    fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
     }
 
     fn reload_and_log(&self) {
@@ -166,6 +180,7 @@ mod tests {
         assert_eq!(secret.current().expose(), "first");
         secret.reload_and_log();
         assert_eq!((secret.current().expose(), secret.changed()), ("second!", false));
+        assert_eq!(secret.generation(), 1);
     }
 
     #[test]
@@ -192,6 +207,7 @@ mod tests {
             assert!(secret.changed());
             secret.reload_and_log();
             assert_eq!((secret.current().expose(), secret.changed()), ("first", false), "{bad:?}");
+            assert_eq!(secret.generation(), 0);
         }
         fs::remove_file(&file).unwrap();
         assert!(secret.changed());
