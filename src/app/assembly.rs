@@ -158,7 +158,7 @@ impl App {
         tracing::info!(soft, hard, connections = budget.connections, "limits on open files and connections");
         let background = BackgroundWork {
             provider: self.provider,
-            grants: self.grants,
+            grants: Arc::clone(&self.grants),
             gateway: Arc::clone(&self.gateway),
             coder: self.coder,
             admin: self.admin,
@@ -198,6 +198,9 @@ impl App {
         shutdown.force();
         background.close();
         background.wait().await;
+        if let Err(error) = self.grants.close().await {
+            tracing::warn!(%error, "the last writes are in vestibule.db-wal, not in vestibule.db: keep both files together");
+        }
         tracing::info!("stopped");
         outcome
     }

@@ -20,7 +20,17 @@ const LOG: &str = "warn,vestibule::oidc::error_log=off";
 
 /// Prints a summary of the configuration and hints about likely mistakes; if `online`, asks the provider and Coder too.
 pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut dyn Write) -> Exit {
-    let machine = app::check_machine(&config, &Clock::system());
+    let runtime = match Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            return after_writing(
+                writeln!(err, "vestibule: cannot start the runtime: {error}"),
+                Exit::Failed,
+            );
+        }
+    };
+    let mut machine = app::check_machine(&config, &Clock::system());
+    machine.push(runtime.block_on(app::check_store(&config)));
     let is_wrong = |finding: &&Finding| finding.level == Level::Wrong;
     if let Err(error) = app::check_files(&config) {
         let mut reasons = machine.iter().filter(is_wrong);
@@ -42,15 +52,6 @@ pub(super) fn run(config: Config, online: bool, out: &mut dyn Write, err: &mut d
     if !online {
         return offline;
     }
-    let runtime = match Builder::new_current_thread().enable_all().build() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            return after_writing(
-                writeln!(out, "\nCannot ask the provider and Coder: {error}"),
-                Exit::Failed,
-            );
-        }
-    };
     let log = telemetry::LogSettings { filter: LOG.to_owned(), format: telemetry::LogFormat::Text };
     let findings =
         match telemetry::log_during(&log, || runtime.block_on(app::check_online(config, Clock::system()))) {

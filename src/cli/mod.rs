@@ -68,7 +68,7 @@ enum Command {
         #[command(subcommand)]
         action: sessions::SessionsCommand,
     },
-    /// Look after the store
+    /// Back up the store, or seal it with a new key
     Store {
         #[command(subcommand)]
         action: store::StoreCommand,

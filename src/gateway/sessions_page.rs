@@ -82,7 +82,7 @@ impl SessionsEndpoint {
             csrf: &csrf,
             action: link_to(SESSIONS_PAGE),
             notice,
-            now: self.clock.now(),
+            now: self.clock.wall(),
         };
         Ok(self.pages.sessions(&view, context.request))
     }

@@ -15,6 +15,7 @@ use super::settings::GrantSettings;
 use super::sign_in::{AnswerError, BindError, TakenState, TokenReply};
 use super::store::{Device, Filter, Listed, OpenError, Scope, Store, StoreError};
 use super::terminator::{EndedSession, EndedThere};
+use super::upkeep::clock_watch;
 use super::vault::{Resealed, Vault};
 use crate::oidc::{ClaimMap, VerifiedIdentity};
 use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Issuer, Keyring, Secret, Timestamp, TokenHash};
@@ -43,7 +44,8 @@ impl Grants {
     ) -> Result<Arc<Self>, OpenError> {
         let vault = Vault::new(keyring);
         vault.check(&*store).await?;
-        Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, provider, clock) }))
+        let setting = clock_watch::resume(&clock, &*store, settings.recheck).await?;
+        Ok(Arc::new(Self { services: GrantServices::new(&settings, store, vault, provider, clock, setting) }))
     }
 
     /// What is known of a credential without asking anybody. The hot path: one look-up in memory, atomics only; no
@@ -322,13 +324,18 @@ impl Grants {
         self.services.refresher.ask_again(key).await
     }
 
-    /// At most `limit` live sessions and tokens, most recently seen first.
+    /// At most `limit` live sessions and tokens, most recently seen first, with the times of the wall clock.
     ///
     /// # Errors
     ///
     /// The store failed.
     pub async fn list(&self, filter: Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
-        self.services.store.list(filter, limit).await
+        let mut listed = self.services.store.list(filter, limit).await?;
+        for entry in &mut listed {
+            entry.created_at = self.services.clock.to_wall(entry.created_at);
+            entry.last_seen = self.services.clock.to_wall(entry.last_seen);
+        }
+        Ok(listed)
     }
 
     /// The provider's last known discovery document and keys, as stored by [`Self::keep_documents`].
@@ -362,6 +369,16 @@ impl Grants {
     /// ([`super::CredentialHandle::has_ended`]), also when that happened while nobody waited. For one task.
     pub async fn next_end(&self) {
         self.services.memory.next_end().await;
+    }
+
+    /// Finishes all writes and closes the store, so that its file alone is the whole store. To be called when nothing
+    /// uses the grants any more: what comes later fails.
+    ///
+    /// # Errors
+    ///
+    /// The last writes are not merged into the file. The next start does that.
+    pub async fn close(&self) -> Result<(), StoreError> {
+        self.services.store.close().await
     }
 
     /// How much is in memory.

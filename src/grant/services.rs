@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::credentials::Credentials;
 use super::judge::Judge;
-use super::memory::GrantMemory;
+use super::memory::{ClockSetting, GrantMemory};
 use super::parts::GrantParts;
 use super::refresh::{GrantProvider, ProviderLink, Refresher};
 use super::settings::GrantSettings;
@@ -20,6 +20,7 @@ use crate::types::Clock;
 pub(super) struct GrantServices {
     pub(super) store: Arc<dyn Store>,
     pub(super) vault: Arc<Vault>,
+    pub(super) clock: Clock,
     /// The grants in use, and the hot path.
     pub(super) memory: Arc<GrantMemory>,
     /// Ends sessions, tokens and grants.
@@ -41,15 +42,18 @@ pub(super) struct GrantServices {
 }
 
 impl GrantServices {
-    /// Services over a store that `vault` has checked. Their tasks run on the caller's runtime.
+    /// Services over a store that `vault` has checked and that knows `setting` of the clock. Their tasks run on the
+    /// caller's runtime.
     pub(super) fn new(
         settings: &GrantSettings,
         store: Arc<dyn Store>,
         vault: Vault,
         provider: Arc<dyn GrantProvider>,
         clock: Clock,
+        setting: ClockSetting,
     ) -> Self {
         let (memory, seen) = GrantMemory::new(settings, clock.clone());
+        memory.register().resume_clock_setting(setting);
         let provider = Arc::new(ProviderLink::new(provider, clock.clone()));
         let (memory, vault, runtime) = (Arc::new(memory), Arc::new(vault), WorkRuntime::current());
         let parts = GrantParts { store, memory, vault, runtime, clock };
@@ -70,7 +74,7 @@ impl GrantServices {
         Self {
             sign_ins: SignIns::new(&parts, provider, Arc::clone(&terminator)),
             answers: TokenAnswers::new(&parts, Arc::clone(&refresher)),
-            upkeep: GrantUpkeep::new(&parts, settings, upkeep, seen),
+            upkeep: GrantUpkeep::new(&parts, settings, upkeep, seen, setting),
             terminator,
             credentials,
             refresher,
@@ -79,6 +83,7 @@ impl GrantServices {
             memory: parts.memory,
             store: parts.store,
             vault: parts.vault,
+            clock: parts.clock,
         }
     }
 }

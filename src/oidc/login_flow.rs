@@ -60,7 +60,8 @@ impl LoginFlow {
         let RedeemedCode { known, answer, id_token, answered_at } = self.redeem(&login, answer).await?;
         let tokens = answer.tokens().map_err(LoginError::Provider)?;
         let failed = |error, claims: &ClaimMap| self.failed(error, &id_token, claims);
-        if let Err(error) = check_reauthentication(&login, &id_token) {
+        if let Err(error) = check_reauthentication(&login, self.clock.to_wall(login.started_at()), &id_token)
+        {
             self.revocation.give_back(&answer).await;
             return Err(failed(error, &id_token.claims));
         }
@@ -72,7 +73,7 @@ impl LoginFlow {
         };
         match judge(&claims, &self.settings) {
             Ok(person) => {
-                let access_expires_at = tokens.expiry(answered_at, id_token.expires_at);
+                let access_expires_at = tokens.expiry(answered_at, self.clock.of_wall(id_token.expires_at));
                 Ok(self.identify(tokens.clone(), id_token, (user_info, claims), person, access_expires_at))
             }
             Err(refusal) => {
@@ -98,8 +99,12 @@ impl LoginFlow {
         let answered_at = self.clock.now();
         let tokens = answer.tokens()?;
         let unverified = tokens.unverified_id_token.as_ref().ok_or(IdTokenError::Missing)?;
-        let expected =
-            ExpectedIdToken::at_sign_in(&self.settings, &login.nonce, &tokens.access_token, answered_at);
+        let expected = ExpectedIdToken::at_sign_in(
+            &self.settings,
+            &login.nonce,
+            &tokens.access_token,
+            self.clock.wall(),
+        );
         let id_token = self.verifier.id_token(&known, unverified, &expected).await?;
         Ok(RedeemedCode { known, answer, id_token, answered_at })
     }
@@ -149,7 +154,11 @@ impl LoginFlow {
 ///
 /// A missing `auth_time` locks nobody out: the OpenID Connect provider of npm (9.13.3) sends none by default. With
 /// `oidc.maxAge` the claim is required, and the rules of the ID token have checked it.
-fn check_reauthentication(login: &PendingLogin, id_token: &IdToken) -> Result<(), LoginError> {
+fn check_reauthentication(
+    login: &PendingLogin,
+    started_at: Timestamp,
+    id_token: &IdToken,
+) -> Result<(), LoginError> {
     if !login.reauthenticates() {
         return Ok(());
     }
@@ -162,7 +171,7 @@ fn check_reauthentication(login: &PendingLogin, id_token: &IdToken) -> Result<()
         return Ok(());
     };
     let at = numeric_date(claim).ok_or(IdTokenError::Claim("auth_time"))?;
-    if at + CLOCK_LEEWAY < login.started_at() { Err(LoginError::NotAsked) } else { Ok(()) }
+    if at + CLOCK_LEEWAY < started_at { Err(LoginError::NotAsked) } else { Ok(()) }
 }
 
 /// Takes the code from a response that belongs to this sign-in, comes from this provider, and is not an error.

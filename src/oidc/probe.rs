@@ -138,7 +138,7 @@ impl ProviderProbe {
         };
         let text =
             |name| answer.headers().get(name).and_then(|value: &http::HeaderValue| value.to_str().ok());
-        let ahead = text(header::DATE).and_then(|date| ahead(date, self.clock.now()));
+        let ahead = text(header::DATE).and_then(|date| ahead(date, self.clock.wall()));
         let outcome = match answer.status() {
             status if status.is_client_error() => AuthorizationProbe::Refused(status.as_u16()),
             status if status.is_redirection() => text(header::LOCATION)

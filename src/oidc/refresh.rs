@@ -184,7 +184,8 @@ impl RefreshFlow {
             judged => judged?,
         };
         let unknown = refreshed.answered_at + UNKNOWN_ACCESS_TOKEN_LIFE;
-        let expires_with = id_token.as_ref().map_or(unknown, |id_token| id_token.expires_at);
+        let expires_with =
+            id_token.as_ref().map_or(unknown, |id_token| self.clock.of_wall(id_token.expires_at));
         let (id_token, sid) = match id_token {
             Some(id_token) => (Some(id_token.text), id_token.sid.map_or(Sid::Missing, Sid::Present)),
             None => (None, Sid::NotTold),
@@ -211,7 +212,7 @@ impl RefreshFlow {
         let id_token = match &tokens.unverified_id_token {
             Some(unverified) => {
                 let (settings, access_token) = (&self.settings, &tokens.access_token);
-                let expected = ExpectedIdToken::at_refresh(settings, key, access_token, self.clock.now());
+                let expected = ExpectedIdToken::at_refresh(settings, key, access_token, self.clock.wall());
                 let verified = self.verifier.id_token(known, unverified, &expected).await;
                 Some(verified.map_err(|error| match error {
                     IdTokenError::Subject => JudgeError::AnotherSubject,

@@ -93,7 +93,7 @@ impl UserInfoEndpoint {
     ) -> Result<ClaimMap, UserInfoError> {
         let unverified = std::str::from_utf8(body).map_err(|_| JwsError::Malformed)?.trim();
         let claims = self.verifier.user_info(known, unverified).await?;
-        check_signed(&claims, self.settings.issuer.as_str(), &self.settings.client_id, self.clock.now())?;
+        check_signed(&claims, self.settings.issuer.as_str(), &self.settings.client_id, self.clock.wall())?;
         about(claims, subject)
     }
 }

@@ -64,7 +64,7 @@ impl TokenVerifier {
         if !self.logout_algorithms(&known).contains(&claims.algorithm) {
             return Err(LogoutTokenError::Algorithm(claims.algorithm));
         }
-        check_logout_claims(&claims.map, settings.issuer.as_str(), &settings.client_id, self.clock.now())
+        check_logout_claims(&claims.map, settings.issuer.as_str(), &settings.client_id, self.clock.wall())
     }
 
     /// Verifies the signature of a userinfo response; the caller checks its claims.

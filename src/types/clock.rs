@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::ops::{Add, Sub};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -106,8 +106,19 @@ impl Add<Duration> for Moment {
 static BEGINNING: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 /// The source of time: the system, or a test.
+///
+/// It has two times. [`Self::now`] only passes: every life, limit and pause is measured with it. [`Self::wall`] is what
+/// the machine's clock shows, for protocols and people. Both are the same until the machine's clock is set.
 #[derive(Clone, Debug)]
-pub struct Clock(Option<Arc<Hands>>);
+pub struct Clock(Arc<ClockState>);
+
+#[derive(Debug)]
+struct ClockState {
+    /// None for the system.
+    hands: Option<Arc<Hands>>,
+    /// The gateway's time when the monotonic clock began, in milliseconds since the Unix epoch.
+    base: AtomicI64,
+}
 
 /// The two times of a manual clock.
 #[derive(Debug)]
@@ -115,25 +126,37 @@ struct Hands {
     /// The wall clock, in milliseconds since the Unix epoch.
     wall: AtomicI64,
     /// The time that has passed, in milliseconds.
-    passed: AtomicU64,
+    passed: AtomicI64,
 }
 
 impl Clock {
-    /// The system's wall clock.
-    pub const fn system() -> Self {
-        Self(None)
+    /// The system's clocks.
+    pub fn system() -> Self {
+        Self::beginning(None)
     }
 
     /// A clock that only a test moves, and its control.
     pub fn manual(start: Timestamp) -> (Self, ManualClock) {
-        let hands = Arc::new(Hands { wall: AtomicI64::new(start.as_millis()), passed: AtomicU64::new(0) });
-        (Self(Some(Arc::clone(&hands))), ManualClock(hands))
+        let hands = Arc::new(Hands { wall: AtomicI64::new(start.as_millis()), passed: AtomicI64::new(0) });
+        (Self::beginning(Some(Arc::clone(&hands))), ManualClock(hands))
+    }
+
+    fn beginning(hands: Option<Arc<Hands>>) -> Self {
+        let clock = Self(Arc::new(ClockState { hands, base: AtomicI64::new(0) }));
+        clock.resume(0);
+        clock
+    }
+
+    /// The gateway's time: the wall clock's when this clock began, and what has passed since. Setting the wall clock
+    /// does not change it. What is stored has this time; [`Self::resume`] continues it after a restart.
+    pub fn now(&self) -> Timestamp {
+        Timestamp(self.0.base.load(Ordering::Relaxed).saturating_add(self.passed()))
     }
 
     /// The wall clock's time, for protocols and people. It can be set, also backwards.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads the system's clock")]
-    pub fn now(&self) -> Timestamp {
-        match &self.0 {
+    pub fn wall(&self) -> Timestamp {
+        match &self.0.hands {
             Some(hands) => Timestamp(hands.wall.load(Ordering::Relaxed)),
             None => Timestamp(millis_of(SystemTime::now())),
         }
@@ -141,9 +164,38 @@ impl Clock {
 
     /// The present moment, whatever the wall clock is set to.
     pub fn moment(&self) -> Moment {
-        match &self.0 {
-            Some(hands) => Moment(Duration::from_millis(hands.passed.load(Ordering::Relaxed))),
+        match &self.0.hands {
+            Some(hands) => Moment(Duration::from_millis(hands.passed.load(Ordering::Relaxed).unsigned_abs())),
             None => Moment(BEGINNING.elapsed()),
+        }
+    }
+
+    /// How far the gateway's time is ahead of the wall clock, in milliseconds; negative when it is behind. It changes
+    /// when the wall clock is set.
+    pub fn ahead(&self) -> i64 {
+        self.now().0.saturating_sub(self.wall().0)
+    }
+
+    /// Continues the time of an earlier process, which was `ahead` of the wall clock.
+    pub fn resume(&self, ahead: i64) {
+        let now = self.wall().0.saturating_add(ahead);
+        self.0.base.store(now.saturating_sub(self.passed()), Ordering::Relaxed);
+    }
+
+    /// What the wall clock, as it is set now, shows or showed at a moment of the gateway's time.
+    pub fn to_wall(&self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.saturating_sub(self.ahead()))
+    }
+
+    /// The gateway's time at a moment of the wall clock: the expiry that a protocol gives, for example.
+    pub fn of_wall(&self, at: Timestamp) -> Timestamp {
+        Timestamp(at.0.saturating_add(self.ahead()))
+    }
+
+    fn passed(&self) -> i64 {
+        match &self.0.hands {
+            Some(hands) => hands.passed.load(Ordering::Relaxed),
+            None => millis(BEGINNING.elapsed()),
         }
     }
 }
@@ -160,12 +212,17 @@ impl ManualClock {
     /// Advances the time.
     pub fn advance(&self, by: Duration) {
         self.0.wall.fetch_add(millis(by), Ordering::Relaxed);
-        self.0.passed.fetch_add(u64::try_from(by.as_millis()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.0.passed.fetch_add(millis(by), Ordering::Relaxed);
     }
 
     /// Sets the wall clock, without time passing.
     pub fn set(&self, to: Timestamp) {
         self.0.wall.store(to.as_millis(), Ordering::Relaxed);
+    }
+
+    /// Sets the wall clock forth (or back, when negative) by milliseconds, without time passing.
+    pub fn step(&self, millis: i64) {
+        self.0.wall.fetch_add(millis, Ordering::Relaxed);
     }
 }
 
@@ -191,11 +248,32 @@ mod tests {
     #[test]
     fn setting_the_wall_clock_lets_no_time_pass() {
         let (clock, hand) = Clock::manual(Timestamp::from_seconds(10_000));
-        let begun = clock.moment();
+        let (begun, now) = (clock.moment(), clock.now());
         hand.set(Timestamp::from_seconds(10));
-        assert_eq!((clock.now().as_seconds(), clock.moment()), (10, begun));
+        assert_eq!((clock.wall().as_seconds(), clock.moment(), clock.now()), (10, begun, now));
         hand.advance(Duration::from_secs(5));
-        assert_eq!((clock.now().as_seconds(), clock.moment().since(begun).as_secs()), (15, 5));
+        assert_eq!((clock.wall().as_seconds(), clock.moment().since(begun).as_secs()), (15, 5));
+        assert_eq!(clock.now(), now + Duration::from_secs(5));
         assert_eq!(begun.since(clock.moment()), Duration::ZERO);
+    }
+
+    #[test]
+    fn the_time_goes_on_after_a_restart_and_is_shown_as_the_wall_clock_is_set() {
+        let (clock, hand) = Clock::manual(Timestamp::from_seconds(10_000));
+        let begun = clock.now();
+        hand.step(-3_600_000);
+        let ahead = clock.ahead();
+        assert_eq!((ahead, clock.to_wall(begun)), (3_600_000, clock.wall()));
+        assert_eq!(clock.of_wall(clock.wall()), begun);
+        clock.resume(0);
+        assert_eq!(clock.now(), clock.wall(), "as a process that knows nothing of the earlier one");
+        hand.advance(Duration::from_secs(5));
+        clock.resume(ahead);
+        assert_eq!(clock.now(), begun + Duration::from_secs(5));
+    }
+
+    #[test]
+    fn the_systems_two_times_agree_at_first() {
+        assert!(Clock::system().ahead().abs() < 1_000);
     }
 }

@@ -58,6 +58,7 @@ mod sessions_page;
 mod sign_in;
 mod sign_out;
 mod stand_in;
+mod store_files;
 mod tls;
 mod tunnels;
 mod wanted_page;

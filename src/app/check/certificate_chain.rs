@@ -50,7 +50,7 @@ pub(super) fn look(config: &Config, clock: &Clock) -> Vec<Finding> {
     let Some(leaf) = chain.leaf() else { return findings };
     findings.extend(chain.certificates().iter().filter_map(|certificate| version(certificate, &file)));
     findings.extend(
-        chain.certificates().iter().filter_map(|certificate| validity(certificate, &file, clock.now())),
+        chain.certificates().iter().filter_map(|certificate| validity(certificate, &file, clock.wall())),
     );
     findings.extend(names(leaf, config, &file));
     findings.extend(order(&chain, &file));

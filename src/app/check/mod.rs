@@ -12,6 +12,7 @@
 //! | the way from clients to the gateway | `access.rs` |
 //! | what ends with a user's access | `relay.rs` |
 //! | the limit on open files | `open_files.rs` |
+//! | the store's database | `store.rs` |
 //! | the server certificate | `certificate_chain.rs` |
 //! | the gateway's certificates as a client, and its authorities | `client_certificates.rs` |
 //!
@@ -28,6 +29,7 @@ mod documents;
 mod finding;
 mod open_files;
 mod relay;
+mod store;
 mod told;
 
 use std::sync::Arc;
@@ -65,6 +67,11 @@ pub fn check_machine(config: &Config, clock: &Clock) -> Vec<Finding> {
     findings.extend(certificate_chain::look(config, clock));
     findings.extend(client_certificates::look(config, clock));
     findings
+}
+
+/// Examines the store.
+pub async fn check_store(config: &Config) -> Finding {
+    store::look(config).await
 }
 
 /// Checks the provider, Coder and, through the access URL, the gateway.

@@ -12,4 +12,5 @@ mod sign_ins_in_progress;
 
 pub use grant_memory::MemorySizes;
 pub(in crate::grant) use grant_memory::{GrantMemory, SeenCredentials};
+pub(in crate::grant) use register::{CLOCK_SET_TOLERANCE, ClockSetting};
 pub(in crate::grant) use sign_ins_in_progress::SignInInProgress;

@@ -13,9 +13,9 @@ use crate::grant::credential::{CredentialEntry, CredentialPart, GrantState, User
 use crate::grant::store::{Ended, GrantHead, UserRow};
 use crate::types::{Clock, CoderUserId, GrantId, Timestamp, TokenHash, TokenHashState};
 
-/// How far the clock may be set back without consequences. Unlike the leeway for tokens, which concerns the provider's
+/// How far the wall clock may be set without consequences. Unlike the leeway for tokens, which concerns the provider's
 /// clock, this concerns the gateway's own.
-const CLOCK_SET_BACK_TOLERANCE: Duration = Duration::from_mins(1);
+pub(in crate::grant) const CLOCK_SET_TOLERANCE: Duration = Duration::from_mins(1);
 
 /// The grants, users and credentials in use, each once.
 #[derive(Debug)]
@@ -32,8 +32,17 @@ pub(in crate::grant) struct Register {
     /// How long a confirmation of the provider counts (`session.recheck`).
     recheck: Duration,
     clock: Clock,
-    /// The latest moment the clock has shown.
-    latest: Timestamp,
+    /// The last known setting of the wall clock.
+    setting: ClockSetting,
+}
+
+/// How the wall clock is set, compared to the gateway's time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::grant) struct ClockSetting {
+    /// How far the gateway's time is ahead of the wall clock, in milliseconds.
+    pub(in crate::grant) ahead: i64,
+    /// Since when. Confirmations from before do not count any more.
+    pub(in crate::grant) since: Timestamp,
 }
 
 /// A grant with its sessions.
@@ -72,7 +81,7 @@ impl Register {
             sign_ins: SignInsInProgress::default(),
             refresh_required: HashMap::new(),
             recheck,
-            latest: clock.now(),
+            setting: ClockSetting { ahead: clock.ahead(), since: Timestamp::EPOCH },
             clock,
         }
     }
@@ -87,7 +96,7 @@ impl Register {
     /// the clock was corrected, and is stale.
     fn stale_at(&self, head: &GrantHead) -> Timestamp {
         let now = self.clock.now();
-        if head.checked_at > now + CLOCK_SET_BACK_TOLERANCE {
+        if head.checked_at > now + CLOCK_SET_TOLERANCE {
             return now;
         }
         if !head.refreshable {
@@ -96,23 +105,38 @@ impl Register {
         if let Some(since) = self.refresh_required.get(&head.id).filter(|since| head.checked_at < **since) {
             return *since;
         }
-        head.access_expires_at.min(head.checked_at + self.recheck)
+        let stale_at = head.access_expires_at.min(head.checked_at + self.recheck);
+        if head.checked_at < self.setting.since { stale_at.min(self.setting.since) } else { stale_at }
     }
 
-    /// Detects a clock that was set back by more than [`CLOCK_SET_BACK_TOLERANCE`]. Everything becomes stale then:
-    /// confirmations would otherwise stay fresh for as long as the clock was ahead.
+    /// Detects that the wall clock was set by more than [`CLOCK_SET_TOLERANCE`]. Everything becomes stale then: a clock
+    /// that stood still while the machine slept must not make confirmations last longer.
     pub(in crate::grant) fn watch_the_clock(&mut self) {
-        let now = self.clock.now();
-        if now + CLOCK_SET_BACK_TOLERANCE < self.latest {
-            tracing::warn!("the clock was set back: every authorization is checked again");
+        let (now, ahead) = (self.clock.now(), self.clock.ahead());
+        let set_by = Duration::from_millis(ahead.abs_diff(self.setting.ahead));
+        if set_by > CLOCK_SET_TOLERANCE {
+            let direction = if ahead > self.setting.ahead { "back" } else { "forward" };
+            tracing::warn!(
+                seconds = set_by.as_secs(),
+                "the clock was set {direction}: every authorization is checked again, and all limits go on as before"
+            );
+            self.setting = ClockSetting { ahead, since: now };
             let live: Vec<_> = self.grants.values().filter_map(|known| known.state.upgrade()).collect();
             for grant in live {
                 grant.mark_stale(now);
                 self.settle(grant.user());
             }
-            self.latest = now;
         }
-        self.latest = self.latest.max(now);
+    }
+
+    /// The last known setting of the wall clock.
+    pub(in crate::grant) fn clock_setting(&self) -> ClockSetting {
+        self.setting
+    }
+
+    /// Continues with the setting that an earlier process knew.
+    pub(in crate::grant) fn resume_clock_setting(&mut self, setting: ClockSetting) {
+        self.setting = setting;
     }
 
     /// Marks grants to be refreshed at the next request, where they have a refresh token.

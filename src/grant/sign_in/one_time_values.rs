@@ -60,8 +60,8 @@ impl OneTimeValues {
         }
     }
 
-    /// Spends a value of some `domain`: true the first time, false when already spent. It is remembered until `until`,
-    /// across restarts.
+    /// Spends a value of some `domain`: true the first time, false when already spent. It is remembered until `until`
+    /// on the wall clock, across restarts.
     ///
     /// # Errors
     ///
@@ -72,7 +72,7 @@ impl OneTimeValues {
         value: &str,
         until: Timestamp,
     ) -> Result<bool, StoreError> {
-        self.store.spend(stored_as(domain, value), until).await
+        self.store.spend(stored_as(domain, value), self.clock.of_wall(until)).await
     }
 
     /// Takes the state of an attempt that began at `begun_at`. None when it was already taken, even by an earlier

@@ -15,6 +15,12 @@ pub enum StoreError {
     /// The disk is full.
     #[error("the store's disk is full: make room, nothing can be signed in or refreshed until then")]
     Full,
+    /// A file of the store was deleted or replaced while it is open.
+    #[error(
+        "{0} was deleted, moved or replaced while the gateway uses it, so nothing can be stored: put it back; if you \
+         cannot, restart the gateway"
+    )]
+    Moved(PathBuf),
     /// The store cannot be written.
     #[error("the store is read-only: make its folder and files writable for the gateway's user")]
     ReadOnly,
@@ -49,9 +55,37 @@ pub enum OpenError {
          store.embedded.path"
     )]
     InUse(PathBuf),
+    /// Its database is empty.
+    #[error(
+        "{0} is empty (0 bytes): restore it from a backup, or move it aside to begin with a new store; people sign in \
+         again then"
+    )]
+    Empty(PathBuf),
+    /// Its database is missing, but the log of its last writes is there.
+    #[error(
+        "{0} is missing, but its write-ahead log (-wal) is there: put the database back; or move the log aside to \
+         begin with a new store; people sign in again then"
+    )]
+    Headless(PathBuf),
+    /// Its database is not this program's.
+    #[error(
+        "{path} is not a store of this program, but {what}: let store.embedded.path name a folder of its own, or move \
+         the file aside"
+    )]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+        /// What it is.
+        what: String,
+    },
     /// A newer version of the program created it.
-    #[error("the store is of version {found}, this program knows versions up to {known}: run a newer one")]
+    #[error(
+        "{path} is of version {found}, this program knows versions up to {known}: run a newer program, or restore a \
+         backup that this one made"
+    )]
     Newer {
+        /// The database.
+        path: PathBuf,
         /// The store's version.
         found: i64,
         /// The newest known version.

@@ -12,7 +12,7 @@ mod rows;
 
 use futures_util::future::BoxFuture;
 
-pub use embedded::Embedded;
+pub use embedded::{BackupError, Embedded, back_up, identify};
 pub use error::{OpenError, StoreError};
 pub use key_file::{KeyFileError, WatchedKeyFile, key_file, watch_key_file};
 pub use rows::{
@@ -121,4 +121,15 @@ pub trait Store: Send + Sync + 'static {
         hashes: Timestamp,
         limit: u32,
     ) -> StoreFuture<'_, u64>;
+
+    /// Corrects moments later than `now`, which a clock set back before this start left behind, so that every limit
+    /// counts from now at the latest. A confirmation by the provider or Coder from the future counts as made at
+    /// `confirmed`. Returns how many rows.
+    fn correct_future(&self, now: Timestamp, confirmed: Timestamp) -> StoreFuture<'_, u64>;
+
+    /// Whether what is written now is still found at the next start, as far as that can be seen without writing.
+    fn verify(&self) -> StoreFuture<'_, ()>;
+
+    /// Finishes all writes and closes the store. Nothing can be read or written afterwards.
+    fn close(&self) -> StoreFuture<'_, ()>;
 }

@@ -2,6 +2,7 @@
 
 mod answers;
 mod background;
+mod clock;
 mod declined;
 mod ending;
 mod fake_provider;

@@ -78,7 +78,7 @@ impl Scripted {
 }
 
 /// The methods that only read. Every other one is a write, also one added later.
-const READS: [&str; 10] = [
+const READS: [&str; 12] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
@@ -89,6 +89,8 @@ const READS: [&str; 10] = [
     "due_revocations",
     "note",
     "list",
+    "verify",
+    "close",
 ];
 
 /// Whether a method of the store writes.
@@ -136,4 +138,7 @@ scripted! {
     fn set_note(&self, name: &'static str, value: Vec<u8>) -> ();
     fn list(&self, filter: Filter, limit: u32) -> Vec<Listed>;
     fn forget(&self, now: Timestamp, grants: Timestamp, hashes: Timestamp, limit: u32) -> u64;
+    fn correct_future(&self, now: Timestamp, confirmed: Timestamp) -> u64;
+    fn verify(&self) -> ();
+    fn close(&self) -> ();
 }

@@ -1,7 +1,9 @@
 //! Work without a request: tunnels' authorizations, last-seen moments, revocation, sweeping.
 
+pub(super) mod clock_watch;
 mod last_seen;
 mod revoker;
+mod store_watch;
 mod sweeper;
 mod tunnel_watch;
 
@@ -12,14 +14,16 @@ use tokio::time::MissedTickBehavior;
 use tokio_util::sync::CancellationToken;
 
 use super::judge::Judge;
-use super::memory::SeenCredentials;
+use super::memory::{ClockSetting, SeenCredentials};
 use super::parts::GrantParts;
 use super::refresh::{ProviderLink, Refresher};
 use super::settings::GrantSettings;
 use super::sign_in::OneTimeValues;
 use super::terminator::Terminator;
+use clock_watch::ClockWatch;
 use last_seen::LastSeenWriter;
 use revoker::Revoker;
+use store_watch::StoreWatch;
 use sweeper::Sweeper;
 use tunnel_watch::TunnelWatch;
 
@@ -31,6 +35,9 @@ const FLUSH_EVERY: Duration = Duration::from_mins(1);
 
 /// How often the gateway looks for due revocations.
 const REVOKE_EVERY: Duration = Duration::from_secs(2);
+
+/// How often the gateway looks whether the store's files are in place, and whether the clock was set.
+const WATCH_EVERY: Duration = Duration::from_secs(2);
 
 /// How often old entries are swept.
 const SWEEP_EVERY: Duration = Duration::from_mins(10);
@@ -44,6 +51,8 @@ pub(super) struct GrantUpkeep {
     last_seen: LastSeenWriter,
     revoker: Revoker,
     sweeper: Sweeper,
+    clock: ClockWatch,
+    store: StoreWatch,
     refresher: Arc<Refresher>,
     provider: Arc<ProviderLink>,
 }
@@ -58,12 +67,14 @@ pub(super) struct UpkeepServices {
 }
 
 impl GrantUpkeep {
-    /// The work for these services; `seen` are the credentials whose last-seen moment must be written.
+    /// The work for these services; `seen` are the credentials whose last-seen moment must be written, `setting` is how
+    /// the clock is set according to the store.
     pub(super) fn new(
         parts: &GrantParts,
         settings: &GrantSettings,
         services: UpkeepServices,
         seen: SeenCredentials,
+        setting: ClockSetting,
     ) -> Self {
         let UpkeepServices { judge, refresher, provider, terminator, one_time_values } = services;
         Self {
@@ -71,6 +82,8 @@ impl GrantUpkeep {
             last_seen: LastSeenWriter::new(seen, Arc::clone(&parts.store)),
             revoker: Revoker::new(parts, Arc::clone(&provider)),
             sweeper: Sweeper::new(parts, settings, one_time_values, terminator),
+            clock: ClockWatch::new(parts, setting),
+            store: StoreWatch::new(parts),
             refresher,
             provider,
         }
@@ -82,6 +95,7 @@ impl GrantUpkeep {
             every(&stop, TUNNELS_EVERY, || async { self.look_at_tunnels() }),
             every(&stop, FLUSH_EVERY, || self.flush()),
             every(&stop, REVOKE_EVERY, || self.revoke_due()),
+            every(&stop, WATCH_EVERY, || self.watch()),
             every(&stop, SWEEP_EVERY, || self.sweep()),
         );
         // Cutting off a refresh now would lose the new refresh token: authentik has rotated the old one.
@@ -89,6 +103,13 @@ impl GrantUpkeep {
             tracing::warn!("stopping in the middle of a refresh: its user may have to sign in again");
         }
         self.flush().await;
+        self.clock.keep().await;
+    }
+
+    /// Logs whether the store's files are in place, and stores how the clock was set.
+    pub(super) async fn watch(&self) {
+        self.store.look().await;
+        self.clock.keep().await;
     }
 
     /// Judges the authorizations of open tunnels that are stale or exceed a limit.

@@ -158,3 +158,22 @@ fn a_module_that_is_declared_for_tests_is_no_code_with_all_below_it() {
     let names: Vec<_> = code_files(files).into_iter().map(|file| file.name).collect();
     assert_eq!(names, ["a/mod.rs", "a/b.rs"]);
 }
+
+/// What lasts is measured with `Clock::now`, which nobody can set. The wall clock is for what a protocol says (the
+/// provider's tokens, certificates) and for what people read.
+#[test]
+fn only_protocols_and_people_are_given_the_wall_clock() {
+    const READERS: [&str; 8] = [
+        "app/check/certificate_chain.rs",
+        "gateway/sessions_page.rs",
+        "oidc/login_flow.rs",
+        "oidc/probe.rs",
+        "oidc/refresh.rs",
+        "oidc/user_info.rs",
+        "oidc/verifier.rs",
+        "types/clock.rs",
+    ];
+    let reads = |file: &&CodeFile| file.code.iter().any(|token| token.is_word("wall"));
+    let readers: Vec<_> = library().iter().filter(reads).map(|file| file.name.as_str()).collect();
+    assert_eq!(readers, READERS);
+}

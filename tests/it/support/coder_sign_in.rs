@@ -150,7 +150,7 @@ impl Shared {
             linked_id: linked_id.clone(),
             access_token: tokens["access_token"].as_str().unwrap().to_owned(),
             refresh_token: tokens["refresh_token"].as_str().unwrap_or_default().to_owned(),
-            expiry: self.clock.now().as_seconds() + tokens["expires_in"].as_i64().unwrap_or(0),
+            expiry: self.clock.wall().as_seconds() + tokens["expires_in"].as_i64().unwrap_or(0),
         };
         let mut state = self.state();
         let converting = state.converting.remove(merge.state);
@@ -272,7 +272,7 @@ impl Shared {
         };
         if key.login_type == "oidc"
             && let Some(link) = link
-            && link.expiry <= self.clock.now().as_seconds()
+            && link.expiry <= self.clock.wall().as_seconds()
         {
             self.refresh(&key, &link).await?;
         }
@@ -297,7 +297,7 @@ impl Shared {
             if let Some(refresh_token) = tokens["refresh_token"].as_str() {
                 refresh_token.clone_into(&mut link.refresh_token);
             }
-            link.expiry = self.clock.now().as_seconds() + tokens["expires_in"].as_i64().unwrap_or(0);
+            link.expiry = self.clock.wall().as_seconds() + tokens["expires_in"].as_i64().unwrap_or(0);
         }
         Ok(())
     }

@@ -94,7 +94,7 @@ impl Shared {
         if !audiences.contains(&setup.client_id.as_str()) {
             return Err(format!("oidc: expected audience \"{}\" got {audiences:?}", setup.client_id));
         }
-        let now = self.clock.now().as_seconds();
+        let now = self.clock.wall().as_seconds();
         let seconds = |name: &str| claims[name].as_f64();
         #[expect(clippy::cast_possible_truncation, reason = "the dates of the tests are small")]
         if seconds("exp").is_none_or(|exp| (exp as i64) < now) {

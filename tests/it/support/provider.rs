@@ -260,7 +260,7 @@ impl Provider {
 
     /// A back-channel logout token (Back-Channel Logout 1.0 §2.4), claims replaced or removed by `change`.
     pub fn logout_token(&self, typ: &str, sub: Option<&str>, sid: Option<&str>, change: &Value) -> String {
-        let now = self.shared.clock.now().as_seconds();
+        let now = self.shared.clock.wall().as_seconds();
         let mut claims = json!({
             "iss": self.issuer(), "aud": CLIENT_ID, "iat": now, "exp": now + 300, "jti": random_token(),
             "events": {"http://schemas.openid.net/event/backchannel-logout": {}},

@@ -140,7 +140,7 @@ impl Shared {
         if state.knobs.response_iss {
             back.query_pairs_mut().append_pair("iss", &self.issuer());
         }
-        let auth_time = state.authenticate(&query, self.clock.now().as_seconds());
+        let auth_time = state.authenticate(&query, self.clock.wall().as_seconds());
         let owned = |name| field(&query, name).map(ToOwned::to_owned);
         let entry = Code {
             user: name,
@@ -240,7 +240,7 @@ impl Shared {
     /// Without an `auth_time` it is a refresh.
     fn issue(&self, state: &mut State, name: &str, nonce: Option<&str>, auth_time: Option<i64>) -> Value {
         let refreshed = auth_time.is_none();
-        let now = self.clock.now().as_seconds();
+        let now = self.clock.wall().as_seconds();
         let life = i64::try_from(state.knobs.access_token_life.as_secs()).unwrap();
         let user = state.users[name].clone();
         let mut access_token = format!("access-{}", random_token());
@@ -294,7 +294,7 @@ impl Shared {
         let state = self.state.lock().unwrap();
         let bearer =
             headers.get("authorization").and_then(|value| value.to_str().ok()?.strip_prefix("Bearer "));
-        let now = self.clock.now().as_seconds();
+        let now = self.clock.wall().as_seconds();
         let alive = |token: &&str| state.expiries.get(*token).is_some_and(|expiry| *expiry > now);
         let Some(user) =
             bearer.filter(alive).and_then(|token| state.users.get(state.access_tokens.get(token)?))

@@ -23,7 +23,7 @@ pub enum StoreFault {
 /// Whether and how the store fails: shared with the test.
 pub type Switch = Arc<Mutex<Option<StoreFault>>>;
 
-const READS: [&str; 10] = [
+const READS: [&str; 12] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
@@ -34,6 +34,8 @@ const READS: [&str; 10] = [
     "due_revocations",
     "note",
     "list",
+    "verify",
+    "close",
 ];
 
 /// The real store behind a switch.
@@ -94,4 +96,7 @@ passed_on! {
     fn set_note(&self, name: &'static str, value: Vec<u8>) -> ();
     fn list(&self, filter: Filter, limit: u32) -> Vec<Listed>;
     fn forget(&self, now: Timestamp, grants: Timestamp, hashes: Timestamp, limit: u32) -> u64;
+    fn correct_future(&self, now: Timestamp, confirmed: Timestamp) -> u64;
+    fn verify(&self) -> ();
+    fn close(&self) -> ();
 }

@@ -4,12 +4,16 @@
 //! One connection writes, two read; WAL lets them work at once. The folder holds `vestibule.db`, its two WAL
 //! companions, and `lock`, which excludes a second process: neither would see the other's ends in memory.
 
+mod backup;
 mod connections;
 mod end;
 mod errors;
 mod folder;
 mod grants;
+mod identity;
+mod moments;
 mod notes;
+mod opened_files;
 mod people;
 mod read;
 mod revocations;
@@ -19,8 +23,8 @@ use std::fs::File;
 use std::path::Path;
 use std::sync::Arc;
 
-use sqlx::ConnectOptions as _;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions as _, Row as _};
 
 use super::{
     Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, OpenError, Replacement, Revocation, Scope,
@@ -29,8 +33,13 @@ use super::{
 use crate::grant::EndReason;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 use connections::{Connections, STORE_PATIENCE};
-use folder::take_folder;
+use errors::failed;
+use folder::{DATABASE, create_database, prove_room, take_folder};
+use opened_files::OpenedFiles;
 use schema::migrate;
+
+pub use backup::{BackupError, back_up};
+pub use identity::identify;
 
 /// Connections that read.
 const READERS: usize = 2;
@@ -40,6 +49,8 @@ const READERS: usize = 2;
 pub struct Embedded {
     writer: Arc<Connections>,
     readers: Arc<Connections>,
+    /// None for a store in memory.
+    files: Option<OpenedFiles>,
     /// Held for the store's life: closing the file releases the lock, even after a crash.
     _lock: Option<File>,
 }
@@ -49,16 +60,21 @@ impl Embedded {
     ///
     /// # Errors
     ///
-    /// The folder cannot be used, another process uses it, a newer program created the store, or the engine failed.
+    /// The folder cannot be used, another process uses it, its database is not of this program or of a newer version,
+    /// the disk is full, or the engine failed.
     pub async fn open(folder: &Path) -> Result<Self, OpenError> {
         let lock = take_folder(folder)?;
-        let file = folder.join("vestibule.db");
-        let options = options().filename(&file).create_if_missing(true);
+        if identify(folder).await?.is_none() {
+            create_database(folder, SqliteConnectOptions::new).await?;
+        }
+        prove_room(folder)?;
+        let options = options().filename(folder.join(DATABASE));
         let writer = Arc::new(Connections::open(&options, 1).await?);
         migrate(&writer).await?;
-        let options = options.create_if_missing(false).pragma("query_only", "on");
+        let options = options.pragma("query_only", "on");
         let readers = Arc::new(Connections::open(&options, READERS).await?);
-        Ok(Self { writer, readers, _lock: Some(lock) })
+        let files = OpenedFiles::note(folder)?;
+        Ok(Self { writer, readers, files: Some(files), _lock: Some(lock) })
     }
 
     /// A store in memory, for one test.
@@ -67,13 +83,42 @@ impl Embedded {
         let options = SqliteConnectOptions::new().in_memory(true).disable_statement_logging();
         let writer = Arc::new(Connections::open(&options, 1).await.unwrap());
         migrate(&writer).await.unwrap();
-        Self { readers: Arc::clone(&writer), writer, _lock: None }
+        Self { readers: Arc::clone(&writer), writer, files: None, _lock: None }
     }
 
-    /// Closes all connections; the write-ahead log is merged into the database.
-    pub async fn close(&self) {
+    /// Whether the files are still those that were opened.
+    fn in_place(&self) -> Result<(), StoreError> {
+        self.files.as_ref().map_or(Ok(()), OpenedFiles::check)
+    }
+
+    /// A method that writes. Fails without the files of the store: what is written to a deleted file is lost. They are
+    /// checked before the write, and again after it, so that nothing is reported as stored that is already lost.
+    fn written<'a, T: Send>(
+        &'a self,
+        work: impl Future<Output = Result<T, StoreError>> + Send + 'a,
+    ) -> StoreFuture<'a, T> {
+        answer(async move {
+            self.in_place()?;
+            let done = work.await?;
+            self.in_place()?;
+            Ok(done)
+        })
+    }
+
+    /// Merges the write-ahead log into the database, so that the file alone is the whole store, and closes all
+    /// connections.
+    async fn merge_and_close(&self) -> Result<(), StoreError> {
         self.readers.close().await;
+        let merged = self.merge_log().await;
         self.writer.close().await;
+        merged
+    }
+
+    async fn merge_log(&self) -> Result<(), StoreError> {
+        let sql = "PRAGMA wal_checkpoint(TRUNCATE)";
+        let row = sqlx::query(sql).fetch_one(&mut *self.writer.turn().await?).await.map_err(failed)?;
+        let busy: i64 = row.try_get(0).map_err(failed)?;
+        if busy == 0 { Ok(()) } else { Err(StoreError::Busy) }
     }
 }
 
@@ -88,7 +133,7 @@ fn options() -> SqliteConnectOptions {
 
 impl Store for Embedded {
     fn insert_grant(&self, row: GrantRow, by: Option<Spent>) -> StoreFuture<'_, bool> {
-        answer(grants::insert(&self.writer, row, by))
+        self.written(grants::insert(&self.writer, row, by))
     }
 
     fn grant(&self, id: GrantId) -> StoreFuture<'_, Option<GrantRow>> {
@@ -108,11 +153,11 @@ impl Store for Embedded {
     }
 
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> StoreFuture<'_, Option<Ended>> {
-        answer(grants::write_refresh(&self.writer, id, generation, with))
+        self.written(grants::write_refresh(&self.writer, id, generation, with))
     }
 
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> StoreFuture<'_, bool> {
-        answer(grants::write_sealed(&self.writer, id, generation, sealed))
+        self.written(grants::write_sealed(&self.writer, id, generation, sealed))
     }
 
     fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> StoreFuture<'_, Vec<(GrantId, Vec<u8>)>> {
@@ -124,15 +169,15 @@ impl Store for Embedded {
     }
 
     fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>> {
-        answer(grants::write_moved_sessions(&self.writer, from, to))
+        self.written(grants::write_moved_sessions(&self.writer, from, to))
     }
 
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()> {
-        answer(revocations::write_late_tokens(&self.writer, id, sealed, at))
+        self.written(revocations::write_late_tokens(&self.writer, id, sealed, at))
     }
 
     fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound> {
-        answer(async move { people::bind_session(&self.writer, &bind).await })
+        self.written(async move { people::bind_session(&self.writer, &bind).await })
     }
 
     fn session(&self, hash: TokenHash) -> StoreFuture<'_, Option<SessionRow>> {
@@ -144,19 +189,19 @@ impl Store for Embedded {
     }
 
     fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow> {
-        answer(async move { people::write_token(&self.writer, &row).await })
+        self.written(async move { people::write_token(&self.writer, &row).await })
     }
 
     fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended> {
-        answer(async move { end::end_scope(&self.writer, scope, at, &reason).await })
+        self.written(async move { end::end_scope(&self.writer, scope, at, &reason).await })
     }
 
     fn touch(&self, seen: Vec<Touch>) -> StoreFuture<'_, ()> {
-        answer(async move { people::write_seen(&self.writer, &seen).await })
+        self.written(async move { people::write_seen(&self.writer, &seen).await })
     }
 
     fn spend(&self, id: TokenHash, until: Timestamp) -> StoreFuture<'_, bool> {
-        answer(notes::spend_once(&self.writer, id, until))
+        self.written(notes::spend_once(&self.writer, id, until))
     }
 
     fn due_revocations(&self, now: Timestamp, limit: u32) -> StoreFuture<'_, Vec<Revocation>> {
@@ -164,11 +209,11 @@ impl Store for Embedded {
     }
 
     fn revoked(&self, id: GrantId) -> StoreFuture<'_, ()> {
-        answer(revocations::wipe(&self.writer, id))
+        self.written(revocations::wipe(&self.writer, id))
     }
 
     fn revoke_later(&self, id: GrantId, at: Timestamp) -> StoreFuture<'_, ()> {
-        answer(revocations::postpone(&self.writer, id, at))
+        self.written(revocations::postpone(&self.writer, id, at))
     }
 
     fn note(&self, name: &'static str) -> StoreFuture<'_, Option<Vec<u8>>> {
@@ -176,7 +221,7 @@ impl Store for Embedded {
     }
 
     fn set_note(&self, name: &'static str, value: Vec<u8>) -> StoreFuture<'_, ()> {
-        answer(notes::write_note(&self.writer, name, value))
+        self.written(notes::write_note(&self.writer, name, value))
     }
 
     fn list(&self, filter: Filter, limit: u32) -> StoreFuture<'_, Vec<Listed>> {
@@ -190,7 +235,19 @@ impl Store for Embedded {
         hashes: Timestamp,
         limit: u32,
     ) -> StoreFuture<'_, u64> {
-        answer(revocations::delete_old(&self.writer, now, grants, hashes, limit))
+        self.written(revocations::delete_old(&self.writer, now, grants, hashes, limit))
+    }
+
+    fn correct_future(&self, now: Timestamp, confirmed: Timestamp) -> StoreFuture<'_, u64> {
+        self.written(moments::correct(&self.writer, now, confirmed))
+    }
+
+    fn verify(&self) -> StoreFuture<'_, ()> {
+        answer(async move { self.in_place() })
+    }
+
+    fn close(&self) -> StoreFuture<'_, ()> {
+        answer(self.merge_and_close())
     }
 }
 

@@ -1,5 +1,7 @@
 //! SQLite in a folder: tests beyond the suite for all engines.
 
+mod files;
+
 use std::path::Path;
 use std::sync::Arc;
 
@@ -41,7 +43,7 @@ async fn what_was_written_is_there_after_closing_and_opening() {
     let folder = tempfile::tempdir().unwrap();
     let store = Embedded::open(folder.path()).await.unwrap();
     store.set_note("a", b"x".to_vec()).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     drop(store);
     let store = Embedded::open(folder.path()).await.unwrap();
     assert_eq!(store.note("a").await.unwrap(), Some(b"x".to_vec()));
@@ -94,7 +96,7 @@ async fn a_store_of_a_newer_version_is_left_alone() {
     sqlx::query("PRAGMA user_version = 99").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
     drop(store);
     let newer = Embedded::open(folder.path()).await;
-    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA })), "{newer:?}");
+    assert!(matches!(newer, Err(OpenError::Newer { found: 99, known: SCHEMA, .. })), "{newer:?}");
 }
 
 /// The original schema: its file never changes.
@@ -107,11 +109,11 @@ async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
             DROP TABLE spent;";
         let row = "INSERT INTO grants VALUES (zeroblob(16), 'https://authentik.company/', 'sub', NULL, NULL, \
             'a@acme.company', zeroblob(32), zeroblob(32), 1, 1, 1, 0, 1, '192.0.2.7', '', NULL, NULL, NULL, 0, \
-            x'07'); PRAGMA user_version = 1;";
+            x'07'); PRAGMA user_version = 1; PRAGMA application_id = 0;";
         for step in [undo, include_str!("schema-1.sql"), row] {
             sqlx::raw_sql(step).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
         }
-        store.close().await;
+        store.close().await.unwrap();
     }
     let store = Embedded::open(folder.path()).await.unwrap();
     let id = crate::types::GrantId::from_bytes(&[0; 16]).unwrap();
@@ -120,12 +122,13 @@ async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
 }
 
 #[tokio::test]
-async fn what_is_no_database_is_called_damaged() {
+async fn what_is_no_database_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("vestibule.db"), b"no database at all, but long enough".repeat(100))
         .unwrap();
     let opened = Embedded::open(folder.path()).await;
-    assert!(matches!(opened, Err(OpenError::Store(StoreError::Damaged(_)))), "{opened:?}");
+    let Err(error @ OpenError::Foreign { .. }) = opened else { panic!("{opened:?}") };
+    assert!(error.to_string().contains("vestibule.db is not a store of this program"), "{error}");
 }
 
 #[tokio::test]
