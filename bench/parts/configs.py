@@ -35,6 +35,7 @@ UPSTREAM = """
     root {folder}/files;
     location = /api/v2/bench/1k {{ return 200 "{body}"; }}
     location /api/v2/bench/ {{ }}
+    location /assets/ {{ }}
     location = /api/v2/bench/sink {{
       proxy_pass http://sink;
       proxy_http_version 1.1;

@@ -79,6 +79,7 @@ class Stage:
         (files / "64k").write_bytes(b"x" * (64 << 10))
         with (files / "100m").open("wb") as big:
             big.truncate(load.BIG)
+        (self.folder / "files/assets").symlink_to(files)
         for folder in (self.folder, *(self.folder / "files").rglob("*")):
             folder.chmod(0o755)  # nginx's workers run as another user
         subprocess.run(
@@ -125,6 +126,12 @@ class Stage:
             scheme="https" if tls else "http", issuer=issuer, provider=self.ports["provider"], store=store, level=level,
         ))
         return Process(name, [*under, program or self.gateway, "serve", "--config", config], self.folder, pipes)
+
+    def fresh(self, target, name, port, issuer, tls=False):
+        """Another process of the target's kind."""
+        if target.name.startswith("vestibule"):
+            return self.vestibule(name, port, issuer, tls)
+        return self.proxy(name, port, tls)
 
     def sign_in(self):
         """Signs alice in, and gives the upstream her id for made-up tokens."""

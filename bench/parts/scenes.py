@@ -6,11 +6,12 @@ microseconds, `gib` GiB per second, `cpu_gib` seconds of its CPU per GiB, and fi
 
 import time
 
-from . import load
+from . import load, memory
 from .peers import FILLED, Target
 from .system import free_ports
 
 PLAIN = ["nginx", "vestibule"]
+SECURE = ["nginx, TLS", "vestibule, TLS"]
 TOKENS = 0  # made-up tokens used so far
 STRIDE = 7_368_787  # a prime
 SLICE = 1_000  # how many new tokens are sent at a time
@@ -80,7 +81,7 @@ def websockets(stage, target, plan):
     free memory from earlier work."""
     port, issuer = free_ports(2)
     plan.turn += 1
-    process = fresh(stage, target, f"websockets-{plan.turn}", port, issuer).until_open(port)
+    process = stage.fresh(target, f"websockets-{plan.turn}", port, issuer).until_open(port)
     alone = Target(target.name, port, process, headers=target.headers)
     warm = load.websockets(alone, 32)
     time.sleep(0.2)
@@ -164,7 +165,7 @@ def start(stage, target, plan):
     port, issuer = free_ports(2)
     plan.turn += 1
     began = time.monotonic()
-    process = fresh(stage, target, f"start-{plan.turn}", port, issuer)
+    process = stage.fresh(target, f"start-{plan.turn}", port, issuer)
     answered = load.first_answer(port, "/healthz")
     figures = {"ms": (answered - began) * 1000}
     time.sleep(0.3)
@@ -173,9 +174,19 @@ def start(stage, target, plan):
     return figures
 
 
-def fresh(stage, target, name, port, issuer):
-    """Another process of the same kind."""
-    return stage.vestibule(name, port, issuer) if target.name == "vestibule" else stage.proxy(name, port)
+def idle(stage, target, plan):
+    """Idle connections after one response, over HTTP/1.1."""
+    return memory.measured(stage, target, plan, plan.idle, memory.idle)
+
+
+def unread_h1(stage, target, plan):
+    """Downloads over HTTP/1.1 that nobody reads."""
+    return memory.measured(stage, target, plan, plan.unread, memory.unread_h1)
+
+
+def unread_h2(stage, target, plan):
+    """HTTP/2 connections with large windows and 250 downloads each, that nobody reads."""
+    return memory.measured(stage, target, plan, plan.unread_h2, memory.unread_h2)
 
 
 def tokens(count):
@@ -217,9 +228,14 @@ SCENES = {
     "down-100m": (down_100m, PLAIN, True),
     "up-64k": (up_64k, PLAIN, True),
     "up-100m": (up_100m, PLAIN, True),
-    "tls": (tls, ["nginx, TLS", "vestibule, TLS"], True),
-    "h2": (h2, ["nginx, TLS", "vestibule, TLS"], True),
+    "tls": (tls, SECURE, True),
+    "h2": (h2, SECURE, True),
     "websockets": (websockets, PLAIN, True),
+    "idle": (idle, PLAIN, True),
+    "idle-tls": (idle, SECURE, True),
+    "unread-h1": (unread_h1, PLAIN, True),
+    "unread-h1-tls": (unread_h1, SECURE, True),
+    "unread-h2": (unread_h2, SECURE, True),
     "misses": (misses, ["vestibule"], True),
     "hits": (hits, PLAIN, True),
     "refused": (refused, PLAIN, True),
