@@ -104,7 +104,7 @@ impl App {
         let gateway = gateway(&config, &provider, &grants, keyring, &clock, (coder.clone(), client));
         let issuer =
             IssuerEndpoint::new(settings::issuer(&config), Arc::clone(&grants), Arc::clone(&provider));
-        let upstream = settings::upstream(&config.coder, clock)?;
+        let upstream = settings::upstream(&config.coder, config.listen.limits.receive_stall, clock)?;
         Ok(Self {
             config,
             public,

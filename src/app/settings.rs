@@ -2,6 +2,7 @@
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::error::BuildError;
 use super::open_files::{ConnectionBudget, ISSUER_CONNECTIONS};
@@ -65,7 +66,11 @@ pub(super) fn coder_client(config: &Config) -> ClientSettings {
 ///
 /// # Errors
 /// [`BuildError::CoderUrl`], or TLS cannot be set up.
-pub(super) fn upstream(coder: &CoderConfig, clock: Clock) -> Result<UpstreamSettings, BuildError> {
+pub(super) fn upstream(
+    coder: &CoderConfig,
+    stall: Duration,
+    clock: Clock,
+) -> Result<UpstreamSettings, BuildError> {
     let tls = match &coder.tls.loaded {
         Some(tls) => Arc::clone(tls),
         None => system_tls()?,
@@ -74,8 +79,8 @@ pub(super) fn upstream(coder: &CoderConfig, clock: Clock) -> Result<UpstreamSett
         origin: Origin::new(&coder.url, tls).map_err(BuildError::CoderUrl)?,
         connect_timeout: proxy::CONNECT_TIMEOUT,
         max_idle: 1024,
-        idle_timeout: std::time::Duration::from_mins(1),
-        stall: std::time::Duration::from_mins(1),
+        idle_timeout: Duration::from_mins(1),
+        stall,
         clock,
     })
 }
@@ -90,6 +95,9 @@ pub(super) fn public_listener(
         max_connections: budget.connections,
         proxy_protocol: config.listen.proxy_protocol,
         trusted_proxies: trusted_proxies(config),
+        stall_timeout: config.listen.limits.send_stall,
+        http2_streams: config.listen.limits.http2_streams,
+        http2_send_buffer: config.listen.limits.http2_send_buffer,
         ..ListenerSettings::default()
     }
 }

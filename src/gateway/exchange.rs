@@ -163,7 +163,8 @@ impl Exchange<'_> {
         }
         let hop = Hop { client: context.client, scheme: context.scheme, host: context.host.as_str() };
         let request = sanitize(request, &context.target, &hop, OwnCookies::is_own);
-        let forwarded = self.upstream.forward(&permit, request, watcher).await;
+        let client = self.connection.place.credit();
+        let forwarded = self.upstream.forward(&permit, request, client, watcher).await;
         if matches!(class, RouteClass::PasswordSignIn) {
             let accepted = forwarded.as_ref().map(|response| response.status().is_success());
             let outcome = accepted

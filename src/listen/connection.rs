@@ -1,18 +1,20 @@
 //! One connection, from its first byte to its last.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::net::SocketAddr;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpStream;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 use tokio_util::sync::CancellationToken;
@@ -22,6 +24,7 @@ use super::head_timer::HeadTimer;
 use super::held::Held;
 use super::places::{ConnectionPlace, HeldPlace};
 use super::proxy_protocol::{self, HeaderError};
+use super::resting::{ClientStream, Resumed};
 use super::shared::SharedState;
 use super::streams::{StreamTasks, Streams};
 use super::tls::HTTP2;
@@ -36,15 +39,12 @@ const MAX_REQUEST_HEAD: usize = 64 * 1024;
 /// The same for the header list of one HTTP/2 request, after decompression.
 const MAX_HEADER_LIST: u32 = 64 * 1024;
 
-/// Requests that one HTTP/2 connection may have open: the minimum that RFC 9113 §6.5.2 recommends.
-const MAX_STREAMS: u32 = 100;
-
-/// What one HTTP/2 stream holds for a client that does not read it, in bytes, in addition to the next piece of the
-/// body. hyper's own default is 400 KiB per stream.
-const MAX_UNSENT_STREAM: usize = 16 * 1024;
-
-/// The same for an HTTP/1.1 connection. hyper has one limit for unsent bytes and for the head of a request.
+/// What hyper holds of a response for a client that does not read, on an HTTP/1.1 connection, in bytes. It has one limit
+/// for unsent bytes and for the head of a request. No more is read from Coder than the socket takes (`SendCredit`).
 const MAX_UNSENT: usize = MAX_REQUEST_HEAD;
+
+/// Request bodies that an HTTP/2 client may send before Coder takes them, in bytes: over all streams, and on one.
+const RECEIVE_WINDOW: u32 = 1024 * 1024;
 
 /// How often an HTTP/2 peer is pinged, and how long its reply may take.
 const PING_EVERY: Duration = Duration::from_secs(30);
@@ -94,7 +94,7 @@ impl<S: Service> Server<S> {
     }
 
     /// Speaks HTTP on a connection until it ends or becomes a tunnel.
-    async fn speak(self: Arc<Self>, mut io: Held<TcpStream>, peer: SocketAddr, place: ConnectionPlace) {
+    async fn speak(self: Arc<Self>, mut io: Held, peer: SocketAddr, place: ConnectionPlace) {
         let peer = SocketAddr::new(peer.ip().to_canonical(), peer.port());
         let handshakes = async {
             let peer = self.named_peer(&mut io, peer).await?;
@@ -115,7 +115,7 @@ impl<S: Service> Server<S> {
     }
 
     /// The client's address: the peer's own, or the one that a trusted peer's PROXY header names.
-    async fn named_peer(&self, io: &mut Held<TcpStream>, peer: SocketAddr) -> Option<SocketAddr> {
+    async fn named_peer(&self, io: &mut Held, peer: SocketAddr) -> Option<SocketAddr> {
         if !self.settings.proxy_protocol || !self.settings.trusted_proxies.trusts(peer.ip()) {
             return Some(peer);
         }
@@ -134,7 +134,7 @@ impl<S: Service> Server<S> {
     /// The TLS handshake, if this listener speaks TLS.
     async fn secure(
         &self,
-        io: Held<TcpStream>,
+        io: Held,
         peer: SocketAddr,
         place: ConnectionPlace,
     ) -> Option<(Secured, ConnInfo)> {
@@ -167,10 +167,7 @@ impl<S: Service> Server<S> {
         Some((if http2 { Secured::Http2(io) } else { Secured::Http1(io) }, info))
     }
 
-    async fn http1<I>(&self, io: I, info: ConnInfo)
-    where
-        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
+    async fn http1<I: ClientStream>(&self, io: I, info: ConnInfo) {
         let info = Arc::new(info);
         let answer = service_fn(|request: Request| {
             // Mapped, not awaited in a block, which would hold the future twice, and all of it is moved.
@@ -179,22 +176,48 @@ impl<S: Service> Server<S> {
             answer.map(|answer| Ok::<_, Infallible>(answer.map(|body| GuardedBody::new(body, unproven))))
         });
         // Without a timer hyper ignores the time-out.
-        let http1 = self.http1.clone().timer(HeadTimer::default()).serve_connection(TokioIo::new(io), answer);
-        let connection = http1.with_upgrades();
-        let mut connection = pin!(connection);
-        let ended = tokio::select! {
-            biased;
-            ended = connection.as_mut() => ended,
-            () = self.soft.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    biased;
-                    ended = connection => ended,
-                    () = self.hard.cancelled() => Ok(()),
+        let timer = HeadTimer::new(self.settings.header_timeout, self.settings.rest_after);
+        let mut io = Resumed::new(io);
+        loop {
+            let http1 = self.http1.clone().timer(timer.clone()).serve_connection(TokioIo::new(io), &answer);
+            // Boxed, so that a connection at rest does not keep its memory.
+            let mut connection = Box::new(http1.with_upgrades());
+            let mut serving = Pin::new(&mut *connection);
+            let ended = tokio::select! {
+                biased;
+                ended = until_rest(serving.as_mut(), &timer, &info.place) => ended,
+                () = self.soft.cancelled() => {
+                    serving.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        biased;
+                        ended = serving => Some(ended),
+                        () = self.hard.cancelled() => Some(Ok(())),
+                    }
                 }
+            };
+            if let Some(ended) = ended {
+                return note(ended, info.peer);
             }
-        };
-        note(ended, info.peer);
+            let Some(parts) = connection.into_parts() else { return };
+            io = parts.io.into_inner();
+            io.put_back(parts.read_buf);
+            if !self.rest(&mut io, timer.interrupt()).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for more of a connection that has given up its buffers. `false`: it is over.
+    async fn rest<I: ClientStream>(&self, io: &mut Resumed<I>, deadline: Instant) -> bool {
+        tokio::select! {
+            biased;
+            resumed = io.rest(deadline) => resumed,
+            () = self.soft.cancelled() => {
+                // With TLS, the client learns that nothing is missing.
+                let _ = timeout(self.settings.handshake_timeout, io.shutdown()).await;
+                false
+            }
+        }
     }
 
     async fn http2<I>(self: Arc<Self>, io: I, info: ConnInfo)
@@ -206,7 +229,7 @@ impl<S: Service> Server<S> {
         let streams = Arc::new(Streams::default());
         let connection = {
             let (server, streams) = (Arc::clone(&self), Arc::clone(&streams));
-            http2_builder(StreamTasks).serve_connection(
+            http2_builder(&self.settings, StreamTasks).serve_connection(
                 TokioIo::new(io.share()),
                 service_fn(move |request: Request| {
                     let (server, info, open) = (Arc::clone(&server), Arc::clone(&info), streams.open());
@@ -240,11 +263,28 @@ impl<S: Service> Server<S> {
     }
 }
 
+/// Polls an HTTP/1.1 connection until it ends, or until it rests (`None`).
+async fn until_rest<C>(
+    mut connection: Pin<&mut C>,
+    timer: &HeadTimer,
+    place: &ConnectionPlace,
+) -> Option<C::Output>
+where
+    C: Future,
+{
+    poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if timer.is_resting() && !place.credit().is_blocked() => Poll::Ready(None),
+        Poll::Pending => Poll::Pending,
+    })
+    .await
+}
+
 /// A connection after its handshakes.
 enum Secured {
-    Plain(Held<TcpStream>),
-    Http1(Box<TlsStream<Held<TcpStream>>>),
-    Http2(Box<TlsStream<Held<TcpStream>>>),
+    Plain(Held),
+    Http1(Box<TlsStream<Held>>),
+    Http2(Box<TlsStream<Held>>),
 }
 
 fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
@@ -258,12 +298,14 @@ fn http1_builder(settings: &ListenerSettings) -> http1::Builder {
 }
 
 /// Extended CONNECT (RFC 8441) stays off: browsers then open websockets over HTTP/1.1.
-fn http2_builder(tasks: StreamTasks) -> http2::Builder<StreamTasks> {
+fn http2_builder(settings: &ListenerSettings, tasks: StreamTasks) -> http2::Builder<StreamTasks> {
     let mut builder = http2::Builder::new(tasks);
     builder
         .timer(TokioTimer::new())
-        .max_concurrent_streams(MAX_STREAMS)
-        .max_send_buf_size(MAX_UNSENT_STREAM)
+        .max_concurrent_streams(u32::try_from(settings.http2_streams).unwrap_or(u32::MAX))
+        .max_send_buf_size(settings.http2_send_buffer)
+        .initial_connection_window_size(RECEIVE_WINDOW)
+        .initial_stream_window_size(RECEIVE_WINDOW)
         .max_header_list_size(MAX_HEADER_LIST)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);

@@ -18,6 +18,7 @@ mod held;
 mod nameless;
 mod places;
 mod proxy_protocol;
+mod resting;
 mod shared;
 mod shutdown;
 mod streams;
@@ -112,9 +113,17 @@ pub struct ListenerSettings {
     /// The time limit for a request's head, waiting included, so also how long an HTTP/1.1 connection may be idle
     /// between requests. Default: 30 s.
     pub header_timeout: Duration,
+    /// How long an HTTP/1.1 connection is without a request before it gives up its buffers until the next byte.
+    /// Default: 1 s.
+    pub rest_after: Duration,
     /// How long a client may accept no byte, on its connection or on one HTTP/2 stream, before that is closed.
     /// Default: 60 s.
     pub stall_timeout: Duration,
+    /// Requests that one HTTP/2 connection may have open. Default: 100, the minimum that RFC 9113 §6.5.2 recommends.
+    pub http2_streams: usize,
+    /// What one HTTP/2 stream holds for a client that does not read, in bytes, in addition to the next piece of the
+    /// body. Default: 16 KiB.
+    pub http2_send_buffer: usize,
     /// How long an HTTP/2 connection may be without a request, at least; it is closed within twice that. Default: 60
     /// s.
     pub http2_idle: Duration,
@@ -130,7 +139,10 @@ impl Default for ListenerSettings {
             trusted_proxies: TrustedProxies::default(),
             handshake_timeout: Duration::from_secs(10),
             header_timeout: Duration::from_secs(30),
+            rest_after: Duration::from_secs(1),
             stall_timeout: Duration::from_mins(1),
+            http2_streams: 100,
+            http2_send_buffer: 16 * 1024,
             http2_idle: Duration::from_mins(1),
         }
     }

@@ -18,6 +18,7 @@ use tokio::time::{Instant, sleep, timeout};
 use super::connection_state::ConnectionState;
 use super::unproven::Unproven;
 use crate::types::lock;
+use crate::web::SendCredit;
 
 /// One in this many places is reserved.
 const RESERVED_OF: usize = 10;
@@ -186,6 +187,7 @@ struct PlaceInner {
     places: Arc<Places>,
     /// For a tunnel: its place among the forwarded requests.
     tunnel: Mutex<Option<ForwardPlace>>,
+    credit: SendCredit,
 }
 
 /// Who an unauthorized request is forwarded for.
@@ -204,7 +206,7 @@ pub struct NoForwardPlace;
 
 impl ConnectionPlace {
     fn new(state: Arc<ConnectionState>, places: Arc<Places>) -> Self {
-        Self(Arc::new(PlaceInner { state, places, tunnel: Mutex::default() }))
+        Self(Arc::new(PlaceInner { state, places, tunnel: Mutex::default(), credit: SendCredit::default() }))
     }
 
     /// Notes that a request on this connection was authorized: it is no longer closed for others.
@@ -243,6 +245,11 @@ impl ConnectionPlace {
     /// Keeps the place of a request that became a tunnel until the tunnel ends.
     pub fn keep(&self, place: ForwardPlace) {
         *lock(&self.0.tunnel) = Some(place);
+    }
+
+    /// What the connection's socket takes.
+    pub fn credit(&self) -> &SendCredit {
+        &self.0.credit
     }
 
     /// Counts a request on a connection that is not proven yet.

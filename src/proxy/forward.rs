@@ -23,7 +23,7 @@ use super::upstream_connection::{ExchangeError, UpstreamConnection};
 use super::watcher::{TunnelWatcher, Watch};
 use crate::policy::Permit;
 use crate::types::Clock;
-use crate::web::{Body, Response, Sanitized, remove_hop_by_hop, response};
+use crate::web::{Body, Response, Sanitized, SendCredit, remove_hop_by_hop, response};
 
 /// The most bytes read at once of a response body.
 const MOST: usize = 64 * 1024;
@@ -71,8 +71,8 @@ impl Upstream {
 
     /// Forwards a request and streams the response back. Redirects are not followed. Only a `GET` or `HEAD` without a
     /// body is sent twice, if a reused connection gave no byte of a response. When the permit's authorization ends,
-    /// so does the wait for a response, its body or the tunnel (WebSockets with close code 1008). If Coder switches
-    /// protocols, `watcher` watches the tunnel.
+    /// so does the wait for a response, its body or the tunnel (WebSockets with close code 1008). A body is read only
+    /// as fast as `client` takes it. If Coder switches protocols, `watcher` watches the tunnel.
     ///
     /// # Errors
     /// [`ForwardError`]: there is no response from Coder.
@@ -80,10 +80,13 @@ impl Upstream {
         &self,
         permit: &Permit,
         request: Sanitized<Incoming>,
+        client: &SendCredit,
         watcher: Option<Box<dyn TunnelWatcher>>,
     ) -> Result<Response, ForwardError> {
         let termination = Termination::new(permit, &self.clock);
-        let most = if request.is_multiplexed() { MOST_OF_MANY } else { MOST };
+        // The streams of one connection cannot share its credit: each of them holds one small piece.
+        let (most, client) =
+            if request.is_multiplexed() { (MOST_OF_MANY, None) } else { (MOST, Some(client)) };
         let (request, upgrade_request) = prepare(request, permit.body_limit(), self.stall)?;
         let answer = tokio::select! {
             biased;
@@ -93,7 +96,7 @@ impl Upstream {
         if answer.status == StatusCode::SWITCHING_PROTOCOLS {
             self.switch(answer, upgrade_request, termination, Watch::new(watcher))
         } else {
-            self.relay(answer, termination)
+            self.relay(answer, termination, client)
         }
     }
 
@@ -122,7 +125,12 @@ impl Upstream {
     }
 
     /// An ordinary response.
-    fn relay(&self, answer: UpstreamAnswer, termination: Termination) -> Result<Response, ForwardError> {
+    fn relay(
+        &self,
+        answer: UpstreamAnswer,
+        termination: Termination,
+        client: Option<&SendCredit>,
+    ) -> Result<Response, ForwardError> {
         let UpstreamAnswer { mut connection, status, mut headers } = answer;
         clean(&mut headers, status);
         if let Some(whole) = connection.take_whole() {
@@ -132,6 +140,9 @@ impl Upstream {
         }
         // If the response is already malformed, the client does not see its head.
         connection.check_next()?;
+        if let Some(client) = client {
+            connection.read_for(client);
+        }
         let body = Download::new(connection, Arc::clone(&self.pool), termination);
         let body = Body::Boxed(UnsyncBoxBody::new(body));
         Ok(response(status, headers, body))

@@ -42,9 +42,9 @@ impl StallLimit {
         Self { limit, since: None, timer: Deadline::default() }
     }
 
-    /// Notes that bytes have moved.
-    pub fn moved(&mut self) {
-        self.since = None;
+    /// Notes that bytes have moved. `true` if they had to wait.
+    pub fn moved(&mut self) -> bool {
+        self.since.take().is_some()
     }
 
     /// To be called when nothing moves: ready once that has lasted for the limit.

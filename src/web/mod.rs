@@ -19,6 +19,7 @@ mod message;
 mod request_kind;
 mod response;
 mod sanitize;
+mod send_credit;
 mod socket;
 mod target;
 #[cfg(test)]
@@ -39,6 +40,7 @@ pub use message::{BadRequest, Host, check_message};
 pub use request_kind::{RequestKind, is_preflight, request_kind, shows_pages};
 pub use response::{UncachedResponse, response};
 pub use sanitize::{Hop, Sanitized, remove_hop_by_hop, sanitize};
+pub use send_credit::{MeteredCredit, SendCredit};
 pub use socket::{KEEPALIVE, poll_write_pieces};
 pub use target::{BadTarget, Target};
 

@@ -36,6 +36,7 @@ mod layering;
 mod limits;
 mod login_page;
 mod machines;
+mod memory_budget;
 mod modes;
 mod never_seen;
 mod new_keys;

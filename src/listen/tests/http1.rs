@@ -37,6 +37,32 @@ async fn an_idle_connection_ends_after_the_header_timeout() {
     assert!(exchange(running.address, GET).await.ends_with("GET /a 127.0.0.1 http -"));
 }
 
+#[tokio::test]
+async fn a_connection_at_rest_ends_after_the_header_timeout() {
+    let settings =
+        ListenerSettings { rest_after: SOON / 10, header_timeout: SOON, ..ListenerSettings::default() };
+    let running = start(settings, echo);
+    assert!(exchange(running.address, GET).await.ends_with("GET /a 127.0.0.1 http -"));
+    exchange(running.address, "GET / HTTP/1.1\r\nHost: localhost\r\n").await;
+}
+
+#[tokio::test]
+async fn a_head_is_read_whether_it_comes_after_a_rest_or_around_it() {
+    let running = start(ListenerSettings { rest_after: SOON / 10, ..ListenerSettings::default() }, echo);
+    let mut client = TcpStream::connect(running.address).await.unwrap();
+    for cut in [0, 1, GET.len() / 2, GET.len() - 1] {
+        for part in [&GET[..cut], &GET[cut..]] {
+            client.write_all(part.as_bytes()).await.unwrap();
+            if part.len() < GET.len() && !part.ends_with("\r\n\r\n") {
+                let mut first = [0; 1];
+                let silence = tokio::time::timeout(SOON, client.peek(&mut first)).await;
+                assert!(silence.is_err(), "no response and no end before the head is complete");
+            }
+        }
+        read_until(&mut client, "GET /a 127.0.0.1 http -").await;
+    }
+}
+
 /// A terminal, or a log that is followed: silence is no fault.
 #[tokio::test]
 async fn a_quiet_answer_outlives_every_timeout() {

@@ -23,7 +23,9 @@ use crate::policy::{
 use crate::proxy::{CONNECT_TIMEOUT, ForwardError, Origin, Upstream, UpstreamSettings};
 use crate::types::within::within;
 use crate::types::{Clock, LoginType};
-use crate::web::{Body, Hop, OutboundTls, Request, Response, Target, cookies::OwnCookies, sanitize};
+use crate::web::{
+    Body, Hop, OutboundTls, Request, Response, SendCredit, Target, cookies::OwnCookies, sanitize,
+};
 
 /// Trust in these certificates only.
 pub(in crate::proxy) fn tls_config(trusted: &[CertificateDer<'static>]) -> Arc<OutboundTls> {
@@ -160,7 +162,7 @@ async fn forward(upstream: &Upstream, permit: &Permit, request: Request) -> Resp
     let target = Target::parse(request.uri(), |_| false).unwrap();
     let hop = Hop { client: "192.0.2.7".parse().unwrap(), scheme: "https", host: "coder.company" };
     let request = sanitize(Box::new(request), &target, &hop, OwnCookies::is_own);
-    match upstream.forward(permit, request, None).await {
+    match upstream.forward(permit, request, &SendCredit::default(), None).await {
         Ok(answer) => answer,
         Err(error) => {
             let mut answer = Response::new(Body::full(format!("{error:?}")));

@@ -33,6 +33,7 @@ use self::receiving::{Piece, Rest, may_be_kept};
 use self::sending::Sending;
 use super::io::Io;
 use super::upload::Upload;
+use crate::web::{MeteredCredit, SendCredit};
 
 /// The size of a usual read, in bytes: most responses are no longer than this.
 const FIRST: usize = 8 * 1024;
@@ -65,6 +66,8 @@ pub(super) struct UpstreamConnection {
     answering: bool,
     /// Both ends of the connection allow another request.
     kept: bool,
+    /// What the client takes of the response body.
+    credit: Option<MeteredCredit>,
 }
 
 impl UpstreamConnection {
@@ -80,6 +83,7 @@ impl UpstreamConnection {
             rest: Rest::Bytes(0),
             answering: false,
             kept: true,
+            credit: None,
         })
     }
 
@@ -200,6 +204,11 @@ impl UpstreamConnection {
         Some(self.input.split_to(length))
     }
 
+    /// From now on reads only what the client takes.
+    pub(super) fn read_for(&mut self, client: &SendCredit) {
+        self.credit = Some(client.meter());
+    }
+
     /// How many bytes of the response body are still to come, if Coder announced a length.
     pub(super) const fn length(&self) -> Option<u64> {
         self.rest.length()
@@ -215,6 +224,7 @@ impl UpstreamConnection {
     pub(super) fn into_idle(mut self: Box<Self>) -> Option<Box<Self>> {
         self.room = BytesMut::new();
         self.rushing = false;
+        self.credit = None;
         self.sending.shrink();
         let over = self.rest.is_over() && self.sending.is_over();
         (over && self.kept && self.input.is_empty()).then_some(self)
@@ -241,18 +251,28 @@ impl UpstreamConnection {
         }
     }
 
+    /// Reads once, no more than the client takes.
+    fn poll_bytes(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Bytes>> {
+        let most = match &self.credit {
+            Some(credit) => ready!(credit.poll_left(cx)).min(self.most),
+            None => self.most,
+        };
+        if !self.rushing {
+            return ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST));
+        }
+        let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
+        poll_read(&mut self.io, cx, &mut self.room, length.unwrap_or(most).max(FIRST).min(most))
+    }
+
     /// Reads once and returns the number of bytes; zero is the end of the connection.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let bytes = if self.rushing {
-            let length = self.rest.length().and_then(|length| usize::try_from(length).ok());
-            ready!(poll_read(
-                &mut self.io,
-                cx,
-                &mut self.room,
-                length.unwrap_or(self.most).clamp(FIRST, self.most)
-            ))?
-        } else {
-            ready!(ROOM.with_borrow_mut(|room| poll_read(&mut self.io, cx, room, FIRST)))?
+        let Poll::Ready(bytes) = self.poll_bytes(cx)? else {
+            if self.rushing {
+                // Nobody knows how long the wait is.
+                self.room = BytesMut::new();
+                self.sending.release();
+            }
+            return Poll::Pending;
         };
         let length = bytes.len();
         self.answering |= length > 0;

@@ -130,6 +130,14 @@ impl Sending {
         self.lead.get_mut().shrink_to(KEPT);
     }
 
+    /// Gives up the memory of a head that was sent, if it is not needed again: the response has begun.
+    pub(super) fn release(&mut self) {
+        if self.is_over() {
+            self.lead = Cursor::default();
+            self.repeatable = false;
+        }
+    }
+
     /// Sends what can be sent now. Ready when everything is sent.
     pub(super) fn poll(&mut self, io: &mut Io, cx: &mut Context<'_>) -> Poll<Result<(), ExchangeError>> {
         loop {
