@@ -1,10 +1,11 @@
-// Workspace apps on hosts of their own, in a real browser: on another host than the dashboard, with separate cookies. A
-// real Coder has no running workspace here, and says so to users who may open the app.
+// Workspace apps on hosts of their own, in a real browser: on another host than the dashboard, with separate cookies. With
+// a real Coder a real agent serves them, from a server of this file.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { createServer, request } from 'node:http';
 import { after, before, describe, test } from 'node:test';
+import { startAgent } from './support/agent.mjs';
 import { enter, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor } from './support/browser.mjs';
 import { until } from './support/process.mjs';
 import { CODER_BIN, startStack } from './support/stack.mjs';
@@ -14,7 +15,6 @@ const APP = 'code--main--dev--alice';
 const PUBLIC = 'public--main--dev--alice';
 const APP_SESSION = /^coder_subdomain_app_session_token(_[0-9a-f]{32})?$/; // with the host's hash since 2.27
 const CODERS = ['csrf_token', 'coder_signed_app_token'];
-const ANSWER = CODER_BIN ? 502 : 200; // Coder's own response for an app without an agent
 
 const needsReal = !CODER_BIN && 'the stand-in has every app';
 
@@ -24,6 +24,8 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
   let alice;
   let key;
   let app; // the origin on which the browser ends up
+  let agent;
+  let server; // what the apps of the real workspace lead to
 
   /** A program's request to an app's host. */
   const ask = (origin, path, headers = {}, method = 'GET') => new Promise((resolve, reject) => {
@@ -48,11 +50,20 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     stack = await startStack('apps', { apps: true });
     browser = await launch();
     const { id } = await enter(browser, stack, 'alice');
-    if (CODER_BIN) await writeWorkspace(stack.coder.query, id);
+    if (CODER_BIN) {
+      server = createServer((_, answer) => {
+        answer.writeHead(200, { 'content-type': 'text/html' }).end('<link rel="icon" href="data:,"><p>a public app</p>');
+      });
+      await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+      const token = await writeWorkspace(stack.coder.query, id, `http://127.0.0.1:${server.address().port}`);
+      agent = await startAgent(stack, token, 'alice');
+    }
     alice = await visitor(browser);
   }, { timeout: 240_000 });
 
   after(async () => {
+    await agent?.stop();
+    server?.close();
     await browser?.close();
     await stack?.stop();
   }, { timeout: 60_000 });
@@ -60,9 +71,9 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
   test('a public app opens without a sign-in', async () => {
     const { page, context } = await visitor(browser);
     const answer = await page.goto(`${stack.app(PUBLIC)}/`);
-    assert.equal(answer.status(), ANSWER);
+    assert.equal(answer.status(), 200);
     assert.equal(answer.request().redirectedFrom(), null);
-    await page.getByText(CODER_BIN ? 'Application Unavailable' : 'a public app').waitFor();
+    await page.getByText('a public app').waitFor();
     assert.deepEqual(await context.cookies(), []);
     await context.close();
   });
@@ -76,7 +87,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     assert.equal(new URL(page.url()).origin, stack.url);
     await signInLink(page).waitFor();
     await picture(page, '7-app-sign-in');
-    const answer = page.waitForResponse((one) => isThere(new URL(one.url())) && one.status() === ANSWER);
+    const answer = page.waitForResponse((one) => isThere(new URL(one.url())) && one.status() === 200);
     await signIn(page, 'alice');
     await answer;
     await page.waitForURL(isThere); // without the key of the app redirect
@@ -84,7 +95,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     await picture(page, '8-app');
     key = await appSession();
     assert.ok(key.httpOnly, 'the app has a session of its own');
-    assert.deepEqual(await served('/some/page'), { status: ANSWER, person: true });
+    assert.deepEqual(await served('/some/page'), { status: 200, person: true });
   });
 
   test("neither the dashboard's session nor a cookie of the gateway is on the app's host", async () => {
@@ -99,9 +110,9 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     alice.page.on('request', note);
     const answer = await alice.page.goto(`${app}/again`);
     alice.page.off('request', note);
-    assert.equal(answer.status(), ANSWER);
+    assert.equal(answer.status(), 200);
     assert.deepEqual(asked.filter((path) => path.startsWith('/api/')), []);
-    assert.deepEqual(await served('/again'), { status: ANSWER, person: true });
+    assert.deepEqual(await served('/again'), { status: 200, person: true });
   });
 
   test('Coder reports a missing app without a redirect loop', { skip: needsReal }, async () => {
@@ -116,7 +127,7 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     const me = await ask(app, '/api/v2/users/me', { 'Coder-Session-Token': await sessionCookie(alice.context) });
     assert.ok(!me.headers['content-type']?.startsWith('application/json'), 'it is a page of the app');
     const own = await alice.page.goto(`${app}/vestibule/sessions`);
-    assert.equal(own.status(), ANSWER);
+    assert.equal(own.status(), 200);
     assert.equal((await ask(stack.app('a.b'), '/')).statusCode, 421);
   });
 
@@ -142,6 +153,6 @@ describe('workspace apps on hosts of their own', { timeout: 600_000 }, () => {
     await page.getByRole('heading', { name: 'You are signed out' }).waitFor();
     await page.goto(`${app}/some/page`);
     await signInLink(page).waitFor();
-    assert.deepEqual(alice.complaints.filter((said) => !said.includes(` ${ANSWER} `)), []);
+    assert.deepEqual(alice.complaints, []);
   });
 });

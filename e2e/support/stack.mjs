@@ -50,8 +50,9 @@ ${sections}`;
 
 /**
  * Starts everything. Returns `url` (the gateway's), `provider`, `coder` (`query(sql)` only when it is the real one),
- * `configurationFile`, `folder`, `gateway` (`log` is the file that it writes), `stop()`; with `apps` also `app(label)`,
- * an app host's URL. `sections` is more configuration, `accounts` replaces the provider's. `name` names the logs in e2e/artifacts.
+ * `configurationFile`, `folder`, `logs` (a folder), `gateway` (the first one; `log` is the file that it writes),
+ * `restartGateway()`, `stop()`; with `apps` also `app(label)`, an app host's URL. `sections` is more configuration,
+ * `accounts` replaces the provider's. `name` names the logs in e2e/artifacts.
  */
 export async function startStack(name, { apps = false, sections = '', accounts } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'vestibule-e2e-'));
@@ -76,12 +77,20 @@ export async function startStack(name, { apps = false, sections = '', accounts }
     const configurationFile = join(folder, 'vestibule.yaml');
     writeFileSync(configurationFile, configuration({ url, wildcard, coderURL, issuerURL, provider, sections }));
     const logs = join(ARTIFACTS, CODER_BIN ? `${name}-real` : name);
-    const gateway = start(VESTIBULE, ['serve', '--config', configurationFile], {
-      cwd: folder, env: ENVIRONMENT, log: join(logs, 'gateway.log'),
-    });
-    stops.push(gateway.stop);
-    await until(`the gateway's issuer listener (see ${gateway.log})`, 30, async () => (
-      await fetch(`${issuerURL}.well-known/openid-configuration`)).ok, gateway.alive);
+    let gateway;
+    const startGateway = async (file) => {
+      gateway = start(VESTIBULE, ['serve', '--config', configurationFile], {
+        cwd: folder, env: ENVIRONMENT, log: join(logs, file),
+      });
+      await until(`the gateway's issuer listener (see ${gateway.log})`, 30, async () => (
+        await fetch(`${issuerURL}.well-known/openid-configuration`)).ok, gateway.alive);
+    };
+    stops.push(() => gateway.stop());
+    await startGateway('gateway.log');
+    const restartGateway = async () => {
+      await gateway.stop();
+      await startGateway('gateway-restarted.log');
+    };
 
     const log = join(logs, 'coder.log');
     const coder = CODER_BIN
@@ -90,7 +99,7 @@ export async function startStack(name, { apps = false, sections = '', accounts }
     stops.push(coder.stop);
     await until('Coder through the gateway', 30, async () => (await fetch(`${url}/healthz`)).ok, gateway.alive);
     const app = (label) => `http://${wildcard.replace('*', label)}`;
-    return { url, app, provider, coder, configurationFile, folder, gateway, stop };
+    return { url, app, provider, coder, configurationFile, folder, logs, gateway, restartGateway, stop };
   } catch (error) {
     await stop();
     throw error;

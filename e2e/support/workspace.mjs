@@ -1,5 +1,5 @@
-// A workspace, written directly into a real Coder's database, because Coder itself creates one only with Terraform. No
-// agent runs. Its agent has a token and its apps have names: that is all that matters to a gateway.
+// A workspace, written directly into a real Coder's database, because Coder itself creates one only with Terraform.
+// `startAgent` of agent.mjs runs its agent.
 
 import { randomUUID } from 'node:crypto';
 
@@ -13,11 +13,13 @@ const row = (table, columns) => {
 };
 
 /**
- * Writes workspace `dev` of the user `owner` (an id) with agent `main` and two apps: `code`, which only its
- * owner may open, and `public`. Resolves to the agent's token.
+ * Writes workspace `dev` of the user `owner` (an id) with agent `main` and two apps: `code`, which only its owner may
+ * open, and `public`; the agent reaches both at the URL `app`. Resolves to the agent's token.
  */
-export async function writeWorkspace(query, owner) {
+export async function writeWorkspace(query, owner, app = 'http://127.0.0.1:1') {
   const [organization] = await query('select id from organizations order by created_at limit 1');
+  // The group of everybody has the organization's id. Without it, newer versions of Coder hide the workspace from its owner.
+  const everybody = JSON.stringify({ [organization]: ['read', 'use'] });
   const id = () => randomUUID();
   const made = { created_at: now, updated_at: now };
   const [file, template, version, workspace, resource, agent, token] = Array.from({ length: 7 }, id);
@@ -26,14 +28,14 @@ export async function writeWorkspace(query, owner) {
     provisioner: 'echo', storage_method: 'file', type, input: '{}', file_id: file,
   });
   const [imported, built] = [job('template_version_import'), job('workspace_build')];
-  const app = (slug, sharing) => row('workspace_apps', {
-    id: id(), created_at: now, agent_id: agent, display_name: slug, icon: '', slug, url: 'http://127.0.0.1:1',
+  const appRow = (slug, sharing) => row('workspace_apps', {
+    id: id(), created_at: now, agent_id: agent, display_name: slug, icon: '', slug, url: app,
     subdomain: true, sharing_level: sharing,
   });
   await query([
     'begin;',
     row('files', {
-      id: file, hash: 'by-hand', created_at: now, created_by: owner, mimetype: 'application/x-tar', data: '',
+      id: file, hash: file, created_at: now, created_by: owner, mimetype: 'application/x-tar', data: '',
     }),
     row('provisioner_jobs', imported),
     row('template_versions', {
@@ -41,8 +43,8 @@ export async function writeWorkspace(query, owner) {
       created_by: owner,
     }),
     row('templates', {
-      id: template, ...made, organization_id: organization, name: 'by-hand', provisioner: 'echo',
-      active_version_id: version, created_by: owner,
+      id: template, ...made, organization_id: organization, name: `by-hand-${template}`, provisioner: 'echo',
+      active_version_id: version, created_by: owner, group_acl: everybody,
     }),
     `update template_versions set template_id = ${text(template)} where id = ${text(version)};`,
     row('workspaces', {
@@ -60,8 +62,8 @@ export async function writeWorkspace(query, owner) {
       id: agent, ...made, name: 'main', resource_id: resource, auth_token: token, architecture: 'amd64',
       operating_system: 'linux',
     }),
-    app('code', 'owner'),
-    app('public', 'public'),
+    appRow('code', 'owner'),
+    appRow('public', 'public'),
     'commit;',
   ].join('\n'));
   return token;
