@@ -7,6 +7,7 @@ use http::{HeaderValue, Request, StatusCode, header};
 use serde::Deserialize;
 use url::Url;
 
+use super::handoff::{HandoffError, Unexpected, is_refusal};
 use super::hosts::authority;
 use super::names::{BUILD_INFO, HEALTH, ME, RELAY, USERS};
 use super::refusal::CoderRefusal;
@@ -92,22 +93,18 @@ impl Api {
     /// Who owns a session that Coder has just issued.
     ///
     /// # Errors
-    /// The refusal, when Coder rejects its own session: Coder before 2.35 issues one to a suspended user, and
-    /// refuses it only when it is used. `None` when Coder does not name the owner for another reason.
-    pub async fn owner_of_new(
-        &self,
-        session: &Secret,
-        client: IpAddr,
-    ) -> Result<CoderUser, Option<CoderRefusal>> {
-        let request = self.request(ME, Some((session, client))).ok_or(None)?;
-        let answer = self.client.send(request).await.map_err(|_| None)?;
-        match answer.status() {
-            StatusCode::OK => read_owner(answer.body()).ok_or(None),
-            StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN if is_definite(answer.body()) => {
-                Err(Some(CoderRefusal::read(answer)))
-            }
-            _ => Err(None),
+    /// [`HandoffError::Refused`] when Coder rejects its own session: Coder before 2.35 issues one to a suspended user,
+    /// and refuses it only when it is used; a user may be deleted and a rate limit reached in the meantime.
+    /// [`HandoffError::Unreachable`] when Coder does not respond, [`HandoffError::Unexpected`] when its response names
+    /// no user.
+    pub async fn owner_of_new(&self, session: &Secret, client: IpAddr) -> Result<CoderUser, HandoffError> {
+        let request = self.request(ME, Some((session, client))).ok_or(Unexpected::NoOwner)?;
+        let answer = self.client.send(request).await?;
+        if is_refusal(answer.status()) {
+            return Err(CoderRefusal::read(answer).into());
         }
+        let owner = read_owner(answer.body()).filter(|_| answer.status() == StatusCode::OK);
+        Ok(owner.ok_or(Unexpected::NoOwner)?)
     }
 
     async fn ask(&self, path: &str, token: &Secret, client: IpAddr) -> TokenLookup {

@@ -25,7 +25,7 @@ use super::refusals::{Refusal, RefusalCause, row_of};
 use super::responses::redirect_to;
 use crate::coder::api::Api;
 use crate::coder::credential::Finder;
-use crate::coder::handoff::{Handoff, HandoffError, HandoffResult, Visit};
+use crate::coder::handoff::{Handoff, HandoffResult, Visit};
 use crate::coder::refusal::CoderRefusal;
 use crate::grant::{EndReason, Grants, TakenState, Verdict};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, Provider, VerifiedIdentity};
@@ -234,11 +234,7 @@ impl SignInFlow {
         grant: GrantId,
         session: &Secret,
     ) -> Result<CoderUserId, RefusalCause> {
-        let owner = match self.api.owner_of_new(session, attempt.context.client).await {
-            Ok(owner) => owner,
-            Err(Some(refusal)) => return Err(HandoffError::from(refusal).into()),
-            Err(None) => return Err(RefusalCause::NoSessionOwner),
-        };
+        let owner = self.api.owner_of_new(session, attempt.context.client).await?;
         let before = self.finder.session_cookie(&attempt.headers).map(TokenHash::of);
         let replaced = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
         if let Some(replaced) = replaced {

@@ -10,6 +10,7 @@ use crate::support::error_page_text;
 use crate::support::world::{Options, World};
 
 const CALLBACK: &str = "/api/v2/users/oidc/callback";
+const ME: &str = "/api/v2/users/me";
 
 /// The page that a browser gets when Coder responds to the code like this.
 async fn shown(world: &World, status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
@@ -131,12 +132,52 @@ async fn a_suspended_user_who_gets_a_session_all_the_same_is_told_so_and_does_no
     world.coder.suspend("bob");
     let browser = Browser::new();
     let answer = world.sign_in_with(&browser, "bob", "/").await;
-    assert_eq!(answer.status, 401, "{}", answer.text());
-    for part in ["User is not active (status = &#34;suspended&#34;)", "coder users activate"] {
+    assert_eq!(answer.status, 403, "{}", answer.text());
+    for part in ["Coder did not let you in", "User is not active (status = &#34;suspended&#34;)", "coder users activate"] {
         let page = answer.text().replace("&quot;", "&#34;");
         assert!(page.contains(part), "{part}: {page}");
     }
     assert!(browser.cookie(&world.host, "coder_session_token").is_none());
+}
+
+/// Coder 2.31.0 issues the session and refuses it when it is used: coderd/httpmw/apikey.go. None of these means that
+/// Coder is not set up for the gateway.
+#[tokio::test]
+async fn whatever_coder_says_of_its_new_session_is_a_page_with_its_words() {
+    let world = World::start().await;
+    let dormant = r#"{"message":"User is not active (status = \"dormant\"). Contact an admin to reactivate your account."}"#;
+    let deleted = r#"{"message":"An internal error occurred. Please try again or contact the system administrator.","detail":"Internal error fetching user's roles. sql: no rows in result set"}"#;
+    let gone = r#"{"message":"You are signed out or your session has expired. Please sign in again to continue.","detail":"API key is invalid."}"#;
+    let limited = r#"{"message":"You've been rate limited for sending more than 512 requests in 1m0s."}"#;
+    let broken = r#"{"message":"Internal error fetching API key by id.","detail":"connection refused"}"#;
+    for (status, body, shown, parts) in [
+        (401, dormant, 403, ["User is not active", "coder users activate"]),
+        (401, deleted, 403, ["An internal error occurred", "the user was deleted in Coder"]),
+        (401, gone, 403, ["You are signed out", "the user was deleted in Coder"]),
+        (403, "<html>a firewall</html>", 403, ["does not say why", "Sign in with another account"]),
+        (429, limited, 429, ["rate limited", "CODER_PROXY_TRUSTED_ORIGINS"]),
+        (500, broken, 500, ["Internal error fetching API key", "request number"]),
+    ] {
+        world.coder.fail_next(ME, Fault::Answer(status, Vec::new(), body.to_owned()));
+        let browser = Browser::new();
+        let answer = world.sign_in_with(&browser, "alice", "/").await;
+        assert_eq!(answer.status, shown, "{}", answer.text());
+        assert!(answer.header("content-type").unwrap().starts_with("text/html"), "{}", answer.text());
+        let page = answer.text().replace("&#39;", "'");
+        assert!(!page.contains("Coder is not set up"), "{page}");
+        for part in ["Coder did not let you in"].iter().chain(&parts) {
+            assert!(page.contains(part), "{part}: {page}");
+        }
+        assert!(browser.cookie(&world.host, "coder_session_token").is_none());
+    }
+    world.until("what they brought is revoked", || world.provider.live_tokens().is_empty()).await;
+    world.coder.fail_next(ME, Fault::HangUp);
+    let answer = world.sign_in_with(&Browser::new(), "alice", "/").await;
+    assert!(answer.status == 502 && answer.text().contains("Coder does not answer"), "{}", answer.text());
+    world.coder.fail_next(ME, Fault::Answer(200, Vec::new(), "{}".to_owned()));
+    let answer = world.sign_in_with(&Browser::new(), "alice", "/").await;
+    assert!(answer.status == 502 && answer.text().contains("Coder is not set up"), "{}", answer.text());
+    world.sign_in("alice").await;
 }
 
 #[tokio::test]

@@ -47,7 +47,7 @@ impl std::fmt::Debug for Begun {
 }
 
 /// Whether a response is Coder's refusal.
-pub(super) fn is_refusal(status: StatusCode) -> bool {
+pub(in crate::coder) fn is_refusal(status: StatusCode) -> bool {
     status.is_client_error() || status.is_server_error()
 }
 

@@ -76,6 +76,9 @@ pub enum Unexpected {
     /// More than one session at once.
     #[error("Coder's answer sets two different session cookies")]
     TwoSessions,
+    /// The owner of the new session is not named.
+    #[error("Coder gave a session and does not say whose it is: is coder.url really Coder?")]
+    NoOwner,
     /// A response unlike any of Coder's.
     #[error("Coder's answer is larger than 1 MiB: is coder.url really Coder?")]
     TooLarge,

@@ -22,6 +22,7 @@ use crate::web::Client;
 use answer::Begun;
 use request::Leg;
 
+pub(super) use answer::is_refusal;
 pub use answer::{HandoffResult, relay_json};
 pub use error::{HandoffError, Unexpected};
 pub use settings::{CALLBACK, HandoffSettings, Visit};

@@ -1,7 +1,7 @@
 //! Advice on a refusal of Coder's, recognised by its text: Coder gives its reasons no codes.
 
 /// Words of a refusal, in lower case, and what to do. The first matching row applies.
-const REMEDIES: [(&[&str], &str); 10] = [
+const REMEDIES: [(&[&str], &str); 11] = [
     (
         &["invalid_client"],
         "The issuer listener does not accept Coder's client secret: set CODER_OIDC_CLIENT_SECRET to the value of \
@@ -30,6 +30,11 @@ const REMEDIES: [(&[&str], &str); 10] = [
     (
         &["suspended", "not active", "dormant"],
         "Activate the user in Coder, on the Users page or with `coder users activate`",
+    ),
+    (
+        &["fetching user's roles", "api key is invalid"],
+        "Coder no longer knows the user of the session that it has just issued: the user was deleted in Coder. A new \
+         sign-in creates the user again, or create the user in Coder with the login type OpenID Connect",
     ),
     (
         &["already linked", "linked to"],

@@ -51,9 +51,6 @@ pub(in crate::gateway) enum RefusalCause {
     /// The hand-off to Coder failed.
     #[error(transparent)]
     Handoff(#[from] HandoffError),
-    /// Coder does not report the user of its new session.
-    #[error("Coder gave a session and does not say whose it is")]
-    NoSessionOwner,
     /// Coder gave no response.
     #[error(transparent)]
     Forward(ForwardError),

@@ -96,7 +96,7 @@ fn causes() -> Vec<(RefusalCause, u16, &'static str)> {
         (RefusalCause::Login(LoginError::NotAsked), 403, "not_asked"),
         (RefusalCause::Login(LoginError::Refused(domain())), 403, "domain_not_allowed"),
         (HandoffError::Unexpected(Unexpected::TwoSessions).into(), 502, "coder_misconfigured"),
-        (RefusalCause::NoSessionOwner, 502, "coder_misconfigured"),
+        (HandoffError::Unexpected(Unexpected::NoOwner).into(), 502, "coder_misconfigured"),
         (RefusalCause::Forward(ForwardError::TooLarge), 413, "too_large"),
         (RefusalCause::Forward(ForwardError::ClientBody), 400, "client_body"),
         (RefusalCause::Forward(ForwardError::Stalled), 408, "body_stalled"),

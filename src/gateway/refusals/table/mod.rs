@@ -27,7 +27,6 @@ pub(in crate::gateway) fn row_of(cause: &RefusalCause) -> RefusalRow {
         RefusalCause::Login(error) => sign_ins::row_of_login(error),
         RefusalCause::NotReady(_) => sign_ins::PROVIDER_NOT_READY,
         RefusalCause::Handoff(error) => sign_ins::row_of_handoff(error),
-        RefusalCause::NoSessionOwner => sign_ins::CODER_MISCONFIGURED,
         RefusalCause::Bind(error) => sign_ins::row_of_bind(error),
         RefusalCause::Loop => sign_ins::LOOP,
         RefusalCause::Message(_) | RefusalCause::Target(_) => requests::AMBIGUOUS,

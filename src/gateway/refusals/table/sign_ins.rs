@@ -42,7 +42,7 @@ pub(super) const PROVIDER_NOT_READY: RefusalRow = provider_outage(
 );
 
 /// Coder responds, but is not set up for the gateway.
-pub(super) const CODER_MISCONFIGURED: RefusalRow =
+const CODER_MISCONFIGURED: RefusalRow =
     RefusalRow::new(Status::BAD_GATEWAY, "coder_misconfigured", Coder)
         .heading("Coder is not set up for this gateway")
         .happened(NOT_TAKEN)
@@ -128,7 +128,9 @@ pub(super) fn row_of_handoff(error: &HandoffError) -> RefusalRow {
         HandoffError::Refused(refusal) => refusal,
     };
     let is_outage = refusal.status().is_server_error();
-    let row = RefusalRow::new(refusal.status(), "coder_refused", if is_outage { Coder } else { Person })
+    // 401 would ask the browser for another credential of Coder's (RFC 9110 §15.5.2): the person has none.
+    let status = if refusal.status() == Status::UNAUTHORIZED { Status::FORBIDDEN } else { refusal.status() };
+    let row = RefusalRow::new(status, "coder_refused", if is_outage { Coder } else { Person })
         .heading("Coder did not let you in")
         .happened(&[Words("Coder says: "), Reason])
         .detail(&[ReasonDetail])
