@@ -1,6 +1,7 @@
 //! `vestibule sessions`: lists the sessions and tokens at the running gateway, and ends them.
 
 use std::io::{self, Write};
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use chrono::DateTime;
@@ -12,7 +13,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use super::exit::{Exit, after_writing};
-use crate::app::admin::{self, AdminError, SessionEntry};
+use crate::app::admin::{self, AdminError, RELINK_DAYS, SessionEntry};
 use crate::pages::{browser, shortened};
 use crate::types::printable;
 
@@ -32,6 +33,21 @@ pub(super) enum SessionsCommand {
         /// The id of the session or token, as `list` shows it
         #[arg(value_parser = NonEmptyStringValueParser::new())]
         id: String,
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Let a user sign in with another identity: the next sign-in takes the user in Coder over, once
+    ///
+    /// A user in Coder belongs to one identity, the issuer and subject of the provider, because an email address can be
+    /// given to somebody else. Use this when the same person has a new account at the provider, or, for everybody, when
+    /// the provider's issuer or subject mode has changed.
+    Relink {
+        #[command(flatten)]
+        whom: RelinkSelector,
+        /// For how many days it is allowed
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(relink_days()))]
+        days: u32,
         /// Print JSON
         #[arg(long)]
         json: bool,
@@ -60,6 +76,21 @@ pub(super) struct SessionSelector {
     everybody: bool,
 }
 
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub(super) struct RelinkSelector {
+    /// One user: an email address, or the user's id in Coder
+    #[arg(long, value_name = "EMAIL|ID", value_parser = NonEmptyStringValueParser::new())]
+    user: Option<String>,
+    /// All users, each once
+    #[arg(long)]
+    everybody: bool,
+}
+
+fn relink_days() -> RangeInclusive<i64> {
+    i64::from(*RELINK_DAYS.start())..=i64::from(*RELINK_DAYS.end())
+}
+
 #[derive(Deserialize)]
 struct SessionList {
     sessions: Vec<SessionEntry>,
@@ -79,6 +110,10 @@ fn ask(action: &SessionsCommand, socket: &Path) -> Result<Value, AdminError> {
         SessionsCommand::List { user: None, .. } => get(query("everybody", "yes")),
         SessionsCommand::List { user: Some(user), .. } => get(query("user", user)),
         SessionsCommand::Show { id, .. } => get(query("id", id)),
+        SessionsCommand::Relink { whom: RelinkSelector { user, .. }, days, .. } => {
+            let query = user.as_ref().map_or_else(|| query("everybody", "yes"), |user| query("user", user));
+            admin::ask(socket, &Method::POST, &format!("/sessions/relink?{query}&days={days}"))
+        }
         SessionsCommand::Revoke { whom, .. } => {
             let query = match whom {
                 SessionSelector { user: Some(user), .. } => query("user", user),
@@ -97,9 +132,21 @@ fn query(name: &str, value: &str) -> String {
 fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::Result<()> {
     let (SessionsCommand::List { json, .. }
     | SessionsCommand::Show { json, .. }
+    | SessionsCommand::Relink { json, .. }
     | SessionsCommand::Revoke { json, .. }) = action;
     if *json {
         return writeln!(out, "{answer:#}");
+    }
+    if let SessionsCommand::Relink { .. } = action {
+        let users = answer.get("users").and_then(Value::as_u64).unwrap_or(0);
+        return match (users, named(action)) {
+            (0, Some(name)) => writeln!(out, "Nobody ever signed in as {name}: nothing to allow."),
+            (0, None) => writeln!(out, "Nobody ever signed in: nothing to allow."),
+            (1, _) => writeln!(out, "The next sign-in of this user may be with another identity."),
+            (many, _) => {
+                writeln!(out, "The next sign-in of each of {many} users may be with another identity.")
+            }
+        };
     }
     if let SessionsCommand::Revoke { .. } = action {
         let ended = answer.get("ended").and_then(Value::as_u64).unwrap_or(0);
@@ -124,6 +171,7 @@ fn print(action: &SessionsCommand, answer: &Value, out: &mut dyn Write) -> io::R
 /// The user that the arguments name, as the operator wrote it.
 fn named(action: &SessionsCommand) -> Option<String> {
     let (SessionsCommand::List { user, .. }
+    | SessionsCommand::Relink { whom: RelinkSelector { user, .. }, .. }
     | SessionsCommand::Revoke { whom: SessionSelector { user, .. }, .. }) = action
     else {
         return None;

@@ -13,7 +13,7 @@ use http::header::{AUTHORIZATION, COOKIE};
 use http::{HeaderMap, Method, Uri};
 use percent_encoding::percent_decode;
 
-use super::credential::{Finder, PresentedKind, strip_credentials};
+use super::credential::{Finder, PresentedKind, keep_session, session_cookies, strip_credentials};
 use super::hosts::Wildcard;
 use super::routes::{classify, is_app_path};
 use crate::policy::{Machine, RouteClass};
@@ -44,9 +44,11 @@ pub fn credentials(bytes: &[u8]) {
         let found = finder.find(&without, None, class).unwrap();
         // `Authorization` may still hold something that is not a credential of Coder.
         assert!(found.is_none_or(|left| left.kind() == PresentedKind::Malformed), "{without:?}");
-        assert!(finder.session_cookie(&without).is_none());
     }
+    assert!(session_cookies(&without).is_empty());
     others_stay(&before, &without);
+
+    one_of_several(&before, &finder);
 
     let Ok(Some(found)) = finder.find(&before, query, class) else { return };
     if found.kind() == PresentedKind::Malformed {
@@ -56,17 +58,27 @@ pub fn credentials(bytes: &[u8]) {
     let mut with = before.clone();
     strip_credentials(&mut with, Some(&found));
     let again = finder.find(&with, query, class).unwrap();
-    let again = again.filter(|again| again.kind() != PresentedKind::Malformed);
-    let Some(again) = again else {
-        // Cookies with the same name are all removed unless each is the one to keep: Coder then refuses the request.
-        return assert!(has_rivals(&before), "what is kept is found: {before:?}");
-    };
+    let again = again.expect("what is kept is found");
     assert_eq!((again.kind(), again.in_url()), (found.kind(), found.in_url()));
     assert_eq!(again.secret(), found.secret());
     let left = seen_by_coder(&with);
     assert!(left.iter().all(|text| *text == found.secret().expose()), "{class:?} {with:?}");
     assert!(!found.is_alone() || with == before, "{class:?} {before:?}");
     others_stay(&before, &with);
+}
+
+/// Of several sessions in cookies, the kept one is found, and no other. Everything else stays.
+fn one_of_several(before: &HeaderMap, finder: &Finder) {
+    for kept in session_cookies(before) {
+        let mut reduced = before.clone();
+        keep_session(&mut reduced, Some(kept.token));
+        assert!(session_cookies(&reduced).iter().map(|left| left.token).eq([kept.token]), "{before:?}");
+        others_stay(before, &reduced);
+        reduced.remove("coder-session-token");
+        reduced.remove(AUTHORIZATION);
+        let found = finder.find(&reduced, None, RouteClass::User).expect("one session").expect("a session");
+        assert_eq!(found.secret().expose(), kept.token, "{before:?}");
+    }
 }
 
 /// Everything that is not a credential of Coder is the same before and after.
@@ -84,15 +96,6 @@ fn others_stay(before: &HeaderMap, after: &HeaderMap) {
 
 fn cookie_name(cookie: &[u8]) -> &[u8] {
     cookie.split(|byte| *byte == b'=').next().unwrap_or_default().trim_ascii()
-}
-
-/// Whether a cookie name of Coder's occurs with different values.
-fn has_rivals(headers: &HeaderMap) -> bool {
-    let cookies: Vec<Vec<u8>> = raw_cookies(headers);
-    let cookies = cookies.iter().filter(|cookie| names_credential(cookie_name(cookie)) && has_value(cookie));
-    let rivals =
-        |one: &Vec<u8>| cookies.clone().any(|other| cookie_name(one) == cookie_name(other) && one != other);
-    cookies.clone().any(rivals)
 }
 
 fn has_value(cookie: &[u8]) -> bool {
@@ -138,9 +141,10 @@ fn seen_by_coder(headers: &HeaderMap) -> Vec<String> {
 
 /// The tokens after `Bearer` that can only be Coder's.
 fn bearers(headers: &HeaderMap) -> Vec<String> {
-    let lines = headers.get_all(AUTHORIZATION).iter().filter_map(|line| line.to_str().ok());
+    let lines = headers.get_all(AUTHORIZATION).iter();
+    let lines = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).into_owned());
     let tokens = lines.filter_map(|line| {
-        let (scheme, token) = line.trim().split_once(' ')?;
+        let (scheme, token) = line.trim_ascii().split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
     });
     tokens.filter(|token| is_coders(token)).collect()

@@ -11,6 +11,7 @@ pub mod api;
 pub mod auth_methods;
 pub mod cookies;
 pub mod credential;
+pub mod ended_keys;
 pub mod first_user;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]

@@ -85,6 +85,15 @@ impl AccessUrl {
         self.redirect_parameter(context).unwrap_or_else(LocalRedirect::root)
     }
 
+    /// Makes the browser delete the session cookies that reached this request without being Coder's, wherever they are
+    /// set. `kept` says whether the plain and the prefixed cookie, where Coder sets them, are spared.
+    pub(super) fn delete_strays(&self, response: &mut Response, context: &RequestContext, kept: [bool; 2]) {
+        let Some(host) = self.url.host() else { return };
+        for line in cookies::delete_strays(self.is_https, &host, context.target.raw().path(), kept) {
+            response.headers_mut().append(SET_COOKIE, line);
+        }
+    }
+
     /// Makes the browser delete Coder's session cookie.
     pub(super) fn delete_session_cookie(&self, response: &mut Response) {
         for line in cookies::delete_session(self.is_https) {

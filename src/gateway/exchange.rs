@@ -12,7 +12,9 @@ use super::refusals::{Refusal, RefusalCause};
 use super::responses::redirect_to;
 use super::room::RequestRoom;
 use super::services::Gateway;
-use crate::coder::credential::{PresentedCredential, strip_credentials};
+use crate::coder::credential::{
+    Contradiction, PresentedCredential, keep_session, session_cookies, session_names, strip_credentials,
+};
 use crate::coder::first_user::first_user_by_sign_in;
 use crate::coder::key_creation::app_session;
 use crate::grant::CredentialHandle;
@@ -83,7 +85,12 @@ impl Exchange<'_> {
     /// Why the request is not served.
     pub(super) async fn answer(self, mut request: Box<Request>) -> Result<Response, Refusal> {
         let Self { gateway, connection, context, class, .. } = self;
-        let presented = gateway.judge.find(request.headers(), context.target.query(), class)?;
+        let found = gateway.judge.find(request.headers(), context.target.query(), class);
+        if matches!(found, Err(Contradiction { in_cookies: true })) && !context.app_host {
+            drop(found);
+            return Box::pin(self.answer_without_strays(request)).await;
+        }
+        let presented = found?;
         if presented.is_none()
             && context.navigates()
             && !matches!(class, RouteClass::Own | RouteClass::SignIn)
@@ -133,6 +140,22 @@ impl Exchange<'_> {
                 Err(RefusalCause::Policy(refusal.cause).into())
             }
         }
+    }
+
+    /// Serves a request with several sessions in its cookies as if it had only the one that counts, and makes the browser
+    /// delete the others.
+    ///
+    /// # Errors
+    /// As [`Self::answer`], and when the sessions of two people are live.
+    async fn answer_without_strays(self, mut request: Box<Request>) -> Result<Response, Refusal> {
+        let Self { gateway, context, .. } = self;
+        let cookies = session_cookies(request.headers());
+        let chosen = gateway.judge.session_among(&cookies).await?.map(Secret::new);
+        keep_session(request.headers_mut(), chosen.as_ref().map(Secret::expose));
+        let kept = session_names(request.headers());
+        let mut response = Box::pin(self.answer(request)).await?;
+        gateway.access.delete_strays(&mut response, context, kept);
+        Ok(response)
     }
 
     /// Forwards the request to Coder. `secret` is the credential that a request for a new one, or for Coder's sign-in
@@ -188,6 +211,14 @@ impl Exchange<'_> {
                 if !is_open(SignInMethod::FirstUser, context.client, &gateway.rules) =>
             {
                 response = first_user_by_sign_in(response);
+            }
+            (RouteClass::EndsKey, Some(credential)) if response.status().is_success() => {
+                Box::pin(gateway.keys.forget_deleted(credential, context)).await;
+            }
+            (RouteClass::User | RouteClass::UserOr(_) | RouteClass::EndsKey, Some(credential))
+                if response.status() == StatusCode::UNAUTHORIZED =>
+            {
+                return Box::pin(gateway.keys.forget_refused(response, credential, context)).await;
             }
             (RouteClass::AppHost, Some(credential)) => {
                 let session = app_session(response.status(), response.headers());

@@ -13,10 +13,12 @@ use super::context::RequestContext;
 use super::limits::{LimitExceeded, Limits};
 use super::refusals::RefusalCause;
 use crate::coder::api::{Api, TokenLookup};
-use crate::coder::credential::{Contradiction, Finder, PresentedCredential, PresentedKind};
-use crate::grant::{AskNext, Device, Grants, MadeFor, StoreError, TokenOwner, Verdict};
+use crate::coder::credential::{
+    Contradiction, Finder, PresentedCredential, PresentedKind, SessionCookie, key_id, session_cookies,
+};
+use crate::grant::{AskNext, Device, EndedKey, Grants, MadeFor, StoreError, TokenOwner, Verdict};
 use crate::policy::{Bearer, Judging, RouteClass, Rules};
-use crate::types::{CutOff, HashMemo, Secret, SingleFlight, TokenHash};
+use crate::types::{CoderUserId, CutOff, HashMemo, Secret, SingleFlight, TokenHash};
 
 /// When to ask again after Coder could not be asked.
 const CODER_RETRY: Duration = Duration::from_secs(5);
@@ -115,13 +117,18 @@ impl CredentialJudge {
     /// The verdict on the session in a browser's cookie; `None` when it has no such cookie.
     ///
     /// # Errors
-    /// As [`Self::bearer`].
+    /// As [`Self::bearer`], and [`Contradiction`] when it has the live sessions of two people.
     pub(super) async fn session_of_browser(
         self: &Arc<Self>,
         headers: &HeaderMap,
         context: &RequestContext,
     ) -> Result<Option<Verdict>, RefusalCause> {
-        let Some(token) = self.finder.session_cookie(headers) else { return Ok(None) };
+        let cookies = session_cookies(headers);
+        let token = match cookies.as_slice() {
+            [] => return Ok(None),
+            [one] => one.token,
+            [first, ..] => self.session_among(&cookies).await?.unwrap_or(first.token),
+        };
         let device = context.device(headers);
         self.find_out(TokenHash::of(token), Some(token.into()), device).await.map(Some)
     }
@@ -131,6 +138,52 @@ impl CredentialJudge {
         let api = self.api.clone();
         let asked = self.slow.spawn(async move { api.who(&token, client).await }).await;
         matches!(asked, Ok(TokenLookup::Owner(_) | TokenLookup::Scoped))
+    }
+
+    /// Of several sessions in a browser's cookies, the one that counts: a live one, else one that cannot be judged at
+    /// the moment. `None` when all of them have ended or are unknown. Coder is not asked: it issues the sessions of
+    /// browsers through the gateway, and whoever planted the others must not have them asked about.
+    ///
+    /// # Errors
+    /// [`Contradiction`] when two people's sessions are live, and another host can have set both. When the store fails,
+    /// nothing is known.
+    pub(super) async fn session_among<'a>(
+        &self,
+        cookies: &[SessionCookie<'a>],
+    ) -> Result<Option<&'a str>, RefusalCause> {
+        let mut live: Option<(SessionCookie<'a>, Option<CoderUserId>)> = None;
+        let mut undecided = None;
+        for cookie in cookies {
+            let verdict = self.known(TokenHash::of(cookie.token)).await?;
+            match (&verdict, &live) {
+                (Verdict::Authorized(_), None) => {
+                    let user = verdict.credential().and_then(|credential| credential.user());
+                    live = Some((*cookie, user));
+                }
+                (Verdict::Authorized(_), Some((first, user))) => {
+                    let same = verdict.credential().and_then(|credential| credential.user()) == *user;
+                    if !same && !first.is_prefixed {
+                        return Err(Contradiction { in_cookies: true }.into());
+                    }
+                }
+                (Verdict::Unreachable { .. } | Verdict::Declined, _) => {
+                    undecided = undecided.or(Some(cookie.token));
+                }
+                _ => {}
+            }
+        }
+        Ok(live.map(|(cookie, _)| cookie.token).or(undecided))
+    }
+
+    /// What memory, the store and the provider know of a session.
+    async fn known(&self, hash: TokenHash) -> Result<Verdict, RefusalCause> {
+        let verdict = self.grants.check(&hash);
+        if !matches!(verdict, Verdict::NeedsAsking(_)) {
+            return Ok(verdict);
+        }
+        let grants = Arc::clone(&self.grants);
+        let judged = self.slow.spawn(async move { grants.judge(&hash).await }).await;
+        Ok(judged.map_err(|_| RefusalCause::CutOff)??)
     }
 
     /// Runs on the slow runtime to the end, whether or not the client waits.
@@ -198,11 +251,15 @@ impl CredentialJudge {
                     user: owner.user,
                     login_type: owner.login_type,
                     made_for: MadeFor::Presented,
+                    key_id: key_id(secret.expose()),
                 };
                 self.grants.adopt(hash, owner).await.map_err(LookupError::Store)?
             }
             TokenLookup::Scoped => self.grants.accept_unattributed(hash),
             TokenLookup::UnknownToken => {
+                if known {
+                    self.grants.forget_token(EndedKey::Token(hash)).await.map_err(LookupError::Store)?;
+                }
                 self.grants.remember_unknown(hash);
                 if let Some(question) = question {
                     question.was_bad();

@@ -1,18 +1,23 @@
 //! New credentials, attributed to their user when Coder issues them: later, Coder does not report who owns a scoped
-//! token or an app's session.
+//! token or an app's session. And tokens that Coder has ended, which are forgotten.
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
 use http::StatusCode;
+use http::header::CONTENT_LENGTH;
 use tokio::runtime::Handle;
 
+use super::context::RequestContext;
 use super::refusals::RefusalCause;
 use crate::coder::api::{Api, TokenLookup};
+use crate::coder::credential::key_id;
+use crate::coder::ended_keys::{MAX_ENDED_ANSWER, is_ended, key_in_path};
 use crate::coder::key_creation::{self, KeyOwner, MAX_KEY_ANSWER};
-use crate::grant::{CredentialHandle, Grants, MadeFor, StoreError, TokenOwner};
+use crate::grant::{CredentialHandle, CredentialKind, EndedKey, Grants, MadeFor, StoreError, TokenOwner};
 use crate::policy::CreatesKey;
 use crate::proxy::ForwardError;
+use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{Secret, TokenHash};
 use crate::web::{Body, Response, read_limited};
 
@@ -49,7 +54,7 @@ impl KeyAttribution {
         match made {
             CreatesKey::AppRedirect => {
                 if let Some(hash) = key_creation::encrypted_app_key(response.status(), response.headers()) {
-                    self.attribute(hash, &request.requester, MadeFor::App).await?;
+                    self.attribute(hash, None, &request.requester, MadeFor::App).await?;
                 }
                 Ok(response)
             }
@@ -58,7 +63,7 @@ impl KeyAttribution {
                 let body = read_limited(body, MAX_KEY_ANSWER).await.map_err(|_| ForwardError::Broken)?;
                 let key = key_creation::new_key(parts.status, &body);
                 if let Some(key) = key {
-                    self.attribute_key(TokenHash::of(key.expose()), request).await?;
+                    self.attribute_key(key, request).await?;
                 }
                 Ok(Response::from_parts(parts, Body::full(body)))
             }
@@ -76,7 +81,10 @@ impl KeyAttribution {
         owner: &CredentialHandle,
     ) -> Result<(), RefusalCause> {
         match session {
-            Some(session) => self.attribute(TokenHash::of(session.expose()), owner, MadeFor::App).await,
+            Some(session) => {
+                let (hash, key_id) = (TokenHash::of(session.expose()), key_id(session.expose()));
+                self.attribute(hash, key_id, owner, MadeFor::App).await
+            }
             None => Ok(()),
         }
     }
@@ -84,8 +92,9 @@ impl KeyAttribution {
     /// The owner of a new key: the user in the path. An administrator makes keys for others, and Coder identifies
     /// them to a client that may make a key for them. `None` when it does not: Coder is asked when the key is
     /// presented.
-    async fn owner_of_new(&self, request: &KeyRequest) -> Option<TokenOwner> {
+    async fn owner_of_new(&self, key: &Secret, request: &KeyRequest) -> Option<TokenOwner> {
         let user = request.requester.user()?;
+        let key_id = key_id(key.expose());
         let made_for = if request.path.trim_end_matches('/').ends_with("tokens") {
             MadeFor::Token
         } else {
@@ -98,7 +107,7 @@ impl KeyAttribution {
             KeyOwner::Name(name) => Some(name),
         };
         let Some(other) = other else {
-            return Some(TokenOwner { user, login_type: request.requester.login_type(), made_for });
+            return Some(TokenOwner { user, login_type: request.requester.login_type(), made_for, key_id });
         };
         let TokenLookup::Owner(owner) =
             self.api.user(&other, request.presented.as_ref()?, request.client).await
@@ -106,30 +115,87 @@ impl KeyAttribution {
             tracing::warn!("Coder does not say whose a new key is; it is asked when the key is presented");
             return None;
         };
-        Some(TokenOwner { user: owner.user, login_type: owner.login_type, made_for })
+        Some(TokenOwner { user: owner.user, login_type: owner.login_type, made_for, key_id })
+    }
+
+    /// Forgets the key that a request has deleted or expired. Coder has ended it already, so a store that fails is only
+    /// logged: Coder refuses the key when it is presented.
+    pub(super) async fn forget_deleted(
+        self: &Arc<Self>,
+        requester: &CredentialHandle,
+        context: &RequestContext,
+    ) {
+        if let Some(id) = key_in_path(context.target.path()) {
+            self.forget(EndedKey::Id(id), requester, context).await;
+        }
+    }
+
+    /// Reads Coder's refusal of a token, and forgets the token when Coder has ended it.
+    ///
+    /// # Errors
+    /// When Coder's response breaks off.
+    pub(super) async fn forget_refused(
+        self: &Arc<Self>,
+        response: Response,
+        presented: &CredentialHandle,
+        context: &RequestContext,
+    ) -> Result<Response, RefusalCause> {
+        let length =
+            response.headers().get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        if presented.kind() != CredentialKind::Token || length.is_none_or(|length| MAX_ENDED_ANSWER < length)
+        {
+            return Ok(response);
+        }
+        let (parts, body) = response.into_parts();
+        let body = read_limited(body, MAX_ENDED_ANSWER).await.map_err(|_| ForwardError::Broken)?;
+        if is_ended(parts.status, &body) {
+            self.forget(EndedKey::Token(presented.hash()), presented, context).await;
+        }
+        Ok(Response::from_parts(parts, Body::full(body)))
+    }
+
+    /// Forgets a token. `by` presented it, or has ended it.
+    async fn forget(self: &Arc<Self>, token: EndedKey, by: &CredentialHandle, context: &RequestContext) {
+        let keys = Arc::clone(self);
+        let forgotten = self.slow.spawn(async move { keys.grants.forget_token(token).await }).await;
+        match forgotten {
+            Ok(Ok(0)) | Err(_) => {}
+            Ok(Ok(_)) => {
+                let person = by.person();
+                audit::emit(Event {
+                    action: AuditAction::End,
+                    outcome: "ended_by_coder",
+                    person: AuditPerson {
+                        key: person.as_ref().map(|person| &person.key),
+                        email: person.as_ref().map(|person| person.email.as_str()),
+                        coder_user: by.user(),
+                    },
+                    client: Some(context.client),
+                    request: Some(context.request),
+                });
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "a token that Coder has ended is still listed"),
+        }
     }
 
     async fn attribute(
         self: &Arc<Self>,
         hash: TokenHash,
+        key_id: Option<TokenHash>,
         owner: &CredentialHandle,
         made_for: MadeFor,
     ) -> Result<(), RefusalCause> {
         let Some(user) = owner.user() else { return Ok(()) };
-        let owner = TokenOwner { user, login_type: owner.login_type(), made_for };
+        let owner = TokenOwner { user, login_type: owner.login_type(), made_for, key_id };
         let keys = Arc::clone(self);
         self.stored(async move { keys.grants.attribute(hash, owner).await }).await
     }
 
-    async fn attribute_key(
-        self: &Arc<Self>,
-        hash: TokenHash,
-        request: KeyRequest,
-    ) -> Result<(), RefusalCause> {
+    async fn attribute_key(self: &Arc<Self>, key: Secret, request: KeyRequest) -> Result<(), RefusalCause> {
         let keys = Arc::clone(self);
         self.stored(async move {
-            match keys.owner_of_new(&request).await {
-                Some(owner) => keys.grants.attribute(hash, owner).await,
+            match keys.owner_of_new(&key, &request).await {
+                Some(owner) => keys.grants.attribute(TokenHash::of(key.expose()), owner).await,
                 None => Ok(()),
             }
         })

@@ -61,6 +61,7 @@ pub struct Parts {
 /// The services that a request may need, shared by all workers.
 #[expect(missing_debug_implementations, reason = "its parts are services, not values")]
 pub struct Gateway {
+    pub(super) access: AccessUrl,
     pub(super) heads: HeadReader,
     pub(super) judge: Arc<CredentialJudge>,
     pub(super) rules: Arc<Rules>,
@@ -88,15 +89,14 @@ impl Gateway {
         let notice = EndNotice::new(cookies);
         let login_loop = LoginLoopGuard::new(cookies, clock.clone());
         let judge = Arc::new(CredentialJudge::new(
-            finder.clone(),
+            finder,
             Arc::clone(&rules),
             Arc::clone(&grants),
             api.clone(),
             Arc::clone(&limits),
             slow.clone(),
         ));
-        let sign_in_redirect =
-            Arc::new(SignInRedirect::new(settings.sign_in, access.clone(), finder.clone(), notice));
+        let sign_in_redirect = Arc::new(SignInRedirect::new(settings.sign_in, access.clone(), notice));
         let sign_in = SignInFlow {
             access: access.clone(),
             limits: Arc::clone(&limits),
@@ -106,7 +106,6 @@ impl Gateway {
             grants: Arc::clone(&grants),
             handoff,
             api: api.clone(),
-            finder,
             judge: Arc::clone(&judge),
             slow: slow.clone(),
         };
@@ -159,7 +158,8 @@ impl Gateway {
             heads: HeadReader::new(hosts, access.clone(), settings.trusted_proxies),
             judge,
             rules,
-            refusals: Refusals::new(pages, access, login_loop),
+            refusals: Refusals::new(pages, access.clone(), login_loop),
+            access,
             sign_in_redirect,
             sign_in: Arc::new(sign_in),
             sign_out,

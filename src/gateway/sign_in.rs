@@ -21,16 +21,15 @@ use super::limits::Limits;
 use super::login_loop::LoginLoopGuard;
 use super::pending_logins::PendingLogins;
 use super::query::RepeatedParameter;
-use super::refusals::{Refusal, RefusalCause, row_of};
+use super::refusals::{Refusal, RefusalCause, named, row_of};
 use super::responses::redirect_to;
 use crate::coder::api::Api;
-use crate::coder::credential::Finder;
+use crate::coder::credential::session_cookies;
 use crate::coder::handoff::{Handoff, HandoffResult, Visit};
-use crate::coder::refusal::CoderRefusal;
 use crate::grant::{EndReason, Grants, TakenState, Verdict};
 use crate::oidc::{AuthorizationResponse, LoginError, Named, PendingLogin, Provider, VerifiedIdentity};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
-use crate::types::{CoderUserId, GrantId, LocalRedirect, Secret, TokenHash};
+use crate::types::{CoderUserId, GrantId, IdentityKey, LocalRedirect, Secret, TokenHash};
 use crate::web::Response;
 
 /// How long a sign-in waits while the provider's documents are read for the first time.
@@ -46,7 +45,6 @@ pub(super) struct SignInFlow {
     pub(super) grants: Arc<Grants>,
     pub(super) handoff: Handoff,
     pub(super) api: Api,
-    pub(super) finder: Finder,
     pub(super) judge: Arc<CredentialJudge>,
     pub(super) slow: Handle,
 }
@@ -57,6 +55,15 @@ struct SignedIn {
     response: Response,
     /// The user of the new session. `None` when Coder has converted a password account, and wants a second sign-in.
     user: Option<CoderUserId>,
+    /// The identity that the user belonged to until now, where an operator had allowed another.
+    relinked_from: Option<Box<IdentityKey>>,
+}
+
+impl SignedIn {
+    /// The outcome in the audit event.
+    fn label(&self) -> &'static str {
+        if self.user.is_some() { "ok" } else { "converted" }
+    }
 }
 
 impl SignInFlow {
@@ -194,9 +201,8 @@ impl SignInFlow {
             Err(error) => Err(error.into()),
         };
         let (label, coder_user) = match &outcome {
-            Ok(SignedIn { user: Some(user), .. }) => ("ok", Some(*user)),
-            Ok(SignedIn { user: None, .. }) => ("converted", None),
-            Err(cause) => (row_of(cause).label, None),
+            Ok(signed_in) => (signed_in.label(), signed_in.user),
+            Err(cause) => (row_of(cause).label, cause.coder_user()),
         };
         let event = Event {
             action: AuditAction::SignIn,
@@ -205,7 +211,11 @@ impl SignInFlow {
             client: Some(attempt.context.client),
             request: Some(attempt.context.request),
         };
-        let reason = outcome.as_ref().err().and_then(RefusalCause::coders_refusal).map(CoderRefusal::words);
+        if let Ok(SignedIn { relinked_from: Some(former), .. }) = &outcome {
+            let relinked = Event { action: AuditAction::Relink, outcome: "used", ..event };
+            audit::emit_with_reason(relinked, Some(&named(former)));
+        }
+        let reason = outcome.as_ref().err().and_then(RefusalCause::audit_reason);
         audit::emit_with_reason(event, reason.as_deref());
         outcome.map(|signed_in| signed_in.response)
     }
@@ -220,24 +230,27 @@ impl SignInFlow {
         let started = self.handoff.start(visit).await?;
         let code = self.grants.code_for(grant, started.redirect_uri(), started.code_challenge());
         let HandoffResult { session, mut response } = self.handoff.finish(started, &code).await?;
-        let Some(session) = session else { return Ok(SignedIn { response, user: None }) };
-        let user = self.bind_session(attempt, grant, &session).await?;
+        let Some(session) = session else {
+            return Ok(SignedIn { response, user: None, relinked_from: None });
+        };
+        let (user, relinked_from) = self.bind_session(attempt, grant, &session).await?;
         response.headers_mut().append(SET_COOKIE, self.login_loop.count_sign_in(&attempt.headers));
-        Ok(SignedIn { response, user: Some(user) })
+        Ok(SignedIn { response, user: Some(user), relinked_from })
     }
 
-    /// Asks Coder who owns its new session, and binds the session to the grant. It replaces the session that the
-    /// browser had.
+    /// Asks Coder who owns its new session, and binds the session to the grant. It replaces the sessions that the
+    /// browser had. Returns the user, and the identity from which this one took the user over.
     async fn bind_session(
         &self,
         attempt: &Attempt,
         grant: GrantId,
         session: &Secret,
-    ) -> Result<CoderUserId, RefusalCause> {
+    ) -> Result<(CoderUserId, Option<Box<IdentityKey>>), RefusalCause> {
         let owner = self.api.owner_of_new(session, attempt.context.client).await?;
-        let before = self.finder.session_cookie(&attempt.headers).map(TokenHash::of);
-        let replaced = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
-        if let Some(replaced) = replaced {
+        let before = session_cookies(&attempt.headers);
+        let before = before.iter().map(|cookie| TokenHash::of(cookie.token)).collect();
+        let bound = self.grants.bind(grant, TokenHash::of(session.expose()), owner.user, before).await?;
+        for replaced in &bound.replaced {
             audit::emit(Event {
                 action: AuditAction::End,
                 outcome: EndReason::Replaced.label(),
@@ -246,7 +259,7 @@ impl SignInFlow {
                 request: Some(attempt.context.request),
             });
         }
-        Ok(owner.user)
+        Ok((owner.user, bound.relinked_from))
     }
 
     /// Ends a grant whose sign-in failed.

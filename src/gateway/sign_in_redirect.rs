@@ -10,7 +10,7 @@ use super::links::{SIGN_IN_PAGE, link_to, sign_in_link};
 use super::notice::{EndNotice, end_sentence};
 use super::responses::redirect_to;
 use super::settings::SignInMode;
-use crate::coder::credential::Finder;
+use crate::coder::credential::session_cookies;
 use crate::coder::names::{APP_REDIRECT, LOGIN_MESSAGE, LOGIN_PAGE};
 use crate::coder::routes::is_app_path;
 use crate::grant::EndReason;
@@ -22,14 +22,13 @@ use crate::web::Response;
 pub(super) struct SignInRedirect {
     mode: SignInMode,
     access: AccessUrl,
-    finder: Finder,
     notice: EndNotice,
 }
 
 impl SignInRedirect {
     /// Uses the redirect that the operator chose.
-    pub(super) fn new(mode: SignInMode, access: AccessUrl, finder: Finder, notice: EndNotice) -> Self {
-        Self { mode, access, finder, notice }
+    pub(super) fn new(mode: SignInMode, access: AccessUrl, notice: EndNotice) -> Self {
+        Self { mode, access, notice }
     }
 
     /// Redirects a browser to sign in and to return to the page that it requested. `ended_by` is why its session
@@ -41,7 +40,7 @@ impl SignInRedirect {
         headers: &HeaderMap,
         context: &RequestContext,
     ) -> Response {
-        let has_session = self.finder.session_cookie(headers).is_some();
+        let has_session = !session_cookies(headers).is_empty();
         let ended_by = ended_by.filter(|_| has_session);
         let wanted = self.access.wanted_page(context);
         let page = |path| link_to(path).with("redirect", wanted.as_str());

@@ -6,7 +6,7 @@ use super::EndReason;
 use super::credential::CredentialEntry;
 use super::memory::GrantMemory;
 use super::parts::GrantParts;
-use super::store::{MadeFor, SessionRow, Store, StoreError, TokenRow, UserRow};
+use super::store::{EndedKey, MadeFor, SessionRow, Store, StoreError, TokenRow, UserRow};
 use super::work_runtime::WorkRuntime;
 use crate::types::{Clock, CoderUserId, LoginType, TokenHash};
 
@@ -22,6 +22,8 @@ pub struct TokenOwner {
     pub login_type: LoginType,
     /// Where the token was first seen.
     pub made_for: MadeFor,
+    /// The hash of the id by which Coder names the token, if it has one.
+    pub key_id: Option<TokenHash>,
 }
 
 /// The result of a look-up in memory and the store.
@@ -65,6 +67,7 @@ impl Credentials {
             user: owner.user,
             login_type: owner.login_type,
             made_for: owner.made_for,
+            key_id: owner.key_id,
             created_at: now,
             asked_at: now,
             last_seen: now,
@@ -76,6 +79,21 @@ impl Credentials {
             memory.forget_unknown(&hash);
             memory.token_stored(&stored);
             Ok(())
+        };
+        self.runtime.complete(work).await
+    }
+
+    /// Forgets tokens that Coder has ended, in the store and in memory, and returns how many.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: they may still be there.
+    pub(super) async fn forget_token(&self, token: EndedKey) -> Result<usize, StoreError> {
+        let (store, memory) = (Arc::clone(&self.store), Arc::clone(&self.memory));
+        let work = async move {
+            let gone = store.forget_token(token).await?;
+            memory.tokens_gone(&gone);
+            Ok(gone.len())
         };
         self.runtime.complete(work).await
     }

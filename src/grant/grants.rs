@@ -1,6 +1,7 @@
 //! The entry point to everything about grants.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
@@ -8,12 +9,11 @@ use super::EndReason;
 use super::credential::Verdict;
 use super::credentials::TokenOwner;
 use super::memory::MemorySizes;
-use super::owner::CredentialOwner;
 use super::refresh::GrantProvider;
 use super::services::GrantServices;
 use super::settings::GrantSettings;
-use super::sign_in::{AnswerError, BindError, TakenState, TokenReply};
-use super::store::{Device, Filter, Listed, OpenError, Scope, Store, StoreError};
+use super::sign_in::{AnswerError, BindError, BoundSession, TakenState, TokenReply};
+use super::store::{BoundUser, Device, EndedKey, Filter, Listed, OpenError, Scope, Store, StoreError};
 use super::terminator::{EndedSession, EndedThere};
 use super::upkeep::clock_watch;
 use super::vault::{Resealed, Vault};
@@ -151,22 +151,41 @@ impl Grants {
         self.services.sign_ins.begin(identity, device, state).await
     }
 
-    /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The session that the browser presented
-    /// before (`replaces`) ends, known or not: session fixation, CVE-2026-34454. The user's older grants without a live
-    /// session end and are revoked at the provider. Returns the owner of the previously presented session or token, if
-    /// it was live.
+    /// Finishes a sign-in: binds Coder's session and user to the grant, durably. The sessions that the browser presented
+    /// before (`replaces`) end, known or not: session fixation, CVE-2026-34454. The user's older grants without a live
+    /// session end and are revoked at the provider.
     ///
     /// # Errors
     ///
-    /// The grant ended meanwhile, or the store failed: the session must not be given out.
+    /// The grant ended meanwhile, the user belongs to another identity (CVE-2026-55075), or the store failed: the session
+    /// must not be given out.
     pub async fn bind(
         &self,
         grant: GrantId,
         session: TokenHash,
         user: CoderUserId,
-        replaces: Option<TokenHash>,
-    ) -> Result<Option<CredentialOwner>, BindError> {
+        replaces: Vec<TokenHash>,
+    ) -> Result<BoundSession, BindError> {
         self.services.sign_ins.bind(grant, session, user, replaces).await
+    }
+
+    /// Lets another identity take these users over at their next sign-in within `life`, once each. Returns the users,
+    /// with the identities that they belong to now.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is allowed.
+    pub async fn allow_relink(&self, whom: Filter, life: Duration) -> Result<Vec<BoundUser>, StoreError> {
+        self.services.sign_ins.allow_relink(whom, life).await
+    }
+
+    /// Forgets tokens that Coder has ended, and returns how many. Coder is asked about them when they are presented again.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: they may still be listed.
+    pub async fn forget_token(&self, token: EndedKey) -> Result<usize, StoreError> {
+        self.services.credentials.forget_token(token).await
     }
 
     /// Abandons a sign-in that Coder refused or that failed: the grant ends, its tokens are revoked.

@@ -57,7 +57,9 @@ pub use owner::CredentialOwner;
 pub use reason::EndReason;
 pub use refresh::GrantProvider;
 pub use settings::GrantSettings;
-pub use sign_in::{AnswerError, BindError, TakenState, TokenReply};
-pub use store::{Device, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError};
+pub use sign_in::{AnswerError, BindError, BoundSession, TakenState, TokenReply};
+pub use store::{
+    BoundUser, Device, EndedKey, Filter, Listed, ListedKind, MadeFor, OpenError, Store, StoreError,
+};
 pub use terminator::{EndedSession, EndedThere};
 pub use vault::{Resealed, reseal};

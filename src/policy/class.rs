@@ -37,6 +37,8 @@ pub enum RouteClass {
     SignOut,
     /// Creates a credential for a person, so the gateway reads the response.
     CreatesKey(CreatesKey),
+    /// Deletes or expires a credential of a person, so the gateway forgets it.
+    EndsKey,
     /// A document of the dashboard.
     Page,
     /// One of Coder's own sign-in pages: public in sign-in mode `coder` and where its sign-in method is open,
@@ -188,6 +190,7 @@ impl RouteClass {
             | Self::UserOr(_)
             | Self::SignOut
             | Self::CreatesKey(_)
+            | Self::EndsKey
             | Self::Page
             | Self::LoginPage(_)
             | Self::PasswordCheck
@@ -229,7 +232,7 @@ impl RouteClass {
             Self::Machine(machine) => machine.name(),
             // A person there does a provisioner's work.
             Self::UserOr(Machine::Provisioner) => ClassName::Provisioner,
-            Self::User | Self::UserOr(_) => ClassName::User,
+            Self::User | Self::UserOr(_) | Self::EndsKey => ClassName::User,
             Self::SignOut => ClassName::SignOut,
             Self::CreatesKey(_) => ClassName::KeyCreation,
             Self::Page => ClassName::Page,

@@ -155,6 +155,7 @@ fn need(question: &DecisionInput<'_>, rules: &Rules) -> Need {
         RouteClass::User
         | RouteClass::SignOut
         | RouteClass::CreatesKey(_)
+        | RouteClass::EndsKey
         | RouteClass::Page
         | RouteClass::PasswordCheck
         | RouteClass::LoginPage(_)

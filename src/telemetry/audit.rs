@@ -22,11 +22,13 @@ pub enum AuditAction {
     BreakGlass,
     /// An administrator, a user on the sessions page, a limit or a new sign-in ended something.
     End,
+    /// An operator let another identity take a user over, or it did.
+    Relink,
 }
 
 impl AuditAction {
     /// Every action.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SignIn,
         Self::Refresh,
         Self::SignOut,
@@ -34,6 +36,7 @@ impl AuditAction {
         Self::Revocation,
         Self::BreakGlass,
         Self::End,
+        Self::Relink,
     ];
 
     const fn label(self) -> &'static str {
@@ -45,6 +48,7 @@ impl AuditAction {
             Self::Revocation => "revocation",
             Self::BreakGlass => "break_glass",
             Self::End => "end",
+            Self::Relink => "relink",
         }
     }
 }

@@ -46,6 +46,9 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         ("sign_in", "provider_fault", "sub-bob", true),
         ("sign_in", "coder_unreachable", "sub-bob", true),
         ("sign_in", "coder_refused", "sub-bob", true),
+        ("sign_in", "other_identity", "sub-heidi", true),
+        ("relink", "ok", "sub-ivan", true),
+        ("relink", "used", "sub-heidi", true),
         ("sign_in", "denied", "", true),
         ("sign_in", "attempt", "", true),
         ("refresh", "ok", "sub-alice", false),
@@ -65,11 +68,12 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
         ("end", "max_age", "sub-dave", false),
         ("end", "nothing", "", true),
         ("end", "ok", "sub-alice", true),
+        ("end", "ended_by_coder", "sub-alice", true),
     ] {
         let event = find(action, outcome, sub);
         assert_eq!(event["request"].is_string(), by_a_request, "{event}");
         assert_eq!(event["iss"].is_string(), !sub.is_empty(), "{event}");
-        let known = sub.strip_prefix("sub-").filter(|name| !matches!(*name, "eve" | "grace"));
+        let known = sub.strip_prefix("sub-").filter(|name| !matches!(*name, "eve" | "grace" | "heidi"));
         let email = known.map(|name| format!("{name}@acme.company"));
         assert!(email.is_none() || event["email"].as_str() == email.as_deref(), "{event}");
         assert_eq!(event["level"], "INFO");
@@ -91,6 +95,12 @@ fn every_change_of_who_may_come_in_is_an_event_that_says_who_from_where_and_why(
     );
     assert_eq!(find("sign_in", "coder_refused", "sub-bob")["reason"], "Coder's own words (and[31m more)");
     assert!(log.contains("Coder refuses the sign-in (403): Coder's own words"), "{log}");
+    let other = find("sign_in", "other_identity", "sub-heidi");
+    assert!(other["reason"].as_str().unwrap().starts_with("sub-ivan at http"), "{other}");
+    assert_eq!(other["coder_user"], find("relink", "ok", "sub-ivan")["coder_user"]);
+    let taken = find("relink", "used", "sub-heidi");
+    assert!(taken["reason"].as_str().unwrap().starts_with("sub-ivan at http"), "{taken}");
+    assert_eq!((&taken["coder_user"], taken["client"].as_str()), (&other["coder_user"], Some("127.0.0.1")));
     assert_eq!(find("break_glass", "method_off", "")["client"], "203.0.113.9");
     let without_refresh_token = find("refresh", "access_expired", "sub-dave");
     assert!(log.contains("the provider gave no refresh token"), "{without_refresh_token} comes as announced");
@@ -114,7 +124,7 @@ async fn a_life_to_be_told() {
         session:\n  idle: 30m\n  maxAge: 1h\n";
     let listen = "trustedProxies: [127.0.0.1/32]";
     let world = World::with(Options { listen, sections, ..Options::default() }).await;
-    for user in ["dave", "frank", "grace"] {
+    for user in ["dave", "frank", "grace", "heidi", "ivan"] {
         world.provider.add_user(user);
     }
     let alice = world.sign_in("alice").await;
@@ -137,9 +147,15 @@ async fn a_life_to_be_told() {
         assert_eq!(answer.status, status);
     }
     limits(&world).await;
+    relinked(&world).await;
     world.sign_in("alice").await;
+    let alice = world.coder.users().into_iter().find(|user| user.username == "alice").unwrap();
+    let key = world.coder.make_key(&alice.id, "password", "all");
+    assert_eq!(world.me(&key).await.status, 200);
+    world.coder.delete_key(&key);
+    assert_eq!(world.me(&key).await.status, 401);
     for who in [&["--id", "000000000000"][..], &["--user", "alice@acme.company"], &["--everybody"]] {
-        revoke(&world, who).await;
+        sessions(&world, "revoke", who).await;
     }
     let revocations =
         || telemetry::metrics::events().into_iter().find(|(action, ..)| *action == "revocation");
@@ -171,6 +187,17 @@ async fn limits(world: &World) {
     world.advance(Duration::from_secs(301));
     is_out(&short).await;
     world.provider.tune(|knobs| knobs.offline_access = true);
+}
+
+/// Another identity with the same address, refused and then allowed.
+async fn relinked(world: &World) {
+    world.sign_in("ivan").await;
+    world.provider.change_user("heidi", |user| {
+        user.claims.insert("email".to_owned(), json!("ivan@acme.company"));
+    });
+    assert_eq!(world.sign_in_with(&Browser::new(), "heidi", "/").await.status, 403);
+    sessions(world, "relink", &["--user", "ivan@acme.company"]).await;
+    world.sign_in("heidi").await;
 }
 
 /// Somebody of another domain, with an address that is unverified or missing, with a provider or a Coder that
@@ -214,9 +241,9 @@ async fn refusals(world: &World) {
     assert_eq!(send(from_elsewhere).await.unwrap().status, 403);
 }
 
-async fn revoke(world: &World, whom: &[&str]) {
+async fn sessions(world: &World, action: &str, whom: &[&str]) {
     let config = world.config_file();
-    let start = ["vestibule", "--config", config.to_str().unwrap(), "sessions", "revoke"];
+    let start = ["vestibule", "--config", config.to_str().unwrap(), "sessions", action];
     let all: Vec<_> = start.iter().chain(whom).map(std::ffi::OsString::from).collect();
     let run = move || cli::run(all, &Environment::default(), &mut Vec::new(), &mut Vec::new());
     within(tokio::task::spawn_blocking(run)).await.unwrap();

@@ -133,7 +133,11 @@ async fn a_suspended_user_who_gets_a_session_all_the_same_is_told_so_and_does_no
     let browser = Browser::new();
     let answer = world.sign_in_with(&browser, "bob", "/").await;
     assert_eq!(answer.status, 403, "{}", answer.text());
-    for part in ["Coder did not let you in", "User is not active (status = &#34;suspended&#34;)", "coder users activate"] {
+    for part in [
+        "Coder did not let you in",
+        "User is not active (status = &#34;suspended&#34;)",
+        "coder users activate",
+    ] {
         let page = answer.text().replace("&quot;", "&#34;");
         assert!(page.contains(part), "{part}: {page}");
     }

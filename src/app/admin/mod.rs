@@ -10,7 +10,7 @@ mod sessions;
 mod socket;
 mod store;
 
-pub use sessions::{SessionAdmin, SessionEntry};
+pub use sessions::{RELINK_DAYS, SessionAdmin, SessionEntry};
 pub use socket::{AdminError, ask};
 pub use store::RESEAL;
 

@@ -1,7 +1,9 @@
 //! Lists and ends sessions and tokens: the gateway's side of `vestibule sessions`.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::{Method, Request, StatusCode};
 use hyper::body::Incoming;
@@ -10,13 +12,18 @@ use serde_json::json;
 use url::form_urlencoded;
 
 use super::answer::{json, not_allowed};
-use crate::grant::{EndReason, Filter, Grants, Listed, ListedKind, StoreError};
+use crate::grant::{BoundUser, EndReason, Filter, Grants, Listed, ListedKind, StoreError};
 use crate::telemetry::audit::{self, AuditAction, AuditPerson, Event};
 use crate::types::{CoderUserId, Email, RequestId, Timestamp};
 use crate::web::Response;
 
 /// The most sessions and tokens that are searched and listed.
 const MAX_LISTED_SESSIONS: u32 = 50_000;
+
+/// For how many days another identity may be let to take a user over.
+pub const RELINK_DAYS: RangeInclusive<u32> = 1..=90;
+
+const DAY: Duration = Duration::from_hours(24);
 
 /// A live session or token, as the command line shows it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,10 +95,9 @@ impl SessionAdmin {
     }
 
     pub(super) async fn handle(&self, request: Request<Incoming>) -> Response {
-        let path = request.uri().path();
-        let reads = match path {
-            "/sessions" => true,
-            "/sessions/revoke" => false,
+        let method = match request.uri().path() {
+            "/sessions" => Method::GET,
+            "/sessions/revoke" | "/sessions/relink" => Method::POST,
             _ => {
                 return no(
                     StatusCode::NOT_FOUND,
@@ -99,13 +105,21 @@ impl SessionAdmin {
                 );
             }
         };
-        if request.method() != if reads { Method::GET } else { Method::POST } {
-            return not_allowed(if reads { "GET" } else { "POST" });
+        if *request.method() != method {
+            return not_allowed(if method == Method::GET { "GET" } else { "POST" });
         }
-        let Some(whom) = whom(request.uri().query().unwrap_or_default()) else {
-            return no(StatusCode::BAD_REQUEST, "name one user, one session or token, or everybody");
+        let query = request.uri().query().unwrap_or_default();
+        let answer = if request.uri().path() == "/sessions/relink" {
+            let Some((whom, days)) = relink_request(query) else {
+                return no(StatusCode::BAD_REQUEST, "name one user or everybody, and from 1 to 90 days");
+            };
+            self.relink(whom, days).await
+        } else {
+            let Some(whom) = whom(query) else {
+                return no(StatusCode::BAD_REQUEST, "name one user, one session or token, or everybody");
+            };
+            if method == Method::GET { self.list(&whom).await } else { self.revoke(&whom).await }
         };
-        let answer = if reads { self.list(&whom).await } else { self.revoke(&whom).await };
         answer.unwrap_or_else(|error| no(StatusCode::SERVICE_UNAVAILABLE, &error.to_string()))
     }
 
@@ -147,6 +161,23 @@ impl SessionAdmin {
         Ok(json(StatusCode::OK, &json!({"ended": ended})))
     }
 
+    /// Lets another identity take users over, once each, at the next sign-in.
+    async fn relink(&self, whom: Filter, days: u32) -> Result<Response, StoreError> {
+        let everybody = whom == Filter::Everybody;
+        let allowed = self.grants.allow_relink(whom, DAY * days).await?;
+        let outcome = if allowed.is_empty() { "nothing" } else { "ok" };
+        if everybody || allowed.is_empty() {
+            audit_relink(outcome, AuditPerson::default());
+        } else {
+            for BoundUser { user, key, email } in &allowed {
+                let person =
+                    AuditPerson { key: Some(key), email: Some(email.as_str()), coder_user: Some(*user) };
+                audit_relink(outcome, person);
+            }
+        }
+        Ok(json(StatusCode::OK, &json!({"users": allowed.len()})))
+    }
+
     /// Ends all sessions, tokens and grants of a user. Several users may have the same email address.
     async fn revoke_user(&self, name: &str) -> Result<usize, StoreError> {
         let found = self.find(&SessionFilter::User(name.to_owned())).await?;
@@ -164,15 +195,29 @@ impl SessionAdmin {
     async fn find(&self, whom: &SessionFilter) -> Result<Vec<Listed>, StoreError> {
         let filter = match whom {
             SessionFilter::Everybody | SessionFilter::Id(_) => Filter::Everybody,
-            SessionFilter::User(name) => {
-                name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.clone()), Filter::User)
-            }
+            SessionFilter::User(name) => user_filter(name),
         };
         let mut found = self.grants.list(filter, MAX_LISTED_SESSIONS).await?;
         if let SessionFilter::Id(id) = whom {
             found.retain(|listed| listed.hash.to_string() == *id);
         }
         Ok(found)
+    }
+}
+
+/// A user by the id in Coder, else by the email address.
+fn user_filter(name: &str) -> Filter {
+    name.parse::<CoderUserId>().map_or_else(|_| Filter::Email(name.to_owned()), Filter::User)
+}
+
+/// Reads `user=` or `everybody=`, and `days=`.
+fn relink_request(query: &str) -> Option<(Filter, u32)> {
+    let (selector, days) = query.rsplit_once("&days=")?;
+    let days = days.parse().ok().filter(|days| RELINK_DAYS.contains(days))?;
+    match whom(selector)? {
+        SessionFilter::Everybody => Some((Filter::Everybody, days)),
+        SessionFilter::User(name) => Some((user_filter(&name), days)),
+        SessionFilter::Id(_) => None,
     }
 }
 
@@ -191,6 +236,12 @@ fn whom(query: &str) -> Option<SessionFilter> {
 
 fn no(status: StatusCode, why: &str) -> Response {
     json(status, &json!({"error": why}))
+}
+
+/// Writes the audit event of a permission to take a user over. `person` is who the user belongs to now.
+fn audit_relink(outcome: &str, person: AuditPerson<'_>) {
+    let request = Some(RequestId::random());
+    audit::emit(Event { action: AuditAction::Relink, outcome, person, client: None, request });
 }
 
 /// Writes the audit event of a revocation. It has no client address, because the request came over the local socket.
@@ -221,6 +272,21 @@ mod tests {
         assert!(matches!(whom("id=abc"), Some(SessionFilter::Id(id)) if id == "abc"));
         for nobody in ["", "user=", "id=", "other=1", "user=a&user=b", "user=a&everybody=yes"] {
             assert!(whom(nobody).is_none(), "{nobody}");
+        }
+    }
+
+    #[test]
+    fn a_relink_names_a_user_or_everybody_and_a_bounded_number_of_days() {
+        assert_eq!(relink_request("everybody=yes&days=90"), Some((Filter::Everybody, 90)));
+        let id = "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f";
+        let user = relink_request(&format!("user={id}&days=1"));
+        assert_eq!(user, Some((Filter::User(id.parse().unwrap()), 1)));
+        let email = relink_request("user=alice%40acme.company&days=7");
+        assert_eq!(email, Some((Filter::Email("alice@acme.company".to_owned()), 7)));
+        for wrong in
+            ["", "days=1", "user=a", "user=a&days=0", "user=a&days=91", "user=a&days=x", "id=a&days=1"]
+        {
+            assert_eq!(relink_request(wrong), None, "{wrong}");
         }
     }
 }

@@ -30,14 +30,6 @@ impl Finder {
         Self { app_cookie: wildcard.map(|wildcard| sources::app_host_cookie(wildcard.as_written())) }
     }
 
-    /// The session cookie of a browser, regardless of other credentials; the first of several, as
-    /// Coder reads them.
-    pub fn session_cookie<'a>(&self, headers: &'a HeaderMap) -> Option<&'a str> {
-        cookies_named(headers, cookies::is_session)
-            .filter_map(|value| std::str::from_utf8(value).ok())
-            .find(|text| format::is_person(text))
-    }
-
     /// The credential that Coder will use on a route of this class; `query` is raw.
     ///
     /// # Errors

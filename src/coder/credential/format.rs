@@ -1,6 +1,6 @@
 //! The formats of Coder's credentials. A text in no such format is refused without asking Coder.
 
-use crate::types::is_uuid;
+use crate::types::{TokenHash, is_uuid};
 
 /// Letters and digits, of exactly this length.
 fn plain(text: &str, length: usize) -> bool {
@@ -11,6 +11,13 @@ fn plain(text: &str, length: usize) -> bool {
 /// makes for OAuth 2.0 clients have the same shape.
 pub(in crate::coder) fn is_person(text: &str) -> bool {
     text.split_once('-').is_some_and(|(id, secret)| plain(id, 10) && plain(secret, 22))
+}
+
+/// The hash of the id by which Coder names a person's session or token: the part before the dash. `None` for a text of
+/// another format.
+pub fn key_id(text: &str) -> Option<TokenHash> {
+    let (id, _) = text.split_once('-').filter(|_| is_person(text))?;
+    Some(TokenHash::of(id))
 }
 
 /// A workspace agent's token: a UUID with its hyphens.

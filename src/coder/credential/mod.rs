@@ -6,6 +6,7 @@
 
 mod find;
 mod format;
+mod sessions;
 mod sources;
 mod strip;
 #[cfg(test)]
@@ -22,6 +23,8 @@ use crate::types::{HashMemo, Secret, TokenHash};
 
 pub use find::Finder;
 pub(super) use format::is_person as is_person_token;
+pub use format::key_id;
+pub use sessions::{SessionCookie, keep_session, session_cookies, session_names};
 pub(super) use sources::QUERY_HANDOVER_PREFIX as HANDOVER_PREFIX;
 pub use strip::strip_credentials;
 

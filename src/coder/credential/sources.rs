@@ -77,7 +77,8 @@ pub(super) fn header_lines(
         .filter(|line| !line.is_empty())
 }
 
-/// The token of every `Authorization: Bearer` line; the scheme's case does not matter (RFC 9110 §11.1).
+/// The token of every `Authorization: Bearer` line; the scheme's case does not matter (RFC 9110 §11.1). White space
+/// around it is what Go's `strings.TrimSpace` removes, above ASCII too.
 pub(super) fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>> {
     headers
         .get_all(header::AUTHORIZATION)
@@ -85,7 +86,7 @@ pub(super) fn bearers(headers: &HeaderMap) -> impl Iterator<Item = Cow<'_, str>>
         .filter_map(|line| {
             let line = line.as_bytes().trim_ascii();
             let (scheme, token) = line.split_at_checked(7)?;
-            scheme.eq_ignore_ascii_case(b"bearer ").then(|| String::from_utf8_lossy(token.trim_ascii()))
+            scheme.eq_ignore_ascii_case(b"bearer ").then(|| trimmed(String::from_utf8_lossy(token)))
         })
         .filter(|token| !token.is_empty())
 }
@@ -103,11 +104,16 @@ pub(super) fn query_values(
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             wanted(&decoded(name)).then(|| decoded(value))
         })
-        .map(|value| match value {
-            Cow::Borrowed(value) => Cow::Borrowed(value.trim()),
-            Cow::Owned(value) => Cow::Owned(value.trim().to_owned()),
-        })
+        .map(trimmed)
         .filter(|value| !value.is_empty())
+}
+
+/// Without the white space around it.
+fn trimmed(text: Cow<'_, str>) -> Cow<'_, str> {
+    match text {
+        Cow::Borrowed(text) => Cow::Borrowed(text.trim()),
+        Cow::Owned(text) => Cow::Owned(text.trim().to_owned()),
+    }
 }
 
 /// Form decoding. Borrows where nothing is encoded.

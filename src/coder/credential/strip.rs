@@ -2,7 +2,7 @@
 
 use http::{HeaderMap, header};
 
-use super::sources::{SESSION_HEADER, bearers, each_cookie, header_lines};
+use super::sources::{SESSION_HEADER, bearers, header_lines};
 use super::{PresentedCredential, format};
 use crate::coder::cookies;
 use crate::web;
@@ -15,26 +15,24 @@ use crate::web;
 /// it belongs to the app. The URL is never changed; see [`PresentedCredential::in_url`].
 pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&PresentedCredential<'_>>) {
     let kept = |value: &[u8]| keep.is_some_and(|keep| keep.text.as_bytes() == value);
-    strip_cookies(headers, cookies::is_app_session, kept);
-    strip_cookies(headers, cookies::is_session, kept);
+    let is_credential = |name: &str| cookies::is_session(name) || cookies::is_app_session(name);
+    web::cookies::remove_values(headers, |name, value| {
+        is_credential(name) && !value.is_empty() && !kept(value)
+    });
     if keep.is_none() {
         web::cookies::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
     }
     if header_lines(headers, &SESSION_HEADER).any(|text| !kept(text.as_bytes())) {
         headers.remove(&SESSION_HEADER);
     }
-    if bearers(headers).any(|text| format::is_any(&text) && !kept(text.as_bytes())) {
+    if bearers(headers).any(|text| holds_credential(&text) && !kept(text.as_bytes())) {
         headers.remove(header::AUTHORIZATION);
     }
 }
 
-/// Removes the cookies of one family. A name is kept only when all of its values are.
-fn strip_cookies(headers: &mut HeaderMap, family: fn(&str) -> bool, kept: impl Fn(&[u8]) -> bool) {
-    let doomed: Vec<String> = each_cookie(headers)
-        .filter(|(name, value)| family(name) && !kept(value))
-        .map(|(name, _)| name.to_owned())
-        .collect();
-    if !doomed.is_empty() {
-        web::cookies::remove(headers, |name| doomed.iter().any(|gone| gone == name));
-    }
+/// Whether a text is a credential of Coder, or one with bytes above 0x7F in it: Coder does not accept that, but a
+/// workspace app would see the credential.
+fn holds_credential(text: &str) -> bool {
+    let without = || text.chars().filter(char::is_ascii).collect::<String>();
+    format::is_any(text) || (!text.is_ascii() && format::is_any(&without()))
 }

@@ -4,12 +4,14 @@
 use super::matching::{MethodSet, Rule, rules};
 use crate::policy::{CreatesKey, RouteClass};
 
-use RouteClass::{AppPath, Page, SignOut, User};
+use RouteClass::{AppPath, EndsKey, Page, SignOut, User};
 
 rules! {
-    // Responses that carry a new credential, and sign-out.
+    // Responses that carry a new credential, the end of one, and sign-out.
     POST "/api/v2/users/{user}/keys" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A key for the CLI or an IDE.";
     POST "/api/v2/users/{user}/keys/tokens" RouteClass::CreatesKey(CreatesKey::Token), "2025-07", "A named token, perhaps for another user.";
+    DELETE "/api/v2/users/{user}/keys/{id}" EndsKey, "2025-07", "Deletes a key or token.";
+    PUT "/api/v2/users/{user}/keys/{id}/expire" EndsKey, "2026-02", "Expires a key or token.";
     GET "/api/v2/applications/auth-redirect" RouteClass::CreatesKey(CreatesKey::AppRedirect), "2025-07", "The session goes over to an app host.";
     POST "/api/v2/users/logout" SignOut, "2025-07", "Deletes the presented key.";
 

@@ -12,8 +12,11 @@ use crate::listen::NoForwardPlace;
 use crate::oidc::{BadAnswer, LoginError, NotReady};
 use crate::policy::Denial;
 use crate::proxy::ForwardError;
-use crate::types::LocalRedirect;
+use crate::types::{CoderUserId, IdentityKey, LocalRedirect, printable};
 use crate::web::{BadRequest, BadTarget};
+
+/// The longest subject in the audit log, in characters: OpenID Connect allows 255 (Core §2).
+const MAX_SUBJECT_SHOWN: usize = 255;
 
 /// Why a request is not served as intended.
 #[derive(Debug, Error)]
@@ -102,6 +105,23 @@ impl RefusalCause {
         }
     }
 
+    /// The user in Coder of a refused sign-in, where Coder had named one.
+    pub(in crate::gateway) fn coder_user(&self) -> Option<CoderUserId> {
+        match self {
+            Self::Bind(BindError::OtherIdentity { user, .. }) => Some(*user),
+            _ => None,
+        }
+    }
+
+    /// What the audit event of a refused sign-in says besides its label: Coder's words, or the identity that the user
+    /// in Coder belongs to.
+    pub(in crate::gateway) fn audit_reason(&self) -> Option<String> {
+        match self {
+            Self::Bind(BindError::OtherIdentity { bound_to, .. }) => Some(named(bound_to)),
+            _ => self.coders_refusal().map(CoderRefusal::words),
+        }
+    }
+
     /// Whether the sign-in was over before this answer arrived: the browser went back to the callback, reloaded it,
     /// or took too long.
     pub(in crate::gateway) fn is_sign_in_over(&self) -> bool {
@@ -131,4 +151,9 @@ impl<E: Into<RefusalCause>> From<E> for Refusal {
     fn from(cause: E) -> Self {
         Self { cause: cause.into(), wanted: None, answers_form: false }
     }
+}
+
+/// An identity in words, for the audit log.
+pub(in crate::gateway) fn named(identity: &IdentityKey) -> String {
+    format!("{} at {}", printable(identity.subject.as_str(), MAX_SUBJECT_SHOWN), identity.issuer)
 }

@@ -15,6 +15,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-pub(super) use cause::{Refusal, RefusalCause};
+pub(super) use cause::{Refusal, RefusalCause, named};
 pub(super) use responder::Refusals;
 pub(super) use table::row_of;

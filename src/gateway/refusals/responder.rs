@@ -16,9 +16,10 @@ use super::table::{CHALLENGE_DETAILS, row_of};
 use crate::coder::answer::{self, Challenge};
 use crate::coder::handoff::{CALLBACK, relay_json};
 use crate::coder::refusal::CoderRefusal;
+use crate::grant::BindError;
 use crate::oidc::{AuthorizationResponse, LoginError};
 use crate::pages::{Link, NextStep, NextTarget, Pages, ProblemView};
-use crate::types::{LocalRedirect, RequestId};
+use crate::types::{CoderUserId, LocalRedirect, RequestId};
 use crate::web::{RequestKind, Response};
 
 /// Responds to requests that are not served.
@@ -54,7 +55,7 @@ impl Refusals {
             let wanted = refusal.wanted.clone().or_else(|| self.access.redirect_parameter(context));
             let links = RefusalLinks::new(&wanted.unwrap_or_else(LocalRedirect::root), &row, context);
             let mut page = self.page(cause, &row, Some(links), context.request);
-            self.set_cookies(cause, &mut page);
+            self.set_cookies(cause, &mut page, context);
             page
         } else {
             self.json(cause, &row, context.request)
@@ -107,13 +108,13 @@ impl Refusals {
     }
 
     /// The `Set-Cookie` lines of a page: cookies that led to the refusal are deleted.
-    fn set_cookies(&self, cause: &RefusalCause, page: &mut Response) {
+    fn set_cookies(&self, cause: &RefusalCause, page: &mut Response, context: &RequestContext) {
         match cause {
             RefusalCause::Loop => {
                 page.headers_mut().append(SET_COOKIE, self.login_loop.reset());
             }
             RefusalCause::Contradiction(contradiction) if contradiction.in_cookies => {
-                self.access.delete_session_cookie(page);
+                self.access.delete_strays(page, context, [false, false]);
             }
             _ => {}
         }
@@ -163,6 +164,9 @@ impl RefusalReason {
             }
             RefusalCause::Login(LoginError::Refused(refusal)) => {
                 Self { sentence: refusal.sentence(), detail: refusal.detail() }
+            }
+            RefusalCause::Bind(BindError::OtherIdentity { user, .. }) => {
+                Self { detail: relink_advice(*user), ..Self::default() }
             }
             cause => cause.coders_refusal().map(Self::of_coder).unwrap_or_default(),
         }
@@ -227,6 +231,15 @@ fn wait(response: &mut Response, after: Option<Duration>) {
     if let Some(after) = after {
         response.headers_mut().entry(RETRY_AFTER).or_insert(HeaderValue::from(after.as_secs().max(1)));
     }
+}
+
+/// What an administrator can do when another identity signs in as a user. The audit log names both identities; the page
+/// names neither to the one who is refused.
+fn relink_advice(user: CoderUserId) -> String {
+    format!(
+        "Two identities of the provider have this email address. The audit log names both under the request number. Only \
+         if both are the same person: `vestibule sessions relink --user {user}` lets the next sign-in take the user over."
+    )
 }
 
 /// One text of several sentences, each with a full stop.

@@ -21,7 +21,7 @@ use crate::oidc::{BadAnswer, IdentityRefusal, LoginError};
 use crate::pages::{PageSettings, Pages};
 use crate::policy::{Denial, SignInMethod};
 use crate::proxy::ForwardError;
-use crate::types::{Clock, LoginType, RequestId, Timestamp};
+use crate::types::{Clock, IdentityKey, Issuer, LoginType, RequestId, Subject, Timestamp};
 use crate::web::cookies::OwnCookies;
 use crate::web::{Host, RequestKind, Response, Target, check_message, read_limited};
 
@@ -81,6 +81,13 @@ fn domain() -> IdentityRefusal {
     IdentityRefusal::DomainNotAllowed { email: format!("eve{HOSTILE}@b.c") }
 }
 
+fn other_identity() -> RefusalCause {
+    let issuer = Issuer::parse("https://authentik.company/", false).unwrap();
+    let bound_to = Box::new(IdentityKey { issuer, subject: Subject::parse("the-other-subject").unwrap() });
+    let user = "2f1b6cf9-2d8a-4c1e-9f42-3a1b5c6d7e8f".parse().unwrap();
+    RefusalCause::Bind(BindError::OtherIdentity { user, bound_to })
+}
+
 /// A cause of nearly every row, the status of its page, and its label.
 fn causes() -> Vec<(RefusalCause, u16, &'static str)> {
     let wait = LimitExceeded { retry_after: Duration::from_secs(42) };
@@ -103,6 +110,7 @@ fn causes() -> Vec<(RefusalCause, u16, &'static str)> {
         (RefusalCause::Forward(ForwardError::Broken), 502, "coder_unreachable"),
         (RefusalCause::Store(StoreError::Busy), 503, "store"),
         (RefusalCause::Bind(BindError::Ended(EndReason::SignedOut)), 403, "ended"),
+        (other_identity(), 403, "other_identity"),
         (RefusalCause::Bind(BindError::Store(StoreError::Busy)), 503, "store"),
         (RefusalCause::CutOff, 503, "gone"),
         (RefusalCause::NotFound, 404, "not_found"),

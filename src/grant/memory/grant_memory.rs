@@ -140,6 +140,14 @@ impl GrantMemory {
         self.unknown_tokens.invalidate(hash);
     }
 
+    /// Forgets tokens that the store has forgotten because Coder has ended them. Their open tunnels end.
+    pub(in crate::grant) fn tokens_gone(&self, tokens: &[TokenHash]) {
+        self.register().tokens_gone(tokens);
+        for hash in tokens {
+            self.cache.invalidate(hash);
+        }
+    }
+
     /// Applies a newly stored row of a token.
     pub(in crate::grant) fn token_stored(&self, row: &TokenRow) {
         let mut register = self.register();

@@ -221,6 +221,14 @@ impl Register {
         }
     }
 
+    /// Tokens are no longer in the store.
+    pub(super) fn tokens_gone(&mut self, tokens: &[TokenHash]) {
+        self.epoch += 1;
+        for hash in tokens {
+            self.retire(hash);
+        }
+    }
+
     /// Sessions of a grant were bound to another one: they are looked up again, and do not end with it.
     pub(super) fn sessions_moved(&mut self, from: GrantId, sessions: &[TokenHash]) {
         self.epoch += 1;

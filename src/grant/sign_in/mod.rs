@@ -15,5 +15,5 @@ pub(in crate::grant) use answers::TokenAnswers;
 pub use answers::{AnswerError, TokenReply};
 pub(in crate::grant) use one_time_values::OneTimeValues;
 pub use one_time_values::TakenState;
-pub use sign_ins::BindError;
 pub(in crate::grant) use sign_ins::SignIns;
+pub use sign_ins::{BindError, BoundSession};

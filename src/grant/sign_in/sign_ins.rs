@@ -1,6 +1,7 @@
 //! A sign-in, from the verified identity to the session.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -10,12 +11,14 @@ use crate::grant::memory::{GrantMemory, SignInInProgress};
 use crate::grant::owner::CredentialOwner;
 use crate::grant::parts::GrantParts;
 use crate::grant::refresh::ProviderLink;
-use crate::grant::store::{Bind, Bound, Device, GrantHead, GrantRow, Scope, Store, StoreError};
+use crate::grant::store::{
+    Bind, Bound, BoundUser, Device, Filter, GrantHead, GrantRow, Scope, Store, StoreError,
+};
 use crate::grant::terminator::Terminator;
 use crate::grant::vault::{GrantContents, Vault};
 use crate::grant::work_runtime::WorkRuntime;
 use crate::oidc::{IdentityParts, TokenKind, VerifiedIdentity};
-use crate::types::{Clock, CoderUserId, GrantId, Secret, TokenHash};
+use crate::types::{Clock, CoderUserId, GrantId, IdentityKey, Secret, TokenHash};
 
 /// Why a sign-in could not be finished.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -23,9 +26,31 @@ pub enum BindError {
     /// The grant ended while Coder was asked, by a logout for example: the session must not be given out.
     #[error("the sign-in ended before it was finished ({0})")]
     Ended(EndReason),
+    /// The user in Coder belongs to another identity: the session must not be given out.
+    #[error(
+        "the Coder user {user} belongs to {} at {}. If it is the same person, let the next sign-in take the user over, \
+         once: vestibule sessions relink --user {user}",
+        bound_to.subject.as_str(),
+        bound_to.issuer
+    )]
+    OtherIdentity {
+        /// The user.
+        user: CoderUserId,
+        /// The identity that the user belongs to.
+        bound_to: Box<IdentityKey>,
+    },
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
+}
+
+/// A session that is bound to its grant.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BoundSession {
+    /// The owners of the sessions and tokens that the browser presented before, as far as they were live.
+    pub replaced: Vec<CredentialOwner>,
+    /// The identity that the user belonged to until now, where an operator had allowed another.
+    pub relinked_from: Option<Box<IdentityKey>>,
 }
 
 /// Begins and finishes sign-ins.
@@ -142,39 +167,57 @@ impl SignIns {
         }
     }
 
-    /// Binds Coder's session and user to a grant, durably. The session that the browser presented before (`replaces`)
-    /// ends, and so do the user's older grants without a live session. Returns the owner of the previously presented
-    /// session or token, if it was live.
+    /// Binds Coder's session and user to a grant, durably. The sessions that the browser presented before (`replaces`)
+    /// end, and so do the user's older grants without a live session.
     ///
     /// # Errors
     ///
-    /// The grant ended meanwhile, or the store failed: the session must not be given out.
+    /// The grant ended meanwhile, the user belongs to another identity, or the store failed: the session must not be
+    /// given out.
     pub(in crate::grant) async fn bind(
         &self,
         grant: GrantId,
         session: TokenHash,
         user: CoderUserId,
-        replaces: Option<TokenHash>,
-    ) -> Result<Option<CredentialOwner>, BindError> {
+        replaces: Vec<TokenHash>,
+    ) -> Result<BoundSession, BindError> {
         let (store, memory) = (Arc::clone(&self.store), Arc::clone(&self.memory));
         let (terminator, clock) = (Arc::clone(&self.terminator), self.clock.clone());
         let bound = self.runtime.complete(async move {
-            let replaced = match replaces.filter(|it| *it != session) {
-                Some(presented) => terminator.owner_of(presented).await?,
-                None => None,
-            };
+            let mut replaced = Vec::new();
+            for presented in replaces.iter().filter(|it| **it != session) {
+                replaced.extend(terminator.owner_of(*presented).await?);
+            }
             let bind = Bind { grant, session, user, at: clock.now(), replaces };
             let bound = store.bind(bind).await?;
-            if let Bound::Done(head, ended) = &bound {
+            if let Bound::Done { head, ended, relinked_from } = &bound {
                 memory.register().bind(head, ended);
                 memory.forget_unknown(&session);
+                if let Some(former) = relinked_from {
+                    end_grants_of(former, user, &*store, &terminator).await?;
+                }
             }
-            Ok((bound, replaced))
+            Ok::<_, StoreError>((bound, replaced))
         });
         match bound.await? {
-            (Bound::Done(..), replaced) => Ok(replaced),
+            (Bound::Done { relinked_from, .. }, replaced) => Ok(BoundSession { replaced, relinked_from }),
             (Bound::TooLate(reason), _) => Err(BindError::Ended(reason)),
+            (Bound::OtherIdentity(bound_to), _) => Err(BindError::OtherIdentity { user, bound_to }),
         }
+    }
+
+    /// Lets another identity take these users over at their next sign-in within `life`, once each. Returns the users,
+    /// with the identities that they belong to now.
+    ///
+    /// # Errors
+    ///
+    /// The store failed: nothing is allowed.
+    pub(in crate::grant) async fn allow_relink(
+        &self,
+        whom: Filter,
+        life: Duration,
+    ) -> Result<Vec<BoundUser>, StoreError> {
+        self.store.allow_relink(whom, self.clock.now() + life).await
     }
 
     /// Abandons a sign-in that Coder refused or that failed: the grant ends, its tokens are revoked.
@@ -189,4 +232,19 @@ impl SignIns {
     ) -> Result<(), StoreError> {
         self.terminator.end_scope(Scope::Grant(grant), reason).await.map(drop)
     }
+}
+
+/// Ends the grants and sessions by which an identity used a user that is no longer its own. The user's tokens stay: they
+/// belong to the user.
+async fn end_grants_of(
+    former: &IdentityKey,
+    user: CoderUserId,
+    store: &dyn Store,
+    terminator: &Terminator,
+) -> Result<(), StoreError> {
+    let grants = store.user(user).await?.grants;
+    for head in grants.iter().filter(|head| head.key == *former) {
+        terminator.end_scope(Scope::Grant(head.id), EndReason::Replaced).await?;
+    }
+    Ok(())
 }

@@ -16,8 +16,8 @@ pub use embedded::{BackupError, Embedded, back_up, identify};
 pub use error::{OpenError, StoreError};
 pub use key_file::{KeyFileError, WatchedKeyFile, key_file, watch_key_file};
 pub use rows::{
-    Bind, Bound, Device, Ended, Filter, GrantHead, GrantRow, Listed, ListedKind, MadeFor, Replacement,
-    Revocation, Scope, SealedExchange, SessionRow, Spent, TokenRow, Touch, UserRow,
+    Bind, Bound, BoundUser, Device, Ended, EndedKey, Filter, GrantHead, GrantRow, Listed, ListedKind,
+    MadeFor, Replacement, Revocation, Scope, SealedExchange, SessionRow, Spent, TokenRow, Touch, UserRow,
 };
 
 use super::EndReason;
@@ -70,9 +70,14 @@ pub trait Store: Send + Sync + 'static {
     /// Gives an ended grant the tokens of a late refresh, to be revoked at `at`.
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> StoreFuture<'_, ()>;
 
-    /// Finishes a sign-in: the grant gets its user and session; the previously presented session ends (known or not),
-    /// and so do the user's older grants without a live session.
+    /// Finishes a sign-in: the grant gets its user and session; the previously presented sessions end (known or not),
+    /// and so do the user's older grants without a live session. A user belongs to the identity that was bound first,
+    /// until [`Self::allow_relink`] allows another.
     fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound>;
+
+    /// Lets another identity take these users over until `until`: each at its next sign-in, whoever signs in. Returns
+    /// the users, with the identities that they belong to now.
+    fn allow_relink(&self, whom: Filter, until: Timestamp) -> StoreFuture<'_, Vec<BoundUser>>;
 
     /// A session, live or ended.
     fn session(&self, hash: TokenHash) -> StoreFuture<'_, Option<SessionRow>>;
@@ -82,6 +87,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// Stores a token, or new information about a live one, and returns the stored row.
     fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow>;
+
+    /// Forgets live tokens that Coder has ended, and returns them. Ended ones stay, so that they stay ended.
+    fn forget_token(&self, token: EndedKey) -> StoreFuture<'_, Vec<TokenHash>>;
 
     /// Ends what is live in `scope`, and returns it. The tokens of ended grants are queued for revocation where the
     /// reason leaves them valid at the provider.

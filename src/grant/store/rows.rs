@@ -123,17 +123,46 @@ pub struct Bind {
     pub user: CoderUserId,
     /// Now.
     pub at: Timestamp,
-    /// The session that the browser presented before.
-    pub replaces: Option<TokenHash>,
+    /// The sessions that the browser presented before: nearly always one at most.
+    pub replaces: Vec<TokenHash>,
 }
 
 /// The result of a [`Bind`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Bound {
-    /// Bound: the present grant, and what ended.
-    Done(Box<GrantHead>, Ended),
+    /// Bound.
+    Done {
+        /// The present grant.
+        head: Box<GrantHead>,
+        /// What ended.
+        ended: Ended,
+        /// The identity from which this one took the user over, as an operator had allowed.
+        relinked_from: Option<Box<IdentityKey>>,
+    },
     /// Not bound: the grant has ended meanwhile, or is missing.
     TooLate(EndReason),
+    /// Not bound: the user belongs to this other identity.
+    OtherIdentity(Box<IdentityKey>),
+}
+
+/// A user of Coder, and the identity that the user belongs to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BoundUser {
+    /// The user in Coder.
+    pub user: CoderUserId,
+    /// The identity.
+    pub key: IdentityKey,
+    /// The email address at the last sign-in.
+    pub email: Email,
+}
+
+/// A token that Coder has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndedKey {
+    /// The hash of the token.
+    Token(TokenHash),
+    /// The hash of the id by which Coder names it.
+    Id(TokenHash),
 }
 
 /// A browser's session.
@@ -195,6 +224,9 @@ pub struct TokenRow {
     pub login_type: LoginType,
     /// Where it was first seen.
     pub made_for: MadeFor,
+    /// The hash of the id by which Coder names it; unknown for the encrypted key of an app redirect, and for a token
+    /// last seen by an earlier version.
+    pub key_id: Option<TokenHash>,
     /// When it was first seen.
     pub created_at: Timestamp,
     /// When Coder last reported its owner.

@@ -16,7 +16,7 @@ async fn handle(world: &World, subject: &str) -> Secret {
     let grant = world.begin(subject).await;
     let code = world.grants.code_for(grant, URI, None);
     let handle = world.grants.redeem(&code, URI, None).unwrap().refresh_handle;
-    world.grants.bind(grant, fresh_hash(), user(subject), None).await.unwrap();
+    world.grants.bind(grant, fresh_hash(), user(subject), Vec::new()).await.unwrap();
     handle
 }
 
@@ -57,7 +57,7 @@ async fn only_the_last_code_of_a_sign_in_is_good_and_none_once_it_is_bound() {
     assert_eq!(world.grants.redeem(&first, URI, None).unwrap_err(), AnswerError::InvalidGrant);
     world.grants.redeem(&last, URI, None).unwrap();
     let unused = world.grants.code_for(grant, URI, None);
-    world.grants.bind(grant, fresh_hash(), user("alice"), None).await.unwrap();
+    world.grants.bind(grant, fresh_hash(), user("alice"), Vec::new()).await.unwrap();
     for code in [unused, world.grants.code_for(grant, URI, None)] {
         assert_eq!(world.grants.redeem(&code, URI, None).unwrap_err(), AnswerError::InvalidGrant);
     }
@@ -75,7 +75,7 @@ async fn the_tokens_and_claims_of_a_sign_in_under_way_ask_no_store() {
     assert_eq!(world.grants.redeem(&code, URI, None).unwrap().access_token, access);
     assert_eq!(world.grants.user_info(&access).await.unwrap().unwrap()["sub"], "alice");
     store.script(|_| Fate::Pass);
-    world.grants.bind(grant, fresh_hash(), user("alice"), None).await.unwrap();
+    world.grants.bind(grant, fresh_hash(), user("alice"), Vec::new()).await.unwrap();
     store.script(|_| Fate::Fail);
     assert!(world.grants.user_info(&access).await.is_err(), "bound: the store says");
     let unkept = Secret::new("unkept");

@@ -247,7 +247,7 @@ async fn two_browsers_that_share_a_refresh_token_both_stay_signed_in() {
         };
         let grant = world.begin_with("alice", change).await;
         let session = fresh_hash();
-        world.grants.bind(grant, session, user("alice"), None).await.unwrap();
+        world.grants.bind(grant, session, user("alice"), Vec::new()).await.unwrap();
         (grant, session)
     };
     let (first, one) = sign_in("first").await;

@@ -99,7 +99,7 @@ async fn a_logout_by_sid_ends_the_browsers_sessions_of_it_and_is_idempotent() {
     let token = world.token("alice", LoginType::Oidc).await;
     let other = world.begin_with("alice", |parts| parts.sid = Some("other".to_owned())).await;
     let elsewhere = fresh_hash();
-    world.grants.bind(other, elsewhere, user("alice"), None).await.unwrap();
+    world.grants.bind(other, elsewhere, user("alice"), Vec::new()).await.unwrap();
     world.served(&session).await;
     let reason = EndReason::SignedOutAtProvider;
     let ended = world.grants.end_by_sid(&issuer(), "sid-alice", reason.clone()).await.unwrap();
@@ -151,7 +151,7 @@ async fn a_late_logout_by_subject_spares_the_sign_in_after_it_and_what_was_made_
     world.hand.advance(SECOND);
     let later = world.begin("alice").await;
     let new_session = fresh_hash();
-    world.grants.bind(later, new_session, user("alice"), None).await.unwrap();
+    world.grants.bind(later, new_session, user("alice"), Vec::new()).await.unwrap();
     world.hand.advance(SECOND * 30);
     let key_of_after = world.token("alice", LoginType::Oidc).await;
     let reason = EndReason::SignedOutAtProvider;

@@ -94,7 +94,7 @@ async fn live_through(world: &World, step: &str) {
     let sign_in = async |who: &str| {
         let state = grants.take_state(who, world.clock.now() + SECOND).await.unwrap().unwrap();
         let grant = world.begin_by(state, who, |_| ()).await.unwrap().unwrap();
-        grants.bind(grant, hash(who), user(who), None).await.unwrap();
+        grants.bind(grant, hash(who), user(who), Vec::new()).await.unwrap();
     };
     match step {
         "documents" => grants.keep_documents("discovery", "keys").await.unwrap(),
@@ -153,7 +153,7 @@ async fn live_through(world: &World, step: &str) {
             for session in SHARED {
                 let state = grants.take_state(session, world.clock.now() + SECOND).await.unwrap().unwrap();
                 let grant = world.begin_by(state, "dave", |parts| parts.sid = None).await.unwrap().unwrap();
-                grants.bind(grant, hash(session), user("dave"), None).await.unwrap();
+                grants.bind(grant, hash(session), user("dave"), Vec::new()).await.unwrap();
                 world.hand.advance(SECOND);
             }
             world.hand.advance(MINUTE * 5);

@@ -220,7 +220,7 @@ async fn a_request_on_grace_waits_five_seconds_and_what_coder_asks_within_it_doe
         let grant = world.begin("alice").await;
         let code = world.grants.code_for(grant, "x", None);
         handle = Some(world.grants.redeem(&code, "x", None).unwrap().refresh_handle);
-        world.grants.bind(grant, fresh_hash(), user("alice"), None).await.unwrap();
+        world.grants.bind(grant, fresh_hash(), user("alice"), Vec::new()).await.unwrap();
         world.hand.advance(SECOND);
     }
     let (handle, token) = (handle.unwrap(), world.token("alice", LoginType::Oidc).await);

@@ -226,7 +226,7 @@ async fn a_missing_sid_ends_nothing_when_that_is_switched_off_or_there_never_was
     let world = World::new().await;
     let grant = world.begin_with("bob", |parts| parts.sid = None).await;
     let session = fresh_hash();
-    world.grants.bind(grant, session, user("bob"), None).await.unwrap();
+    world.grants.bind(grant, session, user("bob"), Vec::new()).await.unwrap();
     world.provider.says(Says::YesWithoutSid);
     world.hand.advance(MINUTE * 5);
     world.served(&session).await;
@@ -238,7 +238,7 @@ async fn without_a_refresh_token_the_session_ends_with_the_access_token() {
     let world = World::new().await;
     let grant = world.begin_with("alice", |parts| parts.refresh_token = None).await;
     let session = fresh_hash();
-    world.grants.bind(grant, session, user("alice"), None).await.unwrap();
+    world.grants.bind(grant, session, user("alice"), Vec::new()).await.unwrap();
     world.hand.advance(SECOND * 599);
     world.served(&session).await;
     assert!(world.is_hot(&session), "nobody can be asked before");

@@ -125,6 +125,8 @@ scripted! {
     fn move_sessions(&self, from: GrantId, to: GrantId) -> Vec<TokenHash>;
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
     fn bind(&self, bind: Bind) -> Bound;
+    fn allow_relink(&self, whom: Filter, until: Timestamp) -> Vec<BoundUser>;
+    fn forget_token(&self, token: EndedKey) -> Vec<TokenHash>;
     fn session(&self, hash: TokenHash) -> Option<SessionRow>;
     fn token(&self, hash: TokenHash) -> Option<TokenRow>;
     fn put_token(&self, row: TokenRow) -> TokenRow;

@@ -35,7 +35,7 @@ async fn the_session_presented_before_the_sign_in_is_dead_after_it() {
         };
         let grant = world.begin("alice").await;
         let session = fresh_hash();
-        world.grants.bind(grant, session, user("alice"), Some(presented)).await.unwrap();
+        world.grants.bind(grant, session, user("alice"), vec![presented]).await.unwrap();
         assert!(tunnel.is_none_or(|it| it.credential().has_ended()));
         assert_eq!(world.ended(&presented).await, EndReason::Replaced);
         let adopted = world.grants.adopt(presented, owner("alice", LoginType::Oidc)).await.unwrap();
@@ -51,7 +51,7 @@ async fn a_session_that_replaces_itself_lives() {
     let world = World::new().await;
     let grant = world.begin("alice").await;
     let session = fresh_hash();
-    world.grants.bind(grant, session, user("alice"), Some(session)).await.unwrap();
+    world.grants.bind(grant, session, user("alice"), vec![session]).await.unwrap();
     world.served(&session).await;
 }
 
@@ -96,7 +96,7 @@ async fn a_sign_in_that_was_ended_meanwhile_cannot_be_finished() {
     let grant = world.begin("alice").await;
     world.grants.end_by_sid(&issuer(), "sid-alice", EndReason::SignedOutAtProvider).await.unwrap();
     let session = fresh_hash();
-    let bound = world.grants.bind(grant, session, user("alice"), None).await;
+    let bound = world.grants.bind(grant, session, user("alice"), Vec::new()).await;
     assert_eq!(bound, Err(BindError::Ended(EndReason::SignedOutAtProvider)));
     assert!(matches!(world.judge(&session).await, Verdict::NeedsAsking(AskNext::Coder)));
 }
@@ -105,10 +105,10 @@ async fn a_sign_in_that_was_ended_meanwhile_cannot_be_finished() {
 async fn a_grant_is_bound_to_one_user_and_a_session_to_one_grant() {
     let world = World::new().await;
     let (grant, session) = world.sign_in("alice").await;
-    let bound = world.grants.bind(grant, fresh_hash(), user("mallory"), None).await;
+    let bound = world.grants.bind(grant, fresh_hash(), user("mallory"), Vec::new()).await;
     assert!(matches!(bound, Err(BindError::Ended(_))), "{bound:?}");
     let other = world.begin("mallory").await;
-    let bound = world.grants.bind(other, session, user("mallory"), None).await;
+    let bound = world.grants.bind(other, session, user("mallory"), Vec::new()).await;
     assert!(matches!(bound, Err(BindError::Ended(_))), "{bound:?}");
     assert_eq!(world.served(&session).await.user(), Some(user("alice")));
 }

@@ -99,7 +99,7 @@ impl World {
     pub(super) async fn sign_in(&self, subject: &str) -> (GrantId, TokenHash) {
         let grant = self.begin(subject).await;
         let session = fresh_hash();
-        self.grants.bind(grant, session, user(subject), None).await.unwrap();
+        self.grants.bind(grant, session, user(subject), Vec::new()).await.unwrap();
         (grant, session)
     }
 
@@ -173,7 +173,7 @@ fn parts(world: &World, subject: &str) -> IdentityParts {
 }
 
 pub(super) fn owner(subject: &str, login_type: LoginType) -> TokenOwner {
-    TokenOwner { user: user(subject), login_type, made_for: crate::grant::MadeFor::Presented }
+    TokenOwner { user: user(subject), login_type, made_for: crate::grant::MadeFor::Presented, key_id: None }
 }
 
 pub(super) fn issuer() -> Issuer {

@@ -48,8 +48,19 @@ fn split(pair: &[u8]) -> Option<(&str, Option<&[u8]>)> {
 /// Removes every cookie whose name `remove` accepts, whatever its value. A pair without `=` is a name without a
 /// value. A line that keeps all its cookies stays unchanged byte for byte.
 pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
-    let goes = |pair: &[u8]| split(pair).is_some_and(|(name, _)| remove(name));
-    if !headers.get_all(header::COOKIE).iter().flat_map(pairs).any(goes) {
+    remove_pairs(headers, |pair| split(pair).is_some_and(|(name, _)| remove(name)));
+}
+
+/// Removes every cookie whose name and value `remove` accepts. Others of the same name stay.
+pub fn remove_values(headers: &mut HeaderMap, remove: impl Fn(&str, &[u8]) -> bool) {
+    remove_pairs(headers, |pair| match split(pair) {
+        Some((name, Some(value))) => remove(name, value),
+        _ => false,
+    });
+}
+
+fn remove_pairs(headers: &mut HeaderMap, goes: impl Fn(&[u8]) -> bool) {
+    if !headers.get_all(header::COOKIE).iter().flat_map(pairs).any(&goes) {
         return;
     }
     let kept: Vec<HeaderValue> = headers

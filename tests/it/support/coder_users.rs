@@ -5,7 +5,7 @@ use hyper::body::Incoming;
 use serde_json::{Value, json};
 
 use super::coder::{Key, PASSWORD, Shared, User, api, message, uuid};
-use super::server::{Body, body_text};
+use super::server::{Body, body_text, text};
 
 /// Coder's sign-in by password.
 pub async fn sign_in_by_password(coder: &Shared, request: Request<Incoming>) -> Response<Body> {
@@ -58,7 +58,7 @@ impl Named {
     pub fn find(coder: &Shared, path: &str, key: &Key) -> Option<Self> {
         let rest = path.strip_prefix("/api/v2/users/")?;
         let (name, behind) = rest.split_once('/').unwrap_or((rest, ""));
-        if !matches!(behind, "" | "keys" | "keys/tokens") {
+        if !matches!(behind, "" | "keys" | "keys/tokens") && !behind.starts_with("keys/") {
             return None;
         }
         let state = coder.state();
@@ -85,6 +85,22 @@ impl Named {
                 let scope = body["scope"].as_str().unwrap_or("all").to_owned();
                 let made = coder.state().make_key(&self.user.id, "token", &scope);
                 api(201, &json!({"key": made}))
+            }
+            (&Method::DELETE | &Method::PUT, behind) => {
+                let id = behind.trim_start_matches("keys/").trim_end_matches("/expire");
+                let mut state = coder.state();
+                let before = state.keys.len();
+                let user = &self.user.id;
+                state.keys.retain(|key, other| !key.starts_with(&format!("{id}-")) || other.user != *user);
+                if state.keys.len() == before {
+                    return message(
+                        404,
+                        "Resource not found or you do not have access to this resource",
+                        None,
+                    );
+                }
+                drop(state);
+                text(204, "text/plain", "")
             }
             _ => message(404, "Route not found.", None),
         }

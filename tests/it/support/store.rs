@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use vestibule::grant::EndReason;
 use vestibule::grant::store::{
-    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation, Scope, SealedExchange,
-    SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
+    Bind, Bound, BoundUser, Ended, EndedKey, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation,
+    Scope, SealedExchange, SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
 use vestibule::types::{CoderUserId, GrantId, Timestamp, TokenHash};
 
@@ -83,6 +83,8 @@ passed_on! {
     fn move_sessions(&self, from: GrantId, to: GrantId) -> Vec<TokenHash>;
     fn revoke_instead(&self, id: GrantId, sealed: Vec<u8>, at: Timestamp) -> ();
     fn bind(&self, bind: Bind) -> Bound;
+    fn allow_relink(&self, whom: Filter, until: Timestamp) -> Vec<BoundUser>;
+    fn forget_token(&self, token: EndedKey) -> Vec<TokenHash>;
     fn session(&self, hash: TokenHash) -> Option<SessionRow>;
     fn token(&self, hash: TokenHash) -> Option<TokenRow>;
     fn put_token(&self, row: TokenRow) -> TokenRow;

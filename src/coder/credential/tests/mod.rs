@@ -1,4 +1,5 @@
 mod opaque;
+mod sessions;
 mod strip;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -354,12 +355,4 @@ fn what_is_printed_of_a_credential_is_not_the_credential() {
     let printed = format!("{found:?}");
     assert!(!printed.contains("AAAA") && printed.contains("Person"), "{printed}");
     assert!(found.is_personal());
-}
-
-#[test]
-fn the_session_a_browser_brings_is_found_beside_whatever_else() {
-    let line = format!("x=1; coder_session_token=old; __Host-coder_session_token={A}");
-    let headers = headers(&[("cookie", &line), ("coder-session-token", B)]);
-    assert_eq!(finder().session_cookie(&headers), Some(A));
-    assert_eq!(finder().session_cookie(&HeaderMap::new()), None);
 }

@@ -51,6 +51,31 @@ fn a_credential_with_bytes_that_are_no_text_is_gone_too() {
     assert_eq!(after.get("cookie").map(HeaderValue::as_bytes), Some(b"a=1; b=\xff".as_slice()));
 }
 
+/// Go's `strings.TrimSpace` removes a no-break space, so Coder may read the token; a workspace app sees it in any case.
+#[test]
+fn a_bearer_with_bytes_above_ascii_is_gone_too() {
+    for (value, gone) in [
+        (format!("Bearer {A}\u{a0}"), true),
+        (format!("Bearer \u{2003}{A}"), true),
+        (format!("Bearer {A}\u{e9}"), true),
+        (format!("bearer {AGENT}\u{fe}"), true),
+        ("Bearer K\u{f6}ln".to_owned(), false),
+        (format!("Basic {A}\u{e9}"), false),
+    ] {
+        let mut after = headers(&[("authorization", &value)]);
+        strip_credentials(&mut after, None);
+        assert_eq!(after.is_empty(), gone, "{value}");
+    }
+    let mut raw = HeaderMap::new();
+    let line = [b"Bearer ".as_slice(), A.as_bytes(), b"\xff"].concat();
+    raw.append("authorization", HeaderValue::from_bytes(&line).expect("a value"));
+    strip_credentials(&mut raw, None);
+    assert!(raw.is_empty(), "{raw:?}");
+    let padded = headers(&[("authorization", &format!("Bearer {A}\u{a0}"))]);
+    let found = finder().find(&padded, None, RouteClass::User).expect("one").expect("one");
+    assert_eq!(found.secret().expose(), A, "what Coder may read is judged");
+}
+
 #[test]
 fn only_the_judged_credential_is_left_with_an_app() {
     let own = app_cookie();

@@ -42,11 +42,10 @@ pub(super) const PROVIDER_NOT_READY: RefusalRow = provider_outage(
 );
 
 /// Coder responds, but is not set up for the gateway.
-const CODER_MISCONFIGURED: RefusalRow =
-    RefusalRow::new(Status::BAD_GATEWAY, "coder_misconfigured", Coder)
-        .heading("Coder is not set up for this gateway")
-        .happened(NOT_TAKEN)
-        .advice(REPORT);
+const CODER_MISCONFIGURED: RefusalRow = RefusalRow::new(Status::BAD_GATEWAY, "coder_misconfigured", Coder)
+    .heading("Coder is not set up for this gateway")
+    .happened(NOT_TAKEN)
+    .advice(REPORT);
 
 const NOT_TAKEN: RefusalText =
     &[Words("The sign-in service signed you in, but Coder did not accept the sign-in.")];
@@ -156,6 +155,22 @@ pub(super) fn row_of_bind(error: &BindError) -> RefusalRow {
             .heading("This sign-in has ended")
             .happened(&[Words("Your session at the sign-in service ended while you were being signed in.")])
             .advice(START_AGAIN),
+        BindError::OtherIdentity { .. } => OTHER_IDENTITY,
         BindError::Store(_) => STORE,
     }
 }
+
+/// CVE-2026-55075: Coder found the user by the email address, and the user belongs to another identity.
+const OTHER_IDENTITY: RefusalRow = RefusalRow::new(Status::FORBIDDEN, "other_identity", Person)
+    .heading("This account in Coder belongs to another sign-in")
+    .happened(&[Words(
+        "The account in Coder with your email address was used with another account of the sign-in service before.",
+    )])
+    .advice(&[
+        Words("If you have a new account there, ask your administrator to let you take your Coder account over, and "),
+        Words("give them the "),
+        RequestNumber,
+        Words(". Otherwise sign in with the account that you used before."),
+    ])
+    .detail(&[ReasonDetail])
+    .button(AnotherAccount("Sign in with another account"));

@@ -66,9 +66,9 @@ pub(crate) async fn an_identity_ends_up_to_a_moment_of_the_provider(store: &Arc<
         session: hash("new"),
         user: user("alice"),
         at: NOW + second,
-        replaces: None,
+        replaces: Vec::new(),
     };
-    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done(..)));
+    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done { .. }));
     let ended = end(store, Scope::Identity(key("alice"), NOW)).await;
     assert_eq!(ended.sessions, [hash("old")]);
     assert_eq!(ended.grants, [(old.head.id, Some(user("alice")))]);

@@ -40,6 +40,8 @@ macro_rules! conformance {
             late_tokens_are_taken_for_ended_grants_only
             binding_makes_a_session_and_ends_what_it_replaces
             binding_too_late_changes_nothing
+            a_user_belongs_to_one_identity_until_another_may_take_it_over
+            a_token_that_coder_has_ended_is_forgotten_and_an_ended_one_stays
             a_token_reads_back_and_an_ended_one_keeps_its_owner
             last_seen_never_goes_back
             a_token_is_seen_from_somewhere_and_a_session_keeps_the_device_of_its_sign_in
@@ -107,6 +109,7 @@ fn token(name: &str, owner: &str) -> TokenRow {
         user: user(owner),
         login_type: LoginType::None,
         made_for: MadeFor::Token,
+        key_id: None,
         created_at: NOW,
         asked_at: NOW,
         last_seen: NOW,
@@ -130,9 +133,14 @@ fn replacement(row: &GrantRow) -> Replacement {
 async fn sign_in(store: &dyn Store, subject: &str, session: &str) -> GrantRow {
     let row = grant(subject, &format!("sid-{subject}"));
     store.insert_grant(row.clone(), None).await.unwrap();
-    let bind =
-        Bind { grant: row.head.id, session: hash(session), user: user(subject), at: NOW, replaces: None };
-    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done(..)));
+    let bind = Bind {
+        grant: row.head.id,
+        session: hash(session),
+        user: user(subject),
+        at: NOW,
+        replaces: Vec::new(),
+    };
+    assert!(matches!(store.bind(bind).await.unwrap(), Bound::Done { .. }));
     store.grant(row.head.id).await.unwrap().unwrap()
 }
 

@@ -18,9 +18,9 @@ pub(crate) async fn binding_makes_a_session_and_ends_what_it_replaces(store: &Ar
         session: hash("new"),
         user: user("alice"),
         at: NOW + HOUR,
-        replaces: Some(hash("old")),
+        replaces: vec![hash("old")],
     };
-    let Bound::Done(head, ended) = store.bind(bind).await.unwrap() else { panic!("not bound") };
+    let Bound::Done { head, ended, .. } = store.bind(bind).await.unwrap() else { panic!("not bound") };
     assert_eq!(*head, GrantHead { user: Some(user("alice")), ..new.head.clone() });
     assert_eq!(ended.sessions, [hash("old")]);
     assert_eq!(ended.grants, [(old.head.id, Some(user("alice")))], "the other one ended before");
@@ -59,7 +59,7 @@ pub(crate) async fn binding_too_late_changes_nothing(store: &Arc<dyn Store>) {
         session: hash(session),
         user: user("bob"),
         at: NOW,
-        replaces: Some(hash("alices")),
+        replaces: vec![hash("alices")],
     };
     let ended = Bound::TooLate(EndReason::SignedOutAtProvider);
     assert_eq!(store.bind(bind(late.head.id, "x")).await.unwrap(), ended);
@@ -71,6 +71,64 @@ pub(crate) async fn binding_too_late_changes_nothing(store: &Arc<dyn Store>) {
     assert_eq!(store.grant(free.head.id).await.unwrap().unwrap().head.user, None);
     assert_eq!(store.session(hash("alices")).await.unwrap().unwrap().ended, None);
     assert!(!store.user(user("bob")).await.unwrap().signed_in);
+}
+
+/// CVE-2026-55075: the user that Coder found by the email address is another identity's.
+pub(crate) async fn a_user_belongs_to_one_identity_until_another_may_take_it_over(store: &Arc<dyn Store>) {
+    let alices = sign_in(&**store, "alice", "alices").await;
+    sign_in(&**store, "bob", "bobs").await;
+    let bound = |who: &str| BoundUser { user: user(who), key: key(who), email: grant(who, "").head.email };
+    let tries = async |subject: &str, session: &str, at| {
+        let row = grant(subject, "sid");
+        store.insert_grant(row.clone(), None).await.unwrap();
+        let (grant, replaces) = (row.head.id, vec![hash("presented")]);
+        let bind = Bind { grant, session: hash(session), user: user("alice"), at, replaces };
+        (grant, store.bind(bind).await.unwrap())
+    };
+    let refused = |owner: &str| Bound::OtherIdentity(Box::new(key(owner)));
+    let (late, answer) = tries("mallory", "x", NOW).await;
+    assert_eq!(answer, refused("alice"));
+    assert_eq!(store.session(hash("x")).await.unwrap(), None);
+    assert_eq!(store.session(hash("presented")).await.unwrap(), None, "nothing was written");
+    assert_eq!(store.grant(late).await.unwrap().unwrap().head.user, None);
+    let allowed = store.allow_relink(Filter::User(user("alice")), NOW).await.unwrap();
+    assert_eq!(allowed, [bound("alice")]);
+    assert_eq!(tries("mallory", "x", NOW + HOUR).await.1, refused("alice"), "too late");
+    let email = Filter::Email("ALICE@acme.company".to_owned());
+    assert_eq!(store.allow_relink(email, NOW + HOUR).await.unwrap(), [bound("alice")]);
+    let Bound::Done { relinked_from, head, ended } = tries("mallory", "x", NOW + HOUR).await.1 else {
+        panic!("not bound")
+    };
+    assert_eq!((relinked_from, &head.key), (Some(Box::new(key("alice"))), &key("mallory")));
+    assert_eq!(ended.sessions, [hash("presented")]);
+    assert!(store.grant(alices.head.id).await.unwrap().unwrap().head.ended.is_none(), "it has a session");
+    assert_eq!(tries("alice", "y", NOW + HOUR).await.1, refused("mallory"), "once");
+    assert!(matches!(tries("mallory", "z", NOW).await.1, Bound::Done { relinked_from: None, .. }));
+    let mut all = store.allow_relink(Filter::Everybody, NOW + HOUR).await.unwrap();
+    all.sort_by_key(|it| it.key.subject.as_str().to_owned());
+    let mallorys = BoundUser { user: user("alice"), ..bound("mallory") };
+    assert_eq!(all, [bound("bob"), mallorys]);
+    assert!(matches!(tries("mallory", "own", NOW).await.1, Bound::Done { relinked_from: None, .. }));
+    assert_eq!(tries("alice", "y", NOW).await.1, refused("mallory"), "the next sign-in has used it up");
+}
+
+pub(crate) async fn a_token_that_coder_has_ended_is_forgotten_and_an_ended_one_stays(store: &Arc<dyn Store>) {
+    for (name, id) in [("one", Some("id of one")), ("two", Some("id of two")), ("old", None)] {
+        store.put_token(TokenRow { key_id: id.map(hash), ..token(name, "alice") }).await.unwrap();
+    }
+    let again = TokenRow { key_id: None, ..token("one", "alice") };
+    assert_eq!(store.put_token(again).await.unwrap().key_id, Some(hash("id of one")), "once known, kept");
+    store.end(Scope::Token(hash("two")), NOW, EndReason::Revoked).await.unwrap();
+    for key in
+        [EndedKey::Id(hash("one")), EndedKey::Token(hash("id of one")), EndedKey::Id(hash("id of two"))]
+    {
+        assert!(store.forget_token(key).await.unwrap().is_empty(), "{key:?}");
+    }
+    assert_eq!(store.forget_token(EndedKey::Id(hash("id of one"))).await.unwrap(), [hash("one")]);
+    assert_eq!(store.forget_token(EndedKey::Token(hash("old"))).await.unwrap(), [hash("old")]);
+    assert!(store.forget_token(EndedKey::Token(hash("two"))).await.unwrap().is_empty());
+    assert_eq!(store.token(hash("one")).await.unwrap(), None);
+    assert_eq!(store.token(hash("two")).await.unwrap().unwrap().ended, Some(EndReason::Revoked));
 }
 
 pub(crate) async fn revocations_come_when_they_are_due_and_go_when_done(store: &Arc<dyn Store>) {

@@ -5,6 +5,7 @@
 //! companions, and `lock`, which excludes a second process: neither would see the other's ends in memory.
 
 mod backup;
+mod bindings;
 mod connections;
 mod end;
 mod errors;
@@ -27,8 +28,9 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions as _, Row as _};
 
 use super::{
-    Bind, Bound, Ended, Filter, GrantHead, GrantRow, Listed, OpenError, Replacement, Revocation, Scope,
-    SealedExchange, SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
+    Bind, Bound, BoundUser, Ended, EndedKey, Filter, GrantHead, GrantRow, Listed, OpenError, Replacement,
+    Revocation, Scope, SealedExchange, SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch,
+    UserRow,
 };
 use crate::grant::EndReason;
 use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
@@ -190,6 +192,14 @@ impl Store for Embedded {
 
     fn put_token(&self, row: TokenRow) -> StoreFuture<'_, TokenRow> {
         self.written(async move { people::write_token(&self.writer, &row).await })
+    }
+
+    fn allow_relink(&self, whom: Filter, until: Timestamp) -> StoreFuture<'_, Vec<BoundUser>> {
+        self.written(async move { bindings::write_relink(&self.writer, &whom, until).await })
+    }
+
+    fn forget_token(&self, token: EndedKey) -> StoreFuture<'_, Vec<TokenHash>> {
+        self.written(async move { people::delete_token(&self.writer, &token).await })
     }
 
     fn end(&self, scope: Scope, at: Timestamp, reason: EndReason) -> StoreFuture<'_, Ended> {

@@ -3,39 +3,53 @@
 use sqlx::error::{DatabaseError, ErrorKind};
 use sqlx::{QueryBuilder, SqliteConnection};
 
+use super::bindings::{other_identity, take_over};
 use super::connections::{Connections, begin};
 use super::end::{Arg, EndRecord, ONE_TOKEN, grants_where, older_grants};
 use super::errors::{damaged, failed};
 use super::read;
 use super::read::head_columns;
 use crate::grant::EndReason;
-use crate::grant::store::{Bind, Bound, Ended, Filter, Listed, SessionRow, StoreError, TokenRow, Touch};
-use crate::types::TokenHash;
+use crate::grant::store::{
+    Bind, Bound, Ended, EndedKey, Filter, Listed, SessionRow, StoreError, TokenRow, Touch,
+};
+use crate::types::{IdentityKey, TokenHash};
 
 pub(super) async fn bind_session(writer: &Connections, bind: &Bind) -> Result<Bound, StoreError> {
     let cause = EndRecord { at: bind.at, reason: &EndReason::Replaced };
     let mut ended = Ended::default();
-    let (mut transaction, script) = match bind.replaces.filter(|it| *it != bind.session) {
-        None => (writer.transaction().await?, BEGIN_BIND_COMMIT),
-        Some(presented) => {
-            let mut transaction = writer.begin().await?;
-            end_presented(&mut transaction, bind, &presented).await?;
-            ended.sessions.push(presented);
-            ended.tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(&presented)]).await?;
-            (transaction, BIND_COMMIT)
+    let presented: Vec<_> = bind.replaces.iter().filter(|it| **it != bind.session).collect();
+    let (mut transaction, script) = if presented.is_empty() {
+        (writer.transaction().await?, BEGIN_BIND_COMMIT)
+    } else {
+        let mut transaction = writer.begin().await?;
+        for hash in presented {
+            end_presented(&mut transaction, bind, hash).await?;
+            ended.sessions.push(*hash);
+            let tokens = cause.hashes(&mut transaction, ONE_TOKEN, &[Arg::hash(hash)]).await?;
+            ended.tokens.extend(tokens);
         }
+        (transaction, BIND_COMMIT)
     };
     let args = [Arg::user(&bind.user), Arg::grant(&bind.grant), Arg::hash(&bind.session)];
-    let rows = match cause.bind(script, &args).fetch_all(&mut *transaction).await {
-        Err(sqlx::Error::Database(error)) if no_claim(&*error) => {
-            return Ok(Bound::TooLate(hindrance(&mut transaction, bind).await?));
+    let mut bound = cause.bind(script, &args).fetch_all(&mut *transaction).await;
+    let mut relinked_from = None;
+    if matches!(&bound, Err(sqlx::Error::Database(error)) if no_claim(&**error)) {
+        let other = match hindrance(&mut transaction, bind).await? {
+            Hindrance::Ended(reason) => return Ok(Bound::TooLate(reason)),
+            Hindrance::OtherIdentity(other) => other,
+        };
+        if !take_over(&mut transaction, bind).await? {
+            return Ok(Bound::OtherIdentity(Box::new(other)));
         }
-        rows => rows.map_err(failed)?,
-    };
+        relinked_from = Some(Box::new(other));
+        bound = cause.bind(BIND_COMMIT, &args).fetch_all(&mut *transaction).await;
+    }
+    let rows = bound.map_err(failed)?;
     transaction.committed();
     let (bound, older) = rows.split_first().ok_or_else(|| damaged("grants"))?;
     ended.grants = older.iter().map(read::ended_grant).collect::<Result<_, _>>()?;
-    Ok(Bound::Done(Box::new(read::head(bound)?), ended))
+    Ok(Bound::Done { head: Box::new(read::head(bound)?), ended, relinked_from })
 }
 
 pub(super) async fn find_session(
@@ -52,18 +66,19 @@ pub(super) async fn find_token(
     readers: &Connections,
     hash: TokenHash,
 ) -> Result<Option<TokenRow>, StoreError> {
-    let sql = "SELECT hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason \
+    let sql = "SELECT hash, coder_user, login_type, made_for, key_id, created_at, asked_at, last_seen, ended_reason \
          FROM tokens WHERE hash = $1";
     let row = sqlx::query(sql).bind(hash.as_bytes()).fetch_optional(&mut *readers.turn().await?).await;
     row.map_err(failed)?.as_ref().map(read::token).transpose()
 }
 
 pub(super) async fn write_token(writer: &Connections, row: &TokenRow) -> Result<TokenRow, StoreError> {
-    let sql = "INSERT INTO tokens (hash, coder_user, login_type, made_for, created_at, asked_at, last_seen) \
-         VALUES ($1, $2, $3, $4, $5, $6, $7) ON CONFLICT (hash) DO UPDATE SET \
+    let sql = "INSERT INTO tokens (hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, key_id) \
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8) ON CONFLICT (hash) DO UPDATE SET \
          coder_user = CASE WHEN ended_at IS NULL THEN excluded.coder_user ELSE coder_user END, \
-         login_type = excluded.login_type, asked_at = excluded.asked_at \
-         RETURNING hash, coder_user, login_type, made_for, created_at, asked_at, last_seen, ended_reason";
+         login_type = excluded.login_type, asked_at = excluded.asked_at, \
+         key_id = COALESCE(excluded.key_id, key_id) \
+         RETURNING hash, coder_user, login_type, made_for, key_id, created_at, asked_at, last_seen, ended_reason";
     let kept = sqlx::query(sql)
         .bind(row.hash.as_bytes())
         .bind(row.user.as_bytes())
@@ -72,11 +87,31 @@ pub(super) async fn write_token(writer: &Connections, row: &TokenRow) -> Result<
         .bind(row.created_at.as_millis())
         .bind(row.asked_at.as_millis())
         .bind(row.last_seen.as_millis())
+        .bind(row.key_id.as_ref().map(TokenHash::as_bytes))
         // Fetches all rows, though there is one: sqlx commits after the first without checking whether that failed.
         .fetch_all(&mut *writer.turn().await?)
         .await
         .map_err(failed)?;
     read::token(kept.first().ok_or_else(|| damaged("tokens"))?)
+}
+
+pub(super) async fn delete_token(
+    writer: &Connections,
+    token: &EndedKey,
+) -> Result<Vec<TokenHash>, StoreError> {
+    let query = match token {
+        EndedKey::Token(hash) => {
+            let sql = "DELETE FROM tokens WHERE hash = $1 AND ended_at IS NULL RETURNING hash";
+            sqlx::query(sql).bind(hash.as_bytes())
+        }
+        // Seldom: looking through all tokens is cheaper than an index to write with each of them.
+        EndedKey::Id(id) => {
+            let sql = "DELETE FROM tokens WHERE key_id = $1 AND ended_at IS NULL RETURNING hash";
+            sqlx::query(sql).bind(id.as_bytes())
+        }
+    };
+    let rows = query.fetch_all(&mut *writer.turn().await?).await.map_err(failed)?;
+    rows.iter().map(|row| read::hash(row, "hash")).collect()
 }
 
 /// One statement per table: a hand-over to the connection costs more than a row.
@@ -150,7 +185,8 @@ pub(super) async fn list_live(
     Ok(all)
 }
 
-/// A binding as one script: the session, when the grant may still be claimed and the session is new (see [`no_claim`]);
+/// A binding as one script: the session, when the grant may still be claimed, the session is new and the user belongs
+/// to no other identity (see [`no_claim`]);
 /// the grant's user; that this user has signed in; and the end of the user's older grants without a session. Returns
 /// the grant as it is then, and the ended ones. Parameters as for [`older_grants`], and $6 the session.
 macro_rules! bind_commit {
@@ -158,16 +194,18 @@ macro_rules! bind_commit {
         concat!(
             "INSERT INTO sessions (hash, grant_id, coder_user, created_at, last_seen) VALUES ($6, \
              (SELECT id FROM grants WHERE id = $5 AND ended_at IS NULL \
-              AND (coder_user IS NULL OR coder_user = $4)), $4, $1, $1); \
+              AND (coder_user IS NULL OR coder_user = $4) \
+              AND NOT EXISTS (SELECT 1 FROM users WHERE users.coder_user = $4 \
+                              AND (users.issuer, users.subject) <> (grants.issuer, grants.subject))), \
+             $4, $1, $1); \
              UPDATE grants SET coder_user = $4 WHERE id = $5 RETURNING ",
             head_columns!(),
             "; DELETE FROM tokens WHERE hash = $6; \
              INSERT INTO users (coder_user, issuer, subject, email, since) \
              SELECT $4, issuer, subject, email, $1 FROM grants WHERE id = $5 \
              ON CONFLICT (coder_user) DO UPDATE \
-             SET issuer = excluded.issuer, subject = excluded.subject, email = excluded.email \
-             WHERE (users.issuer, users.subject, users.email) \
-             <> (excluded.issuer, excluded.subject, excluded.email); ",
+             SET email = excluded.email, relink_until = 0 \
+             WHERE users.email <> excluded.email OR users.relink_until <> 0; ",
             older_grants!(),
             "; COMMIT"
         )
@@ -180,24 +218,37 @@ const BIND_COMMIT: &str = bind_commit!();
 /// Binds in its own transaction.
 const BEGIN_BIND_COMMIT: &str = concat!(begin!(), bind_commit!());
 
-/// Whether a constraint of its table refused the session: the grant is missing, has ended or is another user's, so that
-/// there is no `grant_id`; or the session is known.
+/// Whether a constraint of its table refused the session: the grant is missing, has ended or is another user's, or the
+/// user is another identity's, so that there is no `grant_id`; or the session is known.
 fn no_claim(error: &dyn DatabaseError) -> bool {
     matches!(error.kind(), ErrorKind::NotNullViolation | ErrorKind::UniqueViolation)
 }
 
-/// Why the grant could not be claimed.
-async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<EndReason, StoreError> {
+/// Why a session could not be bound.
+enum Hindrance {
+    /// The grant could not be claimed, or the session has ended.
+    Ended(EndReason),
+    /// The user belongs to this identity.
+    OtherIdentity(IdentityKey),
+}
+
+async fn hindrance(connection: &mut SqliteConnection, bind: &Bind) -> Result<Hindrance, StoreError> {
     let sql = "SELECT ended_reason FROM grants WHERE id = $1";
     let grant = sqlx::query(sql).bind(bind.grant.as_bytes()).fetch_optional(&mut *connection).await;
-    let Some(grant) = grant.map_err(failed)? else { return Ok(EndReason::Abandoned) };
+    let Some(grant) = grant.map_err(failed)? else { return Ok(Hindrance::Ended(EndReason::Abandoned)) };
     if let Some(reason) = read::ended(&grant)? {
-        return Ok(reason);
+        return Ok(Hindrance::Ended(reason));
     }
     let sql = "SELECT ended_reason FROM sessions WHERE hash = $1";
-    let session = sqlx::query(sql).bind(bind.session.as_bytes()).fetch_optional(connection).await;
-    let ended = session.map_err(failed)?.as_ref().map(read::ended).transpose()?;
-    Ok(ended.flatten().unwrap_or(EndReason::Replaced))
+    let session = sqlx::query(sql).bind(bind.session.as_bytes()).fetch_optional(&mut *connection).await;
+    let session = session.map_err(failed)?;
+    if session.is_none()
+        && let Some(other) = other_identity(connection, bind).await?
+    {
+        return Ok(Hindrance::OtherIdentity(other));
+    }
+    let ended = session.as_ref().map(read::ended).transpose()?;
+    Ok(Hindrance::Ended(ended.flatten().unwrap_or(EndReason::Replaced)))
 }
 
 /// Ends the session that the browser presented before signing in. An unknown one is stored as ended, so that it can

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 use super::errors::{damaged, failed};
 use crate::grant::EndReason;
 use crate::grant::store::{
-    Device, GrantHead, GrantRow, Listed, ListedKind, MadeFor, SessionRow, StoreError, TokenRow,
+    BoundUser, Device, GrantHead, GrantRow, Listed, ListedKind, MadeFor, SessionRow, StoreError, TokenRow,
 };
 use crate::types::{
     CoderUserId, Email, GrantId, IdentityKey, Issuer, LoginType, Subject, Timestamp, TokenHash,
@@ -73,6 +73,7 @@ pub(super) fn token(row: &SqliteRow) -> Read<TokenRow> {
         user: user(row)?,
         login_type: login_type(row)?,
         made_for: made_for(row)?,
+        key_id: key_id(row)?,
         created_at: moment(row, "created_at")?,
         asked_at: moment(row, "asked_at")?,
         last_seen: moment(row, "last_seen")?,
@@ -108,6 +109,10 @@ fn listed(row: &SqliteRow, kind: ListedKind) -> Read<Listed> {
     })
 }
 
+pub(super) fn bound_user(row: &SqliteRow) -> Read<BoundUser> {
+    Ok(BoundUser { user: user(row)?, key: key(row)?, email: email(row)? })
+}
+
 /// An ended grant, with its user where known.
 pub(super) fn ended_grant(row: &SqliteRow) -> Read<(GrantId, Option<CoderUserId>)> {
     Ok((grant_id(row, "id")?, optional_user(row)?))
@@ -119,6 +124,11 @@ pub(super) fn hash(row: &SqliteRow, column: &str) -> Read<TokenHash> {
 
 pub(super) fn grant_id(row: &SqliteRow, column: &str) -> Read<GrantId> {
     GrantId::from_bytes(bytes(row, column)?).ok_or_else(|| damaged(column))
+}
+
+fn key_id(row: &SqliteRow) -> Read<Option<TokenHash>> {
+    let stored: Option<&[u8]> = row.try_get("key_id").map_err(failed)?;
+    stored.map(|it| TokenHash::from_bytes(it).ok_or_else(|| damaged("key_id"))).transpose()
 }
 
 fn optional_user(row: &SqliteRow) -> Read<Option<CoderUserId>> {
@@ -147,7 +157,7 @@ fn text<'r>(row: &'r SqliteRow, column: &str) -> Read<&'r str> {
     row.try_get(column).map_err(failed)
 }
 
-fn key(row: &SqliteRow) -> Read<IdentityKey> {
+pub(super) fn key(row: &SqliteRow) -> Read<IdentityKey> {
     // The decision whether http is allowed was made when the grant was created.
     let issuer = Issuer::parse(text(row, "issuer")?, true).map_err(|_| damaged("issuer"))?;
     let subject = Subject::parse(text(row, "subject")?).map_err(|_| damaged("subject"))?;

@@ -7,7 +7,7 @@ use super::errors::failed;
 use crate::grant::store::OpenError;
 
 /// The newest schema this program knows (`PRAGMA user_version`).
-pub(super) const SCHEMA: i64 = 3;
+pub(super) const SCHEMA: i64 = 4;
 
 /// `PRAGMA application_id` of this program's databases ("Vest"). Earlier versions set none and do not look at it.
 pub(super) const APPLICATION: i64 = 0x5665_7374;
@@ -21,6 +21,7 @@ pub(super) async fn migrate(writer: &Connections) -> Result<(), OpenError> {
         concat!(include_str!("schema-1.sql"), "PRAGMA user_version = 1;"),
         concat!(include_str!("schema-2.sql"), "PRAGMA user_version = 2;"),
         concat!(include_str!("schema-3.sql"), "PRAGMA user_version = 3;"),
+        concat!(include_str!("schema-4.sql"), "PRAGMA user_version = 4;"),
     ];
     for step in steps.into_iter().skip(usize::try_from(found).unwrap_or(0)) {
         sqlx::raw_sql(step).execute(&mut *transaction).await.map_err(failed)?;

@@ -121,6 +121,38 @@ async fn a_store_of_an_older_schema_opens_and_keeps_what_is_in_it() {
     assert_eq!((row.sealed, row.issued_at), (vec![7], Timestamp::EPOCH));
 }
 
+/// The users of before belong to the identity of their last sign-in, unless there were several.
+#[tokio::test]
+async fn users_of_an_older_schema_belong_to_their_identity_and_the_next_sign_in_decides_where_there_are_several()
+ {
+    let folder = tempfile::tempdir().unwrap();
+    let store = Embedded::open(folder.path()).await.unwrap();
+    for (subject, session) in [("alice", "a"), ("bob", "b")] {
+        bound_as(&store, subject, subject, session).await;
+    }
+    let other = grant("other", "sid");
+    store.insert_grant(other.clone(), None).await.unwrap();
+    let undo = "ALTER TABLE users DROP COLUMN relink_until; ALTER TABLE tokens DROP COLUMN key_id; \
+        UPDATE grants SET coder_user = (SELECT coder_user FROM users WHERE subject = 'bob') WHERE subject = 'other'; \
+        PRAGMA user_version = 3;";
+    sqlx::raw_sql(undo).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
+    store.close().await;
+    drop(store);
+    let store = Embedded::open(folder.path()).await.unwrap();
+    assert!(matches!(bound_as(&store, "mallory", "alice", "m").await, Bound::OtherIdentity(_)));
+    assert!(matches!(bound_as(&store, "other", "bob", "o").await, Bound::Done { .. }));
+    assert!(matches!(bound_as(&store, "bob", "bob", "p").await, Bound::OtherIdentity(_)));
+}
+
+/// A sign-in of a subject that Coder takes for this user.
+async fn bound_as(store: &Embedded, subject: &str, who: &str, session: &str) -> Bound {
+    let row = grant(subject, "sid");
+    store.insert_grant(row.clone(), None).await.unwrap();
+    let at = Timestamp::from_seconds(1_795_514_400);
+    let bind = Bind { grant: row.head.id, session: hash(session), user: user(who), at, replaces: Vec::new() };
+    store.bind(bind).await.unwrap()
+}
+
 #[tokio::test]
 async fn what_is_no_database_is_refused_by_name() {
     let folder = tempfile::tempdir().unwrap();
@@ -156,7 +188,7 @@ async fn unbound(store: &Embedded) -> Bind {
         session: hash("session"),
         user: user("alice"),
         at: Timestamp::EPOCH,
-        replaces: None,
+        replaces: Vec::new(),
     };
     store.insert_grant(row, None).await.unwrap();
     bind
@@ -176,7 +208,7 @@ async fn a_binding_that_is_dropped_in_the_middle_is_undone() {
         assert!(tries < 100, "it is never caught in the middle");
     };
     assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
-    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done { .. })));
 }
 
 #[tokio::test]
@@ -189,7 +221,7 @@ async fn a_binding_that_fails_in_the_middle_is_undone_and_says_so() {
     assert_eq!(store.session(bind.session).await.unwrap(), None);
     assert_eq!(store.grant(bind.grant).await.unwrap().unwrap().head.user, None);
     sqlx::query("DROP TRIGGER spoil").execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
-    assert!(matches!(store.bind(bind).await, Ok(Bound::Done(..))));
+    assert!(matches!(store.bind(bind).await, Ok(Bound::Done { .. })));
 }
 
 #[tokio::test]
