@@ -72,7 +72,7 @@ async fn sign_out(world: &World, browser: &Browser) {
 
 async fn metrics(world: &World) -> String {
     let url = format!("http://{}/metrics", world.admin.unwrap());
-    send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap().text().to_owned()
+    send(Request::get(url).body(Bytes::new()).unwrap()).await.unwrap().text()
 }
 
 #[tokio::test]
