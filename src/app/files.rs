@@ -60,7 +60,7 @@ pub(super) fn watched(config: &Config) -> Vec<Arc<dyn FromFiles>> {
 pub async fn reseal_store(config: &Config) -> Result<Resealed, BuildError> {
     let store = Embedded::open(&config.store.folder).await?;
     let done = reseal(&store, &key_file(&key_file_path(config))?).await?;
-    store.close().await;
+    store.close().await?;
     Ok(done)
 }
 

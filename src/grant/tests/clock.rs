@@ -223,7 +223,7 @@ async fn a_sign_in_in_progress_is_finished_and_its_code_lives_as_long_as_before(
         assert_eq!(tokens.expires_in, MINUTE * 10 - SECOND * 29, "{by}");
         assert!(world.grants.user_info(&tokens.access_token).await.unwrap().is_some());
         let session = fresh_hash();
-        world.grants.bind(grant, session, user("alice"), None).await.unwrap();
+        world.grants.bind(grant, session, user("alice"), Vec::new()).await.unwrap();
         world.served(&session).await;
         let late = world.begin("bob").await;
         let code = world.grants.code_for(late, URI, None);
@@ -244,7 +244,7 @@ async fn without_a_refresh_token_the_session_lives_as_long_as_the_access_token()
             let mut world = World::new().await;
             let grant = world.begin_with("alice", |parts| parts.refresh_token = None).await;
             let session = fresh_hash();
-            world.grants.bind(grant, session, user("alice"), None).await.unwrap();
+            world.grants.bind(grant, session, user("alice"), Vec::new()).await.unwrap();
             world.set_clock(by).await;
             if restarted {
                 world.restart().await;
