@@ -136,7 +136,7 @@ async fn users_of_an_older_schema_belong_to_their_identity_and_the_next_sign_in_
         UPDATE grants SET coder_user = (SELECT coder_user FROM users WHERE subject = 'bob') WHERE subject = 'other'; \
         PRAGMA user_version = 3;";
     sqlx::raw_sql(undo).execute(&mut *store.writer.turn().await.unwrap()).await.unwrap();
-    store.close().await;
+    store.close().await.unwrap();
     drop(store);
     let store = Embedded::open(folder.path()).await.unwrap();
     assert!(matches!(bound_as(&store, "mallory", "alice", "m").await, Bound::OtherIdentity(_)));
