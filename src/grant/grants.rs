@@ -33,7 +33,6 @@ impl Grants {
     /// Opens the grants kept in `store`.
     ///
     /// # Errors
-    ///
     /// The store failed, or was created with other keys.
     pub async fn open(
         settings: GrantSettings,
@@ -58,7 +57,6 @@ impl Grants {
     /// provider when the authorization is stale. What only Coder knows remains [`Verdict::NeedsAsking`].
     ///
     /// # Errors
-    ///
     /// The store failed: nothing is known.
     pub async fn judge(&self, hash: &TokenHash) -> Result<Verdict, StoreError> {
         self.services.judge.judge(hash).await
@@ -73,7 +71,6 @@ impl Grants {
     /// Binds a token that Coder reported to its user, durably, and judges it. An ended token stays ended.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing is known.
     pub async fn adopt(&self, hash: TokenHash, owner: TokenOwner) -> Result<Verdict, StoreError> {
         self.services.credentials.attribute(hash, owner).await?;
@@ -84,7 +81,6 @@ impl Grants {
     /// report the owner of a scoped token later.
     ///
     /// # Errors
-    ///
     /// The store failed: the owner may not be stored.
     pub async fn attribute(&self, hash: TokenHash, owner: TokenOwner) -> Result<(), StoreError> {
         self.services.credentials.attribute(hash, owner).await
@@ -106,7 +102,6 @@ impl Grants {
     /// spent. It is remembered until `until`, across restarts.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing may be accepted.
     pub async fn spend(&self, domain: &str, value: &str, until: Timestamp) -> Result<bool, StoreError> {
         self.services.one_time_values.spend(domain, value, until).await
@@ -116,7 +111,6 @@ impl Grants {
     /// process.
     ///
     /// # Errors
-    ///
     /// The store failed: the state must not be accepted.
     pub async fn take_state(
         &self,
@@ -129,7 +123,6 @@ impl Grants {
     /// Stores a state whose sign-in failed.
     ///
     /// # Errors
-    ///
     /// The store failed: only this process knows the state as taken.
     pub async fn write_state(&self, state: TakenState) -> Result<(), StoreError> {
         self.services.one_time_values.write_state(state).await
@@ -140,7 +133,6 @@ impl Grants {
     /// state as spent.
     ///
     /// # Errors
-    ///
     /// The store failed: the grant may not be stored, and its tokens are revoked.
     pub async fn begin(
         &self,
@@ -156,7 +148,6 @@ impl Grants {
     /// session end and are revoked at the provider.
     ///
     /// # Errors
-    ///
     /// The grant ended meanwhile, the user belongs to another identity (CVE-2026-55075), or the store failed: the session
     /// must not be given out.
     pub async fn bind(
@@ -173,7 +164,6 @@ impl Grants {
     /// with the identities that they belong to now.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing is allowed.
     pub async fn allow_relink(&self, whom: Filter, life: Duration) -> Result<Vec<BoundUser>, StoreError> {
         self.services.sign_ins.allow_relink(whom, life).await
@@ -182,7 +172,6 @@ impl Grants {
     /// Forgets tokens that Coder has ended, and returns how many. Coder is asked about them when they are presented again.
     ///
     /// # Errors
-    ///
     /// The store failed: they may still be listed.
     pub async fn forget_token(&self, token: EndedKey) -> Result<usize, StoreError> {
         self.services.credentials.forget_token(token).await
@@ -191,7 +180,6 @@ impl Grants {
     /// Abandons a sign-in that Coder refused or that failed: the grant ends, its tokens are revoked.
     ///
     /// # Errors
-    ///
     /// The store failed: the grant has not ended.
     pub async fn abandon(&self, grant: GrantId, reason: EndReason) -> Result<(), StoreError> {
         self.services.sign_ins.abandon(grant, reason).await
@@ -207,7 +195,6 @@ impl Grants {
     /// `redirect_uri` or verifier is refused and not spent.
     ///
     /// # Errors
-    ///
     /// [`AnswerError::InvalidGrant`]: the code is not ours, spent, expired or not presented correctly.
     pub fn redeem(
         &self,
@@ -222,7 +209,6 @@ impl Grants {
     /// expire. Concurrent requests get the same answer.
     ///
     /// # Errors
-    ///
     /// The handle has no live grant, the provider does not answer, or the store failed.
     pub async fn by_handle(&self, handle: &Secret) -> Result<TokenReply, AnswerError> {
         self.services.answers.by_handle(handle).await
@@ -232,7 +218,6 @@ impl Grants {
     /// userinfo was not requested. None for any other token.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing is known.
     pub async fn user_info(&self, access_token: &Secret) -> Result<Option<ClaimMap>, StoreError> {
         self.services.answers.user_info(access_token).await
@@ -243,7 +228,6 @@ impl Grants {
     /// the provider. None when there was no such live session.
     ///
     /// # Errors
-    ///
     /// The store failed: the session may not have ended.
     pub async fn end_session(
         &self,
@@ -256,7 +240,6 @@ impl Grants {
     /// Ends one token for good. Returns how many ended: one or none.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_token(&self, hash: &TokenHash, reason: EndReason) -> Result<usize, StoreError> {
         self.end(Scope::Token(*hash), reason).await
@@ -266,7 +249,6 @@ impl Grants {
     /// grants ended.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_grant(&self, grant: GrantId, reason: EndReason) -> Result<usize, StoreError> {
         self.end(Scope::Grant(grant), reason).await
@@ -275,7 +257,6 @@ impl Grants {
     /// Ends everything of a user of Coder: grants, sessions, tokens. Returns how many.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_user(&self, user: CoderUserId, reason: EndReason) -> Result<usize, StoreError> {
         self.end(Scope::User(user), reason).await
@@ -284,7 +265,6 @@ impl Grants {
     /// Seals everything in the store with the current key, so that older keys can be removed from the key file.
     ///
     /// # Errors
-    ///
     /// The store failed: some of it may still be sealed with an older key.
     pub async fn reseal(&self) -> Result<Resealed, StoreError> {
         self.services.vault.reseal(&*self.services.store).await
@@ -293,7 +273,6 @@ impl Grants {
     /// Ends everything of everybody. Returns how many.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_everybody(&self, reason: EndReason) -> Result<usize, StoreError> {
         self.end(Scope::Everybody, reason).await
@@ -307,7 +286,6 @@ impl Grants {
     /// users' tokens. Ending nothing is no error.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_by_sid(
         &self,
@@ -322,7 +300,6 @@ impl Grants {
     /// sign-ins in progress), sessions, tokens. A later sign-in stays, and so do the tokens first seen since.
     ///
     /// # Errors
-    ///
     /// The store failed: nothing has ended.
     pub async fn end_by_subject(
         &self,
@@ -337,7 +314,6 @@ impl Grants {
     /// them, and `invalid_grant` ends them then.
     ///
     /// # Errors
-    ///
     /// The store failed: the confirmations still count.
     pub async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
         self.services.refresher.ask_again(key).await
@@ -346,7 +322,6 @@ impl Grants {
     /// At most `limit` live sessions and tokens, most recently seen first, with the times of the wall clock.
     ///
     /// # Errors
-    ///
     /// The store failed.
     pub async fn list(&self, filter: Filter, limit: u32) -> Result<Vec<Listed>, StoreError> {
         let mut listed = self.services.store.list(filter, limit).await?;
@@ -360,7 +335,6 @@ impl Grants {
     /// The provider's last known discovery document and keys, as stored by [`Self::keep_documents`].
     ///
     /// # Errors
-    ///
     /// The store failed, or its documents do not open with the present keys.
     pub async fn documents(&self) -> Result<Option<(String, String)>, StoreError> {
         self.services.vault.documents(&*self.services.store).await
@@ -369,7 +343,6 @@ impl Grants {
     /// Stores the provider's discovery document and keys for a start while it is down.
     ///
     /// # Errors
-    ///
     /// The store failed: the former ones stay.
     pub async fn keep_documents(&self, discovery: &str, jwks: &str) -> Result<(), StoreError> {
         self.services.vault.keep_documents(&*self.services.store, discovery, jwks).await
@@ -378,7 +351,6 @@ impl Grants {
     /// Writes to the store, to check whether it accepts writes.
     ///
     /// # Errors
-    ///
     /// It accepts none.
     pub async fn probe(&self) -> Result<(), StoreError> {
         self.services.store.set_note("probe", Vec::new()).await
@@ -394,7 +366,6 @@ impl Grants {
     /// uses the grants any more: what comes later fails.
     ///
     /// # Errors
-    ///
     /// The last writes are not merged into the file. The next start does that.
     pub async fn close(&self) -> Result<(), StoreError> {
         self.services.store.close().await

@@ -16,7 +16,6 @@ use crate::support::world::{Options, World};
 const LATER: Duration = Duration::from_secs(301);
 /// Where Coder ends a sign-in.
 const CALLBACK: &str = "/api/v2/users/oidc/callback";
-
 /// Longer than the grace after that.
 const BEYOND_GRACE: Duration = Duration::from_secs(601);
 

@@ -8,6 +8,7 @@ mod coder_sign_in;
 mod coder_tunnels;
 mod coder_users;
 pub mod coder_verify;
+mod config_file;
 pub mod keys;
 pub mod process;
 pub mod provider;

@@ -1,7 +1,7 @@
 //! A provider, a Coder and the real gateway between them, all in this process and on free ports.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use vestibule::types::{Clock, ManualClock, Timestamp};
 
 use super::client::{Answer, Browser};
 use super::coder::{Coder, Setup, Version};
+use super::config_file::{scheme, write_certificate, yaml};
 use super::provider::Provider;
 use super::server::Server;
 use super::store::{Faulty, StoreFault, Switch};
@@ -355,75 +356,4 @@ impl World {
         tokio::time::advance(by).await;
         tokio::time::resume();
     }
-}
-
-fn scheme(options: &Options) -> &'static str {
-    if options.tls { "https" } else { "http" }
-}
-
-/// A self-signed certificate for 127.0.0.1, and its key.
-fn write_certificate(dir: &Path) {
-    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
-    std::fs::write(dir.join("tls.crt"), made.cert.pem()).unwrap();
-    std::fs::write(dir.join("tls.key"), made.signing_key.serialize_pem()).unwrap();
-}
-
-fn yaml(
-    host: &str,
-    issuer_host: &str,
-    coder: &Coder,
-    provider: &Provider,
-    dir: &Path,
-    wildcard: Option<&str>,
-    options: &Options,
-) -> String {
-    let wildcard =
-        wildcard.map(|wildcard| format!("\n  wildcardAccessURL: '{wildcard}'")).unwrap_or_default();
-    let lines = |text: &str| text.lines().fold(String::new(), |text, line| format!("{text}\n  {line}"));
-    let mut listen = lines(options.listen);
-    if options.tls {
-        let file = |name| dir.join(name).display().to_string();
-        let tls = format!("tls: {{certificate: '{}', key: '{}'}}", file("tls.crt"), file("tls.key"));
-        listen += &lines(&tls);
-    }
-    let mut oidc = lines(options.oidc);
-    let inside = provider.base();
-    if options.public_provider.is_some() {
-        oidc += &lines(&format!("internalURL: {inside}"));
-    }
-    format!(
-        "listen:
-  address: {host}
-  workers: 1{listen}
-coder:
-  url: {coder}
-  accessURL: {scheme}://{host}{wildcard}{coder_lines}
-  issuer:
-    listen: {issuer_host}
-    url: http://{issuer_host}/
-    {coder_secret}
-oidc:
-  issuerURL: {issuer}
-  clientID: cid
-  {secret}
-  emailDomain: [acme.company]
-  scopes: [openid, profile, email, offline_access]
-  signInText: Log in with authentik
-  iconURL: https://authentik.company/static/dist/assets/icons/icon.svg{oidc}
-store:
-  embedded:
-    path: {store}
-{sections}",
-        coder = options.coder_url.clone().unwrap_or_else(|| format!("http://{}", coder.address)),
-        coder_lines = lines(&options.coder),
-        coder_secret = options.coder_credential.as_deref().unwrap_or("clientSecret: coder-secret"),
-        scheme = scheme(options),
-        issuer = provider.issuer().replace(inside, options.public_provider.unwrap_or(inside)),
-        secret = options
-            .credential
-            .clone()
-            .unwrap_or_else(|| format!("clientSecret: {}", super::provider::CLIENT_SECRET)),
-        store = dir.join("store").display(),
-        sections = options.sections,
-    )
 }
