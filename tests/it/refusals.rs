@@ -243,7 +243,9 @@ async fn what_is_closed_is_closed_whatever_is_presented() {
     let session = world.session(&browser);
     world.coder.forget_seen();
     for token in [None, Some(session.as_str()), Some(GARBAGE)] {
-        for path in ["/swagger/index.html", "/api/v2/debug/health", "/api/v2/users/oauth2/github/callback"] {
+        for path in
+            ["/swagger/index.html", "/api/v2/debug/pprof/heap", "/api/v2/users/oauth2/github/callback"]
+        {
             for caller in callers(token) {
                 // Without its tunnel, a sign-in method is a page like others.
                 if caller == Caller::Websocket && path.ends_with("callback") {
