@@ -75,7 +75,7 @@ pub(super) fn prove_room(folder: &Path) -> Result<(), OpenError> {
         .truncate(true)
         .mode(0o600)
         .open(&path)
-        .and_then(|mut file| file.write_all(&[0; ROOM_TO_START]).and_then(|()| file.sync_all()));
+        .and_then(|mut file| file.write_all(&vec![0; ROOM_TO_START]).and_then(|()| file.sync_all()));
     written.and(remove(&path)).map_err(|source| unusable(folder, source))
 }
 

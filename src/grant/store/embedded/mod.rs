@@ -167,7 +167,7 @@ impl Store for Embedded {
     }
 
     fn exchange_sealed(&self, all: Vec<SealedExchange>) -> StoreFuture<'_, u64> {
-        answer(grants::exchange_sealed(&self.writer, all))
+        self.written(grants::exchange_sealed(&self.writer, all))
     }
 
     fn move_sessions(&self, from: GrantId, to: GrantId) -> StoreFuture<'_, Vec<TokenHash>> {

@@ -200,15 +200,18 @@ async fn every_stored_moment_from_the_future_is_corrected() {
     /// Kept: the first by the provider's clock, the second only refuses longer.
     const KEPT: [&str; 2] = ["issued_at", "spent_for"];
     let store = Embedded::in_memory().await;
-    let (now, future) = (1_000_000_000_i64, 2_000_000_000_i64);
+    let (now, future) = (1_000_000_000_i64, 1_000_000_000_000_i64);
     let mut seen = 0;
     let mut connection = store.writer.turn().await.unwrap();
     let sql = "SELECT tables.name, columns.name, columns.type FROM sqlite_schema AS tables, \
          pragma_table_info(tables.name) AS columns WHERE tables.type = 'table' ORDER BY tables.name, columns.cid";
     let columns: Vec<(String, String, String)> =
         sqlx::query_as(sql).fetch_all(&mut *connection).await.unwrap();
-    let is_moment =
-        |column: &str| column.ends_with("_at") || ["last_seen", "since", "spent_for"].contains(&column);
+    let is_moment = |column: &str| {
+        column.ends_with("_at")
+            || column.ends_with("_until")
+            || ["last_seen", "since", "spent_for"].contains(&column)
+    };
     let tables: std::collections::BTreeSet<_> = columns.iter().map(|(table, ..)| table.clone()).collect();
     for table in &tables {
         let values =
@@ -232,7 +235,7 @@ async fn every_stored_moment_from_the_future_is_corrected() {
         assert_eq!(value > now, KEPT.contains(&column.as_str()), "{table}.{column}: {value}");
         seen += 1;
     }
-    assert!(seen >= 15, "{seen}");
+    assert!(seen >= 16, "{seen}");
     drop(connection);
     assert_eq!(store.correct_future(at(now), at(now - 300_000)).await.unwrap(), 0, "once");
 }
