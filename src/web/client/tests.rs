@@ -288,14 +288,14 @@ async fn the_certificate_is_shown_and_a_changed_one_on_the_next_connection() {
         answer.unwrap();
         certificates
     };
-    assert_eq!(exchange().await, [first.clone()]);
+    assert_eq!(exchange().await.first(), Some(&first));
     std::fs::copy(&other[0], &shown[0]).unwrap();
     assert!(
         matches!(tls.reload(), Err(CertificateError::Mismatch { .. })),
         "the key is still the first one's"
     );
-    assert_eq!(exchange().await, [first]);
+    assert_eq!(exchange().await.first(), Some(&first));
     std::fs::copy(&other[1], &shown[1]).unwrap();
     tls.reload().unwrap();
-    assert_eq!(exchange().await, [second]);
+    assert_eq!(exchange().await.first(), Some(&second));
 }
