@@ -44,8 +44,8 @@ impl<I: ClientStream> Resumed<I> {
 
     /// Puts back what was read of the next head.
     pub(super) fn put_back(&mut self, early: Bytes) {
-        // Only what this gave can come back, so nothing is overtaken.
-        self.early = if self.early.is_empty() { early } else { [&early[..], &self.early].concat().into() };
+        // Only what this gave can come back, so nothing is overtaken. Copied, because the buffer that it came in is large.
+        self.early = [&early[..], &self.early].concat().into();
     }
 
     /// Waits until there is something to read. `false` if there is nothing until `deadline`, or the connection is

@@ -55,7 +55,7 @@ fn setting(path: &str) -> u64 {
     let default = row.split(" | ").nth(3).unwrap().trim_matches('`').to_owned();
     match default.strip_suffix('m') {
         Some(minutes) => minutes.parse::<u64>().unwrap() * 60,
-        None => default.parse::<u64>().unwrap() * if path.ends_with("KiB") { 1 << 10 } else { 1 },
+        None => default.parse::<u64>().unwrap() * if path.ends_with("Buffer") { 1 << 10 } else { 1 },
     }
 }
 
@@ -95,7 +95,7 @@ fn the_numbers_in_the_text_follow_from_the_constants() {
     ));
     has(format!("idle for {} s gives up", default_of("src/listen/mod.rs", "rest_after")));
     let streams = setting("listen.http2.streams");
-    let stream = setting("listen.http2.sendBufferKiB") + constant("src/proxy/forward.rs", "MOST_OF_MANY");
+    let stream = setting("listen.http2.sendBuffer") + constant("src/proxy/forward.rs", "MOST_OF_MANY");
     has(format!("{streams} streams open"));
     let tenths = streams * stream * 10 >> 20;
     has(format!("So {}.{} MiB of responses wait", tenths / 10, tenths % 10));

@@ -44,7 +44,7 @@ keys! { KEYS;
         "Requests that one HTTP/2 connection may have open, from 1 to 1024. Each takes memory when its client does not read: see `docs/limits.md`.",
     );
     HTTP2_SEND_BUFFER: Key<NonZeroUsize> = Key::new(
-        "listen.http2.sendBufferKiB", "VESTIBULE_LISTEN_HTTP2_SEND_BUFFER_KIB", ValueKind::Count, WhenAbsent::Default("16"), parse::count,
+        "listen.http2.sendBuffer", "VESTIBULE_LISTEN_HTTP2_SEND_BUFFER", ValueKind::Count, WhenAbsent::Default("16"), parse::count,
         "KiB of its response that one HTTP/2 stream holds for a client that does not read, from 1 to 1024. More helps single fast streams, and costs memory on every stream.",
     );
     SEND_STALL: Key<Duration> = Key::new(
