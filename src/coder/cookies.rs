@@ -69,7 +69,7 @@ pub fn delete_strays(secure: bool, host: &Host<&str>, path: &str, kept: [bool; 2
             HeaderValue::try_from(line).ok()
         });
     let prefixed = delete_session(secure).skip(1).filter(|_| !keep_prefixed);
-    prefixed.chain(plain).take(MAX_DELETIONS).collect()
+    plain.take(MAX_DELETIONS - 1).chain(prefixed).collect()
 }
 
 /// The paths that a cookie may have which a browser sends to `path` (RFC 6265 §5.1.4), the shortest first. One that
@@ -149,7 +149,6 @@ mod tests {
         assert_eq!(
             all,
             [
-                "__Host-coder_session_token=; Path=/",
                 "coder_session_token=; Path=/",
                 "coder_session_token=; Path=/; Domain=coder.company",
                 "coder_session_token=; Path=/@a",
@@ -158,6 +157,7 @@ mod tests {
                 "coder_session_token=; Path=/@a/; Domain=coder.company",
                 "coder_session_token=; Path=/@a/w",
                 "coder_session_token=; Path=/@a/w; Domain=coder.company",
+                "__Host-coder_session_token=; Path=/",
             ]
         );
         assert_eq!(strays("127.0.0.1", "/", [false, true]), ["coder_session_token=; Path=/"]);

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use super::scripted::{Fate, METHODS, Moment, Scripted, writes};
 use super::support::*;
 use crate::grant::store::Embedded;
-use crate::grant::{AskNext, EndReason, GrantSettings, Verdict};
+use crate::grant::{AskNext, BindError, EndReason, EndedKey, Filter, GrantSettings, Verdict};
 use crate::types::{LoginType, TokenHash};
 
 /// The child's parameters: the folder, which write, and when; a complete life omits the last two.
@@ -22,7 +22,7 @@ const ORDERS: [&str; 3] = ["VESTIBULE_TEST_FOLDER", "VESTIBULE_TEST_WRITE", "VES
 const MOMENTS: [Moment; 3] = [Moment::Before, Moment::During, Moment::After];
 
 /// The steps of a life, in this order.
-const STEPS: [&str; 15] = [
+const STEPS: [&str; 17] = [
     "documents",
     "spend",
     "bob",
@@ -38,6 +38,8 @@ const STEPS: [&str; 15] = [
     "revoke",
     "sweep",
     "move",
+    "forget",
+    "relink",
 ];
 
 /// The sessions of the step `move`.
@@ -160,6 +162,14 @@ async fn live_through(world: &World, step: &str) {
             world.provider.says_about("dave", Says::Declines("invalid_request"));
             world.served(&hash(SHARED[0])).await;
         }
+        "forget" => {
+            grants.attribute(hash("gone"), owner("bob", LoginType::Oidc)).await.unwrap();
+            assert_eq!(grants.forget_token(EndedKey::Token(hash("gone"))).await, Ok(1));
+        }
+        "relink" => {
+            let allowed = grants.allow_relink(Filter::User(user("bob")), MINUTE * 600).await.unwrap();
+            assert_eq!(allowed.len(), 1);
+        }
         other => panic!("{other}"),
     }
 }
@@ -272,6 +282,16 @@ async fn hold(folder: &Path, notes: &Notes, moment: Moment) {
         let revoked = world.provider.revoked();
         assert_eq!(revoked.len(), 2, "{what}");
         assert!(revoked.contains(&format!("Refresh refresh-carol-{refreshes}")), "{what}: {revoked:?}");
+    }
+    if notes.done("forget") {
+        assert!(matches!(judge("gone").await, Verdict::NeedsAsking(AskNext::Coder)), "{what}: it is back");
+    }
+    if notes.done("bob") {
+        let grant = world.begin("erin").await;
+        let taken = world.grants.bind(grant, hash("erin"), user("bob"), Vec::new()).await;
+        let refused = matches!(taken, Err(BindError::OtherIdentity { .. }));
+        let right = if notes.tried("relink") { taken.is_ok() || !notes.done("relink") } else { refused };
+        assert!(right, "{what}: {taken:?}");
     }
 }
 
