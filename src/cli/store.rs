@@ -70,7 +70,7 @@ fn report(done: Resealed, out: &mut dyn Write) -> io::Result<()> {
     let Resealed { resealed, current, unreadable } = done;
     writeln!(
         out,
-        "{resealed} grants were sealed with the first key of the key file; {current} were already."
+        "Grants sealed again with the first key of the key file: {resealed}. Sealed with it before: {current}."
     )?;
     if unreadable > 0 {
         return writeln!(

@@ -154,7 +154,8 @@ async fn a_life_to_be_told() {
     assert_eq!(world.me(&key).await.status, 200);
     world.coder.delete_key(&key);
     assert_eq!(world.me(&key).await.status, 401);
-    for who in [&["--id", "000000000000"][..], &["--user", "alice@acme.company"], &["--everybody"]] {
+    let nobody = &["--user", "6e1f0b53-0a2c-4b0e-9a57-0f6f3a0f3c11"][..];
+    for who in [&["--id", "000000000000"][..], nobody, &["--user", "alice@acme.company"], &["--everybody"]] {
         sessions(&world, "revoke", who).await;
     }
     let revocations =

@@ -13,7 +13,7 @@ const USE: &str = "/api/v2/workspaces";
 /// How many tokens the page of a browser's user lists.
 async fn listed(world: &World, browser: &Browser) -> usize {
     let html = browser.get(&world.url(PAGE)).await.text();
-    html.matches("Key for a command line").count() + html.matches("Key or token").count()
+    html.matches("<bdi>Key for a command line").count() + html.matches("<bdi>Key or token").count()
 }
 
 /// A key for the CLI, created through the gateway.

@@ -113,7 +113,8 @@ async fn the_sealing_key_is_replaced_without_signing_anybody_out() {
     world.stop_gateway().await;
     world.start_gateway().await;
     world.advance(LATER);
-    assert_eq!(world.me(&session).await.status, 200, "the former key is not needed");
+    let answer = world.me(&session).await;
+    assert_eq!(answer.status, 200, "the former key is not needed: {}", answer.text());
 }
 
 #[tokio::test]

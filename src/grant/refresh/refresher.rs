@@ -19,7 +19,7 @@ use crate::grant::store::{GrantHead, Scope, Store, StoreError};
 use crate::grant::terminator::Terminator;
 use crate::grant::vault::Vault;
 use crate::grant::work_runtime::WorkRuntime;
-use crate::types::{Clock, GrantId, IdentityKey, InFlight, Moment, SingleFlight, Timestamp, TokenHash};
+use crate::types::{Clock, GrantId, IdentityKey, InFlight, Moment, SingleFlight, Timestamp};
 
 /// How long an authorization continues after a request stopped waiting for a slow refresh.
 const GRACE_AFTER_PATIENCE: Duration = Duration::from_secs(30);
@@ -252,8 +252,7 @@ impl Refresher {
     ///
     /// The store failed: the confirmations still count.
     pub(in crate::grant) async fn ask_again(&self, key: &IdentityKey) -> Result<(), StoreError> {
-        let handle = self.vault.handle(key);
-        let grants = self.store.grants_by_handle(TokenHash::of(handle.expose())).await?;
+        let grants = self.store.grants_of(key.clone()).await?;
         self.memory.register().require_refresh(&grants);
         Ok(())
     }

@@ -133,7 +133,7 @@ impl TokenAnswers {
         }
         let (mut wait, patience) = (None, self.refresher.patience());
         for head in heads {
-            match self.answer_from(head, patience).await {
+            match self.answer_from(head, handle, patience).await {
                 Err(AnswerError::InvalidGrant) => {}
                 Err(AnswerError::Unreachable { retry_after }) => wait = Some(retry_after),
                 other => return other,
@@ -167,7 +167,14 @@ impl TokenAnswers {
         Ok(Some(claims).filter(|_| self.clock.now() < expires_at))
     }
 
-    async fn answer_from(&self, head: GrantHead, patience: Instant) -> Result<TokenReply, AnswerError> {
+    /// The reply has the handle that was presented: the row of its grant leads back from it, also after the key that
+    /// made it is gone.
+    async fn answer_from(
+        &self,
+        head: GrantHead,
+        handle: &Secret,
+        patience: Instant,
+    ) -> Result<TokenReply, AnswerError> {
         let now = self.clock.now();
         let mut renewal = Renewal::Fresh;
         if remaining(&head, now) < LEAST_ACCESS_LIFE {
@@ -191,7 +198,7 @@ impl TokenAnswers {
         let row = row.ok_or(AnswerError::InvalidGrant)?;
         let life = if on_grace { LIFE_ON_GRACE } else { remaining(&row.head, self.clock.now()) };
         let contents = self.vault.open(row.head.id, &row.sealed)?;
-        Ok(answer(contents, self.vault.handle(&row.head.key), life))
+        Ok(answer(contents, handle.clone(), life))
     }
 }
 

@@ -21,7 +21,7 @@ pub use rows::{
 };
 
 use super::EndReason;
-use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+use crate::types::{CoderUserId, GrantId, IdentityKey, Timestamp, TokenHash};
 
 /// The result of a [`Store`] method.
 pub type StoreFuture<'a, T> = BoxFuture<'a, Result<T, StoreError>>;
@@ -42,6 +42,9 @@ pub trait Store: Send + Sync + 'static {
 
     /// All live grants of the identity that has a grant with this handle's hash, newest first.
     fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>>;
+
+    /// All live grants of an identity, newest first.
+    fn grants_of(&self, key: IdentityKey) -> StoreFuture<'_, Vec<GrantHead>>;
 
     /// What is known of a user of Coder: whether somebody ever signed in as this user, and the live grants, newest
     /// first.

@@ -6,7 +6,7 @@ use tokio::sync::Semaphore;
 
 use crate::grant::EndReason;
 use crate::grant::store::*;
-use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+use crate::types::{CoderUserId, GrantId, IdentityKey, Timestamp, TokenHash};
 
 /// The result of a call.
 pub(super) enum Fate {
@@ -78,10 +78,11 @@ impl Scripted {
 }
 
 /// The methods that only read. Every other one is a write, also one added later.
-const READS: [&str; 12] = [
+const READS: [&str; 13] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
+    "grants_of",
     "user",
     "sealed_after",
     "session",
@@ -117,6 +118,7 @@ scripted! {
     fn grant(&self, id: GrantId) -> Option<GrantRow>;
     fn grant_by_access(&self, access: TokenHash) -> Option<GrantRow>;
     fn grants_by_handle(&self, handle: TokenHash) -> Vec<GrantHead>;
+    fn grants_of(&self, key: IdentityKey) -> Vec<GrantHead>;
     fn user(&self, user: CoderUserId) -> UserRow;
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;

@@ -7,7 +7,7 @@ use vestibule::grant::store::{
     Bind, Bound, BoundUser, Ended, EndedKey, Filter, GrantHead, GrantRow, Listed, Replacement, Revocation,
     Scope, SealedExchange, SessionRow, Spent, Store, StoreError, StoreFuture, TokenRow, Touch, UserRow,
 };
-use vestibule::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+use vestibule::types::{CoderUserId, GrantId, IdentityKey, Timestamp, TokenHash};
 
 /// How a store fails.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,10 +23,11 @@ pub enum StoreFault {
 /// Whether and how the store fails: shared with the test.
 pub type Switch = Arc<Mutex<Option<StoreFault>>>;
 
-const READS: [&str; 12] = [
+const READS: [&str; 13] = [
     "grant",
     "grant_by_access",
     "grants_by_handle",
+    "grants_of",
     "user",
     "sealed_after",
     "session",
@@ -75,6 +76,7 @@ passed_on! {
     fn grant(&self, id: GrantId) -> Option<GrantRow>;
     fn grant_by_access(&self, access: TokenHash) -> Option<GrantRow>;
     fn grants_by_handle(&self, handle: TokenHash) -> Vec<GrantHead>;
+    fn grants_of(&self, key: IdentityKey) -> Vec<GrantHead>;
     fn user(&self, user: CoderUserId) -> UserRow;
     fn replace(&self, id: GrantId, generation: u64, with: Replacement) -> Option<Ended>;
     fn reseal(&self, id: GrantId, generation: u64, sealed: Vec<u8>) -> bool;

@@ -32,6 +32,7 @@ macro_rules! conformance {
             a_grant_is_kept_for_a_one_time_value_once
             a_grant_is_found_by_the_hash_of_its_access_token_while_it_is_live
             a_handle_leads_to_all_live_grants_of_its_identity
+            an_identity_leads_to_all_its_live_grants
             a_refresh_is_fenced_by_generation_and_end
             of_two_refreshes_of_one_generation_one_is_written
             resealing_changes_nothing_else_and_is_fenced

@@ -62,6 +62,19 @@ pub(crate) async fn a_handle_leads_to_all_live_grants_of_its_identity(store: &Ar
     assert!(store.grants_by_handle(hash("nobody")).await.unwrap().is_empty());
 }
 
+pub(crate) async fn an_identity_leads_to_all_its_live_grants(store: &Arc<dyn Store>) {
+    let (old, mut newer) = (grant("alice", "sid"), grant("alice", "sid"));
+    newer.head.created_at = NOW + HOUR;
+    for row in [&old, &newer, &grant("bob", "sid")] {
+        store.insert_grant(row.clone(), None).await.unwrap();
+    }
+    let key = old.head.key.clone();
+    assert_eq!(store.grants_of(key.clone()).await.unwrap(), [newer.head.clone(), old.head.clone()]);
+    end(&**store, Scope::Grant(old.head.id)).await;
+    assert_eq!(store.grants_of(key).await.unwrap(), [newer.head]);
+    assert!(store.grants_of(grant("carol", "sid").head.key).await.unwrap().is_empty());
+}
+
 pub(crate) async fn a_refresh_is_fenced_by_generation_and_end(store: &Arc<dyn Store>) {
     let row = sign_in(&**store, "alice", "session").await;
     let (id, new) = (row.head.id, replacement(&row));

@@ -9,7 +9,7 @@ use super::read::{self, grant_columns, head_columns};
 use crate::grant::store::{
     Ended, GrantHead, GrantRow, Replacement, SealedExchange, Spent, StoreError, UserRow,
 };
-use crate::types::{CoderUserId, GrantId, TokenHash};
+use crate::types::{CoderUserId, GrantId, IdentityKey, TokenHash};
 
 macro_rules! insert {
     () => {
@@ -98,6 +98,20 @@ pub(super) async fn find_by_handle(
          ORDER BY created_at DESC, id"
     );
     let rows = sqlx::query(sql).bind(handle.as_bytes()).fetch_all(&mut *readers.turn().await?).await;
+    rows.map_err(failed)?.iter().map(read::head).collect()
+}
+
+pub(super) async fn find_of(readers: &Connections, key: IdentityKey) -> Result<Vec<GrantHead>, StoreError> {
+    let sql = concat!(
+        "SELECT ",
+        head_columns!(),
+        " FROM grants WHERE ended_at IS NULL AND issuer = $1 AND subject = $2 ORDER BY created_at DESC, id"
+    );
+    let rows = sqlx::query(sql)
+        .bind(key.issuer.as_str())
+        .bind(key.subject.as_str())
+        .fetch_all(&mut *readers.turn().await?)
+        .await;
     rows.map_err(failed)?.iter().map(read::head).collect()
 }
 

@@ -33,7 +33,7 @@ use super::{
     UserRow,
 };
 use crate::grant::EndReason;
-use crate::types::{CoderUserId, GrantId, Timestamp, TokenHash};
+use crate::types::{CoderUserId, GrantId, IdentityKey, Timestamp, TokenHash};
 use connections::{Connections, STORE_PATIENCE};
 use errors::failed;
 use folder::{DATABASE, create_database, prove_room, take_folder};
@@ -148,6 +148,10 @@ impl Store for Embedded {
 
     fn grants_by_handle(&self, handle: TokenHash) -> StoreFuture<'_, Vec<GrantHead>> {
         answer(grants::find_by_handle(&self.readers, handle))
+    }
+
+    fn grants_of(&self, key: IdentityKey) -> StoreFuture<'_, Vec<GrantHead>> {
+        answer(grants::find_of(&self.readers, key))
     }
 
     fn user(&self, user: CoderUserId) -> StoreFuture<'_, UserRow> {
