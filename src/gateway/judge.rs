@@ -16,7 +16,9 @@ use crate::coder::api::{Api, TokenLookup};
 use crate::coder::credential::{
     Contradiction, Finder, PresentedCredential, PresentedKind, SessionCookie, key_id, session_cookies,
 };
-use crate::grant::{AskNext, Device, EndedKey, Grants, MadeFor, StoreError, TokenOwner, Verdict};
+use crate::grant::{
+    AskNext, CredentialHandle, Device, EndedKey, Grants, MadeFor, StoreError, TokenOwner, Verdict,
+};
 use crate::policy::{Bearer, Judging, RouteClass, Rules};
 use crate::types::{CoderUserId, CutOff, HashMemo, Secret, SingleFlight, TokenHash};
 
@@ -157,11 +159,11 @@ impl CredentialJudge {
             let verdict = self.known(TokenHash::of(cookie.token)).await?;
             match (&verdict, &live) {
                 (Verdict::Authorized(_), None) => {
-                    let user = verdict.credential().and_then(|credential| credential.user());
+                    let user = verdict.credential().and_then(CredentialHandle::user);
                     live = Some((*cookie, user));
                 }
                 (Verdict::Authorized(_), Some((first, user))) => {
-                    let same = verdict.credential().and_then(|credential| credential.user()) == *user;
+                    let same = verdict.credential().and_then(CredentialHandle::user) == *user;
                     if !same && !first.is_prefixed {
                         return Err(Contradiction { in_cookies: true }.into());
                     }

@@ -200,7 +200,7 @@ impl<S: Service> Server<S> {
             }
             let Some(parts) = connection.into_parts() else { return };
             io = parts.io.into_inner();
-            io.put_back(parts.read_buf);
+            io.put_back(&parts.read_buf);
             if !self.rest(&mut io, timer.interrupt()).await {
                 return;
             }

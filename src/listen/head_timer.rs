@@ -136,8 +136,8 @@ mod tests {
         let until = timer.interrupt();
         drop(wait);
         assert!(!timer.is_resting());
-        assert_eq!(until.duration_since(Instant::now()), LIMIT - SECOND);
-        tokio::time::advance(LIMIT - 3 * SECOND).await;
+        assert_eq!(until.duration_since(Instant::now()) + SECOND, LIMIT);
+        tokio::time::advance(LIMIT.saturating_sub(3 * SECOND)).await;
         let mut wait = timer.sleep(LIMIT);
         tokio::time::advance(SECOND).await;
         assert!(!is_over(&mut wait) && !timer.is_resting(), "part of a head has come");

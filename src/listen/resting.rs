@@ -43,9 +43,9 @@ impl<I: ClientStream> Resumed<I> {
     }
 
     /// Puts back what was read of the next head.
-    pub(super) fn put_back(&mut self, early: Bytes) {
+    pub(super) fn put_back(&mut self, early: &[u8]) {
         // Only what this gave can come back, so nothing is overtaken. Copied, because the buffer that it came in is large.
-        self.early = [&early[..], &self.early].concat().into();
+        self.early = [early, &self.early].concat().into();
     }
 
     /// Waits until there is something to read. `false` if there is nothing until `deadline`, or the connection is

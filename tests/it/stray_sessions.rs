@@ -41,7 +41,7 @@ fn seen_by_coder(world: &World, path: &str) -> String {
 async fn the_live_one_of_several_sessions_is_judged_and_alone_forwarded() {
     let world = World::start().await;
     let live = world.session(&world.sign_in("alice").await);
-    for other in [DEAD, "garbage", "\"quoted\""] {
+    for other in [DEAD, "garbage", "\"quoted\"", ""] {
         for cookies in [both(other, &live), both(&live, other)] {
             let answer = world.ask("GET", USE, &[("cookie", &cookies)]).await;
             assert_eq!(answer.status, 200, "{cookies}: {}", answer.text());

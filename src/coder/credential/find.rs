@@ -7,12 +7,13 @@ use http::{HeaderMap, header};
 use super::sources::{
     self, AI_GATEWAY_KEY_HEADER, AI_KEY_HEADER, AI_TOKEN_HEADERS, PROVISIONER_KEY_HEADER,
     PROVISIONER_PSK_HEADER, QUERY_ACCESS_TOKEN, QUERY_HANDOVER_PREFIX, QUERY_TOKEN, SESSION_HEADER,
-    WORKSPACE_PROXY_HEADER, bearers, cookies_named, each_cookie, header_lines, query_values,
+    WORKSPACE_PROXY_HEADER, bearers, cookies_named, header_lines, query_values,
 };
 use super::{Contradiction, PresentedCredential, PresentedKind, format};
 use crate::coder::cookies;
 use crate::coder::hosts::Wildcard;
 use crate::policy::{Machine, MachineCredential, RouteClass};
+use crate::web;
 
 type Found<'a> = Result<Option<PresentedCredential<'a>>, Contradiction>;
 
@@ -188,15 +189,16 @@ fn in_headers<'a>(lines: impl Iterator<Item = Cow<'a, str>>) -> Found<'a> {
 
 /// Everywhere except on app routes.
 fn standard<'a>(headers: &'a HeaderMap, query: Option<&'a str>) -> Found<'a> {
-    let (mut picked, mut an_apps) = (Pick::default(), false);
-    each_cookie(headers).for_each(|(name, value)| {
-        if cookies::is_session(name) {
+    let (mut picked, mut others) = (Pick::default(), false);
+    web::cookies::each(headers).for_each(|(name, value)| {
+        if cookies::is_session(name) && !value.is_empty() {
             picked.one(CandidateState::Cookie, String::from_utf8_lossy(value));
+        } else {
+            others |= cookies::is_session(name) || cookies::is_app_session(name);
         }
-        an_apps |= cookies::is_app_session(name);
     });
     let picked = picked.named_elsewhere(headers, query).rfc_6750(headers, query, |_| true);
-    let alone = !picked.several && !an_apps;
+    let alone = !picked.several && !others;
     Ok(picked.done()?.map(|found| PresentedCredential { alone, ..found }))
 }
 

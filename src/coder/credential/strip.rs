@@ -16,9 +16,8 @@ use crate::web;
 pub fn strip_credentials(headers: &mut HeaderMap, keep: Option<&PresentedCredential<'_>>) {
     let kept = |value: &[u8]| keep.is_some_and(|keep| keep.text.as_bytes() == value);
     let is_credential = |name: &str| cookies::is_session(name) || cookies::is_app_session(name);
-    web::cookies::remove_values(headers, |name, value| {
-        is_credential(name) && !value.is_empty() && !kept(value)
-    });
+    // An empty one goes too: of several cookies with one name, Coder reads only the first.
+    web::cookies::remove_values(headers, |name, value| is_credential(name) && !kept(value));
     if keep.is_none() {
         web::cookies::remove(headers, |name| name == cookies::SIGNED_APP_TOKEN);
     }

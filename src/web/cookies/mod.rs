@@ -14,17 +14,21 @@ pub use own::OwnCookies;
 pub use set_cookie::SetCookie;
 
 /// Every cookie of a request, over all its `Cookie` lines, as `(name, value)`. Quotes around a value belong to it
-/// (RFC 6265 §4.1.1). Pairs without `=` and names that are not text are skipped.
+/// (RFC 6265 §4.1.1). A pair without `=` is a name with an empty value, as Go reads it. Names that are not text are
+/// skipped.
 pub fn each(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers.get_all(header::COOKIE).iter().flat_map(pairs).filter_map(|pair| {
         let (name, value) = split(pair)?;
-        Some((name, value?))
+        Some((name, value.unwrap_or_default()))
     })
 }
 
-/// The cookies of [`each`] whose value is text.
+/// The cookies of [`each`] whose value is text. Pairs without `=` are skipped.
 pub fn each_text(headers: &HeaderMap) -> impl Iterator<Item = (&str, &str)> {
-    each(headers).filter_map(|(name, value)| Some((name, std::str::from_utf8(value).ok()?)))
+    headers.get_all(header::COOKIE).iter().flat_map(pairs).filter_map(|pair| {
+        let (name, value) = split(pair)?;
+        Some((name, std::str::from_utf8(value?).ok()?))
+    })
 }
 
 /// The pairs of a line, trimmed. A header value can hold only two kinds of ASCII white space, space and tab: the two
@@ -53,9 +57,8 @@ pub fn remove(headers: &mut HeaderMap, remove: impl Fn(&str) -> bool) {
 
 /// Removes every cookie whose name and value `remove` accepts. Others of the same name stay.
 pub fn remove_values(headers: &mut HeaderMap, remove: impl Fn(&str, &[u8]) -> bool) {
-    remove_pairs(headers, |pair| match split(pair) {
-        Some((name, Some(value))) => remove(name, value),
-        _ => false,
+    remove_pairs(headers, |pair| {
+        split(pair).is_some_and(|(name, value)| remove(name, value.unwrap_or_default()))
     });
 }
 
