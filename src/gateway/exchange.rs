@@ -150,7 +150,8 @@ impl Exchange<'_> {
     async fn answer_without_strays(self, mut request: Box<Request>) -> Result<Response, Refusal> {
         let Self { gateway, context, .. } = self;
         let cookies = session_cookies(request.headers());
-        let chosen = gateway.judge.session_among(&cookies).await?.map(Secret::new);
+        let device = context.device(request.headers());
+        let chosen = gateway.judge.session_among(&cookies, device).await?.map(Secret::new);
         keep_session(request.headers_mut(), chosen.as_ref().map(Secret::expose));
         let kept = session_names(request.headers());
         let mut response = Box::pin(self.answer(request)).await?;

@@ -129,7 +129,9 @@ impl CredentialJudge {
         let token = match cookies.as_slice() {
             [] => return Ok(None),
             [one] => one.token,
-            [first, ..] => self.session_among(&cookies).await?.unwrap_or(first.token),
+            [first, ..] => {
+                self.session_among(&cookies, context.device(headers)).await?.unwrap_or(first.token)
+            }
         };
         let device = context.device(headers);
         self.find_out(TokenHash::of(token), Some(token.into()), device).await.map(Some)
@@ -143,38 +145,50 @@ impl CredentialJudge {
     }
 
     /// Of several sessions in a browser's cookies, the one that counts: a live one, else one that cannot be judged at
-    /// the moment. `None` when all of them have ended or are unknown. Coder is not asked: it issues the sessions of
-    /// browsers through the gateway, and whoever planted the others must not have them asked about.
+    /// the moment. `None` when all of them have ended or are unknown. Coder is asked only when no session is known to be
+    /// live: an app that plants cookies must not make the gateway ask about them with each request.
     ///
     /// # Errors
-    /// [`Contradiction`] when two people's sessions are live, and another host can have set both. When the store fails,
-    /// nothing is known.
+    /// [`Contradiction`] when two people's sessions are live, and another host can have set both; otherwise as
+    /// [`Self::bearer`].
     pub(super) async fn session_among<'a>(
-        &self,
+        self: &Arc<Self>,
         cookies: &[SessionCookie<'a>],
+        device: Device,
     ) -> Result<Option<&'a str>, RefusalCause> {
         let mut live: Option<(SessionCookie<'a>, Option<CoderUserId>)> = None;
-        let mut undecided = None;
+        let (mut undecided, mut never_seen) = (None, Vec::new());
         for cookie in cookies {
             let verdict = self.known(TokenHash::of(cookie.token)).await?;
             match (&verdict, &live) {
-                (Verdict::Authorized(_), None) => {
-                    let user = verdict.credential().and_then(CredentialHandle::user);
-                    live = Some((*cookie, user));
+                (verdict, None) if is_live(verdict) => {
+                    live = Some((*cookie, verdict.credential().and_then(CredentialHandle::user)));
                 }
-                (Verdict::Authorized(_), Some((first, user))) => {
-                    let same = verdict.credential().and_then(CredentialHandle::user) == *user;
+                (verdict, Some((first, user))) if is_live(verdict) => {
+                    let other = verdict.credential().and_then(CredentialHandle::user);
+                    // Nobody knows the owner of a token that Coder does not attribute.
+                    let same = other.is_some() && other == *user;
                     if !same && !first.is_prefixed {
                         return Err(Contradiction { in_cookies: true }.into());
                     }
                 }
-                (Verdict::Unreachable { .. } | Verdict::Declined, _) => {
+                (Verdict::NeedsAsking(AskNext::Coder), _) => never_seen.push(cookie.token),
+                (Verdict::Unreachable { .. } | Verdict::Declined | Verdict::NeedsAsking(_), _) => {
                     undecided = undecided.or(Some(cookie.token));
                 }
                 _ => {}
             }
         }
-        Ok(live.map(|(cookie, _)| cookie.token).or(undecided))
+        if let Some(known) = live.map(|(cookie, _)| cookie.token).or(undecided) {
+            return Ok(Some(known));
+        }
+        for token in never_seen {
+            let verdict = self.find_out(TokenHash::of(token), Some(token.into()), device.clone()).await?;
+            if is_live(&verdict) || matches!(verdict, Verdict::Unreachable { .. }) {
+                return Ok(Some(token));
+            }
+        }
+        Ok(None)
     }
 
     /// What memory, the store and the provider know of a session.
@@ -273,6 +287,11 @@ impl CredentialJudge {
         // Nobody is left to ask.
         Ok(if matches!(verdict, Verdict::NeedsAsking(_)) { Verdict::Unknown } else { verdict })
     }
+}
+
+/// Whether a session can be served, as far as its verdict says.
+const fn is_live(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Authorized(_) | Verdict::CoderOnly(_) | Verdict::Unattributed(_))
 }
 
 /// The verdict while Coder cannot be asked.

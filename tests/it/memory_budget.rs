@@ -97,7 +97,7 @@ fn the_numbers_in_the_text_follow_from_the_constants() {
     let streams = setting("listen.http2.streams");
     let stream = setting("listen.http2.sendBuffer") + constant("src/proxy/forward.rs", "MOST_OF_MANY");
     has(format!("{streams} streams open"));
-    let tenths = streams * stream * 10 >> 20;
+    let tenths = (streams * stream * 10) >> 20;
     has(format!("So {}.{} MiB of responses wait", tenths / 10, tenths % 10));
     let tenth = constant("src/listen/places.rs", "RESERVED_OF");
     has(format!("`RESERVED_OF` in `src/listen/places.rs` is {tenth}"));

@@ -4,7 +4,7 @@
 use http::header;
 
 use crate::support::client::{Answer, Browser};
-use crate::support::world::World;
+use crate::support::world::{Options, World};
 
 const DEAD: &str = "AAAAAAAAAA-aaaaaaaaaaaaaaaaaaaaaa";
 const NAME: &str = "coder_session_token";
@@ -96,6 +96,21 @@ async fn the_sessions_of_two_people_are_a_page_that_removes_both_and_signs_in() 
     for session in [&alice, &bob] {
         assert_eq!(world.me(session).await.status, 200, "neither has ended");
     }
+}
+
+/// A password session is Coder's own: nobody but Coder knows it.
+#[tokio::test]
+async fn a_session_that_only_coder_knows_is_found_among_strays_too() {
+    let sections = "policy:\n  tokens:\n    withoutGrant: {password: allow}\n";
+    let world = World::with(Options { sections, ..Options::default() }).await;
+    let (_, session) = world.coder.add_user("owner", "password");
+    for _ in 0..2 {
+        let answer = world.ask("GET", USE, &[("cookie", &both(DEAD, &session))]).await;
+        assert_eq!(answer.status, 200, "{}", answer.text());
+        assert_eq!(seen_by_coder(&world, USE), format!("x=1; {NAME}={session}; y=2"));
+    }
+    let asked = world.coder.seen_at("/api/v2/users/me").len();
+    assert_eq!(asked, 2, "about each once");
 }
 
 /// No sibling host can set a cookie whose name begins with `__Host-`.
