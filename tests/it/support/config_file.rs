@@ -70,7 +70,7 @@ store:
         coder_secret = options.coder_credential.as_deref().unwrap_or("clientSecret: coder-secret"),
         scheme = scheme(options),
         issuer = provider.issuer().replace(inside, options.public_provider.unwrap_or(inside)),
-        secret = options.credential.clone().unwrap_or_else(|| format!("clientSecret: {}", CLIENT_SECRET)),
+        secret = options.credential.clone().unwrap_or_else(|| format!("clientSecret: {CLIENT_SECRET}")),
         store = dir.join("store").display(),
         sections = options.sections,
     )
