@@ -40,7 +40,7 @@ pub(super) enum SessionsCommand {
     /// Let a user sign in with another identity: the next sign-in takes the user in Coder over, once
     ///
     /// A user in Coder belongs to one identity, the issuer and subject of the provider, because an email address can be
-    /// given to somebody else. Use this when the same person has a new account at the provider, or, for everybody, when
+    /// given to another person. Use this when the same person has a new account at the provider, or, for everybody, when
     /// the provider's issuer or subject mode has changed.
     Relink {
         #[command(flatten)]

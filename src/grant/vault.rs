@@ -127,27 +127,27 @@ impl Vault {
             let page = store.sealed_after(after, RESEAL_PAGE).await?;
             let Some((last, _)) = page.last() else { break };
             after = Some(*last);
-            let mut anew = Vec::new();
+            let mut exchanges = Vec::new();
             for (id, from) in page {
                 match self.rows.reseal(&row(id), &from) {
                     Ok(None) => done.current += 1,
-                    Ok(Some(to)) => anew.push(SealedExchange { id, from, to }),
+                    Ok(Some(to)) => exchanges.push(SealedExchange { id, from, to }),
                     Err(_) => done.unreadable += 1,
                 }
             }
-            if anew.is_empty() {
+            if exchanges.is_empty() {
                 continue;
             }
-            let count = u64::try_from(anew.len()).unwrap_or(u64::MAX);
-            let written = store.exchange_sealed(anew).await?;
+            let count = u64::try_from(exchanges.len()).unwrap_or(u64::MAX);
+            let written = store.exchange_sealed(exchanges).await?;
             done.resealed += written;
             // A refresh has written the others meanwhile, with the current key.
             done.current += count.saturating_sub(written);
         }
         for name in [KEY_CHECK, DOCUMENTS] {
             let Some(sealed) = store.note(name).await? else { continue };
-            if let Ok(Some(anew)) = self.rows.reseal(name.as_bytes(), &sealed) {
-                store.set_note(name, anew).await?;
+            if let Ok(Some(resealed)) = self.rows.reseal(name.as_bytes(), &sealed) {
+                store.set_note(name, resealed).await?;
             }
         }
         Ok(done)

@@ -167,7 +167,7 @@ impl ClientAuthenticator {
         })
     }
 
-    /// Reads the credential again if its file has changed. Whether it is newer than the `used` one then, whoever read it.
+    /// Reads the credential again if its file has changed. Returns whether it is newer than the `used` one; another request may have read it.
     async fn has_newer_credential(&self, used: u64) -> bool {
         let Some(credential) = self.settings.credential.from_files() else { return false };
         let read = move || {

@@ -26,7 +26,7 @@ async fn relink(world: &World, arguments: &[&str]) -> (Exit, String) {
     within(tokio::task::spawn_blocking(run)).await.unwrap()
 }
 
-/// The world after alice has signed in, and somebody else at the provider has got her address.
+/// The world after alice has signed in, and another person at the provider has got her address.
 async fn with_two_of_one_address() -> (World, String) {
     let world = World::start().await;
     let session = world.session(&world.sign_in("alice").await);

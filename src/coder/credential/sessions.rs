@@ -1,4 +1,4 @@
-//! Several session cookies in one request. An app under the wildcard host, or a path app, may set one beside Coder's, for
+//! Several session cookies in one request. An app under the wildcard host, or a path app, may set one in addition to Coder's, for
 //! a parent domain or a longer path; browsers do not say which is whose.
 
 use std::fmt;

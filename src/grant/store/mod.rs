@@ -62,7 +62,7 @@ pub trait Store: Send + Sync + 'static {
     /// the first ones. Wiped contents are left out.
     fn sealed_after(&self, after: Option<GrantId>, limit: u32) -> StoreFuture<'_, Vec<(GrantId, Vec<u8>)>>;
 
-    /// Writes the same contents sealed anew, each if `from` is still what is stored; otherwise something newer is. Keeps
+    /// Writes newly sealed contents that mean the same, each if `from` is still what is stored; otherwise something newer is. Keeps
     /// the generations, so a refresh in progress is not fenced off. Returns how many were written.
     fn exchange_sealed(&self, all: Vec<SealedExchange>) -> StoreFuture<'_, u64>;
 
@@ -78,7 +78,7 @@ pub trait Store: Send + Sync + 'static {
     /// until [`Self::allow_relink`] allows another.
     fn bind(&self, bind: Bind) -> StoreFuture<'_, Bound>;
 
-    /// Lets another identity take these users over until `until`: each at its next sign-in, whoever signs in. Returns
+    /// Lets another identity take these users over until `until`: each at its next sign-in, with any identity. Returns
     /// the users, with the identities that they belong to now.
     fn allow_relink(&self, whom: Filter, until: Timestamp) -> StoreFuture<'_, Vec<BoundUser>>;
 

@@ -101,7 +101,7 @@ pub struct Replacement {
     pub end_sessions: Option<EndReason>,
 }
 
-/// The contents of a grant sealed anew.
+/// The newly sealed contents of a grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SealedExchange {
     /// The grant.
