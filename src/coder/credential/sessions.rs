@@ -28,7 +28,7 @@ impl fmt::Debug for SessionCookie<'_> {
     }
 }
 
-/// The sessions in a browser's cookies, each once, at most [`MAX_SESSION_COOKIES`]: those that no other host can have set,
+/// The sessions in a browser's cookies, each once, at most 8: those that no other host can have set,
 /// then the others as Coder reads them. What has not the format of a session is left out.
 pub fn session_cookies(headers: &HeaderMap) -> Vec<SessionCookie<'_>> {
     let mut found: Vec<SessionCookie<'_>> = Vec::new();
