@@ -182,7 +182,8 @@ fn unreadable() -> StoreError {
     StoreError::Damaged("sealed contents cannot be read".to_owned())
 }
 
-/// Seals everything in a store that no gateway uses with the current key. Contents that no key opens stay as they are, and are counted.
+/// Seals everything in a store that no gateway uses with the current key. Contents that no key opens stay as they are,
+/// and are counted.
 ///
 /// # Errors
 ///
