@@ -12,15 +12,14 @@ const FIRST_CREDIT: usize = 16 * 1024;
 /// Less than this is no credit, in bytes: it is not worth a system call.
 const LEAST_CREDIT: usize = 4 * 1024;
 
-/// How many bytes the socket of one client certainly takes. The socket's side gives the credit when it has sent all that
-/// it was given, and the side that reads a long response from Coder uses it up: what the client does not read stays
-/// with Coder.
+/// How many bytes the socket of one client certainly takes. The socket's side gives the credit, and the side that
+/// reads a long response from Coder waits for it: what the client does not read stays with Coder.
 #[derive(Clone, Debug, Default)]
 pub struct SendCredit(Arc<CreditState>);
 
 #[derive(Debug)]
 struct CreditState {
-    /// A response uses the credit.
+    /// A response waits for credit when there is none. Without one the socket need not count.
     metered: AtomicBool,
     left: AtomicUsize,
     /// A response waits now.
@@ -43,19 +42,20 @@ impl Default for CreditState {
 }
 
 impl SendCredit {
-    /// For one response at a time: makes it use the credit until the result is dropped. Earlier responses may have
-    /// filled the socket, so it begins with little.
+    /// For one response at a time: has the socket count what it sends, until the result is dropped.
     pub fn meter(&self) -> MeteredCredit {
-        let left = if self.is_blocked() { 0 } else { FIRST_CREDIT };
-        self.0.left.store(left, Ordering::Relaxed);
         self.0.metered.store(true, Ordering::Relaxed);
         MeteredCredit(self.clone())
     }
 
-    /// Whether a response has used its credit: the socket has to [`give`](Self::give) more as soon as every byte is
-    /// sent and it takes others.
-    pub fn is_used_up(&self) -> bool {
-        self.0.metered.load(Ordering::Relaxed) && self.0.left.load(Ordering::Relaxed) < LEAST_CREDIT
+    /// The socket has sent `bytes`. `true` if it should now [`give`](Self::give) credit.
+    pub fn spend(&self, bytes: usize) -> bool {
+        if !self.0.metered.load(Ordering::Relaxed) {
+            return false;
+        }
+        let left = self.0.left.load(Ordering::Relaxed).saturating_sub(bytes);
+        self.0.left.store(left, Ordering::Relaxed);
+        left < LEAST_CREDIT
     }
 
     /// The socket takes `bytes` from now on.
@@ -63,6 +63,11 @@ impl SendCredit {
         self.0.left.store(bytes.max(LEAST_CREDIT), Ordering::Relaxed);
         self.0.awaited.store(false, Ordering::Relaxed);
         self.0.waiting.wake();
+    }
+
+    /// The socket takes nothing for now. It has to give credit once it does.
+    pub fn exhaust(&self) {
+        self.0.left.store(0, Ordering::Relaxed);
     }
 
     /// Whether a response waits for credit.
@@ -97,12 +102,6 @@ impl MeteredCredit {
         state.awaited.store(true, Ordering::Relaxed);
         Poll::Pending
     }
-
-    /// Uses credit for `bytes` of the response.
-    pub fn spend(&self, bytes: usize) {
-        let left = &self.0.0.left;
-        left.store(left.load(Ordering::Relaxed).saturating_sub(bytes), Ordering::Relaxed);
-    }
 }
 
 impl Drop for MeteredCredit {
@@ -121,33 +120,27 @@ mod tests {
 
     use super::*;
 
-    fn left(metered: &MeteredCredit) -> Option<usize> {
-        poll_fn(|cx| metered.poll_left(cx)).now_or_never()
+    #[test]
+    fn nothing_is_counted_while_no_response_is_long() {
+        let credit = SendCredit::default();
+        assert!(!credit.spend(1 << 20));
+        let metered = credit.meter();
+        assert_eq!(poll_fn(|cx| metered.poll_left(cx)).now_or_never(), Some(FIRST_CREDIT));
     }
 
     #[test]
-    fn a_response_waits_from_its_last_credit_to_the_next() {
-        let credit = SendCredit::default();
-        assert!(!credit.is_used_up(), "no response needs any");
-        let metered = credit.meter();
-        metered.spend(FIRST_CREDIT - LEAST_CREDIT);
-        assert_eq!(left(&metered), Some(LEAST_CREDIT));
-        metered.spend(1);
-        assert_eq!(left(&metered), None);
-        assert!(credit.is_awaited() && credit.is_used_up());
-        credit.give(100_000);
-        assert_eq!(left(&metered), Some(100_000));
-        assert!(!credit.is_awaited() && !credit.is_used_up());
-    }
-
-    #[test]
-    fn a_response_inherits_no_credit() {
+    fn a_response_waits_from_the_last_credit_to_the_next() {
         let credit = SendCredit::default();
         let metered = credit.meter();
+        assert!(!credit.spend(FIRST_CREDIT - LEAST_CREDIT));
+        assert!(credit.spend(1));
+        let mut next = Box::pin(poll_fn(|cx| metered.poll_left(cx)));
+        assert_eq!(next.as_mut().now_or_never(), None);
+        assert!(credit.is_awaited());
         credit.give(100_000);
+        assert_eq!(next.now_or_never(), Some(100_000));
+        assert!(!credit.is_awaited());
         drop(metered);
-        assert_eq!(left(&credit.meter()), Some(FIRST_CREDIT));
-        credit.set_blocked(true);
-        assert_eq!(left(&credit.meter()), None);
+        assert!(!credit.spend(100_000), "the next response has to ask again");
     }
 }

@@ -275,9 +275,6 @@ impl UpstreamConnection {
             return Poll::Pending;
         };
         let length = bytes.len();
-        if let Some(credit) = &self.credit {
-            credit.spend(length);
-        }
         self.answering |= length > 0;
         self.rushing = length >= FIRST;
         self.input = if self.input.is_empty() { bytes } else { [&self.input[..], &bytes].concat().into() };
