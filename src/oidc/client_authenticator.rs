@@ -14,7 +14,7 @@ use super::unreachable::{OutageCause, Unreachable};
 use crate::types::{Clock, Secret, random_token};
 
 /// How long a client assertion is valid. Short, because anyone who sees it could use it until then at a provider that
-/// does not remember its `jti`; Keycloak accepts at most 60 s.
+/// does not remember its `jti`.
 const ASSERTION_LIFE: Duration = Duration::from_mins(1);
 
 /// The `client_assertion_type` of a JWT (RFC 7523 §2.2).
