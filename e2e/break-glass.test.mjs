@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { enter, launch, picture, sessionCookie, visitor, whoAmI } from './support/browser.mjs';
+import { arrive, enter, launch, picture, sessionCookie, visitor, whoAmI } from './support/browser.mjs';
 import { CODER_BIN, startStack } from './support/stack.mjs';
 
 const RESCUE = { username: 'rescue', email: 'rescue@acme.company', password: 'Correct-Horse-1' };
@@ -42,7 +42,7 @@ describe('break-glass sign-in', { skip: !CODER_BIN && 'CODER_BIN is not set', ti
     await page.getByLabel(/^Password/).fill(RESCUE.password);
     await picture(page, '11-break-glass');
     await page.getByRole('button', { name: /^Sign in$/i }).click();
-    await page.waitForURL((url) => url.origin === stack.url && !/^\/(api|login)/.test(url.pathname));
+    await arrive(page, stack);
     assert.equal((await whoAmI(page)).username, RESCUE.username);
     assert.ok(await sessionCookie(context));
     await page.goto(`${stack.url}/settings/account`);

@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { after, before, describe, test } from 'node:test';
 import { startAgent } from './support/agent.mjs';
-import { enter, launch, picture, sessionCookie, signIn, signInLink, visitor, whoAmI } from './support/browser.mjs';
+import { arrive, enter, launch, picture, sessionCookie, signIn, signInLink, visitor, whoAmI } from './support/browser.mjs';
 import { run, until } from './support/process.mjs';
 import { CODER_BIN, startStack } from './support/stack.mjs';
 import { writeWorkspace } from './support/workspace.mjs';
@@ -50,7 +50,7 @@ describe("Coder's front end", { skip: !CODER_BIN && 'CODER_BIN is not set', time
     alice = await visitor(browser, { permissions: ['clipboard-read', 'clipboard-write'] });
     await alice.page.goto(stack.url);
     await signIn(alice.page, 'alice');
-    await alice.page.waitForURL((url) => url.origin === stack.url && !url.pathname.startsWith('/api/'));
+    await arrive(alice.page, stack);
   }, { timeout: 300_000 });
 
   after(async () => {
@@ -139,7 +139,7 @@ describe("Coder's front end", { skip: !CODER_BIN && 'CODER_BIN is not set', time
     await signInLink(page).waitFor();
     await picture(page, '10-signed-out');
     await signInLink(page).click();
-    await page.waitForURL((url) => url.origin === stack.url && !/^\/(api|login)/.test(url.pathname));
+    await arrive(page, stack, '/workspaces');
     assert.equal((await whoAmI(page)).username, 'alice');
     assert.notEqual(await sessionCookie(context), session);
   });

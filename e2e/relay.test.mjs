@@ -74,7 +74,7 @@ describe('relayed sessions of a real Coder', { skip: !CODER_BIN && 'CODER_BIN is
     }
     service = createServer((socket) => socket.on('error', () => {}).end('from the workspace\n'));
     await new Promise((resolve) => service.listen(0, '127.0.0.1', resolve));
-  }, { timeout: 480_000 });
+  }, { timeout: 900_000 });
 
   after(async () => {
     await Promise.all(stops.map((stop) => stop()));

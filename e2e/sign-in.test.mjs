@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { after, before, describe, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
-  fillIn, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor, whoAmI,
+  arrive, fillIn, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor, whoAmI,
 } from './support/browser.mjs';
 import { CODER_BIN, startStack } from './support/stack.mjs';
 
@@ -90,7 +90,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await picture(page, '2-provider');
     complaints.length = 0; // the 400 of the wrong password
     await fillIn(page, 'alice');
-    await page.waitForURL(`${stack.url}/`);
+    await arrive(page, stack);
     const me = await whoAmI(page);
     assert.equal(me.username, 'alice');
     assert.equal(me.email, 'alice@acme.company');
@@ -151,7 +151,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const { page, context } = alice;
     await page.goto(`${stack.url}/workspaces?filter=owner%3Ame`);
     await signInLink(page).click();
-    await page.waitForURL(`${stack.url}/workspaces?filter=owner%3Ame`);
+    await arrive(page, stack, '/workspaces?filter=owner%3Ame');
     assert.equal((await whoAmI(page)).username, 'alice');
     assert.notEqual(await sessionCookie(context), sessions.at(-1));
     sessions.push(await sessionCookie(context));
@@ -161,7 +161,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const { page } = alice;
     const over = `${stack.url}/api/v2/users/oidc/callback?code=spent&state=spent`;
     await page.goto(over);
-    assert.equal(page.url(), `${stack.url}/`);
+    await arrive(page, stack);
     assert.equal((await whoAmI(page)).username, 'alice');
   });
 
@@ -170,7 +170,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     const other = await visitor(browser);
     await other.page.goto(stack.url);
     await signIn(other.page, 'alice');
-    await other.page.waitForURL(`${stack.url}/`);
+    await arrive(other.page, stack);
     sessions.push(await sessionCookie(other.context));
     complaints.length = 0;
     await page.goto(`${stack.url}/vestibule/sessions`);
@@ -201,9 +201,9 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
       await page.getByLabel('Username').waitFor();
     }
     await fillIn(bob.page, 'bob');
-    await bob.page.waitForURL(`${stack.url}/settings/account?tab=1`);
+    await arrive(bob.page, stack, '/settings/account?tab=1');
     await fillIn(other, 'bob');
-    await other.waitForURL(`${stack.url}/settings/account?tab=2`);
+    await arrive(other, stack, '/settings/account?tab=2');
     const me = await whoAmI(other);
     assert.equal(me.username, 'bob');
     assert.deepEqual(me.roles, []);
@@ -242,7 +242,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
       await eve.page.getByRole('link', { name: 'Sign in with another account' }).click();
       await fillIn(eve.page, username);
     }
-    await eve.page.waitForURL(`${stack.url}/workspaces?filter=owner%3Ame`);
+    await arrive(eve.page, stack, '/workspaces?filter=owner%3Ame');
     assert.equal((await whoAmI(eve.page)).username, 'alice');
     assert.equal(stack.provider.authorizations.at(-1).max_age, '3');
     sessions.push(await sessionCookie(eve.context));
@@ -267,7 +267,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     await context.clearCookies({ name: /coder_session_token/ });
     await page.goto(`${stack.url}/`);
     await signInLink(page).click();
-    await page.waitForURL(`${stack.url}/`); // loaded: its content is gone once another page is shown
+    await arrive(page, stack); // loaded: its content is gone once another page is shown
     const session = await sessionCookie(context);
     sessions.push(session);
     await page.goto('about:blank');
@@ -291,7 +291,7 @@ describe('sign-in through the gateway', { timeout: 600_000 }, () => {
     stack.provider.accessTokenSeconds = SHORT_LIFE;
     await bob.page.goto(stack.url);
     await signIn(bob.page, 'bob');
-    await bob.page.waitForURL(`${stack.url}/`);
+    await arrive(bob.page, stack);
     const session = await sessionCookie(bob.context);
     sessions.push(session);
     stack.provider.accounts.find(({ username }) => username === 'bob').disabled = true;

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import {
-  fillIn, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor, whoAmI,
+  arrive, fillIn, launch, picture, sessionCookie, signIn, signInLink, signOut, visitor, whoAmI,
 } from './support/browser.mjs';
 import { ACCOUNTS } from './provider.mjs';
 import { startStack } from './support/stack.mjs';
@@ -36,7 +36,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     const { context, page } = await visitor(browser);
     await page.goto(stack.url);
     await signIn(page, username);
-    await page.waitForURL(`${stack.url}/`);
+    await arrive(page, stack);
     await signOut(page, await sessionCookie(context));
     await page.goto(`${stack.url}${WANTED}`);
     return { context, page };
@@ -58,7 +58,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     await confirmAndComeBack(page, '9-signed-out-at-provider');
     await page.getByRole('link', { name: 'Sign in again' }).click();
     await fillIn(page, 'bob'); // the provider asks for the password: its session has ended
-    await page.waitForURL(`${stack.url}${WANTED}`);
+    await arrive(page, stack, WANTED);
     assert.equal((await whoAmI(page)).username, 'bob');
     await context.close();
   });
@@ -76,7 +76,7 @@ describe('sign-out at the provider', { timeout: 300_000 }, () => {
     const { context, page } = await signedOut('many');
     await page.getByRole('link', { name: 'Stay signed in there' }).click();
     await page.getByRole('link', { name: 'Sign in again' }).click();
-    await page.waitForURL(`${stack.url}${WANTED}`); // the provider does not ask for the password
+    await arrive(page, stack, WANTED); // the provider does not ask for the password
     await context.close();
     const next = await visitor(browser);
     await next.page.goto(stack.url);

@@ -8,6 +8,9 @@ import { ARTIFACTS, CODER_BIN, ICON } from './stack.mjs';
 const ICON_PICTURE = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 24 24">'
   + '<rect width="24" height="24" rx="5" fill="#fd4b2d"/><path d="M6 16V9h12v7h-3v-4H9v4z" fill="#fff"/></svg>';
 
+/** Milliseconds for a page or a step on it. Coder's front end has several megabytes of scripts. */
+const PATIENCE = CODER_BIN ? 60_000 : 15_000;
+
 /** Starts Debian's Chromium, or the one that CHROMIUM names. */
 export const launch = () => chromium.launch({
   executablePath: process.env.CHROMIUM || '/usr/bin/chromium',
@@ -27,7 +30,7 @@ const here = ({ hostname }) => hostname === '127.0.0.1' || hostname.endsWith('.l
  */
 export async function visitor(browser, options = {}) {
   const context = await browser.newContext({ viewport: { width: 1000, height: 700 }, ...options });
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(PATIENCE);
   const complaints = [];
   await context.route((url) => !here(url), (route) => {
     if (route.request().url() === ICON) return route.fulfill({ contentType: 'image/svg+xml', body: ICON_PICTURE });
@@ -67,12 +70,24 @@ export async function signIn(page, username) {
   await fillIn(page, username);
 }
 
+/**
+ * Waits until the browser shows the page `path` of Coder. Its front end goes on from `/` to the list of workspaces, and
+ * writes queries in its own way.
+ */
+export async function arrive(page, stack, path = '/') {
+  const wanted = new URL(path, stack.url);
+  const places = path === '/' ? ['/', '/workspaces'] : [wanted.pathname];
+  const query = `${wanted.searchParams}`;
+  await page.waitForURL(({ origin, pathname, searchParams }) => (
+    origin === stack.url && places.includes(pathname) && (path === '/' || `${searchParams}` === query)));
+}
+
 /** Signs a user in with a browser that is then closed; returns the user as Coder knows it, and the session as `token`. */
 export async function enter(browser, stack, username) {
   const { context, page } = await visitor(browser);
   await page.goto(stack.url);
   await signIn(page, username);
-  await page.waitForURL(`${stack.url}/`);
+  await arrive(page, stack);
   const me = await whoAmI(page);
   const token = await sessionCookie(context);
   await context.close();

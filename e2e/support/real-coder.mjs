@@ -47,7 +47,7 @@ export async function startRealCoder({ bin, port, env, folder, log = join(folder
     await postgres.stop();
   };
   try {
-    await until('Coder', 120, async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, coder.alive);
+    await until('Coder', 300, async () => (await fetch(`http://127.0.0.1:${port}/healthz`)).ok, coder.alive);
   } catch (error) {
     await stop();
     throw new Error(`Coder did not start, see ${coder.log}`, { cause: error });
