@@ -12,6 +12,8 @@ import { writeWorkspace } from './support/workspace.mjs';
 
 const TOKEN = /^[A-Za-z0-9]{10}-[A-Za-z0-9]{22}$/;
 
+const QUIET_WITHIN = 5_000; // milliseconds
+
 /** Pages of the front end that its owner's menus lead to. A version without one shows its own page for that. */
 const PAGES = [
   '/workspaces', '/templates', '/starter-templates', '/organizations', '/audit', '/connectionlog', '/install', '/icons',
@@ -76,7 +78,8 @@ describe("Coder's front end", { skip: !CODER_BIN && 'CODER_BIN is not set', time
       const answer = await page.goto(stack.url + path);
       assert.equal(answer.status(), 200, path);
       await page.waitForFunction(() => document.title.includes('Coder') && document.querySelector('#root')?.innerText);
-      await page.waitForLoadState('networkidle').catch(() => {}); // some pages request something all the time
+      // Some pages request something all the time.
+      await page.waitForLoadState('networkidle', { timeout: QUIET_WITHIN }).catch(() => {});
       assert.ok(!page.url().includes('/login'), `${path} is at ${page.url()}`);
     }
     await picture(page, '10-last-page');
@@ -133,7 +136,7 @@ describe("Coder's front end", { skip: !CODER_BIN && 'CODER_BIN is not set', time
     const { page, context } = alice;
     await page.goto(`${stack.url}/workspaces`);
     const session = await sessionCookie(context);
-    await page.locator('nav, header').getByRole('button').filter({ has: page.locator('img, span') }).last().click();
+    await page.getByRole('button', { name: /^al?$/i }).first().click(); // the avatar: her initials
     await page.getByRole('menuitem', { name: 'Sign Out' }).click();
     await until('the session is refused', 10, async () => await status(session) === 401);
     await signInLink(page).waitFor();
