@@ -1,5 +1,5 @@
 // Sign-ins with a real browser at a certified provider, through the gateway, into Coder: the stand-in, or the real one of
-// CODER_BIN. The real one has no dashboard here: a script in the page requests what the dashboard would show.
+// CODER_BIN. A script in the page asks Coder who is signed in; dashboard.test.mjs walks through the real one's own pages.
 
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
