@@ -52,7 +52,7 @@ pub(super) struct Relay {
 }
 
 impl Relay {
-    /// A relay of which nothing is known yet.
+    /// A relay without known node keys.
     pub(super) fn new(settings: RelaySettings, clock: Clock) -> Self {
         Self { registry: NodeKeyRegistry::new(settings, clock) }
     }
